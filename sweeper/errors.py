@@ -1,0 +1,70 @@
+"""Every error a user can cause: what is wrong, what would be right, what to do, and the exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """Exit codes of every verb (a contract: scripts and schedulers branch on them)."""
+
+    OK = 0
+    INTERNAL = 1
+    USAGE = 2
+    CLAIM_FAILED = 3
+    TRIALS_FAILED = 4
+    BUDGET = 5
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with a file, an override or a setting.
+
+    `where` is `file:line` or `command line`; `key` the dotted path; `found` and `allowed` are words for people.
+    """
+
+    message: str
+    where: str = ""
+    key: str = ""
+    found: str = ""
+    allowed: str = ""
+    hint: str = ""
+
+    def __str__(self) -> str:
+        place = ": ".join(part for part in (self.where, self.key) if part)
+        lines = [f"{place}: {self.message}" if place else self.message]
+        details = (("found", self.found), ("allowed", self.allowed), ("hint", self.hint))
+        lines += [f"  {name}: {text}" for name, text in details if text]
+        return "\n".join(lines)
+
+
+class SweeperError(Exception):
+    """The root of everything raised on purpose; carries all problems at once and an exit code."""
+
+    exit_code: Exit = Exit.USAGE
+
+    def __init__(self, *problems: Problem | str) -> None:
+        self.problems: Sequence[Problem] = [p if isinstance(p, Problem) else Problem(p) for p in problems]
+        super().__init__("\n".join(str(p) for p in self.problems))
+
+
+class UsageError(SweeperError):
+    """Wrong usage: a bad flag, a missing file, an unknown sweep, a device that is not there."""
+
+
+class SpecError(SweeperError):
+    """A sweep file, or an override of it, that cannot be honoured."""
+
+
+class LedgerError(SweeperError):
+    """A results folder that cannot be read, written or locked."""
+
+
+class ScheduleError(SweeperError):
+    """The machinery that runs trials broke (not a trial): Ray did not start, the cluster was lost."""
+
+    exit_code = Exit.INTERNAL

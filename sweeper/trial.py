@@ -1,0 +1,158 @@
+"""The records that pass between stages: a trial, its outcome, the events of its life, and the keys that name them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+Value = None | bool | int | float | str | list["Value"]
+Params = Mapping[str, Value]
+
+
+class State(StrEnum):
+    """Where a trial stands. `completed`, `pruned` and `diverged` are results; only `failed` may be tried again."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    PRUNED = "pruned"
+    DIVERGED = "diverged"
+    FAILED = "failed"
+
+    @property
+    def is_result(self) -> bool:
+        return self in (State.COMPLETED, State.PRUNED, State.DIVERGED)
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One configuration with one seed: the unit that is trained once and never again.
+
+    `key` names the result (configuration, seed and trainer code); `config` names the configuration alone, so that the
+    seeds of a group and the results of older code share it. `base` is shared by all trials of a sweep.
+    """
+
+    key: str
+    config: str
+    seed: int
+    varied: Params
+    base: Params
+    trainer: str
+    code: str
+
+    @property
+    def params(self) -> dict[str, Value]:
+        """Every setting of the trainer, resolved: dotted name -> value."""
+        return {**self.base, **self.varied}
+
+    @property
+    def name(self) -> str:
+        """What a person reads: `beta=1 inter_latent_divergence_weight=0 seed=2`."""
+        words = [f"{name.rsplit('.', 1)[-1]}={show(value)}" for name, value in self.varied.items()]
+        return " ".join([*words, f"seed={self.seed}"])
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A worker took the trial up. Times are seconds since the epoch."""
+
+    trial: str
+    attempt: int
+    at: float
+    device: str
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """The trainer reported metrics at a step. Steps ascend within an attempt."""
+
+    trial: str
+    attempt: int
+    at: float
+    step: int
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The attempt is over. `metrics` are the final ones, `steps` the last step reported, `wall_s` its seconds.
+
+    `origin` names the sweep a result was taken over from ("" when it was trained here).
+    """
+
+    trial: str
+    attempt: int
+    at: float
+    state: State
+    reason: str
+    metrics: Mapping[str, float]
+    steps: int
+    wall_s: float
+    started_at: float
+    device: str
+    host: str
+    origin: str = ""
+
+
+Event = Started | Reported | Ended
+
+
+@dataclass(slots=True)
+class Record:
+    """All that the ledger knows of one trial: the trial, its latest attempt and how that ended."""
+
+    trial: Trial
+    attempt: int = 0
+    started: Started | None = None
+    ended: Ended | None = None
+    reports: list[Reported] = field(default_factory=list)
+
+    @property
+    def state(self) -> State:
+        if self.ended is not None:
+            return self.ended.state
+        return State.RUNNING if self.started is not None else State.PENDING
+
+
+def canonical(value: Value) -> Value:
+    """The one spelling of a value: 1.0 and 1e0 become 1, -0.0 becomes 0; true stays true. NaN and inf are refused."""
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError(f"{value} is not a finite number")
+        return int(value) if value.is_integer() else value
+    if isinstance(value, list):
+        return [canonical(item) for item in value]
+    return value
+
+
+def canonical_json(params: Params) -> str:
+    """Sorted, dense JSON of canonical values: equal settings give equal text, whatever their order or spelling."""
+    return json.dumps({name: canonical(params[name]) for name in sorted(params)}, separators=(",", ":"))
+
+
+def config_key(trainer: str, params: Params) -> str:
+    """The key of a configuration: 16 hex digits over the trainer's name and its resolved settings, without a seed."""
+    return _digest("config-1", trainer, canonical_json(params))
+
+
+def trial_key(config: str, seed: int, code: str) -> str:
+    """The key of a trial: 16 hex digits over configuration, seed and the digest of the trainer's code."""
+    return _digest("trial-1", config, str(seed), code)
+
+
+def show(value: Value) -> str:
+    """A value as people write it in a sweep file: 0.5, 1, true, null, adam."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return json.dumps(value)
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:16]
