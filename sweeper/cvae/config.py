@@ -1,0 +1,253 @@
+"""Every setting of the bundled trainer: names, defaults, ranges, and the rules between them. Imports no torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from sweeper.cvae.metric_names import METRICS
+from sweeper.cvae.settings import Problem, Scalar, collect, construct, problems_of, setting
+from sweeper.cvae.stopping import STOP_WHEN, is_stop_condition
+
+__all__ = ["DEFAULTS", "DESCRIPTIONS", "METRICS", "CVAEConfig", "Problem", "build", "check", "irrelevant"]
+
+STYLE_TOKENS = 8  # size of the alphabet of nuisance tokens; their entropy is at most ln 8
+OPERATORS, DETOUR, SUM = "operator_order", "detour", "ordered_sum"
+
+
+@dataclass(frozen=True, slots=True)
+class TaskConfig:
+    """Which task, and its knobs."""
+
+    name: str = setting(OPERATORS, "the task: what x, y and a strategy are", choices=(OPERATORS, DETOUR, SUM))
+    modulus: int = setting(
+        8, "numbers are taken modulo this", low=3, high=32, only_when=(("task.name", (OPERATORS, DETOUR)),)
+    )
+    operators: int = setting(
+        3, "commuting operators to order; n! strategies", low=2, high=4, only_when=(("task.name", (OPERATORS,)),)
+    )
+    reveal: str = setting(
+        "marker",
+        "whether the trace begins with a token naming its detour (implicit is the negative control)",
+        choices=("marker", "implicit"),
+        only_when=(("task.name", (DETOUR,)),),
+    )
+    length: int = setting(5, "distinct digits in x", low=3, high=7, only_when=(("task.name", (SUM,)),))
+    emit: str = setting(
+        "position",
+        "what the trace names at a visit: the operand's position or its value (a rival for the latent)",
+        choices=("position", "value"),
+        only_when=(("task.name", (SUM,)),),
+    )
+    mixture: str = setting(
+        "positional",
+        "visiting orders used: 6 by position; mixed, 4 by position and 2 by value; all 8",
+        choices=("positional", "mixed", "all"),
+        only_when=(("task.name", (SUM,)),),
+    )
+    strategies: int = setting(0, "how many of the task's strategies are used; 0: its usual number", low=0, high=31)
+    skew: float = setting(0.0, "p(s|x) falls by exp(-skew) from one strategy to the next", low=0, high=10)
+    skew_by: str = setting(
+        "global", "whether the commonest strategy is the same for every x or turns with x", choices=("global", "prompt")
+    )
+    nuisance_tokens: int = setting(0, "style tokens before the trace, independent of the strategy", low=0, high=4)
+    nuisance_entropy: float = setting(
+        1.0, "entropy of each style token, nats", low=0, high=math.log(STYLE_TOKENS) + 1e-9
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """Sizes of the three networks, the prior and the router."""
+
+    latents: int = setting(6, "K, the values of z", low=1, high=64)
+    width: int = setting(64, "generator: model width", low=8, high=1024)
+    depth: int = setting(1, "generator: blocks that do not see z, computed once", low=1, high=12)
+    latent_depth: int = setting(1, "generator: blocks whose queries carry z, computed K times", low=1, high=12)
+    heads: int = setting(4, "attention heads of all networks; divides every width", low=1, high=32)
+    router: str = setting(
+        "network", "q(z|x,y): an encoder of (x, y), or the exact posterior", choices=("network", "bayes")
+    )
+    router_width: int = setting(32, "router: model width", low=8, high=1024)
+    router_depth: int = setting(1, "router: blocks", low=1, high=12)
+    prior: str = setting(
+        "uniform", "p(z): uniform, learned p(z), or learned p(z|x)", choices=("uniform", "learned", "conditional")
+    )
+    baseline_width: int = setting(32, "z-free baseline: model width", low=8, high=1024)
+    baseline_depth: int = setting(1, "z-free baseline: blocks", low=1, high=12)
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """How a loss weight comes to its value in the course of training."""
+
+    kind: str = setting(
+        "constant",
+        "constant; linear or cosine ramp from initial to the weight; delayed: initial until `end`",
+        choices=("constant", "linear", "delayed", "cosine"),
+    )
+    initial: float = setting(0.0, "value before the ramp")
+    start: float = setting(0.0, "share of the steps at which the ramp begins", low=0, high=1)
+    end: float = setting(0.3, "share of the steps at which the weight is reached", low=0, high=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Schedules:
+    """One schedule a loss weight, under the weight's own name."""
+
+    beta: Schedule = field(default_factory=Schedule)
+    posterior_entropy_weight: Schedule = field(default_factory=Schedule)
+    router_marginal_kl_to_prior_weight: Schedule = field(default_factory=Schedule)
+    router_support_weight: Schedule = field(default_factory=Schedule)
+    inter_latent_divergence_weight: Schedule = field(default_factory=Schedule)
+    token_weighted_reconstruction_weight: Schedule = field(default_factory=Schedule)
+
+
+@dataclass(frozen=True, slots=True)
+class DisentanglementLossConfig:
+    """The loss weights: L = R + beta KL + w_H H + w_M M + w_S Supp - w_J J."""
+
+    beta: float = setting(1.0, "weight of KL(q(z|x,y) || p(z))", low=0)
+    posterior_entropy_weight: float = setting(0.0, "weight of H(q): > 0 sharpens the router, < 0 smooths it")
+    router_marginal_kl_to_prior_weight: float = setting(0.0, "weight of KL(mean q || p), the InfoVAE term")
+    router_support_weight: float = setting(0.0, "weight of the penalty on latents used less than the floor", low=0)
+    inter_latent_divergence_weight: float = setting(0.0, "weight of the token-weighted inter-latent JSD")
+    token_weighted_reconstruction_weight: float = setting(
+        0.0, "share of the reconstruction weighted by the baseline's surprise", low=0, high=1
+    )
+    reduction: str = setting(
+        "sum", "reconstruction in nats a sequence, or a token (beta then acts T-fold)", choices=("sum", "mean")
+    )
+    support_floor: float = setting(0.5, "each latent should hold this share of 1/K", low=0.01, high=1)
+    marginal_ema: float = setting(0.0, "memory of the marginal of q, a step; 0: this minibatch alone", low=0, high=0.999)
+    schedules: Schedules = field(default_factory=Schedules)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainConfig:
+    """Optimisation, evaluation and device."""
+
+    steps: int = setting(2000, "optimiser steps", low=1, high=10_000_000)
+    batch_size: int = setting(128, "examples a step, drawn afresh", low=1, high=65_536)
+    learning_rate: float = setting(3e-3, "peak of AdamW's learning rate", low=0, high=1)
+    router_lr_scale: float = setting(1.0, "the router's learning rate as a multiple of the others'", low=0, high=100)
+    warmup: float = setting(0.05, "share of the steps over which the learning rate rises", low=0, high=1)
+    final_lr: float = setting(0.02, "learning rate at the end of its cosine, as a share of the peak", low=0, high=1)
+    weight_decay: float = setting(0.01, "AdamW's decay of weight matrices", low=0, high=1)
+    clip_norm: float = setting(1.0, "largest norm of the gradient", low=1e-6, high=1e6)
+    baseline_warmup: float = setting(
+        0.1, "share of the steps over which token weights pass from uniform to the baseline's surprise", low=0, high=1
+    )
+    report_every: int = setting(200, "steps between reports", low=1, high=10_000_000)
+    stop_when: str | None = setting(
+        None,
+        "end early when a report fulfils this, as in 'task_accuracy >= 0.99 and alignment >= 0.9'",
+        accepts=is_stop_condition,
+        allowed_text=STOP_WHEN,
+    )
+    test_prompts: int = setting(256, "most prompts in the test split, each with all its strategies", low=1, high=65_536)
+    device: str = setting("auto", "where to train; auto takes a GPU if there is one", choices=("auto", "cpu", "cuda"))
+
+
+@dataclass(frozen=True, slots=True)
+class CVAEConfig:
+    """One training run of the bundled trainer, its seed aside."""
+
+    task: TaskConfig = field(default_factory=TaskConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    loss: DisentanglementLossConfig = field(default_factory=DisentanglementLossConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+
+
+SETTINGS = MappingProxyType(collect(CVAEConfig))
+DEFAULTS: Mapping[str, Scalar] = MappingProxyType({name: known.default for name, known in SETTINGS.items()})
+DESCRIPTIONS: Mapping[str, str] = MappingProxyType(
+    {name: f"{known.description} ({known.allowed})" for name, known in SETTINGS.items()}
+)
+
+
+def check(params: Mapping[str, object]) -> list[Problem]:
+    """All that is wrong with flat dotted settings: names, types, ranges, and rules between them."""
+    found = problems_of(params, SETTINGS)
+    if found:  # the rules between settings assume that each alone is acceptable
+        wrong = {problem.key for problem in found}
+        params = {key: value for key, value in params.items() if key not in wrong}
+    return found + _problems_between(params)
+
+
+def _problems_between(params: Mapping[str, object]) -> list[Problem]:
+    found = []
+    names = params.keys()
+    if not names.isdisjoint(_WIDTHS_AND_HEADS):
+        heads = _get(params, "model.heads")
+        for key in _WIDTHS_AND_HEADS[1:]:
+            if _number(params, key) % heads:
+                found.append(Problem(key, params.get(key, DEFAULTS[key]), f"a multiple of model.heads = {heads}"))
+    if "task.strategies" in names:
+        most = available_strategies(params)
+        if _number(params, "task.strategies") > most:
+            found.append(Problem("task.strategies", params["task.strategies"], f"at most {most} for this task"))
+    for key in names:
+        if key.startswith("loss.schedules.") and key.endswith((".start", ".end", ".kind")):
+            found += _schedule_problems(params, key.rpartition(".")[0])
+    return list(dict.fromkeys(found))
+
+
+_WIDTHS_AND_HEADS = ("model.heads", "model.width", "model.router_width", "model.baseline_width")
+
+
+def _schedule_problems(params: Mapping[str, object], prefix: str) -> list[Problem]:
+    start, end = _number(params, prefix + ".start"), _number(params, prefix + ".end")
+    if _get(params, prefix + ".kind") in ("linear", "cosine") and start >= end:
+        return [Problem(prefix + ".start", start, f"less than {prefix}.end = {end:g}")]
+    return []
+
+
+def available_strategies(params: Mapping[str, object]) -> int:
+    """How many strategies the chosen task has at most."""
+    name = _get(params, "task.name")
+    if name == OPERATORS:
+        return math.factorial(int(_number(params, "task.operators")))
+    if name == DETOUR:
+        return int(_number(params, "task.modulus")) - 1
+    return 8 if _get(params, "task.mixture") == "all" else 6
+
+
+def _get(params: Mapping[str, object], key: str) -> object:
+    return params.get(key, DEFAULTS[key])
+
+
+def _number(params: Mapping[str, object], key: str) -> float:
+    value = _get(params, key)
+    assert isinstance(value, int | float)
+    return value
+
+
+def build(params: Mapping[str, object]) -> CVAEConfig:
+    """The configuration that flat dotted settings describe; raises ValueError naming every problem."""
+    problems = check(params)
+    if problems:
+        raise ValueError("; ".join(str(problem) for problem in problems))
+    return construct(CVAEConfig, params)
+
+
+def irrelevant(params: Mapping[str, object]) -> list[str]:
+    """The given settings that are legal but have no effect beside the others."""
+    unused = [
+        key
+        for key in params
+        if key in SETTINGS and any(_get(params, other) not in values for other, values in SETTINGS[key].only_when)
+    ]
+    unused += [key for key in params if key.startswith("loss.schedules.") and _is_idle(params, key)]
+    return unused + [key for key, switch in _SWITCHES.items() if key in params and not _get(params, switch)]
+
+
+def _is_idle(params: Mapping[str, object], key: str) -> bool:
+    prefix, _, part = key.rpartition(".")
+    kind = _get(params, prefix + ".kind")
+    return part != "kind" and (kind == "constant" or (kind == "delayed" and part == "start"))
+
+
+_SWITCHES = {"task.skew_by": "task.skew", "task.nuisance_entropy": "task.nuisance_tokens"}

@@ -1,0 +1,35 @@
+"""The early end of a training: conditions such as ``task_accuracy >= 0.99 and alignment >= 0.9``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from sweeper.cvae.metric_names import METRICS
+
+STOP_WHEN = "null, or METRIC >= NUMBER (or <=), several joined by `and`"
+_CLAUSE = re.compile(r"\s*([\w/]+)\s*(>=|<=)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*")
+
+
+def is_stop_condition(value: object) -> bool:
+    """Whether ``value`` is None or a condition on metrics that this trainer reports."""
+    if value is None:
+        return True
+    if not isinstance(value, str):
+        return False
+    matches = [_CLAUSE.fullmatch(clause) for clause in value.split(" and ")]
+    return all(match is not None and match[1] in METRICS for match in matches)
+
+
+def is_reached(condition: str | None, metrics: Mapping[str, float]) -> bool:
+    """Whether the reported metrics fulfil every clause; a metric that is missing does not."""
+    if condition is None:
+        return False
+    return all(_holds(clause, metrics) for clause in condition.split(" and "))
+
+
+def _holds(clause: str, metrics: Mapping[str, float]) -> bool:
+    match = _CLAUSE.fullmatch(clause)
+    assert match is not None
+    value, bound = metrics.get(match[1], float("nan")), float(match[3])
+    return value >= bound if match[2] == ">=" else value <= bound
