@@ -82,7 +82,7 @@ class Reported:
 class Ended:
     """The attempt is over. `metrics` are the final ones, `steps` the last step reported, `wall_s` its seconds.
 
-    `origin` names the sweep a result was taken over from ("" when it was trained here).
+    `commit` is that of the repository trained in, `origin` the sweep a result was taken over from ("": trained here).
     """
 
     trial: str
@@ -96,6 +96,7 @@ class Ended:
     started_at: float
     device: str
     host: str
+    commit: str = ""
     origin: str = ""
 
 
@@ -137,7 +138,12 @@ def canonical_json(params: Params) -> str:
 
 def config_key(trainer: str, params: Params) -> str:
     """The key of a configuration: 16 hex digits over the trainer's name and its resolved settings, without a seed."""
-    return _digest("config-1", trainer, canonical_json(params))
+    return config_key_of(trainer, canonical_json(params))
+
+
+def config_key_of(trainer: str, canonical_text: str) -> str:
+    """`config_key`, given the text of `canonical_json`."""
+    return _digest("config-1", trainer, canonical_text)
 
 
 def trial_key(config: str, seed: int, code: str) -> str:

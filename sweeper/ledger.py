@@ -1,0 +1,291 @@
+"""The durable record of a results folder: one append-only ledger a sweep, one writer, one flushed line an event.
+
+    RESULTS/mlflow.db, RESULTS/mlartifacts/    the MLflow mirror of all sweeps (can be deleted and rebuilt)
+    RESULTS/NAME/sweep.yaml                    the file as last run, overrides applied
+    RESULTS/NAME/ledger.jsonl                  the truth: runs, trials, starts, ends
+    RESULTS/NAME/curves.jsonl                  every report of every trial
+    RESULTS/NAME/trials/KEY/                   a trial's log and files
+    RESULTS/NAME/lock                          who writes
+
+A line is a JSON object that ends with a CRC-32 of what stands before it. Lines are only ever added; a torn or damaged
+line is skipped and counted, never trusted.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import math
+import os
+import socket
+import time
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from sweeper.errors import LedgerError, Problem
+from sweeper.trial import Ended, Event, Record, Reported, Started, State, Trial
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class SweepDir:
+    """The folder of one sweep; every path below it is made here. `name` was validated: it cannot leave `results`."""
+
+    results: Path
+    name: str
+
+    @property
+    def folder(self) -> Path:
+        return self.results / self.name
+
+    @property
+    def ledger(self) -> Path:
+        return self.folder / "ledger.jsonl"
+
+    @property
+    def curves(self) -> Path:
+        return self.folder / "curves.jsonl"
+
+    @property
+    def spec(self) -> Path:
+        return self.folder / "sweep.yaml"
+
+    @property
+    def lock(self) -> Path:
+        return self.folder / "lock"
+
+    def trial(self, key: str) -> Path:
+        return self.folder / "trials" / key
+
+
+@dataclass(slots=True)
+class History:
+    """What a ledger says: every trial it knows, the trials of the sweep as last planned, its runs, damaged lines."""
+
+    records: dict[str, Record] = field(default_factory=dict)
+    order: list[str] = field(default_factory=list)
+    runs: list[dict[str, Any]] = field(default_factory=list)
+    damaged: int = 0
+
+    def planned(self) -> list[Record]:
+        """The trials of the sweep as last planned, in that order."""
+        return [self.records[key] for key in self.order if key in self.records]
+
+
+def sweeps(results: Path) -> list[SweepDir]:
+    """The sweeps of a results folder, by name."""
+    return [SweepDir(results, path.parent.name) for path in sorted(results.glob("*/ledger.jsonl"))]
+
+
+def read(sweep: SweepDir, *, curves: bool = False) -> History:
+    """Read what is known of a sweep; an empty history where it has no ledger. Reports are read only with `curves`."""
+    history = History()
+    for entry in _entries(sweep.ledger, history):
+        _apply(history, entry, sweep)
+    if not holder(sweep):
+        _close_open_attempts(history)
+    if curves:
+        for entry in _entries(sweep.curves, history):
+            record = history.records.get(entry["trial"])
+            if record is not None and entry["attempt"] == record.attempt:
+                record.reports.append(Reported(**{**entry, "metrics": _floats(entry["metrics"])}))
+    return history
+
+
+class Ledger:
+    """The one writer of a sweep's ledger; holds the sweep's lock while it is open.
+
+    Raises LedgerError when another process holds the lock, or the folder cannot be written.
+    """
+
+    def __init__(self, sweep: SweepDir) -> None:
+        self.sweep = sweep
+
+    def __enter__(self) -> Ledger:
+        try:
+            self.sweep.folder.mkdir(parents=True, exist_ok=True)
+            self._lock = _take_lock(self.sweep)
+            self._ledger = _open_for_append(self.sweep.ledger)
+            self._curves = _open_for_append(self.sweep.curves)
+        except OSError as error:
+            raise _cannot_write(self.sweep.folder, error) from error
+        if os.fstat(self._ledger).st_size == 0:
+            self._write(self._ledger, {"e": "ledger", "version": VERSION})
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for handle in (self._curves, self._ledger, self._lock):
+            os.close(handle)
+
+    def run(self, text: str, provenance: Mapping[str, object], trials: Iterable[Trial], known: History) -> None:
+        """Begin a run: the file as run, where it runs, its trials in order (those not `known` yet are described)."""
+        trials = list(trials)
+        replace_file(self.sweep.spec, text)
+        for trial in trials:
+            if trial.key not in known.records:
+                self.trial(trial)
+        entry = {"e": "run", "at": time.time(), "pid": os.getpid(), **provenance, "order": [t.key for t in trials]}
+        self._write(self._ledger, entry)
+        os.fsync(self._ledger)
+
+    def trial(self, trial: Trial) -> None:
+        """Describe a trial."""
+        entry = {"e": "trial", "trial": trial.key, "config": trial.config, "seed": trial.seed, "params": trial.params}
+        entry |= {"varied": list(trial.varied), "trainer": trial.trainer, "code": trial.code}
+        self._write(self._ledger, entry)
+
+    def record(self, event: Event) -> None:
+        """Write an event down; an `Ended` is on the disk, with its curve before it, when this returns."""
+        if isinstance(event, Reported):
+            self._write(self._curves, _fields(event))
+            return
+        if isinstance(event, Ended):
+            os.fsync(self._curves)
+        self._write(self._ledger, {"e": "start" if isinstance(event, Started) else "end", **_fields(event)})
+        if isinstance(event, Ended):
+            os.fsync(self._ledger)
+
+    def stop(self, exit_code: int) -> None:
+        """End a run in good order."""
+        self._write(self._ledger, {"e": "stop", "at": time.time(), "exit": exit_code})
+
+    def _write(self, handle: int, entry: Mapping[str, object]) -> None:
+        try:
+            line = _encode(entry)
+            if os.write(handle, line) != len(line):
+                raise OSError("only part of a line could be written; is the disk full?")
+        except OSError as error:
+            raise _cannot_write(self.sweep.folder, error) from error
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Write a whole file beside its place and rename it there: readers see the old one or the new one."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with beside.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise _cannot_write(path, error) from error
+
+
+def holder(sweep: SweepDir) -> str:
+    """Who holds the sweep's lock right now (`process 12 on host since ...`), or "" when nobody does."""
+    try:
+        handle = os.open(sweep.lock, os.O_RDONLY)
+    except OSError:
+        return ""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return os.read(handle, 1000).decode(errors="replace").strip()
+    finally:
+        os.close(handle)
+    return ""
+
+
+def _take_lock(sweep: SweepDir) -> int:
+    handle = os.open(sweep.lock, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        # The kernel drops the lock with its process, however that ends: a dead driver's lock is free by itself.
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        who = os.read(handle, 1000).decode(errors="replace").strip()
+        os.close(handle)
+        hint = f"wait for it, or stop it; `sweeper status {sweep.name}` shows how far it is"
+        raise LedgerError(Problem("this sweep is being run already", str(sweep.folder), found=who, hint=hint)) from None
+    os.ftruncate(handle, 0)
+    since = time.strftime("%Y-%m-%d %H:%M:%S")
+    os.write(handle, f"process {os.getpid()} on {socket.gethostname()} since {since}\n".encode())
+    return handle
+
+
+def _open_for_append(path: Path) -> int:
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+    size = os.fstat(handle).st_size
+    if size and os.pread(handle, 1, size - 1) != b"\n":
+        os.write(handle, b"\n")  # a driver died in the middle of a line: keep its stump away from ours
+    return handle
+
+
+def _encode(entry: Mapping[str, object]) -> bytes:
+    body = json.dumps(entry, separators=(",", ":"), allow_nan=False, default=str)[:-1].encode()
+    return b'%s,"crc":"%08x"}\n' % (body, zlib.crc32(body))
+
+
+def _entries(path: Path, history: History) -> Iterator[dict[str, Any]]:
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise LedgerError(Problem(f"cannot be read: {error.strerror}", str(path))) from error
+    for line in lines:
+        body, mark, crc = line[:-18], line[-18:-10], line[-10:-2]
+        if mark == b',"crc":"' and crc == b"%08x" % zlib.crc32(body):
+            yield json.loads(body + b"}")
+        elif line:
+            history.damaged += 1
+
+
+def _apply(history: History, entry: dict[str, Any], sweep: SweepDir) -> None:
+    kind = entry.pop("e")
+    if kind == "trial":
+        history.records.setdefault(entry["trial"], Record(_trial(entry)))
+    elif kind == "start":
+        record = history.records[entry["trial"]]
+        record.attempt, record.started, record.ended = entry["attempt"], Started(**entry), None
+    elif kind == "end":
+        record = history.records[entry["trial"]]
+        entry |= {"state": State(entry["state"]), "metrics": _floats(entry["metrics"])}
+        record.attempt, record.ended = entry["attempt"], Ended(**entry)
+    elif kind == "run":
+        history.order = entry.pop("order")
+        history.runs.append(entry)
+        _close_open_attempts(history)
+    elif kind == "stop":
+        history.runs[-1]["stopped"] = entry
+    elif kind == "ledger" and entry["version"] != VERSION:
+        found, allowed = f"version {entry['version']}", f"version {VERSION}"
+        raise LedgerError(Problem("written by another version of sweeper", str(sweep.ledger), "", found, allowed))
+
+
+def _close_open_attempts(history: History) -> None:
+    """The driver of these attempts is gone: their trials are pending again."""
+    for record in history.records.values():
+        if record.ended is None:
+            record.started = None
+
+
+def _trial(entry: dict[str, Any]) -> Trial:
+    params = entry["params"]
+    varied = {name: params[name] for name in entry["varied"]}
+    base = {name: value for name, value in params.items() if name not in varied}
+    return Trial(entry["trial"], entry["config"], entry["seed"], varied, base, entry["trainer"], entry["code"])
+
+
+def _fields(event: Event) -> dict[str, object]:
+    fields = {name: getattr(event, name) for name in event.__slots__}
+    if not isinstance(event, Started):
+        # JSON has no word for these: written as text, read back by float().
+        fields["metrics"] = {k: v if math.isfinite(v) else str(v) for k, v in event.metrics.items()}
+    return fields
+
+
+def _floats(metrics: Mapping[str, float | str]) -> dict[str, float]:
+    return {name: float(value) for name, value in metrics.items()}
+
+
+def _cannot_write(path: Path, error: OSError) -> LedgerError:
+    hint = "choose another folder with --results, or make room; run the same command to continue"
+    return LedgerError(Problem(f"cannot be written: {error.strerror or error}", str(path), hint=hint))

@@ -1,0 +1,232 @@
+"""What a run would do: a sweep file's trials, less what the ledger already holds, and what the rest would cost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from itertools import islice
+from pathlib import Path
+
+from sweeper import ledger
+from sweeper.errors import Problem, SpecError
+from sweeper.ledger import History, SweepDir
+from sweeper.schedule import cpus_here
+from sweeper.spec import Sweep, configurations
+from sweeper.trainer import Trainer, resolve
+from sweeper.trial import Ended, Params, State, Trial, Value, canonical, config_key_of, trial_key
+
+MAX_PROBLEMS = 20
+
+
+class Fate(StrEnum):
+    """What a run would do with a trial."""
+
+    CACHED = "cached"  # this sweep has its result
+    REUSED = "reused"  # another sweep of the results folder has its result
+    STALE = "stale"  # it has a result of older trainer code
+    FAILED = "failed before"
+    RUN = "to run"
+
+
+class Rerun(StrEnum):
+    """What to run again although the ledger holds it."""
+
+    NOTHING = "nothing"
+    FAILED = "failed"
+    STALE = "stale"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A trial with its fate, the reason, and the sweep a reused result comes from."""
+
+    trial: Trial
+    fate: Fate
+    why: str
+    origin: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What the trials to run would cost; None where `reason` says why there is nothing to estimate from."""
+
+    seconds: float | None
+    device_hours: float | None
+    disk_bytes: int | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The trials of a sweep in their order; `complete` is False when a searcher will add to them."""
+
+    sweep: Sweep
+    items: tuple[Planned, ...]
+    configs: int
+    removed_by_where: Mapping[str, int]
+    complete: bool
+    pack: int
+    estimate: Estimate
+
+    def of(self, *fates: Fate) -> list[Planned]:
+        return [item for item in self.items if item.fate in fates]
+
+    @property
+    def to_run(self) -> list[Trial]:
+        return [item.trial for item in self.items if item.fate is Fate.RUN]
+
+
+def make(sweep: Sweep, trainer: Trainer | None, results: Path, rerun: Rerun = Rerun.NOTHING) -> Plan:
+    """Plan a sweep against its ledger and those beside it. Raises SpecError naming every setting the trainer refuses.
+
+    Without a trainer (an ordinary W&B file) settings are not checked and no result can be known.
+    """
+    points = configurations(sweep)
+    configs, trials = _trials(sweep, trainer, points.points)
+    own = ledger.read(SweepDir(results, sweep.name))
+    items = tuple(_planned(trials, own, rerun, results, sweep.name))
+    pack = sweep.resources.pack or 1
+    estimate = _estimate(items, own, sweep, SweepDir(results, sweep.name))
+    return Plan(sweep, items, configs, dict(points.removed), points.complete, pack, estimate)
+
+
+def as_json(plan: Plan) -> dict[str, object]:
+    """The plan as the document that `plan --json` prints."""
+    count = {fate: len(plan.of(fate)) for fate in Fate}
+    known = plan.complete
+    return {
+        "schema_version": 1,
+        "sweep": plan.sweep.name,
+        "method": plan.sweep.method,
+        "configs": plan.configs if known else None,
+        "seeds": len(plan.sweep.seeds),
+        "trials": len(plan.items) if known else None,
+        "cached": count[Fate.CACHED] + count[Fate.REUSED],
+        "reused": count[Fate.REUSED],
+        "stale": count[Fate.STALE],
+        "to_run": count[Fate.RUN] if known else None,
+        "failed_before": count[Fate.FAILED],
+        "removed_by_where": dict(plan.removed_by_where),
+        "packs": -(-count[Fate.RUN] // plan.pack) if known else None,
+        "estimate": {
+            "seconds": plan.estimate.seconds,
+            "device_hours": plan.estimate.device_hours,
+            "disk_bytes": plan.estimate.disk_bytes,
+            "reason": plan.estimate.reason,
+        },
+    }
+
+
+def _trials(sweep: Sweep, trainer: Trainer | None, points: Iterable[Params]) -> tuple[int, list[Trial]]:
+    base = resolve(trainer, sweep.base) if trainer else dict(sweep.base)
+    keys = _ConfigKeys(trainer.name if trainer else "", base)
+    code = trainer.code if trainer else ""
+    name = trainer.name if trainer else ""
+    problems: dict[tuple[str, str], Problem] = {}
+    trials: list[Trial] = []
+    configs = 0
+    for point in points:
+        configs += 1
+        if trainer:
+            for problem in trainer.check({**sweep.base, **point}):
+                problems.setdefault((problem.key, problem.found), replace(problem, where=sweep.place(problem.key)))
+            if len(problems) >= MAX_PROBLEMS:
+                break
+        key = keys.key(point)
+        trials += [Trial(trial_key(key, s, code), key, s, point, base, name, code) for s in sweep.seeds]
+    if problems:
+        raise SpecError(*problems.values())
+    if sweep.method in ("random", "qmc") and sweep.budget.trials is not None:
+        trials = trials[: sweep.budget.trials]
+    return configs, trials
+
+
+class _ConfigKeys:
+    """`trial.config_key` for many configurations that share a base: encodes only what varies (2.5 times faster)."""
+
+    def __init__(self, trainer: str, base: Params) -> None:
+        self.trainer = trainer
+        self.base = {name: _encode(name, base[name]) for name in sorted(base)}
+
+    def key(self, varied: Params) -> str:
+        parts = {**self.base, **{name: _encode(name, value) for name, value in varied.items()}}
+        if len(parts) != len(self.base):
+            parts = {name: parts[name] for name in sorted(parts)}
+        return config_key_of(self.trainer, "{" + ",".join(parts.values()) + "}")
+
+
+def _encode(name: str, value: Value) -> str:
+    return f"{json.dumps(name)}:{json.dumps(canonical(value), separators=(',', ':'))}"
+
+
+def _planned(trials: list[Trial], own: History, rerun: Rerun, results: Path, name: str) -> Iterator[Planned]:
+    elsewhere: dict[str, str] | None = None
+    older = {(r.trial.config, r.trial.seed): r.trial for r in own.records.values() if r.state.is_result}
+    for trial in trials:
+        record = own.records.get(trial.key)
+        state = record.state if record else State.PENDING
+        if rerun is Rerun.ALL:
+            yield Planned(trial, Fate.RUN, "asked for: --rerun all")
+        elif state.is_result:
+            yield Planned(trial, Fate.CACHED, f"{state} in this sweep")
+        elif state is State.FAILED and rerun is not Rerun.FAILED:
+            yield Planned(trial, Fate.FAILED, record.ended.reason if record and record.ended else "")
+        elif state is State.PENDING and (trial.config, trial.seed) in older and rerun is not Rerun.STALE:
+            stale = older[trial.config, trial.seed]
+            yield Planned(stale, Fate.STALE, f"trained by older code ({stale.code}); --rerun stale trains it again")
+        else:
+            elsewhere = _results_elsewhere(results, name) if elsewhere is None else elsewhere
+            if trial.key in elsewhere and state is State.PENDING:
+                yield Planned(trial, Fate.REUSED, f"trained in {elsewhere[trial.key]}", elsewhere[trial.key])
+            else:
+                yield Planned(trial, Fate.RUN, _why_run(state, record is not None))
+
+
+def _why_run(state: State, known: bool) -> str:
+    if state is State.FAILED:
+        return "failed before; asked for: --rerun failed"
+    return "not finished by an earlier run" if known else "new"
+
+
+def _results_elsewhere(results: Path, name: str) -> dict[str, str]:
+    """Trial key -> the other sweep of this results folder that has its result."""
+    others = (sweep for sweep in ledger.sweeps(results) if sweep.name != name)
+    return {
+        key: sweep.name
+        for sweep in others
+        for key, record in ledger.read(sweep).records.items()
+        if record.state.is_result
+    }
+
+
+def _estimate(items: tuple[Planned, ...], own: History, sweep: Sweep, folder: SweepDir) -> Estimate:
+    known = [r for r in own.records.values() if r.ended and r.state is State.COMPLETED and not r.ended.origin]
+    to_run = [item.trial for item in items if item.fate is Fate.RUN]
+    if not to_run:
+        return Estimate(0.0, 0.0, 0, "nothing to run")
+    if not known:
+        return Estimate(None, None, None, "no trial of this sweep has finished yet")
+    device_s = sum(_seconds(trial, [r.ended for r in known if r.ended]) for trial in to_run)
+    at_once = sweep.resources.max_concurrent or max(1, int(cpus_here() // max(sweep.resources.cpu, 0.01)))
+    written = sum(path.stat().st_size for path in (folder.ledger, folder.curves) if path.exists())
+    disk = round(written / len(known) * len(to_run))
+    return Estimate(device_s / min(at_once, len(to_run)), device_s / 3600, disk, f"from {len(known)} finished trials")
+
+
+def _seconds(trial: Trial, ended: list[Ended]) -> float:
+    """Seconds a trial would take: by the step where it says how many steps it makes, else by the trial."""
+    steps = trial.params.get("train.steps")
+    wall_s, made = sum(e.wall_s for e in ended), sum(e.steps for e in ended)
+    if isinstance(steps, int | float) and made > 0:
+        return wall_s / made * steps
+    return wall_s / len(ended)
+
+
+def head_and_tail(items: list[Planned], count: int) -> list[Planned | None]:
+    """The first and last `count` items, with None between them where some were left out."""
+    if len(items) <= 2 * count:
+        return [*items]
+    return [*islice(items, count), None, *items[-count:]]

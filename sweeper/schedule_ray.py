@@ -1,0 +1,256 @@
+"""Packs on Ray Tune: each pack is one Tune trial in a reused worker process (the only file that imports Ray).
+
+Tune's parts are used as they are meant: a Searcher hands packs out, a Trainable runs one, a Callback hears of it, a
+Stopper ends it all. Tune's own retries, checkpoints, loggers and reporters stay off: those jobs are the ledger's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import queue
+import shutil
+import signal
+import sys
+import threading
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+# Read by Ray when it is imported, or by the processes it starts.
+os.environ.update(
+    TUNE_DISABLE_AUTO_CALLBACK_LOGGERS="1",
+    TUNE_DISABLE_SIGINT_HANDLER="1",
+    TUNE_GLOBAL_CHECKPOINT_S="86400",
+    TUNE_WARN_THRESHOLD_S="3600",
+    RAY_AIR_NEW_OUTPUT="0",
+    RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="1",  # a worker without a GPU share sees no GPU
+    RAY_USAGE_STATS_ENABLED="0",
+)
+
+import ray
+from ray import tune
+from ray.tune.search import Searcher
+
+from sweeper import attempt
+from sweeper.errors import Problem, ScheduleError, SweeperError, UsageError
+from sweeper.schedule import Pack, Source, gpu_share
+
+HEARTBEAT_S = 1.0  # a worker answers at least this often, so that a stop is heard while a long step runs
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What a pack gets. `gpu` None: one GPU where there is one. `max_concurrent` None: as many packs as fit."""
+
+    cpu: float
+    gpu: float | None
+    gpu_place: str
+    max_concurrent: int | None
+
+
+def run_on_ray(source: Source, share: Share, address: str | None, folder: Path) -> None:
+    """Run the source's packs on a Ray cluster, or without an address on a Ray of our own, until it is done.
+
+    Everything that Ray prints goes to `folder`/ray.log. Raises UsageError when the cluster lacks the GPUs or cannot be
+    reached, ScheduleError when Ray itself breaks.
+    """
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)}
+    storage = folder / ".ray"  # Tune insists on a place for its own state; nothing is ever read from it
+    with attempt.captured(folder / "ray.log"):
+        try:
+            _connect(address)
+            _restore(handlers)
+            _tune(source, share, storage, handlers)
+        finally:
+            ray.shutdown()
+            _restore(handlers)
+            shutil.rmtree(storage, ignore_errors=True)
+
+
+def _connect(address: str | None) -> None:
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    try:
+        if address:
+            ray.init(address=address, **quiet)
+        else:
+            ray.init(address="local", include_dashboard=False, **quiet)
+    except Exception as error:
+        hint = "start one with `ray start --head`, or leave --address and RAY_ADDRESS out"
+        if address:
+            raise UsageError(
+                Problem(f"no Ray cluster answers: {error}", "--address", found=address, hint=hint)
+            ) from error
+        raise ScheduleError(Problem(f"Ray did not start: {error}")) from error
+
+
+def _tune(source: Source, share: Share, storage: Path, handlers: dict[signal.Signals, Any]) -> None:
+    gpus = gpu_share(share.gpu, float(ray.cluster_resources().get("GPU", 0)), share.gpu_place)
+    tuner = tune.Tuner(
+        tune.with_resources(PackTrainable, {"cpu": share.cpu, "gpu": gpus}),
+        tune_config=tune.TuneConfig(
+            search_alg=PackSearcher(source, share.max_concurrent),
+            num_samples=-1,
+            reuse_actors=True,
+            trial_name_creator=lambda trial: str(trial.trial_id),
+            trial_dirname_creator=lambda trial: str(trial.trial_id),
+        ),
+        run_config=tune.RunConfig(
+            name="packs",
+            storage_path=str(storage),
+            verbose=0,
+            callbacks=[PackCallback(source, handlers)],
+            stop=StopOnCancel(source),
+            failure_config=tune.FailureConfig(max_failures=0),
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+        ),
+    )
+    try:
+        tuner.fit()
+    except Exception as error:
+        if ours := _of_ours(error):
+            raise ours from error
+        raise ScheduleError(Problem(f"Ray Tune broke: {type(error).__name__}: {error}"[:500])) from error
+
+
+class PackSearcher(Searcher):  # type: ignore[misc]
+    """Hands the source's packs to Tune."""
+
+    def __init__(self, source: Source, max_concurrent: int | None) -> None:
+        super().__init__()
+        self.source = source
+        self.max_concurrent = max_concurrent
+        self.running: dict[str, Pack] = {}
+
+    def suggest(self, trial_id: str) -> Any:
+        if self.source.is_done():
+            return Searcher.FINISHED
+        if self.max_concurrent is not None and len(self.running) >= self.max_concurrent:
+            return None
+        pack = self.source.next_pack()
+        if pack is None:
+            return None
+        self.running[trial_id] = pack
+        return {"pack": pack, "path": [str(Path.cwd()), *sys.path[:1]]}
+
+    def on_trial_complete(self, trial_id: str, result: object = None, error: bool = False) -> None:
+        self.running.pop(trial_id, None)
+
+    def set_search_properties(self, *_: object, **__: object) -> bool:
+        return True
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: there is no restore mode."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing: the ledger is the only truth."""
+
+
+class PackTrainable(tune.Trainable):  # type: ignore[misc]
+    """Runs a pack in a thread of a worker process; each `step` carries the events since the last one to the driver.
+
+    The trainer never waits for the driver: events queue up here.
+    """
+
+    def setup(self, config: dict[str, Any]) -> None:
+        for folder in reversed(config["path"]):
+            if folder not in sys.path:
+                sys.path.insert(0, folder)
+        self.events: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self.stopping = threading.Event()
+        threading.Thread(target=self._work, args=(config["pack"], self.events, self.stopping), daemon=True).start()
+
+    def step(self) -> dict[str, Any]:
+        events = []
+        with contextlib.suppress(queue.Empty):
+            events.append(self.events.get(timeout=HEARTBEAT_S))
+            while True:
+                events.append(self.events.get_nowait())
+        done = None in events
+        return {"events": [event for event in events if event is not None], "done": done}
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self.setup(new_config)
+        return True
+
+    def cleanup(self) -> None:
+        self.stopping.set()
+
+    def get_auto_filled_metrics(self, now: datetime | None = None, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        # Tune would send the whole pack back with every result.
+        return {**super().get_auto_filled_metrics(now, *args, **kwargs), "config": {}}
+
+    @staticmethod
+    def _work(pack: Pack, events: queue.SimpleQueue[Any], stopping: threading.Event) -> None:
+        for job in pack.jobs:
+            with attempt.captured(job.directory / attempt.LOG):
+                attempt.run(job, events.put, stopping.is_set)
+        events.put(None)
+
+
+class PackCallback(tune.Callback):  # type: ignore[misc]
+    """Tells the source, in the driver, what the workers sent and which packs are over or lost."""
+
+    def __init__(self, source: Source, handlers: dict[signal.Signals, Any]) -> None:
+        self.source = source
+        self.handlers = handlers
+
+    def setup(self, *_: object, **__: object) -> None:
+        _restore(self.handlers)  # Tune has just put its own handler on SIGUSR1
+
+    def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **_: Any) -> None:
+        for event in result["events"]:
+            self.source.record(event)
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
+        self.source.closed(trial.config["pack"])
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
+        pack = trial.config["pack"]
+        self.source.lost(pack, _why_lost(trial))
+        self.source.closed(pack)
+
+
+class StopOnCancel(tune.Stopper):  # type: ignore[misc]
+    """Ends everything when the source is cancelled."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        return self.source.is_cancelled()
+
+    def stop_all(self) -> bool:
+        return self.source.is_cancelled()
+
+
+def _why_lost(trial: Any) -> str:
+    error = trial.get_pickled_error() or trial.get_error()
+    known = {
+        "OutOfMemoryError": "out of memory: the node's memory was full, and Ray ended the worker",
+        "ActorDiedError": "the worker process died",
+        "RayActorError": "the worker process died",
+        "NodeDiedError": "the node was lost",
+    }
+    for kind in type(error).__mro__:
+        if kind.__name__ in known:
+            return known[kind.__name__]
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
+
+
+def _of_ours(error: BaseException | None) -> SweeperError | None:
+    """The error of ours that Tune wrapped, if there is one."""
+    while error is not None:
+        if isinstance(error, SweeperError):
+            return error
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def _restore(handlers: dict[signal.Signals, Any]) -> None:
+    for number, handler in handlers.items():
+        if signal.getsignal(number) != handler:
+            signal.signal(number, handler)
+

@@ -1,0 +1,141 @@
+"""What a trainer must look like, and finding one: the bundled `cvae`, or a user's `package.module:function`.
+
+A trainer is called as `function(params, report)`. `params` maps dotted names to values and holds "seed"; the trainer
+calls `report(step, {metric: number})` as often as it likes and may return its final metrics. A function that also takes
+`directory` is given the trial's own folder for its files. It may declare its settings and metrics, so that a sweep file
+is checked before anything is trained:
+
+    def train(params, report): ...
+    train.parameters = {"lr": 0.1, "width": 64}          # name -> default; other names are then errors
+    train.metrics = {"accuracy": "share correct, [0, 1]"}
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sweeper.errors import Problem, UsageError
+from sweeper.provenance import code_digest
+from sweeper.trial import Params, Value
+
+Report = Callable[[int, Mapping[str, float]], None]
+TrainFunction = Callable[..., Mapping[str, float] | None]
+
+BUNDLED = {"cvae": "sweeper.cvae.train:train"}
+
+
+@dataclass(frozen=True, slots=True)
+class Trainer:
+    """A trainer, described without being run.
+
+    `defaults` and `metrics` are None when the trainer does not declare them (then any name is allowed); `check` names
+    what is wrong with settings; `code` is the digest of its source.
+    """
+
+    name: str
+    target: str
+    defaults: Params | None
+    metrics: Mapping[str, str] | None
+    check: Callable[[Params], list[Problem]]
+    code: str
+
+
+def find(name: str) -> Trainer:
+    """Describe the trainer called `name`; torch is not imported for the bundled one.
+
+    Raises UsageError when there is no such trainer, or its declarations cannot be used.
+    """
+    if name in BUNDLED:
+        return _bundled(name)
+    function = load(name)
+    module = (
+        sys.modules[function.__module__] if function.__module__ in sys.modules else sys.modules[name.partition(":")[0]]
+    )
+    source = Path(module.__file__) if module.__file__ else None
+    defaults, metrics = _declared(function, "parameters", name), _declared(function, "metrics", name)
+    code = code_digest(module.__name__, source) if source else ""
+    return Trainer(name, name, defaults, metrics, _declared_check(defaults), code)
+
+
+def load(target: str) -> TrainFunction:
+    """Import `package.module:function` from the Python path and the current folder, and return the function."""
+    module_name, _, function_name = target.partition(":")
+    if not function_name or not all(part.isidentifier() for part in module_name.split(".")):
+        raise UsageError(
+            Problem("no such trainer", "", "trainer", target, f"{', '.join(BUNDLED)}, or package.module:function")
+        )
+    _allow_current_folder()
+    try:
+        function = getattr(importlib.import_module(module_name), function_name)
+    except AttributeError:
+        raise UsageError(
+            Problem(f"module {module_name} has no function {function_name}", "", "trainer", target)
+        ) from None
+    except ModuleNotFoundError as error:
+        hint = "modules are looked up on the Python path and in the current folder"
+        raise UsageError(Problem(f"cannot import: {error}", "", "trainer", target, hint=hint)) from None
+    except Exception as error:
+        # The user's module runs on import: whatever it raises is news about that module, not about us.
+        raise UsageError(
+            Problem(f"importing it fails: {type(error).__name__}: {error}", "", "trainer", target)
+        ) from error
+    if not callable(function):
+        raise UsageError(Problem("not a function", "", "trainer", target, "a function(params, report)"))
+    return function  # type: ignore[no-any-return]
+
+
+def resolve(trainer: Trainer, params: Params) -> dict[str, Value]:
+    """All settings of a trial: the trainer's defaults, overlaid with `params`."""
+    return {**(trainer.defaults or {}), **params}
+
+
+def _bundled(name: str) -> Trainer:
+    config = importlib.import_module(f"sweeper.{name}.config")
+    module = BUNDLED[name].partition(":")[0]
+    source = Path(str(config.__file__)).with_name("train.py")
+
+    def check(params: Params) -> list[Problem]:
+        return [
+            _not_allowed(p.key, p.found, p.allowed) if p.key in config.DEFAULTS else _unknown(p.key, config.DEFAULTS)
+            for p in config.check(params)
+        ]
+
+    return Trainer(name, BUNDLED[name], config.DEFAULTS, config.METRICS, check, code_digest(module, source))
+
+
+def _declared(function: TrainFunction, attribute: str, name: str) -> Mapping[str, Any] | None:
+    value = getattr(function, attribute, None)
+    if value is None or isinstance(value, Mapping):
+        return value
+    raise UsageError(
+        Problem(f"its `{attribute}` must be a mapping of names", "", f"trainer {name}", type(value).__name__)
+    )
+
+
+def _declared_check(defaults: Params | None) -> Callable[[Params], list[Problem]]:
+    def check(params: Params) -> list[Problem]:
+        return [_unknown(key, defaults) for key in params if key not in defaults] if defaults is not None else []
+
+    return check
+
+
+def _unknown(key: str, known: Params) -> Problem:
+    near = difflib.get_close_matches(key, known, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(sorted(known))}"
+    return Problem("the trainer has no such setting", key=key, hint=hint)
+
+
+def _not_allowed(key: str, found: object, allowed: str) -> Problem:
+    return Problem("the trainer does not take this value", "", key, repr(found), allowed)
+
+
+def _allow_current_folder() -> None:
+    here = str(Path.cwd())
+    if here not in sys.path and "" not in sys.path:
+        sys.path.insert(0, here)
