@@ -10,7 +10,7 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from rich.console import Console, Group, RenderableType
@@ -20,6 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sweeper.errors import Problem
+from sweeper.overview import SweepRow
 from sweeper.plan import Fate, Plan, head_and_tail
 from sweeper.trial import Ended, Event, Record, Reported, Started, State, Trial, show
 
@@ -95,7 +96,6 @@ class Screen:
     """
 
     console: Console
-    records: Mapping[str, Record]
     total: int
     metrics: Sequence[str]
     quiet: bool = False
@@ -123,7 +123,7 @@ class Screen:
         else:
             self.started.pop(trial.key, None)
             self.latest.pop(trial.key, None)
-            self.done += self.records[trial.key].state is event.state
+            self.done += not event.retry
             self._line(trial, event)
 
     def say(self, text: str) -> None:
@@ -155,7 +155,7 @@ class Screen:
         values = "  ".join(
             f"{n.rsplit('/', 1)[-1]} {number(event.metrics[n])}" for n in self.metrics if n in event.metrics
         )
-        news = event.reason or values
+        news = f"{event.reason} (attempt {event.attempt}, to be tried again)" if event.retry else event.reason or values
         if event.origin:
             news = f"taken over from {event.origin}  {values}"
         text = Text(f"[{self.done}/{self.total}] ")
@@ -163,6 +163,18 @@ class Screen:
             f"  {trial.name}  {news}  {duration(event.wall_s)}"
         )
         self.console.print(text)
+
+
+def print_sweeps(console: Console, rows: Sequence[SweepRow], now: float) -> None:
+    """One row a sweep, as `sweeper list` shows them."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for name in ("sweep", "state", "done", "failed", "left", "last event"):
+        table.add_column(name, justify="left" if name in ("sweep", "state", "last event") else "right")
+    for row in rows:
+        counts = (str(row.done), str(row.failed), str(row.left))
+        damage = f", {row.damaged_lines} damaged lines in the ledger" if row.damaged_lines else ""
+        table.add_row(row.name, row.state, *counts, f"{duration(max(now - row.last_at, 0))} ago{damage}")
+    console.print(table)
 
 
 def print_configurations(console: Console, records: Sequence[Record], metrics: Sequence[str], limit: int = 40) -> None:

@@ -152,9 +152,9 @@ class Ledger:
         if isinstance(event, Ended):
             os.fsync(self._ledger)
 
-    def stop(self, exit_code: int) -> None:
-        """End a run in good order."""
-        self._write(self._ledger, {"e": "stop", "at": time.time(), "exit": exit_code})
+    def stop(self, exit_code: int, mirror: str) -> None:
+        """End a run in good order. `mirror` is the MLflow store that has everything, "" when it lacks something."""
+        self._write(self._ledger, {"e": "stop", "at": time.time(), "exit": exit_code, "mirror": mirror})
 
     def _write(self, handle: int, entry: Mapping[str, object]) -> None:
         try:

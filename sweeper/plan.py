@@ -93,12 +93,17 @@ def make(sweep: Sweep, trainer: Trainer | None, results: Path, rerun: Rerun = Re
     return Plan(sweep, items, configs, dict(points.removed), points.complete, pack, estimate)
 
 
+def summary(plan: Plan) -> str:
+    """The plan in one line: `8 trials: 5 to run, 3 cached`."""
+    counts = [f"{len(plan.of(fate))} {fate}" for fate in (Fate.RUN, *Fate) if plan.of(fate)]
+    return f"{len(plan.items)} trials: {', '.join(dict.fromkeys(counts))}"
+
+
 def as_json(plan: Plan) -> dict[str, object]:
     """The plan as the document that `plan --json` prints."""
     count = {fate: len(plan.of(fate)) for fate in Fate}
     known = plan.complete
     return {
-        "schema_version": 1,
         "sweep": plan.sweep.name,
         "method": plan.sweep.method,
         "configs": plan.configs if known else None,

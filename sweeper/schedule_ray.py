@@ -115,7 +115,17 @@ def _tune(source: Source, share: Share, storage: Path, handlers: dict[signal.Sig
         raise ScheduleError(Problem(f"Ray Tune broke: {type(error).__name__}: {error}"[:500])) from error
 
 
-class PackSearcher(Searcher):  # type: ignore[misc]
+class _StaysHere:
+    """Tune copies and pickles its parts for a restore that never comes; ours hold open files and stay in the driver."""
+
+    def __deepcopy__(self, memo: object) -> _StaysHere:
+        return self
+
+    def __getstate__(self) -> dict[str, object]:
+        return {}
+
+
+class PackSearcher(_StaysHere, Searcher):  # type: ignore[misc]
     """Hands the source's packs to Tune."""
 
     def __init__(self, source: Source, max_concurrent: int | None) -> None:
@@ -158,11 +168,16 @@ class PackTrainable(tune.Trainable):  # type: ignore[misc]
         for folder in reversed(config["path"]):
             if folder not in sys.path:
                 sys.path.insert(0, folder)
+        self.pack: Pack = config["pack"]
         self.events: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self.stopping = threading.Event()
-        threading.Thread(target=self._work, args=(config["pack"], self.events, self.stopping), daemon=True).start()
+        self.thread: threading.Thread | None = None
 
     def step(self) -> dict[str, Any]:
+        if self.thread is None:
+            # Not in setup: Tune sets up an actor for a trial and then may give that trial to a free one instead.
+            self.thread = threading.Thread(target=_work, args=(self.pack, self.events, self.stopping), daemon=True)
+            self.thread.start()
         events = []
         with contextlib.suppress(queue.Empty):
             events.append(self.events.get(timeout=HEARTBEAT_S))
@@ -182,15 +197,15 @@ class PackTrainable(tune.Trainable):  # type: ignore[misc]
         # Tune would send the whole pack back with every result.
         return {**super().get_auto_filled_metrics(now, *args, **kwargs), "config": {}}
 
-    @staticmethod
-    def _work(pack: Pack, events: queue.SimpleQueue[Any], stopping: threading.Event) -> None:
-        for job in pack.jobs:
-            with attempt.captured(job.directory / attempt.LOG):
-                attempt.run(job, events.put, stopping.is_set)
-        events.put(None)
+
+def _work(pack: Pack, events: queue.SimpleQueue[Any], stopping: threading.Event) -> None:
+    for job in pack.jobs:
+        with attempt.captured(job.directory / attempt.LOG):
+            attempt.run(job, events.put, stopping.is_set)
+    events.put(None)
 
 
-class PackCallback(tune.Callback):  # type: ignore[misc]
+class PackCallback(_StaysHere, tune.Callback):  # type: ignore[misc]
     """Tells the source, in the driver, what the workers sent and which packs are over or lost."""
 
     def __init__(self, source: Source, handlers: dict[signal.Signals, Any]) -> None:
@@ -213,7 +228,7 @@ class PackCallback(tune.Callback):  # type: ignore[misc]
         self.source.closed(pack)
 
 
-class StopOnCancel(tune.Stopper):  # type: ignore[misc]
+class StopOnCancel(_StaysHere, tune.Stopper):  # type: ignore[misc]
     """Ends everything when the source is cancelled."""
 
     def __init__(self, source: Source) -> None:
@@ -227,17 +242,17 @@ class StopOnCancel(tune.Stopper):  # type: ignore[misc]
 
 
 def _why_lost(trial: Any) -> str:
-    error = trial.get_pickled_error() or trial.get_error()
+    """One line from what Ray says of a dead worker (many lines of advice); its ray.log has all of it."""
+    try:
+        said = Path(trial.error_file).read_text(errors="replace")
+    except (OSError, TypeError):
+        said = ""
     known = {
-        "OutOfMemoryError": "out of memory: the node's memory was full, and Ray ended the worker",
-        "ActorDiedError": "the worker process died",
-        "RayActorError": "the worker process died",
-        "NodeDiedError": "the node was lost",
+        "running low on memory": "out of memory: the node's memory was full, and Ray ended the worker",
+        "node has died": "the node was lost",
+        "worker process has died": "the worker process died (killed, or a crash below Python; see the log)",
     }
-    for kind in type(error).__mro__:
-        if kind.__name__ in known:
-            return known[kind.__name__]
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
+    return next((reason for words, reason in known.items() if words in said), " ".join(said.split())[-300:] or "lost")
 
 
 def _of_ours(error: BaseException | None) -> SweeperError | None:
@@ -253,4 +268,3 @@ def _restore(handlers: dict[signal.Signals, Any]) -> None:
     for number, handler in handlers.items():
         if signal.getsignal(number) != handler:
             signal.signal(number, handler)
-

@@ -42,8 +42,8 @@ class Session:
     history: History
     watchers: tuple[Watcher, ...]
     say: Callable[[str], None]
+    records: dict[str, Record]
     waiting: deque[Job] = field(default_factory=deque)
-    records: dict[str, Record] = field(default_factory=dict)
     running: dict[int, Pack] = field(default_factory=dict)
     packs: int = 0
     failures_in_a_row: int = 0
@@ -57,7 +57,7 @@ class Session:
         """Write the run down, take over the results that other sweeps have, and queue what is to be trained."""
         trials = [item.trial for item in self.plan.items]
         self.ledger.run(text, provenance, trials, self.history)
-        self.records = {t.key: self.history.records.get(t.key) or Record(t) for t in trials}
+        self.records |= {t.key: self.history.records.get(t.key) or Record(t) for t in trials}
         self._adopt()
         goals = tuple(goal.name for goal in self.plan.sweep.goals)
         threads = max(1, int(self.plan.sweep.resources.cpu))
@@ -88,17 +88,15 @@ class Session:
 
     def record(self, event: Event) -> None:
         record = self.records[event.trial]
-        retry = isinstance(event, Ended) and self._may_retry(event)
         if isinstance(event, Ended):
             self.device_s += event.wall_s
-            if retry:
-                event = replace(event, reason=f"{event.reason} (attempt {event.attempt}, tried again)")
+            event = replace(event, retry=self._may_retry(event))
         self.ledger.record(event)
         _advance(record, event)
         for watcher in self.watchers:
             watcher.push(record.trial, event)
         if isinstance(event, Ended):
-            self._after(event, retry)
+            self._after(event)
 
     def lost(self, pack: Pack, reason: str) -> None:
         for job in pack.jobs:
@@ -149,8 +147,8 @@ class Session:
             for event in (*source.reports, replace(source.ended, origin=origin)):
                 self.record(event)
 
-    def _after(self, ended: Ended, retry: bool) -> None:
-        if retry:
+    def _after(self, ended: Ended) -> None:
+        if ended.retry:
             job = next(job for pack in self.running.values() for job in pack.jobs if job.trial == ended.trial)
             self.waiting.append(replace(job, attempt=ended.attempt + 1))
             return

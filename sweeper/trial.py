@@ -82,7 +82,8 @@ class Reported:
 class Ended:
     """The attempt is over. `metrics` are the final ones, `steps` the last step reported, `wall_s` its seconds.
 
-    `commit` is that of the repository trained in, `origin` the sweep a result was taken over from ("": trained here).
+    `commit` is that of the repository trained in, `origin` the sweep a result was taken over from ("": trained here),
+    and `retry` says that the trial was to be tried again: then this is not its outcome.
     """
 
     trial: str
@@ -98,6 +99,7 @@ class Ended:
     host: str
     commit: str = ""
     origin: str = ""
+    retry: bool = False
 
 
 Event = Started | Reported | Ended
@@ -116,7 +118,7 @@ class Record:
     @property
     def state(self) -> State:
         if self.ended is not None:
-            return self.ended.state
+            return State.PENDING if self.ended.retry else self.ended.state
         return State.RUNNING if self.started is not None else State.PENDING
 
 

@@ -1,0 +1,187 @@
+"""`sweeper run`: a plan becomes results. Opens the ledger, the mirror and the screen, and lets a runner do the work."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from rich.console import Console
+
+from sweeper import console as screens
+from sweeper import ledger, provenance, tracking
+from sweeper.errors import Exit, LedgerError, Problem, UsageError
+from sweeper.ledger import History, Ledger, SweepDir
+from sweeper.plan import Plan
+from sweeper.schedule import Source, gpu_share, gpus_here, run_in_process
+from sweeper.session import Session, interruptible
+from sweeper.spec import Sweep
+from sweeper.tracking import Mirror, Mirrored
+from sweeper.trainer import Trainer
+from sweeper.trial import Record, State
+
+MIRROR_GRACE_S = 30.0  # how long the end of a run waits for MLflow; what is missing then, `sweeper sync` writes
+
+
+class Runner(StrEnum):
+    """Who runs packs."""
+
+    RAY = "ray"
+    INPROCESS = "inprocess"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line adds to a sweep file."""
+
+    results: Path
+    runner: Runner
+    address: str | None
+    max_concurrent: int | None
+    quiet: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """How a run ended: exit code, why it stopped early ("" if it did not), the records, the state of the mirror."""
+
+    exit_code: Exit
+    why: str
+    records: Sequence[Record]
+    mirrored: Mirrored
+    seconds: float
+
+
+def check(sweep: Sweep, options: Options) -> None:
+    """Everything that can be known to fail before anything is created or started. Raises SweeperError."""
+    if sweep.method not in ("grid", "list", "random", "qmc"):
+        _refuse(sweep, "method", sweep.method, "grid, list, random, qmc")
+    if sweep.early is not None:
+        _refuse(sweep, "early_terminate", sweep.early.type, "none")
+    if options.runner is Runner.INPROCESS or not options.address:
+        gpu_share(sweep.resources.gpu, gpus_here(), sweep.place("resources.gpu"))
+    _check_writable(options.results / sweep.name)
+
+
+def run(plan: Plan, trainer: Trainer, options: Options, console: Console) -> Finished:
+    """Train what the plan has to run, on Ray or in this process; every outcome is in the ledger when this returns."""
+    began = time.monotonic()
+    sweep_dir = SweepDir(options.results, plan.sweep.name)
+    made = provenance.session(provenance.command_line())
+    with Ledger(sweep_dir) as book:
+        history = ledger.read(sweep_dir, curves=True)
+        mirror = mirror_of(plan.sweep, sweep_dir, str(made["commit"]))
+        records: dict[str, Record] = {}
+        metrics = headline_metrics(plan, trainer)
+        screen = screens.Screen(console, len(plan.to_run), metrics, options.quiet)
+        session = Session(
+            plan, book, trainer.target, str(made["commit"]), history, (screen, mirror), screen.say, records
+        )
+        mirror.start(_already_known(plan, history))
+        with interruptible(session), screen:
+            session.begin(plan.sweep.text, made)
+            _work(session, plan.sweep, options, sweep_dir)
+        mirrored = mirror.close(MIRROR_GRACE_S)
+        code = session.exit_code()
+        book.stop(code, "" if mirrored.behind else tracking_uri(plan.sweep, options.results))
+    return Finished(code, session.why_stopped, list(records.values()), mirrored, time.monotonic() - began)
+
+
+def nothing_to_do(plan: Plan, results: Path) -> Finished:
+    """How a run ends whose trials all have a result already: nothing is opened, started or written."""
+    known = ledger.read(SweepDir(results, plan.sweep.name))
+    records = [known.records[item.trial.key] for item in plan.items]
+    code = Exit.TRIALS_FAILED if any(record.state is State.FAILED for record in records) else Exit.OK
+    return Finished(code, "", records, Mirrored(len(records), 0, ""), 0.0)
+
+
+def finished_json(plan: Plan, results: Path, finished: Finished) -> dict[str, object]:
+    """How a run ended, as the document that `run --json` prints."""
+    states = Counter(str(record.state) for record in finished.records)
+    return {
+        "sweep": plan.sweep.name,
+        "exit_code": int(finished.exit_code),
+        "stopped": finished.why,
+        "trials": len(finished.records),
+        "trained": len(plan.to_run) - states["pending"] - states["running"],
+        "states": dict(states),
+        "seconds": round(finished.seconds, 3),
+        "results": str(results / plan.sweep.name),
+        "mlflow": {
+            "runs": finished.mirrored.runs,
+            "behind": finished.mirrored.behind,
+            "error": finished.mirrored.error,
+        },
+    }
+
+
+def is_mirrored(sweep: Sweep, results: Path) -> bool:
+    """Whether the last run of the sweep left its MLflow mirror complete."""
+    runs = ledger.read(SweepDir(results, sweep.name)).runs
+    stopped: Mapping[str, object] = runs[-1].get("stopped", {}) if runs else {}
+    return stopped.get("mirror") == tracking_uri(sweep, results)
+
+
+def tracking_uri(sweep: Sweep, results: Path) -> str:
+    """Where the sweep is mirrored."""
+    return sweep.tracking.uri or tracking.store_uri(results)
+
+
+def mirror_of(sweep: Sweep, sweep_dir: SweepDir, commit: str) -> Mirror:
+    """The mirror of a sweep, not started."""
+    return Mirror(*mirror_arguments(sweep, sweep_dir, commit))
+
+
+def mirror_arguments(sweep: Sweep, sweep_dir: SweepDir, commit: str) -> tuple[str, str, str, str, dict[str, str]]:
+    """What `Mirror` and `sync` want to know of a sweep: store, artifacts, experiment, description, tags."""
+    results = sweep_dir.results
+    tags = {"sweeper.sweep": sweep.name, **({"mlflow.source.git.commit": commit} if commit else {})}
+    description = f"{sweep.description}\n\n`sweeper run {sweep.source}`".strip()
+    return tracking_uri(sweep, results), tracking.artifact_root(results), sweep.name, description, tags
+
+
+def headline_metrics(plan: Plan, trainer: Trainer) -> list[str]:
+    """The metrics worth a column: the goals, then the first three that the trainer declares."""
+    declared = list(trainer.metrics or ())[:3]
+    return list(dict.fromkeys([*(goal.name for goal in plan.sweep.goals), *declared]))
+
+
+def _work(source: Source, sweep: Sweep, options: Options, sweep_dir: SweepDir) -> None:
+    resources = sweep.resources
+    if source.is_done():
+        return
+    if options.runner is Runner.INPROCESS:
+        if resources.gpu == 0:
+            os.environ["CUDA_VISIBLE_DEVICES"] = ""
+        run_in_process(source)
+        return
+    from sweeper.schedule_ray import Share, run_on_ray  # here, not above: importing Ray takes a second
+
+    at_once = options.max_concurrent or resources.max_concurrent
+    share = Share(resources.cpu, resources.gpu, sweep.place("resources.gpu"), at_once)
+    run_on_ray(source, share, options.address, sweep_dir.folder.resolve())
+
+
+def _already_known(plan: Plan, history: History) -> list[Record]:
+    keys = (item.trial.key for item in plan.items)
+    return [history.records[key] for key in keys if key in history.records]
+
+
+def _refuse(sweep: Sweep, key: str, found: str, allowed: str) -> None:
+    raise UsageError(Problem("`run` cannot do this yet", sweep.place(key), key, found, allowed))
+
+
+def _check_writable(folder: Path) -> None:
+    """Refuse a results folder that cannot be written, before anything is made."""
+    existing = folder
+    while not existing.exists() and existing != existing.parent:
+        existing = existing.parent
+    if not existing.is_dir():
+        raise LedgerError(Problem("the results folder cannot be made", str(folder), found=f"{existing} is a file"))
+    if not os.access(existing, os.W_OK | os.X_OK):
+        hint = "name another folder with --results"
+        raise LedgerError(Problem("the results folder cannot be written", str(existing), hint=hint))
