@@ -1,0 +1,167 @@
+"""What one parameter can be: a choice, a range, a normal or a beta distribution.
+
+A domain turns a uniform number u in (0, 1) into a value (`at`) and, where it is finite, lists its values (`grid`).
+Drawn floats keep 12 significant digits, so that the last-bit differences of maths libraries never show: the same
+file draws the same points on every machine. Bounds are inclusive everywhere.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from sweeper.trial import Value, canonical
+
+MAX_VALUES = 1_000_000  # of one parameter in a grid
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of several values, equally likely unless `probabilities` (which sum to 1) says otherwise."""
+
+    values: tuple[Value, ...]
+    probabilities: tuple[float, ...] = ()
+
+    def at(self, u: float) -> Value:
+        if not self.probabilities:
+            return self.values[int(u * len(self.values))]
+        total = 0.0
+        for value, probability in zip(self.values, self.probabilities, strict=True):
+            total += probability
+            if u < total:
+                return value
+        return self.values[-1]
+
+    def count(self) -> int | None:
+        return len(self.values)
+
+    def grid(self) -> tuple[Value, ...] | None:
+        return self.values
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Numbers from `low` to `high`: whole ones (`integer`), on a logarithmic scale (`log`), or `low + k * step`.
+
+    `points` says how many values stand for the range in a grid, evenly spaced on its scale.
+    """
+
+    low: float
+    high: float
+    integer: bool = False
+    log: bool = False
+    step: float | None = None
+    points: int | None = None
+
+    def at(self, u: float) -> Value:
+        steps = self._steps()
+        if self.log:
+            margin = 0.5 if self.integer and self.step is None else 0.0
+            low, high = math.log(self.low - margin), math.log(self.high + margin)
+            value = math.exp(low + u * (high - low))
+            if steps is not None:
+                return self._stepped(min(round((value - self.low) / self._unit()), steps - 1))
+            return self._inside(value)
+        if steps is not None:
+            return self._stepped(min(int(u * steps), steps - 1))
+        return self._inside(self.low + u * (self.high - self.low))
+
+    def count(self) -> int | None:
+        """How many values a grid takes, None where that is not finite."""
+        if self.low == self.high:
+            return 1
+        if self.points is not None:
+            return self.points if not self.integer else min(self.points, int(self.high - self.low) + 1)
+        return None if self.log and self.step is None else self._steps()
+
+    def grid(self) -> tuple[Value, ...] | None:
+        count = self.count()
+        if count is None or count > MAX_VALUES:
+            return None
+        if self.low == self.high:
+            return (tidy(self.low),)
+        if self.points is None:
+            return tuple(self._stepped(k) for k in range(count))
+        if count == 1:
+            return (tidy(self.low),)
+        values = [self._inside(self._between(k / (count - 1))) for k in range(count)]
+        return tuple(dict.fromkeys(values))
+
+    def _between(self, share: float) -> float:
+        if self.log:
+            return math.exp(math.log(self.low) + share * (math.log(self.high) - math.log(self.low)))
+        return self.low + share * (self.high - self.low)
+
+    def _unit(self) -> float:
+        return self.step if self.step is not None else 1
+
+    def _steps(self) -> int | None:
+        """How many values lie on the steps; None for a continuous range."""
+        if self.step is None and (not self.integer or self.log):
+            return None
+        return math.floor((self.high - self.low) / self._unit() + 1e-9) + 1
+
+    def _stepped(self, k: int) -> int | float:
+        return tidy(min(self.low + k * self._unit(), self.high))
+
+    def _inside(self, value: float) -> int | float:
+        value = round(value) if self.integer else tidy(value)
+        return tidy(min(max(value, self.low), self.high))
+
+
+@dataclass(frozen=True, slots=True)
+class Normal:
+    """A normal distribution; with `log`, its exponential. Values are multiples of `q` where that is given."""
+
+    mu: float
+    sigma: float
+    log: bool = False
+    q: float | None = None
+
+    def at(self, u: float) -> Value:
+        from statistics import NormalDist
+
+        value = NormalDist(self.mu, self.sigma).inv_cdf(u)
+        return tidy(quantized(math.exp(value) if self.log else value, self.q))
+
+    def count(self) -> int | None:
+        return None
+
+    def grid(self) -> tuple[Value, ...] | None:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Beta:
+    """A beta distribution on [0, 1]. Values are multiples of `q` where that is given."""
+
+    a: float
+    b: float
+    q: float | None = None
+
+    def at(self, u: float) -> Value:
+        from scipy.special import betaincinv  # type: ignore[import-untyped, unused-ignore]
+
+        return tidy(quantized(float(betaincinv(self.a, self.b, u)), self.q))
+
+    def count(self) -> int | None:
+        return None
+
+    def grid(self) -> tuple[Value, ...] | None:
+        return None
+
+
+Domain = Choice | Range | Normal | Beta
+
+
+def tidy(value: float) -> int | float:
+    """The value at 12 significant digits, whole numbers as int."""
+    if isinstance(value, int):
+        return value
+    short = canonical(float(f"{value:.12g}"))
+    assert isinstance(short, int | float)
+    return short
+
+
+def quantized(value: float, q: float | None) -> float:
+    return value if q is None else round(value / q) * q

@@ -1,0 +1,156 @@
+"""From the keys of one parameter in the file to its domain: sweeper's own keys and every distribution of W&B."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from sweeper.document import excerpt
+from sweeper.domains import Beta, Choice, Domain, Normal, Range
+from sweeper.errors import Problem
+from sweeper.trial import canonical
+
+_RANGE = ({"min", "max"}, {"log", "step", "q", "points"})
+_NORMAL = (set[str](), {"mu", "sigma", "q"})
+KEYS: dict[str, tuple[set[str], set[str]]] = {  # distribution -> keys it needs, keys it may have
+    "constant": ({"value"}, set()),
+    "categorical": ({"values"}, {"probabilities"}),
+    "categorical_w_probabilities": ({"values", "probabilities"}, set()),
+    "int_uniform": _RANGE,
+    "uniform": _RANGE,
+    "q_uniform": _RANGE,
+    "log_uniform_values": _RANGE,
+    "inv_log_uniform_values": _RANGE,  # log(1/x) is uniform exactly when log(x) is
+    "q_log_uniform_values": _RANGE,
+    "normal": _NORMAL,
+    "q_normal": _NORMAL,
+    "log_normal": _NORMAL,
+    "q_log_normal": _NORMAL,
+    "beta": (set(), {"a", "b", "q"}),
+    "q_beta": (set(), {"a", "b", "q"}),
+}
+EXPONENTS = ("log_uniform", "q_log_uniform", "inv_log_uniform")
+
+
+class Complaint(ValueError):
+    """Something wrong below a known key; the reader of the file adds where that stands."""
+
+    def __init__(self, message: str, key: str = "", **details: str) -> None:
+        super().__init__(message)
+        self.problem = Problem(message, key=key, **details)
+
+
+def domain(keys: Mapping[str, Any]) -> Domain:
+    """The domain that the keys of a parameter describe. Raises Complaint with the key that is wrong."""
+    kind = keys.get("distribution") or _kind(keys)
+    if kind in EXPONENTS:
+        raise _exponents(kind, keys)
+    needed, extra = KEYS[kind]
+    if missing := sorted(needed - keys.keys()):
+        raise Complaint(f"{missing[0]} is missing", allowed=_words(kind))
+    if surplus := [key for key in keys if key not in needed | extra | {"distribution", "when"}]:
+        raise Complaint(f"this key does not go with {kind}", surplus[0], allowed=_words(kind))
+    if "value" in needed:
+        return Choice((canonical(keys["value"]),))
+    if "values" in needed:
+        return _choice(keys)
+    if needed:
+        return _range(kind, keys)
+    q = keys.get("q", 1 if kind.startswith("q_") else None)
+    if "sigma" in extra:
+        return Normal(keys.get("mu", 0), keys.get("sigma", 1), "log" in kind, q)
+    return Beta(keys.get("a", 1), keys.get("b", 1), q)
+
+
+def _kind(keys: Mapping[str, Any]) -> str:
+    if "value" in keys:
+        return "constant"
+    if "values" in keys:
+        return "categorical"
+    if "mu" in keys or "sigma" in keys:
+        return "normal"
+    if "min" in keys or "max" in keys:
+        whole = isinstance(keys.get("min"), int) and isinstance(keys.get("max"), int)
+        return "int_uniform" if whole else "uniform"
+    raise Complaint("nothing says what this parameter can be", allowed="value, values, or min and max")
+
+
+def _choice(keys: Mapping[str, Any]) -> Choice:
+    values = tuple(canonical(value) for value in keys["values"])
+    distinct = {repr(value): value for value in values}
+    weights = keys.get("probabilities")
+    if weights is None:
+        return Choice(tuple(distinct.values()))
+    if len(distinct) < len(values):
+        raise Complaint("a value is given twice", "values", hint="add its probabilities up")
+    if len(weights) != len(values):
+        raise Complaint(
+            "as many probabilities as values are needed",
+            "probabilities",
+            found=str(len(weights)),
+            allowed=str(len(values)),
+        )
+    total = sum(weights)
+    if abs(total - 1) > 1e-6:
+        raise Complaint("the probabilities do not sum to 1", "probabilities", found=f"{total:g}", allowed="1")
+    return Choice(values, tuple(weight / total for weight in weights))
+
+
+def _range(kind: str, keys: Mapping[str, Any]) -> Range:
+    low, high = keys["min"], keys["max"]
+    log = keys.get("log", False) or "log" in kind
+    integer = kind == "int_uniform" or (kind.startswith("q_") and _whole(low, high, keys.get("q", 1)))
+    if kind == "int_uniform" and not _whole(low, high, keys.get("step", 1), keys.get("q", 1)):
+        raise Complaint("int_uniform needs whole numbers", "min", allowed="whole min, max, step and q")
+    if low > high:
+        raise Complaint("min is above max", "min", found=excerpt(low), allowed=f"at most {excerpt(high)}")
+    if log and low <= 0:
+        raise Complaint(
+            "a logarithmic range starts above 0",
+            "min",
+            found=excerpt(low),
+            allowed="a number above 0",
+            hint="bounds are real values, never exponents; values: [0, ...] can hold the zero",
+        )
+    if len(given := [key for key in ("step", "q", "points") if key in keys]) > 1:
+        raise Complaint(f"{given[0]} and {given[1]} exclude one another", given[1], allowed="one of them")
+    step = keys.get("step")
+    if "q" in keys or kind.startswith("q_"):
+        low, high, step = _multiples(low, high, keys.get("q", 1))
+    if step is not None and step > high - low > 0:
+        raise Complaint(
+            "the step is wider than the range", "step", found=excerpt(step), allowed=f"at most {high - low:g}"
+        )
+    return Range(low, high, integer, log, step, keys.get("points"))
+
+
+def _multiples(low: float, high: float, q: float) -> tuple[float, float, float]:
+    """The bounds moved inwards to multiples of q."""
+    first, last = math.ceil(low / q - 1e-9), math.floor(high / q + 1e-9)
+    if first > last:
+        raise Complaint("no multiple of q lies in the range", "q", found=excerpt(q), allowed=f"{low:g} to {high:g}")
+    return first * q, last * q, q
+
+
+def _whole(*numbers: float) -> bool:
+    return all(isinstance(number, int) for number in numbers)
+
+
+def _words(kind: str) -> str:
+    needed, extra = KEYS[kind]
+    return ", ".join([*sorted(needed), *(f"{key} (optional)" for key in sorted(extra))])
+
+
+def _exponents(kind: str, keys: Mapping[str, Any]) -> Complaint:
+    """W&B's log_uniform takes the logarithms of its bounds, which is far too easy to get wrong: refused, with the fix."""
+    values = {"q_log_uniform": "q_log_uniform_values"}.get(kind, "log_uniform_values")
+    hint = f"write distribution: {values} with the real bounds"
+    try:
+        low, high = (f"{math.exp(keys[key]):.6g}" for key in ("min", "max"))
+        hint = f"write distribution: {values}, min: {low}, max: {high}"
+        if keys["min"] > 0:
+            hint += f"; or min: {keys['min']:g}, max: {keys['max']:g} if those are meant as they stand"
+    except (KeyError, OverflowError, TypeError):
+        pass
+    return Complaint(f"{kind} takes exponents as bounds", "distribution", found=kind, allowed=values, hint=hint)

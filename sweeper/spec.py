@@ -1,0 +1,280 @@
+"""The sweep file, read and validated: the records that every later stage works with."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from sweeper import merging, overrides, yaml_text
+from sweeper.claims import Claim, claim
+from sweeper.document import Document, Place, above, excerpt
+from sweeper.errors import Problem, SpecError
+from sweeper.expressions import Expression, condition
+from sweeper.parameters import Complaint, domain
+from sweeper.space import Parameter, Point, Removed, Space
+from sweeper.trial import Params, canonical
+
+if TYPE_CHECKING:
+    from sweeper.sweep_file import EarlyKeys
+    from sweeper.top_keys import SweepKeys
+
+ADAPTIVE = ("tpe", "gp", "cmaes", "nsga2")
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """A metric to optimize; `impute` says what a diverged seed counts as: worst, ignore or fail."""
+
+    name: str
+    maximize: bool
+    impute: str
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """When the sweep stops: trials, wall-clock seconds, seconds summed over devices; None is no limit."""
+
+    trials: int | None = None
+    wall_s: float | None = None
+    device_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What one pack of trials gets; None is auto."""
+
+    gpu: float | None = None
+    cpu: float = 1
+    pack: int | None = None
+    max_concurrent: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Further attempts after a crash, but never after these exceptions."""
+
+    max: int = 2
+    never_on: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Abort:
+    """Failed trials in a row that stop the sweep; None never."""
+
+    consecutive_failures: int | None = 5
+
+
+@dataclass(frozen=True, slots=True)
+class EarlyTermination:
+    """When a trial is stopped; `type` none: never. Steps are the trainer's, reports are counted from 1."""
+
+    type: str = "none"
+    metric: str | None = None
+    min_steps: int | None = None
+    max_steps: int | None = None
+    min_reports: int | None = None
+    max_reports: int | None = None
+    eta: float = 3
+    brackets: int | None = None
+    strict: bool = False
+    startup_trials: int = 5
+    patience: int | None = None
+    min_delta: float = 0
+    below: float | None = None
+    above: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoints:
+    """Seconds between checkpoints, and which remain after a trial: none, last, best or all."""
+
+    every_s: float = 60
+    keep: str = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Tracking:
+    """An MLflow server; None is SQLite in the results folder."""
+
+    uri: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """A valid sweep. Two are equal when they ask for the same, wherever their files lie."""
+
+    name: str
+    description: str
+    trainer: str | None
+    base: Params
+    method: str
+    sampler_seed: int
+    goals: tuple[Goal, ...]
+    space: Space
+    configs: tuple[Params, ...]
+    constraints: tuple[Expression, ...]
+    seeds: tuple[int, ...]
+    budget: Budget
+    resources: Resources
+    retry: Retry
+    abort: Abort
+    early: EarlyTermination
+    checkpoints: Checkpoints
+    tracking: Tracking
+    claims: tuple[Claim, ...]
+    source: Path = field(compare=False)
+    text: str = field(compare=False, repr=False)
+    warnings: tuple[Problem, ...] = field(compare=False, repr=False)
+    places: Mapping[str, Place] = field(compare=False, repr=False)
+
+    def place(self, key: str) -> str:
+        """Where a key of the file stands, or the setting or parameter of that name: `grid.yaml:12`, `command line`."""
+        for candidate in (key, f"parameters.{key}", f"base.{key}"):
+            if candidate in self.places:
+                return str(self.places[candidate])
+        return str(Document({}, dict(self.places)).place(above(key)))
+
+
+@dataclass(frozen=True, slots=True)
+class Configurations:
+    """The configurations of a sweep: `points` can be read once, `removed` counts along as they are.
+
+    `complete` is False where a searcher will add to them, or where nothing says how many to draw.
+    """
+
+    points: Iterable[Point]
+    removed: Removed
+    complete: bool
+
+
+def load(path: Path, overrides: Sequence[str] = ()) -> Sweep:
+    """The sweep of a file with overrides applied. Raises SpecError with all its problems at once."""
+    document, warnings = _document(path, overrides)
+    from sweeper.file_problems import validated
+    from sweeper.spec_checks import problems_of, warnings_of
+
+    keys = validated(document)
+    sweep = _sweep(keys, document, path)
+    if problems := problems_of(sweep, keys):
+        raise SpecError(*problems)
+    return replace(sweep, warnings=(*warnings, *warnings_of(sweep, keys)))
+
+
+def configurations(sweep: Sweep, defaults: Params = MappingProxyType({})) -> Configurations:
+    """The configurations that a sweep will train, varied and active parameters only.
+
+    `defaults` are the trainer's settings, which conditions may read. Raises SpecError while `points` are read, where a
+    condition has no value.
+    """
+    space = replace(sweep.space, fixed={**defaults, **sweep.base})
+    removed: Removed = {clause.text: 0 for clause in space.where}
+    if sweep.method == "grid":
+        return Configurations(space.grid(removed), removed, True)
+    if sweep.method == "list":
+        return Configurations(space.listed(sweep.configs, removed), removed, True)
+    if sweep.method in ADAPTIVE or sweep.budget.trials is None:
+        return Configurations((), removed, False)
+    count = math.ceil(sweep.budget.trials / len(sweep.seeds))
+    draw = space.qmc if sweep.method == "qmc" else space.random
+    return Configurations(draw(count, sweep.sampler_seed, removed), removed, True)
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of a sweep file."""
+    from sweeper.top_keys import json_schema
+
+    return json_schema()
+
+
+def starter(name: str) -> str:
+    """The text of `sweeper init`. Raises SpecError for a name that cannot be a folder."""
+    from sweeper import starter as starters
+
+    try:
+        return starters.starter(name)
+    except Complaint as complaint:
+        raise SpecError(replace(complaint.problem, key="name", found=excerpt(name))) from None
+
+
+def _document(path: Path, changes: Sequence[str]) -> tuple[Document, list[Problem]]:
+    """The effective document: extended files merged, overrides applied, a name given."""
+    document, warnings = merging.layered(path)
+    if changes:
+        document = overrides.apply(document, changes)
+    tree = {"name": path.name.removesuffix(path.suffix)} | document.tree
+    return Document({"name": tree.pop("name"), **tree}, document.places), warnings
+
+
+def _sweep(keys: SweepKeys, document: Document, path: Path) -> Sweep:
+    fixed = {name: canonical(value) for name, value in keys.base.items()}
+    resources, budget = keys.resources, keys.budget
+    return Sweep(
+        name=keys.name,
+        description=keys.description,
+        trainer=keys.trainer,
+        base=fixed | _constants(keys),
+        method="gp" if keys.method == "bayes" else keys.method,
+        sampler_seed=keys.sampler.seed,
+        goals=tuple(Goal(m.name, m.goal == "maximize", m.impute) for m in keys.metric or ()),
+        space=_space(keys, fixed),
+        configs=tuple({name: canonical(value) for name, value in config.items()} for config in keys.configs),
+        constraints=tuple(condition(text) for text in keys.constraints),
+        seeds=tuple(dict.fromkeys(keys.seeds)),
+        budget=Budget(budget.trials, budget.wall, budget.device_hours and budget.device_hours * 3600),
+        resources=Resources(resources.gpu, resources.cpu, resources.pack, resources.max_concurrent),
+        retry=Retry(keys.retry.max, tuple(keys.retry.never_on)),
+        abort=Abort(keys.abort.consecutive_failures),
+        early=_early(keys.early_terminate),
+        checkpoints=Checkpoints(keys.checkpoints.every_s, keys.checkpoints.keep),
+        tracking=Tracking(keys.tracking.uri),
+        claims=tuple(claim(item) for item in keys.expect),
+        source=path,
+        text=yaml_text.dump(document.tree),
+        warnings=(),
+        places=document.places,
+    )
+
+
+def _constants(keys: SweepKeys) -> dict[str, Any]:
+    """Parameters that are one fixed value, always: they are settings, not parameters."""
+    return {
+        name: canonical(parameter.value)
+        for name, parameter in keys.parameters.items()
+        if "value" in parameter.given and parameter.when is None
+    }
+
+
+def _space(keys: SweepKeys, fixed: Params) -> Space:
+    constants = _constants(keys)
+    parameters = tuple(
+        Parameter(name, domain(parameter.given), condition(parameter.when) if parameter.when else None)
+        for name, parameter in keys.parameters.items()
+        if name not in constants
+    )
+    names = {parameter.name for parameter in parameters}
+    zips = tuple(tuple(group) for group in keys.zip if set(group) <= names)
+    where = tuple(condition(text) for text in keys.where)
+    return Space(parameters, zips, where, {**fixed, **constants})
+
+
+def _early(keys: EarlyKeys) -> EarlyTermination:
+    return EarlyTermination(
+        type=keys.type,
+        metric=keys.metric,
+        min_steps=keys.min_steps,
+        max_steps=keys.max_steps,
+        min_reports=keys.min_iter,
+        max_reports=keys.max_iter,
+        eta=keys.eta,
+        brackets=keys.s,
+        strict=keys.strict,
+        startup_trials=keys.startup_trials,
+        patience=keys.patience,
+        min_delta=keys.min_delta,
+        below=keys.below,
+        above=keys.above,
+    )

@@ -1,0 +1,161 @@
+"""What only the whole file can show: what does not fit together (problems), what is surely not meant (warnings)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from sweeper.claims import Compare, Monotone
+from sweeper.document import did_you_mean, excerpt
+from sweeper.domains import Choice
+from sweeper.errors import Problem, SpecError
+from sweeper.space import MAX_POINTS, no_list
+from sweeper.spec import ADAPTIVE, Sweep
+
+if TYPE_CHECKING:
+    from sweeper.top_keys import SweepKeys
+
+
+def problems_of(sweep: Sweep, keys: SweepKeys) -> list[Problem]:
+    """Everything that makes the sweep impossible as a whole."""
+    return [*_method(sweep, keys), *_zips(sweep, keys), *_claims(sweep)]
+
+
+def warnings_of(sweep: Sweep, keys: SweepKeys) -> list[Problem]:
+    """What is legal and without effect, or hardly what was meant."""
+    return [*_idle(sweep, keys), *_texts(sweep, keys), *_empty(sweep)]
+
+
+def _method(sweep: Sweep, keys: SweepKeys) -> Iterator[Problem]:
+    if sweep.method == "grid":
+        unlisted = [parameter for parameter in sweep.space.parameters if parameter.domain.count() is None]
+        for parameter in unlisted:
+            yield _at(sweep, no_list(parameter))
+        size = sweep.space.size() if not unlisted else 0
+        if size and size > MAX_POINTS:
+            hint = "fewer values or points, or method: random with a budget"
+            yield _problem(
+                sweep, "parameters", "the grid is too large", f"{size} points", f"at most {MAX_POINTS}", hint
+            )
+    if sweep.method == "list" and not sweep.configs:
+        yield _problem(sweep, "method", "method: list needs configs", "", "configs: [{name: value}, ...]")
+    if sweep.method in ADAPTIVE and not sweep.goals:
+        yield _problem(sweep, "method", f"method: {sweep.method} needs a metric", "", "metric: {name: ..., goal: ...}")
+    if sweep.early.type != "none" and not (sweep.goals or sweep.early.metric):
+        yield _problem(
+            sweep, "early_terminate", "early termination needs a metric", "", "metric: {name: ..., goal: ...}"
+        )
+
+
+def _zips(sweep: Sweep, keys: SweepKeys) -> Iterator[Problem]:
+    domains = {parameter.name: parameter for parameter in sweep.space.parameters}
+    seen: set[str] = set()
+    for index, group in enumerate(keys.zip):
+        key = f"zip[{index}]"
+        unknown = [name for name in group if name not in domains]
+        for name in unknown:
+            hint = did_you_mean(name, list(domains))
+            yield _problem(sweep, key, "not a parameter that varies", excerpt(name), ", ".join(domains), hint)
+        for name in seen.intersection(group):
+            yield _problem(sweep, key, "a parameter moves with one group only", excerpt(name))
+        seen.update(group)
+        lengths = {name: domains[name].domain.count() for name in group if name in domains}
+        for name in (name for name, length in lengths.items() if length is None):
+            yield _at(sweep, no_list(domains[name]))
+        if not unknown and len(set(lengths.values())) > 1:
+            found = ", ".join(f"{name}: {length}" for name, length in lengths.items())
+            yield _problem(sweep, key, "parameters that move together need equally many values", found)
+        for name in lengths:
+            when = domains[name].when
+            if when and set(when.names) & set(group):
+                yield _problem(
+                    sweep, f"parameters.{name}.when", "parameters that move together cannot ask for one another"
+                )
+
+
+def _claims(sweep: Sweep) -> Iterator[Problem]:
+    names = [parameter.name for parameter in sweep.space.parameters]
+    names += [name for config in sweep.configs for name in config]
+    for index, claim in enumerate(sweep.claims):
+        if isinstance(claim.test, Compare | Monotone) and claim.test.parameter not in names:
+            name = claim.test.parameter
+            key = f"expect[{index}].{'compare' if isinstance(claim.test, Compare) else 'monotone'}"
+            hint = did_you_mean(name, names)
+            yield _problem(sweep, key, "not a parameter that varies", excerpt(name), ", ".join(names), hint)
+
+
+def _idle(sweep: Sweep, keys: SweepKeys) -> Iterator[Problem]:
+    for name, parameter in keys.parameters.items():
+        given, key = parameter.given, f"parameters.{name}"
+        values = given.get("values")
+        if values is not None and len(values) == 1:
+            yield _problem(sweep, f"{key}.values", "one value is no sweep", hint=f"value: {excerpt(values[0])}")
+        elif values is not None and len({repr(v) for v in Choice(tuple(values)).values}) < len(values):
+            yield _problem(sweep, f"{key}.values", "a value is given twice", excerpt(values))
+        if "min" in given and given["min"] == given.get("max"):
+            yield _problem(sweep, key, "min and max are the same: one value is no sweep")
+        if "points" in given and sweep.method != "grid" and not any(name in group for group in keys.zip):
+            yield _problem(sweep, f"{key}.points", f"points has no effect with method: {sweep.method}")
+        if "probabilities" in given and sweep.method not in ("random", "qmc"):
+            yield _problem(sweep, f"{key}.probabilities", f"probabilities have no effect with method: {sweep.method}")
+        if name in keys.base and parameter.when is None:
+            yield _problem(sweep, f"base.{name}", "no effect: the parameter of this name is used")
+    if len(keys.seeds) != len(sweep.seeds):
+        yield _problem(sweep, "seeds", "a seed is given twice", excerpt(keys.seeds))
+    if sweep.configs and sweep.method != "list":
+        yield _problem(sweep, "configs", f"configs have no effect with method: {sweep.method}")
+    if sweep.method == "list" and sweep.space.parameters:
+        yield _problem(sweep, "parameters", "parameters have no effect with method: list")
+    for metric in keys.metric or ():
+        if metric.goal is None:
+            yield _problem(sweep, "metric", f"no goal for {metric.name}: minimize is assumed", hint="goal: maximize")
+
+
+def _texts(sweep: Sweep, keys: SweepKeys) -> Iterator[Problem]:
+    """Texts that other YAML readers take for numbers or truth values."""
+    named = {f"base.{name}": [value] for name, value in keys.base.items()}
+    named |= {f"parameters.{name}": [*(p.values or []), p.value] for name, p in keys.parameters.items()}
+    for key, values in named.items():
+        texts = [value for value in values if isinstance(value, str)]
+        for text in texts:
+            if text.lower() in ("yes", "no", "on", "off"):
+                yield _problem(
+                    sweep, key, "a text, in YAML 1.2", excerpt(text), hint="true and false are the truth values"
+                )
+            elif _looks_like_a_number(text):
+                yield _problem(
+                    sweep, key, "a text that looks like a number", excerpt(text), hint="write it without quotes"
+                )
+
+
+def _looks_like_a_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _empty(sweep: Sweep) -> Iterator[Problem]:
+    """Asks for one point: a where that removes all of them is found before anything is started."""
+    if sweep.method == "list":
+        points = sweep.space.listed(sweep.configs)
+    elif sweep.method == "grid":
+        points = sweep.space.grid()
+    else:
+        points = sweep.space.random(1, sweep.sampler_seed)
+    try:
+        if next(points, None) is None:
+            yield _problem(
+                sweep, "where", "no configuration is left", found=" and ".join(w.text for w in sweep.space.where)
+            )
+    except SpecError as error:
+        raise SpecError(*(_at(sweep, problem) for problem in error.problems)) from None
+
+
+def _at(sweep: Sweep, problem: Problem) -> Problem:
+    return Problem(problem.message, sweep.place(problem.key), problem.key, problem.found, problem.allowed, problem.hint)
+
+
+def _problem(sweep: Sweep, key: str, message: str, found: str = "", allowed: str = "", hint: str = "") -> Problem:
+    return Problem(message, sweep.place(key), key, found, allowed, hint)

@@ -1,0 +1,85 @@
+"""W&B sweep files: their words that mean the same here, and a warning for each that has no meaning here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sweeper.document import Document, Place, excerpt
+from sweeper.errors import Problem, SpecError
+
+IGNORED = ("program", "project", "entity", "command", "job", "image_uri", "controller", "scheduler", "apiVersion")
+_IMPUTES = {"valid": "ignore", "latest": "worst"}
+
+
+def translate(document: Document) -> tuple[Document, list[Problem]]:
+    """The document in sweeper's words, and warnings for what cannot be honoured. Raises SpecError where both speak."""
+    document = Document(dict(document.tree), dict(document.places))
+    warnings = [*_ignored(document), *_metric(document), *_seed(document)]
+    if document.tree.get("method") == "bayes":
+        document.tree["method"] = "gp"
+    _run_cap(document)
+    return document, warnings
+
+
+def _ignored(document: Document) -> list[Problem]:
+    keys = [key for key in IGNORED if key in document.tree]
+    for key in keys:
+        del document.tree[key]
+    if not keys:
+        return []
+    message = f"{', '.join(keys)} of W&B: read past"
+    return [Problem(message, str(document.place(keys[0])), hint="trainer: says what is run")]
+
+
+def _metric(document: Document) -> list[Problem]:
+    metric = document.tree.get("metric")
+    if not isinstance(metric, dict):
+        return []
+    metric, warnings = dict(metric), []
+    for key in ("target", "impute_while_running"):
+        if key in metric:
+            del metric[key]
+            warnings.append(_warning(document, f"metric.{key}", "this key of W&B has no effect here"))
+    impute = metric.get("impute")
+    if impute in _IMPUTES:
+        metric["impute"] = _IMPUTES[impute]
+        warnings.append(_warning(document, "metric.impute", f"{impute} of W&B is read as {metric['impute']}"))
+    document.tree["metric"] = metric
+    return warnings
+
+
+def _seed(document: Document) -> list[Problem]:
+    """A parameter named seed: here a configuration is its seeds, so its values become those of `seeds`."""
+    parameters = document.tree.get("parameters")
+    if not isinstance(parameters, dict) or "seed" not in parameters:
+        return []
+    keys = parameters["seed"]
+    values = keys.get("values", [keys["value"]] if "value" in keys else None) if isinstance(keys, dict) else None
+    if "seeds" in document.tree or not _are_seeds(values):
+        found = excerpt(keys)
+        message = "a parameter cannot be named seed"
+        problem = Problem(message, str(document.place("parameters.seed")), "parameters.seed", found, hint="seeds: 3")
+        raise SpecError(problem)
+    document.tree["parameters"] = {name: keys for name, keys in parameters.items() if name != "seed"}
+    document.tree["seeds"] = values
+    document.places["seeds"] = document.place("parameters.seed")
+    return [_warning(document, "parameters.seed", "read as seeds: each configuration is trained with all of them")]
+
+
+def _are_seeds(values: Any) -> bool:
+    return isinstance(values, list) and bool(values) and all(type(value) is int for value in values)
+
+
+def _run_cap(document: Document) -> None:
+    if "run_cap" not in document.tree:
+        return
+    place = document.place("run_cap")
+    budget = document.tree.get("budget") or {}
+    if not isinstance(budget, dict) or "trials" in budget:
+        raise SpecError(Problem("run_cap and budget.trials say the same", str(place), "run_cap", allowed="one of them"))
+    document.tree["budget"] = {**budget, "trials": document.tree.pop("run_cap")}
+    document.places["budget.trials"] = document.places["budget"] = Place(place.file, place.line, place.column)
+
+
+def _warning(document: Document, key: str, message: str) -> Problem:
+    return Problem(message, str(document.place(key)), key)
