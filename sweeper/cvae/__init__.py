@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sweeper.cvae.config import CVAEConfig, DisentanglementLossConfig
     from sweeper.cvae.losses import inter_latent_jsd_loss
     from sweeper.cvae.model import SharedDiscreteCVAE
-    from sweeper.cvae.train import Diverged, train
+    from sweeper.cvae.train import Diverged
 
 __all__ = [
     "CVAEConfig",
@@ -21,7 +21,6 @@ __all__ = [
     "Diverged",
     "SharedDiscreteCVAE",
     "inter_latent_jsd_loss",
-    "train",
 ]
 
 _HOMES = {

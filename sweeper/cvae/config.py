@@ -64,9 +64,11 @@ class ModelConfig:
 
     latents: int = setting(6, "K, the values of z", low=1, high=64)
     width: int = setting(64, "generator: model width", low=8, high=1024)
-    depth: int = setting(1, "generator: blocks that do not see z, computed once", low=1, high=12)
-    latent_depth: int = setting(1, "generator: blocks whose queries carry z, computed K times", low=1, high=12)
-    heads: int = setting(4, "attention heads of all networks; divides every width", low=1, high=32)
+    depth: int = setting(1, "generator: attention blocks", low=1, high=12)
+    heads: int = setting(2, "generator: attention heads; divides the width", low=1, high=32)
+    hidden: int = setting(
+        64, "generator: units of the one hidden layer that sees z, computed K times", low=1, high=4096
+    )
     router: str = setting(
         "network", "q(z|x,y): an encoder of (x, y), or the exact posterior", choices=("network", "bayes")
     )
@@ -121,7 +123,9 @@ class DisentanglementLossConfig:
         "sum", "reconstruction in nats a sequence, or a token (beta then acts T-fold)", choices=("sum", "mean")
     )
     support_floor: float = setting(0.5, "each latent should hold this share of 1/K", low=0.01, high=1)
-    marginal_ema: float = setting(0.0, "memory of the marginal of q, a step; 0: this minibatch alone", low=0, high=0.999)
+    marginal_ema: float = setting(
+        0.0, "memory of the marginal of q, a step; 0: this minibatch alone", low=0, high=0.999
+    )
     schedules: Schedules = field(default_factory=Schedules)
 
 
@@ -182,9 +186,8 @@ def _problems_between(params: Mapping[str, object]) -> list[Problem]:
     names = params.keys()
     if not names.isdisjoint(_WIDTHS_AND_HEADS):
         heads = _get(params, "model.heads")
-        for key in _WIDTHS_AND_HEADS[1:]:
-            if _number(params, key) % heads:
-                found.append(Problem(key, params.get(key, DEFAULTS[key]), f"a multiple of model.heads = {heads}"))
+        if _number(params, "model.width") % _number(params, "model.heads"):
+            found.append(Problem("model.width", _get(params, "model.width"), f"a multiple of model.heads = {heads}"))
     if "task.strategies" in names:
         most = available_strategies(params)
         if _number(params, "task.strategies") > most:
@@ -195,7 +198,7 @@ def _problems_between(params: Mapping[str, object]) -> list[Problem]:
     return list(dict.fromkeys(found))
 
 
-_WIDTHS_AND_HEADS = ("model.heads", "model.width", "model.router_width", "model.baseline_width")
+_WIDTHS_AND_HEADS = ("model.heads", "model.width")
 
 
 def _schedule_problems(params: Mapping[str, object], prefix: str) -> list[Problem]:

@@ -62,7 +62,5 @@ _DIAGNOSTICS = {
     "diagnostics/gradient_norm": "of the step just taken, before clipping",
 }
 
-METRICS: Mapping[str, str] = MappingProxyType(
-    _HEADLINES | _TASK | _ALIGNMENT | _LIKELIHOOD | _LOSS | _DIAGNOSTICS
-)
+METRICS: Mapping[str, str] = MappingProxyType(_HEADLINES | _TASK | _ALIGNMENT | _LIKELIHOOD | _LOSS | _DIAGNOSTICS)
 """Name -> one line. A name that ends in ``/T`` stands for one metric a target position."""

@@ -61,7 +61,9 @@ class Setting:
             return isinstance(value, str) and value in self.choices
         if isinstance(value, bool) or not isinstance(value, int | float):
             return False
-        if isinstance(value, float) and not (math.isfinite(value) and (value.is_integer() or type(self.default) is float)):
+        if isinstance(value, float) and not (
+            math.isfinite(value) and (value.is_integer() or type(self.default) is float)
+        ):
             return False
         return self.low <= value <= self.high
 

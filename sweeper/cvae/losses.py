@@ -1,0 +1,123 @@
+"""The terms of the loss, one pure function an equation (source: the note "Inter-Latent Divergence via Token-Weighted JSD").
+
+Natural logarithms, nats. Shapes: B batch, K latents, T target positions, V vocabulary. Masks are 1 where a token counts.
+Forbidden tokens have the logit ``finfo.min / 2``, not -inf, whose gradients are NaN.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+WEIGHT_FLOOR = (
+    0.05  # the token weights' sum counts as at least this share of the tokens: nothing uncertain, little reward
+)
+
+
+def log_probabilities(logits_V: Tensor) -> Tensor:
+    """log_softmax along the last dimension, in float32 at least.
+
+    Computed with that dimension outermost: torch's kernel for a short last dimension is twenty times slower.
+    """
+    logits_V = logits_V if logits_V.dtype == torch.float64 else logits_V.float()
+    return logits_V.movedim(-1, 0).log_softmax(0).movedim(0, -1)
+
+
+def token_nll(logp_V: Tensor, target: Tensor) -> Tensor:
+    """-log p(target): [..., V] and tokens that broadcast to [...]."""
+    target_1 = target[..., None].expand(*logp_V.shape[:-1], 1)
+    return -logp_V.gather(-1, target_1)[..., 0]
+
+
+def token_weights(baseline_nll_BT: Tensor, mask_BT: Tensor, warmth: Tensor | float = 1.0) -> Tensor:
+    """w = m ((1 - warmth) + warmth b), without gradient: from uniform weights to the baseline's surprise, [B,T]."""
+    surprise_BT = (1 - warmth) + warmth * baseline_nll_BT.detach()
+    return torch.where(mask_BT > 0, surprise_BT, 0.0)
+
+
+def weighted_mean(values_BT: Tensor, weights_BT: Tensor, mask_BT: Tensor) -> Tensor:
+    """sum w v / max(sum w, 0.05 sum m), a scalar; 0 if nothing counts."""
+    total = torch.maximum(weights_BT.sum(), WEIGHT_FLOOR * mask_BT.sum())
+    counted_BT = torch.where(weights_BT > 0, weights_BT * values_BT, 0.0)
+    return counted_BT.sum() / total.clamp_min(torch.finfo(total.dtype).tiny)
+
+
+def inter_latent_jsd(logp_BKTV: Tensor) -> Tensor:
+    """JSD of the K next-token distributions at each position, [B,T], in [0, ln min(K, valid tokens)].
+
+    JSD = (1/K) sum_k KL(p_k || pbar), pbar = (1/K) sum_k p_k. The gradient of log pbar is left out: its share is
+    sum_v d pbar_v = 0, because probabilities sum to one, so that the gradient in the logits is exact without it.
+    """
+    logmean_BTV = (torch.logsumexp(logp_BKTV, dim=1) - math.log(logp_BKTV.shape[1])).detach()
+    return (logp_BKTV.exp() * (logp_BKTV - logmean_BTV[:, None])).sum(-1).mean(1)
+
+
+def inter_latent_jsd_loss(
+    logits_by_latent: Tensor, baseline_nll: Tensor, mask: Tensor
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """-J, minus the mean JSD of the latents' next-token distributions, weighted by a z-free model's surprise.
+
+    ``logits_by_latent`` [B,K,T,V], ``baseline_nll`` [B,T] (no gradient reaches it), ``mask`` [B,T]. Returns the loss in
+    [-ln K, 0] nats, and ``diagnostics/inter_latent_jsd/weighted_mean`` = J with ``.../unweighted_mean``. The loss is
+    computed in float32 at least.
+    """
+    jsd_BT = inter_latent_jsd(log_probabilities(logits_by_latent))
+    weighted = weighted_mean(jsd_BT, token_weights(baseline_nll, mask), mask)
+    plain = weighted_mean(jsd_BT.detach(), mask.to(jsd_BT.dtype), mask)
+    return -weighted, {
+        "diagnostics/inter_latent_jsd/weighted_mean": weighted.detach(),
+        "diagnostics/inter_latent_jsd/unweighted_mean": plain,
+    }
+
+
+def expected_nll(log_q_BK: Tensor, nll_BKT: Tensor) -> Tensor:
+    """sum_k q_k nll_k,t, [B,T]."""
+    return (log_q_BK.exp()[..., None] * nll_BKT).sum(1)
+
+
+def reconstruction(expected_nll_BT: Tensor, mask_BT: Tensor, per_token: bool) -> Tensor:
+    """R: mean over examples of the summed nll (nats a sequence), or over tokens (nats a token)."""
+    total = torch.where(mask_BT > 0, expected_nll_BT, 0.0).sum()
+    return total / (mask_BT.sum() if per_token else len(mask_BT))
+
+
+def token_weighted_reconstruction(
+    expected_nll_BT: Tensor, weights_BT: Tensor, mask_BT: Tensor, per_token: bool
+) -> Tensor:
+    """R_tw: the weighted mean nll a token, times the mean length unless ``per_token``; R where weights are uniform."""
+    mean = weighted_mean(expected_nll_BT, weights_BT, mask_BT)
+    return mean if per_token else mean * (mask_BT.sum() / len(mask_BT))
+
+
+def posterior_kl(log_q_BK: Tensor, log_prior_BK: Tensor) -> Tensor:
+    """KLbar = mean_b KL(q || p), in [0, ln K] under a uniform prior."""
+    return (log_q_BK.exp() * (log_q_BK - log_prior_BK)).sum(-1).mean()
+
+
+def posterior_entropy(log_q_BK: Tensor) -> Tensor:
+    """Hbar = mean_b H(q), in [0, ln K]."""
+    return -(log_q_BK.exp() * log_q_BK).sum(-1).mean()
+
+
+def blended_marginal(log_q_BK: Tensor, memory_K: Tensor, ema: Tensor | float) -> Tensor:
+    """The marginal of q, [K]: ``ema`` parts of memory and the rest from this minibatch.
+
+    Its gradient is that of the minibatch marginal at full strength: the memory lowers the noise, not the force.
+    """
+    batch_K = log_q_BK.exp().mean(0)
+    value_K = ema * memory_K + (1 - ema) * batch_K
+    return value_K.detach() + (batch_K - batch_K.detach())
+
+
+def marginal_kl(marginal_K: Tensor, log_prior_BK: Tensor) -> Tensor:
+    """M = KL(qbar || p), with the prior's own mean over the batch."""
+    log_prior_K = torch.logsumexp(log_prior_BK, dim=0) - math.log(len(log_prior_BK))
+    log_marginal_K = marginal_K.clamp_min(torch.finfo(marginal_K.dtype).tiny).log()
+    return (marginal_K * (log_marginal_K - log_prior_K)).sum()
+
+
+def router_support(marginal_K: Tensor, floor: float) -> Tensor:
+    """Supp = (1/K) sum_k relu(1 - qbar_k K / f)^2: exactly 0 once each latent holds f/K; in [0, 1]."""
+    return torch.relu(1 - marginal_K * (len(marginal_K) / floor)).square().mean()

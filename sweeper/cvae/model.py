@@ -1,0 +1,231 @@
+"""``SharedDiscreteCVAE``: one generator shared by all latents, a router, a prior, and a z-free baseline.
+
+Shapes: B batch, K latents, P prompt tokens, T target positions, J = P + T - 1 positions read, V vocabulary, D width,
+F hidden units.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sweeper.cvae.config import ModelConfig
+from sweeper.cvae.losses import inter_latent_jsd_loss
+from sweeper.cvae.tasks import Task
+from sweeper.cvae.transformer import FORBIDDEN, Block, Embedding, Past, draw, normalise, parameter
+
+HIDDEN = 2  # hidden units of a perceptron, as a multiple of the width
+
+
+class CVAEOutput(NamedTuple):
+    """All that the losses need, from one teacher-forced pass; ``router_logits_BK`` is None if the router is Bayes' rule."""
+
+    logits_by_latent_BKTV: Tensor
+    router_logits_BK: Tensor | None
+    log_prior_BK: Tensor
+    baseline_logits_BTV: Tensor
+
+
+class Sizes(NamedTuple):
+    """What the networks must know of a task."""
+
+    prompt_vocabulary: int
+    prompt_length: int
+    trace_vocabulary: int
+    trace_length: int
+
+    @classmethod
+    def of(cls, task: Task) -> Sizes:
+        """The sizes of ``task``."""
+        return cls(len(task.prompt_vocabulary), task.prompts_NP.shape[1], len(task.trace_vocabulary), task.trace_length)
+
+
+def causal_bias(prompt_length: int, length: int, like: Tensor) -> Tensor:
+    """[J,T]: 0 where position t may attend to j, FORBIDDEN elsewhere; the prompt sees itself whole."""
+    j, t = torch.arange(length, device=like.device)[:, None], torch.arange(length, device=like.device)
+    return torch.where(j <= t.clamp_min(prompt_length - 1), 0.0, FORBIDDEN).to(like.dtype)
+
+
+class Decoder(nn.Module):
+    """A causal reader of (x, y_<t): the generator's trunk, and the body of the baseline."""
+
+    def __init__(self, sizes: Sizes, width: int, depth: int, heads: int) -> None:
+        super().__init__()
+        self.prompt_length = sizes.prompt_length
+        positions = sizes.prompt_length + sizes.trace_length - 1
+        self.embedding = Embedding(sizes.prompt_vocabulary, sizes.trace_vocabulary, positions, width)
+        self.blocks = nn.ModuleList(Block(width, heads, HIDDEN * width) for _ in range(depth))
+
+    def forward(self, prompt_BP: Tensor, previous_BT: Tensor) -> tuple[Tensor, tuple[Past, ...]]:
+        """The stream [B,J,D] over the prompt and the trace tokens read so far, and what each block remembers."""
+        h_BJD, pasts = self.embedding(prompt_BP, previous_BT), []
+        bias = causal_bias(self.prompt_length, h_BJD.shape[1], h_BJD)
+        for block in self.blocks:
+            h_BJD, past = block(h_BJD, bias)
+            pasts.append(past)
+        return h_BJD, tuple(pasts)
+
+    def extend(self, token_B1: Tensor, position: int, pasts: tuple[Past, ...]) -> tuple[Tensor, tuple[Past, ...]]:
+        """The stream [B,1,D] of one further token at ``position``."""
+        h_B1D, extended = self.embedding.next(token_B1, position), []
+        for block, past in zip(self.blocks, pasts, strict=True):
+            h_B1D, past = block(h_B1D, None, past)
+            extended.append(past)
+        return h_B1D, tuple(extended)
+
+
+class Generator(nn.Module):
+    """p(y_t | x, z, y_<t): a trunk that does not see z, and one hidden layer that does.
+
+    A latent is a vector of biases on the units of that last hidden layer: it opens some and closes others. K copies exist
+    of nothing else, and the trunk has to bring to each position whatever any latent may ask of it.
+    """
+
+    def __init__(self, sizes: Sizes, config: ModelConfig) -> None:
+        super().__init__()
+        self.trunk = Decoder(sizes, config.width, config.depth, config.heads)
+        self.read = parameter(config.hidden, config.width)
+        self.latent = parameter(config.hidden, config.latents)
+        self.head = parameter(sizes.trace_vocabulary, config.hidden)
+
+    def reset(self, generator: torch.Generator) -> None:
+        """Latents start random, hence distinct: where they tie, the divergence has no gradient."""
+        draw(self.read, generator)
+        draw(self.latent, generator, gain=self.latent.shape[-1] ** 0.5)
+        draw(self.head, generator, gain=0.5)
+
+    def forward(self, prompt_BP: Tensor, previous_BT: Tensor) -> Tensor:
+        """Teacher-forced logits [B,K,T,V], stored as V,K,B,T: along the outer dimensions all later sums are vectorised."""
+        h_BJD, _ = self.trunk(prompt_BP, previous_BT)
+        h_BTD = normalise(h_BJD[:, prompt_BP.shape[1] - 1 :])
+        plain_FN = self.read @ h_BTD.flatten(0, 1).t()
+        hidden_FKN = F.relu(plain_FN[:, None] + self.latent[:, :, None])
+        logits_VKN = (self.head @ hidden_FKN.flatten(1)).unflatten(1, hidden_FKN.shape[1:])
+        return logits_VKN.unflatten(2, h_BTD.shape[:2]).permute(2, 1, 3, 0)
+
+    def begin(self, prompt_BP: Tensor, latents_B: Tensor) -> tuple[Tensor, tuple[Past, ...]]:
+        """Next-token logits [B,V] after the prompt under one latent a row, and the state to go on from."""
+        h_BPD, pasts = self.trunk(prompt_BP, prompt_BP[:, :0])
+        return self._predict(h_BPD[:, -1], latents_B), pasts
+
+    def extend(
+        self, token_B: Tensor, position: int, latents_B: Tensor, pasts: tuple[Past, ...]
+    ) -> tuple[Tensor, tuple[Past, ...]]:
+        """Next-token logits [B,V] after one further token at ``position``, and the state to go on from."""
+        h_B1D, pasts = self.trunk.extend(token_B[:, None], position, pasts)
+        return self._predict(h_B1D[:, 0], latents_B), pasts
+
+    def _predict(self, h_BD: Tensor, latents_B: Tensor) -> Tensor:
+        return F.linear(F.relu(F.linear(normalise(h_BD), self.read) + self.latent.t()[latents_B]), self.head)
+
+
+class Baseline(nn.Module):
+    """p0(y_t | x, y_<t): a small decoder that never sees z."""
+
+    def __init__(self, sizes: Sizes, config: ModelConfig) -> None:
+        super().__init__()
+        self.body = Decoder(sizes, config.baseline_width, config.baseline_depth, heads=1)
+        self.head = parameter(sizes.trace_vocabulary, config.baseline_width)
+
+    def reset(self, generator: torch.Generator) -> None:
+        """Draws the head; the body's parts draw their own."""
+        draw(self.head, generator, gain=0.5)
+
+    def forward(self, prompt_BP: Tensor, previous_BT: Tensor) -> Tensor:
+        """Teacher-forced logits [B,T,V]."""
+        h_BJD, _ = self.body(prompt_BP, previous_BT)
+        return F.linear(normalise(h_BJD[:, prompt_BP.shape[1] - 1 :]), self.head)
+
+
+class Router(nn.Module):
+    """q(z | x, y): a bidirectional encoder, its mean over the tokens that count, and one product."""
+
+    def __init__(self, sizes: Sizes, config: ModelConfig) -> None:
+        super().__init__()
+        width = config.router_width
+        positions = sizes.prompt_length + sizes.trace_length
+        self.embedding = Embedding(sizes.prompt_vocabulary, sizes.trace_vocabulary, positions, width)
+        self.blocks = nn.ModuleList(Block(width, 1, HIDDEN * width) for _ in range(config.router_depth))
+        self.head = parameter(config.latents, width)
+
+    def reset(self, generator: torch.Generator) -> None:
+        """A small head: the posterior starts near uniform, yet not at it."""
+        draw(self.head, generator, gain=0.5)
+
+    def forward(self, prompt_BP: Tensor, target_BT: Tensor, mask_BT: Tensor) -> Tensor:
+        """Logits [B,K]."""
+        h_BJD = self.embedding(prompt_BP, target_BT)
+        counts_BJ = torch.cat([torch.ones_like(prompt_BP, dtype=mask_BT.dtype), mask_BT], dim=1)
+        bias = torch.where(counts_BJ > 0, 0.0, FORBIDDEN).to(h_BJD.dtype)[:, None, :, None]
+        for block in self.blocks:
+            h_BJD, _ = block(h_BJD, bias)
+        pooled_BD = (normalise(h_BJD) * counts_BJ[..., None]).sum(1) / counts_BJ.sum(1, keepdim=True)
+        return F.linear(normalise(pooled_BD), self.head)
+
+
+class Prior(nn.Module):
+    """log p(z) or log p(z|x): uniform, one learnt vector, or a linear function of the prompt's tokens."""
+
+    def __init__(self, sizes: Sizes, config: ModelConfig) -> None:
+        super().__init__()
+        self.kind, self.latents, self.vocabulary = config.prior, config.latents, sizes.prompt_vocabulary
+        if self.kind == "learned":
+            self.logits = parameter(1, config.latents)
+        elif self.kind == "conditional":
+            self.embedding = Embedding(sizes.prompt_vocabulary, 1, sizes.prompt_length, config.router_width)
+            self.block = Block(config.router_width, 1, HIDDEN * config.router_width)
+            self.head = parameter(config.latents, config.router_width)
+
+    def reset(self, generator: torch.Generator) -> None:
+        """Starts at the uniform distribution."""
+        with torch.no_grad():
+            for weight in self.parameters(recurse=False):
+                weight.zero_()
+
+    def forward(self, prompt_BP: Tensor, dtype: torch.dtype) -> Tensor:
+        """Log-probabilities [B,K]."""
+        if self.kind == "conditional":
+            h_BPD, _ = self.block(self.embedding(prompt_BP, prompt_BP[:, :0]), None)
+            return F.linear(normalise(h_BPD.mean(1)), self.head).log_softmax(-1)
+        if self.kind == "learned":
+            return self.logits.log_softmax(-1).expand(len(prompt_BP), -1)
+        logits_BK = torch.zeros(len(prompt_BP), self.latents, device=prompt_BP.device, dtype=dtype)
+        return logits_BK.log_softmax(-1)
+
+
+class SharedDiscreteCVAE(nn.Module):
+    """p(y|x) = sum_z p(z) p(y|x,z) by exact enumeration of z, with a router q(z|x,y) and a z-free baseline p0(y|x).
+
+    It holds parameters and no state, and draws from no generator but the one given to :meth:`reset`, so that
+    ``torch.func.functional_call`` makes it a pure function. Attribute names are the groups of the optimiser.
+    """
+
+    def __init__(self, sizes: Sizes, config: ModelConfig) -> None:
+        super().__init__()
+        self.generator = Generator(sizes, config)
+        self.router = Router(sizes, config) if config.router == "network" else None
+        self.prior = Prior(sizes, config)
+        self.baseline = Baseline(sizes, config)
+
+    def reset(self, generator: torch.Generator) -> None:
+        """Draws every parameter from ``generator``, in the order of the modules."""
+        for module in self.modules():
+            if module is not self and hasattr(module, "reset"):
+                module.reset(generator)
+
+    def forward(self, prompt_BP: Tensor, target_BT: Tensor, mask_BT: Tensor) -> CVAEOutput:
+        """One teacher-forced pass over tokens prompt [B,P] and target [B,T] with mask [B,T] (1 where a token counts)."""
+        previous_BT = target_BT[:, :-1]
+        logits_BKTV = self.generator(prompt_BP, previous_BT)
+        router_BK = None if self.router is None else self.router(prompt_BP, target_BT, mask_BT)
+        prior_BK = self.prior(prompt_BP, logits_BKTV.dtype)
+        return CVAEOutput(logits_BKTV, router_BK, prior_BK, self.baseline(prompt_BP, previous_BT))
+
+    def compute_inter_latent_divergence_loss(
+        self, logits_by_latent_BKTV: Tensor, baseline_nll_BT: Tensor, mask_BT: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The note's name for :func:`sweeper.cvae.losses.inter_latent_jsd_loss`."""
+        return inter_latent_jsd_loss(logits_by_latent_BKTV, baseline_nll_BT, mask_BT)

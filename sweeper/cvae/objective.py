@@ -1,0 +1,134 @@
+"""The whole loss of one minibatch: a pure function of the networks' outputs and of weights that are tensors.
+
+Nothing here branches on a weight's value, so that ``torch.func.vmap`` maps it over trials with different weights.
+Shapes: B batch, K latents, T target positions, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.func import functional_call
+
+from sweeper.cvae import losses
+from sweeper.cvae.model import CVAEOutput, SharedDiscreteCVAE
+from sweeper.cvae.tasks import Batch
+
+
+class LossWeights(NamedTuple):
+    """Every weight of the loss, as 0-d tensors: L = R + beta KL + w_H H + w_M M + w_S Supp - w_J J."""
+
+    beta: Tensor
+    posterior_entropy_weight: Tensor
+    router_marginal_kl_to_prior_weight: Tensor
+    router_support_weight: Tensor
+    inter_latent_divergence_weight: Tensor
+    token_weighted_reconstruction_weight: Tensor
+    marginal_ema: Tensor
+    token_warmth: Tensor
+
+
+class Terms(NamedTuple):
+    """The terms of the loss, unweighted, and their weighted sum without the baseline's own loss; 0-d tensors, nats."""
+
+    total: Tensor
+    reconstruction: Tensor
+    token_weighted_reconstruction: Tensor
+    posterior_kl: Tensor
+    posterior_entropy: Tensor
+    router_marginal_kl: Tensor
+    router_support: Tensor
+    inter_latent_jsd: Tensor
+    baseline: Tensor
+
+
+class Reduction(NamedTuple):
+    """What is the same for all trials that run as one program: nats a token or a sequence, and the support's floor."""
+
+    per_token: bool
+    support_floor: float
+
+
+def log_posterior(output: CVAEOutput, nll_BKT: Tensor, mask_BT: Tensor) -> Tensor:
+    """log q(z|x,y), [B,K]: the router's, or by Bayes' rule from p(z) p(y|x,z)."""
+    if output.router_logits_BK is not None:
+        return losses.log_probabilities(output.router_logits_BK)
+    return exact_log_posterior(output.log_prior_BK, nll_BKT, mask_BT)
+
+
+def exact_log_posterior(log_prior_BK: Tensor, nll_BKT: Tensor, mask_BT: Tensor) -> Tensor:
+    """log p(z|x,y), [B,K]."""
+    return (log_prior_BK - torch.where(mask_BT[:, None] > 0, nll_BKT, 0.0).sum(-1)).log_softmax(-1)
+
+
+class Scores(NamedTuple):
+    """What the terms are made of, an example and a position at a time; ``logp`` is kept for the diagnostics."""
+
+    logp_BKTV: Tensor
+    nll_BKT: Tensor
+    log_q_BK: Tensor
+    log_prior_BK: Tensor
+    baseline_nll_BT: Tensor
+    jsd_BT: Tensor
+
+
+def score(output: CVAEOutput, batch: Batch) -> Scores:
+    """Log-probabilities, posterior and divergence of one teacher-forced pass."""
+    logp_BKTV = losses.log_probabilities(output.logits_by_latent_BKTV)
+    nll_BKT = losses.token_nll(logp_BKTV, batch.target_BT[:, None])
+    return Scores(
+        logp_BKTV,
+        nll_BKT,
+        log_posterior(output, nll_BKT, batch.mask_BT),
+        output.log_prior_BK,
+        losses.token_nll(losses.log_probabilities(output.baseline_logits_BTV), batch.target_BT),
+        losses.inter_latent_jsd(logp_BKTV),
+    )
+
+
+def combine(scores: Scores, mask_BT: Tensor, weights: LossWeights, marginal_K: Tensor, reduction: Reduction) -> Terms:
+    """Every term, and their weighted sum; ``marginal_K`` is the marginal of q that two of them judge."""
+    per_token = reduction.per_token
+    expected_BT = losses.expected_nll(scores.log_q_BK, scores.nll_BKT)
+    tokens_BT = losses.token_weights(scores.baseline_nll_BT, mask_BT, weights.token_warmth)
+    plain = losses.reconstruction(expected_BT, mask_BT, per_token)
+    weighted = losses.token_weighted_reconstruction(expected_BT, tokens_BT, mask_BT, per_token)
+    kl = losses.posterior_kl(scores.log_q_BK, scores.log_prior_BK)
+    entropy = losses.posterior_entropy(scores.log_q_BK)
+    marginal_kl = losses.marginal_kl(marginal_K, scores.log_prior_BK)
+    support = losses.router_support(marginal_K, reduction.support_floor)
+    jsd = losses.weighted_mean(scores.jsd_BT, tokens_BT, mask_BT)
+    total = (
+        plain
+        + weights.token_weighted_reconstruction_weight * (weighted - plain)
+        + weights.beta * kl
+        + weights.posterior_entropy_weight * entropy
+        + weights.router_marginal_kl_to_prior_weight * marginal_kl
+        + weights.router_support_weight * support
+        - weights.inter_latent_divergence_weight * jsd
+    )
+    baseline = losses.reconstruction(scores.baseline_nll_BT, mask_BT, per_token=True)
+    return Terms(total, plain, weighted, kl, entropy, marginal_kl, support, -jsd, baseline)
+
+
+def step_loss(
+    model: SharedDiscreteCVAE,
+    parameters: Mapping[str, Tensor],
+    weights: LossWeights,
+    batch: Batch,
+    marginal_K: Tensor,
+    reduction: Reduction,
+) -> tuple[Tensor, tuple[Terms, Tensor]]:
+    """What one step descends: the total plus the baseline's own loss, with the terms and the marginal beside it.
+
+    Pure in ``parameters``, ``weights``, ``batch`` and ``marginal_K``: ``vmap(grad(step_loss, argnums=1, has_aux=True))``
+    over stacked members gives each member's gradient.
+    """
+    output = functional_call(model, dict(parameters), tuple(batch))
+    scores = score(output, batch)
+    marginal_K = losses.blended_marginal(scores.log_q_BK, marginal_K, weights.marginal_ema)
+    terms = combine(scores, batch.mask_BT, weights, marginal_K, reduction)
+    return terms.total + terms.baseline, (terms, marginal_K.detach())

@@ -1,0 +1,19 @@
+"""The three tasks: many ways to one answer."""
+
+from __future__ import annotations
+
+from sweeper.cvae.config import TaskConfig
+from sweeper.cvae.tasks.detour import detour
+from sweeper.cvae.tasks.operator_order import operator_order
+from sweeper.cvae.tasks.ordered_sum import ordered_sum
+from sweeper.cvae.tasks.task import Batch, Task
+from sweeper.cvae.tasks.variation import with_variation
+
+__all__ = ["Batch", "Task", "make_task"]
+
+_MAKERS = {"operator_order": operator_order, "detour": detour, "ordered_sum": ordered_sum}
+
+
+def make_task(config: TaskConfig) -> Task:
+    """The task that ``config`` describes, with its strategies cut to the number asked for and its style tokens added."""
+    return with_variation(_MAKERS[config.name](config), config)

@@ -1,0 +1,121 @@
+"""What a task is: all its prompts and, for each prompt and strategy, the one trace that follows the strategy.
+
+Shapes: N prompts in all, R rows (indices of prompts), B batch, P prompt tokens, S strategies, T trace tokens, Y style tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+SPLIT_SEED = 20260319  # one split for all trials: what differs between two trials is not what they are tested on
+
+
+class Batch(NamedTuple):
+    """Examples to learn from: prompt [B,P] and target [B,T] tokens, mask [B,T] (1 where a token counts)."""
+
+    prompt_BP: Tensor
+    target_BT: Tensor
+    mask_BT: Tensor
+
+
+class Verdict(NamedTuple):
+    """What the checker says of a trace: every step but the answer is valid; the answer is right. Bool [B] each."""
+
+    steps_B: Tensor
+    answer_B: Tensor
+
+
+Checker = Callable[[Tensor, Tensor], Verdict]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A task over a finite population of prompts.
+
+    ``traces_NST`` is free of style tokens; ``style_probabilities`` [Y] and ``style_tokens`` describe those that a sampled
+    target begins with. ``strategy_probabilities_NS`` is p(s|x). ``verify(prompt_BP, trace_BT)`` judges a style-free trace
+    by the rules of the task, not by comparison with the table.
+    """
+
+    name: str
+    prompt_vocabulary: tuple[str, ...]
+    trace_vocabulary: tuple[str, ...]
+    strategies: tuple[str, ...]
+    prompts_NP: Tensor
+    traces_NST: Tensor
+    verify: Checker
+    strategy_probabilities_NS: Tensor
+    style_tokens: int = 0
+    style_probabilities: Tensor | None = None
+
+    @property
+    def trace_length(self) -> int:
+        """T: style tokens, the trace, and the end-of-sequence token."""
+        return self.style_tokens + self.traces_NST.shape[-1]
+
+    def split(self, test_prompts: int) -> tuple[Tensor, Tensor]:
+        """Rows for training and for testing, disjoint; the test takes at most half. The same for every seed."""
+        generator = torch.Generator().manual_seed(SPLIT_SEED)
+        order = torch.randperm(len(self.prompts_NP), generator=generator)
+        n_test = max(1, min(test_prompts, len(order) // 2))
+        return order[n_test:], order[:n_test]
+
+    def sample(self, rows_R: Tensor, size: int, generator: torch.Generator) -> Batch:
+        """``size`` examples: a prompt among ``rows_R``, a strategy from p(s|x), style tokens; all from ``generator``."""
+        rows_B = rows_R[torch.randint(len(rows_R), (size,), generator=generator)]
+        strategy_B1 = torch.multinomial(self.strategy_probabilities_NS[rows_B], 1, generator=generator)
+        trace_BT = self.traces_NST[rows_B, strategy_B1[:, 0]]
+        return self._batch(rows_B, self._styled(trace_BT, generator))
+
+    def enumerate(self, rows_R: Tensor) -> tuple[Batch, Tensor]:
+        """Every prompt of ``rows_R`` with each of its strategies, prompt-major, and the strategies [R*S]: stratified."""
+        count = len(self.strategies)
+        generator = torch.Generator().manual_seed(SPLIT_SEED)
+        trace_BT = self._styled(self.traces_NST[rows_R].flatten(0, 1), generator)
+        batch = self._batch(rows_R.repeat_interleave(count), trace_BT)
+        return batch, torch.arange(count).repeat(len(rows_R))
+
+    def check(self, rows_B: Tensor, trace_BT: Tensor) -> Verdict:
+        """Whether each step but the answer is valid, and whether the answer is right, of free-running outputs."""
+        verdict = self.verify(self.prompts_NP[rows_B], trace_BT[:, self.style_tokens :])
+        style_BY = trace_BT[:, : self.style_tokens]
+        first_style = len(self.trace_vocabulary) - (
+            0 if self.style_probabilities is None else len(self.style_probabilities)
+        )
+        return Verdict(verdict.steps_B & (style_BY >= first_style).all(-1), verdict.answer_B)
+
+    def name_strategy(self, rows_B: Tensor, trace_BT: Tensor) -> Tensor:
+        """The strategy [B] whose trace it is, style aside; -1 where it is none."""
+        same_BS = (self.traces_NST[rows_B] == trace_BT[:, None, self.style_tokens :]).all(-1)
+        return torch.where(same_BS.any(-1), same_BS.int().argmax(-1), -1)
+
+    def text(self, trace_T: Tensor) -> str:
+        """A trace as a person reads it."""
+        return " ".join(self.trace_vocabulary[token] for token in trace_T.tolist())
+
+    def _styled(self, trace_BT: Tensor, generator: torch.Generator) -> Tensor:
+        if not self.style_tokens or self.style_probabilities is None:
+            return trace_BT
+        draws = len(trace_BT) * self.style_tokens
+        style_D = torch.multinomial(self.style_probabilities, draws, replacement=True, generator=generator)
+        first_style = len(self.trace_vocabulary) - len(self.style_probabilities)
+        return torch.cat([style_D.view(len(trace_BT), -1) + first_style, trace_BT], dim=1)
+
+    def _batch(self, rows_B: Tensor, target_BT: Tensor) -> Batch:
+        return Batch(self.prompts_NP[rows_B], target_BT, torch.ones(target_BT.shape))
+
+
+def uniform_strategies(traces_NST: Tensor) -> Tensor:
+    """p(s|x) = 1/S, [N,S]."""
+    count, strategies = traces_NST.shape[:2]
+    return torch.full((count, strategies), 1 / strategies)
+
+
+def is_permutation(tokens_BL: Tensor, count: int) -> Tensor:
+    """Whether each row holds each of 0 .. count-1 once, [B]."""
+    return (tokens_BL.sort(dim=-1).values == torch.arange(count)).all(-1)

@@ -1,0 +1,111 @@
+"""The blocks all networks are made of: pre-norm attention and a ReLU perceptron, without biases.
+
+Every operation is one that ``torch.func.vmap`` maps over stacked parameters (tables are one-hot products: their gradient is
+a matrix product, not a scatter). Modules hold shapes and parameters, never state, and draw from no global generator.
+
+Chosen by measurement on one core, where a default step is about 10 ms: torch's softmax along a last dimension of ten costs
+1 ms, along the one before it 0.25 ms; LayerNorm has half the backward time of RMSNorm; ReLU a third of ReLU squared.
+Shapes: B batch, T positions computed now, J positions attended to, D width, H heads, C width of a head.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+FORBIDDEN = torch.finfo(torch.float32).min / 2  # not -inf: a row of -inf has NaN gradients
+
+
+class Past(NamedTuple):
+    """Keys and values [B,H,J,C] of the positions already read, so that decoding reads each token once."""
+
+    key_BHJC: Tensor
+    value_BHJC: Tensor
+
+
+def parameter(*shape: int) -> nn.Parameter:
+    """A parameter without content: :func:`draw` fills it from an explicit generator."""
+    return nn.Parameter(torch.empty(shape))
+
+
+def draw(weight: Tensor, generator: torch.Generator, gain: float = 1.0) -> None:
+    """Fills a weight [out, in] in place from N(0, gain^2 / in)."""
+    with torch.no_grad():
+        weight.normal_(0.0, gain / math.sqrt(weight.shape[-1]), generator=generator)
+
+
+def normalise(h_D: Tensor) -> Tensor:
+    """Zero mean and unit variance along the last dimension, without gain or bias."""
+    return F.layer_norm(h_D, h_D.shape[-1:])
+
+
+def perceptron(h_D: Tensor, up: Tensor, down: Tensor) -> Tensor:
+    """down(relu(up(h)))."""
+    return F.linear(F.relu(F.linear(h_D, up)), down)
+
+
+def one_hot(tokens: Tensor, size: int, dtype: torch.dtype) -> Tensor:
+    """Indicator vectors [..., size]."""
+    return (tokens[..., None] == torch.arange(size, device=tokens.device)).to(dtype)
+
+
+def split_heads(h_BTD: Tensor, heads: int) -> Tensor:
+    """[B,T,D] to [B,H,T,C]."""
+    return h_BTD.unflatten(-1, (heads, -1)).transpose(1, 2)
+
+
+class Embedding(nn.Module):
+    """Prompt tokens followed by trace tokens, each with its own table, plus a learnt vector a position."""
+
+    def __init__(self, prompt_vocabulary: int, trace_vocabulary: int, positions: int, width: int) -> None:
+        super().__init__()
+        self.prompt, self.trace = parameter(prompt_vocabulary, width), parameter(trace_vocabulary, width)
+        self.position = parameter(positions, width)
+
+    def reset(self, generator: torch.Generator) -> None:
+        """Draws all tables from N(0, 1/2)."""
+        for table in (self.prompt, self.trace, self.position):
+            draw(table, generator, gain=math.sqrt(table.shape[-1] / 2))
+
+    def forward(self, prompt_BP: Tensor, trace_BT: Tensor) -> Tensor:
+        """[B,P] and [B,T] tokens to [B,P+T,D]."""
+        h_BPD = one_hot(prompt_BP, len(self.prompt), self.prompt.dtype) @ self.prompt
+        h_BTD = one_hot(trace_BT, len(self.trace), self.trace.dtype) @ self.trace
+        h_BJD = torch.cat([h_BPD, h_BTD], dim=1)
+        return h_BJD + self.position[: h_BJD.shape[1]]
+
+    def next(self, token_B1: Tensor, position: int) -> Tensor:
+        """One further trace token, [B,1,D]."""
+        return one_hot(token_B1, len(self.trace), self.trace.dtype) @ self.trace + self.position[position]
+
+
+class Block(nn.Module):
+    """Self-attention, then a perceptron; both read a normalised stream and add to it."""
+
+    def __init__(self, width: int, heads: int, hidden: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query_key_value, self.out = parameter(3 * width, width), parameter(width, width)
+        self.up, self.down = parameter(hidden, width), parameter(width, hidden)
+
+    def reset(self, generator: torch.Generator) -> None:
+        """Draws the weights; what adds to the stream starts small."""
+        for weight, gain in ((self.query_key_value, 1.0), (self.out, 0.5), (self.up, 1.0), (self.down, 0.5)):
+            draw(weight, generator, gain)
+
+    def forward(self, h_BTD: Tensor, bias_JT: Tensor | None, past: Past | None = None) -> tuple[Tensor, Past]:
+        """The next stream, and the keys and values so far. ``bias_JT`` [..., J, T] is added to the scores."""
+        qkv_BTD = F.linear(normalise(h_BTD), self.query_key_value)
+        query, key, value = (split_heads(part, self.heads) for part in qkv_BTD.chunk(3, dim=-1))
+        if past is not None:
+            key, value = torch.cat([past.key_BHJC, key], dim=2), torch.cat([past.value_BHJC, value], dim=2)
+        scores_BHJT = key @ (query * key.shape[-1] ** -0.5).transpose(-1, -2)
+        if bias_JT is not None:
+            scores_BHJT = scores_BHJT + bias_JT
+        share_BHTJ = torch.softmax(scores_BHJT, dim=-2).transpose(-1, -2)
+        h_BTD = h_BTD + F.linear((share_BHTJ @ value).transpose(1, 2).flatten(2), self.out)
+        return h_BTD + perceptron(normalise(h_BTD), self.up, self.down), Past(key, value)
