@@ -10,9 +10,9 @@ from pydantic import ValidationError
 from sweeper.document import Document, below, did_you_mean, excerpt
 from sweeper.errors import Problem, SpecError
 from sweeper.parameters import Complaint
-from sweeper.top_keys import SweepKeys, json_schema
+from sweeper.schema_words import describe, node_at, resolved
+from sweeper.top_keys import SweepKeys
 
-Schema = dict[str, Any]
 _HIDDEN = ("[key]",)  # pydantic's own words in a path
 
 
@@ -28,7 +28,7 @@ def validated(document: Document) -> SweepKeys:
 def _problem(document: Document, error: dict[str, Any]) -> Problem:
     loc = tuple(part for part in error["loc"] if part not in _HIDDEN)
     key = _key(document, loc)
-    kind, node = error["type"], _node(loc)
+    kind, node = error["type"], node_at(loc)
     complaint = error.get("ctx", {}).get("error")
     if isinstance(complaint, Complaint):
         return _complaint(document, key, complaint.problem, error["input"])
@@ -36,9 +36,10 @@ def _problem(document: Document, error: dict[str, Any]) -> Problem:
     if kind == "value_error":
         return Problem(str(complaint), place, key, found=excerpt(error["input"]))
     if kind == "extra_forbidden":
-        known = sorted(_resolved(_node(loc[:-1])).get("properties", {}))
-        hint = did_you_mean(str(loc[-1]), known) or _hint_for(loc)
-        return Problem("unknown key", place, key, allowed=", ".join(known), hint=hint)
+        known = sorted(resolved(node_at(loc[:-1])).get("properties", {}))
+        near = did_you_mean(str(loc[-1]), known)
+        allowed = "" if near and len(known) > 12 else ", ".join(known)
+        return Problem("unknown key", place, key, allowed=allowed, hint=near or _hint_for(loc))
     if kind == "missing":
         return Problem(f"{loc[-1]} is missing", place, key.rpartition(".")[0], allowed=describe(node))
     hint = _hint(error["input"], loc)
@@ -62,6 +63,8 @@ def _message(kind: str) -> str:
 def _hint(found: Any, loc: Sequence[str | int]) -> str:
     if isinstance(found, str) and _is_number(found):
         return f"write {found.strip()} without quotes"
+    if isinstance(found, int | float) and not isinstance(found, bool) and describe(node_at(loc)) == "a text":
+        return f'write "{found}"'
     if found in ("yes", "on", "no", "off"):
         return "write true or false: in YAML 1.2 yes, no, on and off are texts"
     if len(loc) == 2 and loc[0] == "parameters":
@@ -70,7 +73,7 @@ def _hint(found: Any, loc: Sequence[str | int]) -> str:
     if loc[0] in ("where", "constraints") and isinstance(found, str):
         return f"{loc[0]}: [{excerpt(found)}]"
     if isinstance(found, str):
-        return did_you_mean(found, _resolved(_node(loc)).get("enum", []))
+        return did_you_mean(found, resolved(node_at(loc)).get("enum", []))
     return ""
 
 
@@ -97,61 +100,3 @@ def _key(document: Document, loc: Sequence[str | int]) -> str:
             continue
         key = longer
     return key
-
-
-def _node(loc: Sequence[str | int]) -> Schema:
-    """The part of the JSON Schema that describes a path; {} where it ends."""
-    node: Schema = json_schema()
-    for part in loc:
-        node = _step(node, part)
-    return node
-
-
-def _step(node: Schema, part: str | int) -> Schema:
-    for branch in _branches(node):
-        if isinstance(part, int) and "items" in branch:
-            return dict(branch["items"])
-        if isinstance(part, str) and part in branch.get("properties", {}):
-            return dict(branch["properties"][part])
-        if isinstance(part, str) and isinstance(branch.get("additionalProperties"), dict):
-            return dict(branch["additionalProperties"])
-    return {}
-
-
-def _branches(node: Schema) -> list[Schema]:
-    node = _resolved(node)
-    return [node, *(inner for branch in node.get("anyOf", []) for inner in _branches(branch))]
-
-
-def _resolved(node: Schema) -> Schema:
-    """The node behind a $ref, or the one alternative that is not null."""
-    while "$ref" in node:
-        node = json_schema()["$defs"][node["$ref"].rpartition("/")[2]]
-    alternatives = [branch for branch in node.get("anyOf", []) if branch.get("type") != "null"]
-    return _resolved(alternatives[0]) if len(alternatives) == 1 else node
-
-
-def describe(node: Schema) -> str:
-    """What a part of the schema allows, in words."""
-    node = _resolved(node)
-    if "anyOf" in node:
-        return ", or ".join(dict.fromkeys(describe(branch) for branch in node["anyOf"]))
-    if "const" in node or "enum" in node:
-        return ", ".join(str(word) for word in node.get("enum", [node.get("const")]))
-    if node.get("type") in ("integer", "number"):
-        return ("a whole number" if node["type"] == "integer" else "a number") + _bounds(node)
-    if node.get("type") == "array":
-        few, most = node.get("minItems"), node.get("maxItems")
-        size = f" of {few}" if few and few == most else f" of at least {few}" if few else ""
-        return f"a list{size}" + (f" ({describe(node['items'])})" if node.get("items") else "")
-    if node.get("type") == "object":
-        names = ", ".join(sorted(node.get("properties", {})))
-        return f"a mapping with {names}" if names else "a mapping"
-    words = {"string": "a text", "boolean": "true or false", "null": "null"}
-    return "30m, 2h, 1h30m" if "pattern" in node else words.get(str(node.get("type")), "")
-
-
-def _bounds(node: Schema) -> str:
-    words = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
-    found = [f"{word} {node[key]:g}" for key, word in words.items() if key in node and abs(node[key]) < 1e9]
-    return (" " + " and ".join(found)) if found else ""

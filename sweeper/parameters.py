@@ -13,7 +13,7 @@ from sweeper.trial import canonical
 
 _RANGE = ({"min", "max"}, {"log", "step", "q", "points"})
 _NORMAL = (set[str](), {"mu", "sigma", "q"})
-KEYS: dict[str, tuple[set[str], set[str]]] = {  # distribution -> keys it needs, keys it may have
+DISTRIBUTIONS: dict[str, tuple[set[str], set[str]]] = {  # distribution -> keys it needs, keys it may have
     "constant": ({"value"}, set()),
     "categorical": ({"values"}, {"probabilities"}),
     "categorical_w_probabilities": ({"values", "probabilities"}, set()),
@@ -46,7 +46,7 @@ def domain(keys: Mapping[str, Any]) -> Domain:
     kind = keys.get("distribution") or _kind(keys)
     if kind in EXPONENTS:
         raise _exponents(kind, keys)
-    needed, extra = KEYS[kind]
+    needed, extra = DISTRIBUTIONS[kind]
     if missing := sorted(needed - keys.keys()):
         raise Complaint(f"{missing[0]} is missing", allowed=_words(kind))
     if surplus := [key for key in keys if key not in needed | extra | {"distribution", "when"}]:
@@ -138,12 +138,12 @@ def _whole(*numbers: float) -> bool:
 
 
 def _words(kind: str) -> str:
-    needed, extra = KEYS[kind]
+    needed, extra = DISTRIBUTIONS[kind]
     return ", ".join([*sorted(needed), *(f"{key} (optional)" for key in sorted(extra))])
 
 
 def _exponents(kind: str, keys: Mapping[str, Any]) -> Complaint:
-    """W&B's log_uniform takes the logarithms of its bounds, which is far too easy to get wrong: refused, with the fix."""
+    """W&B's log_uniform takes the logarithms of its bounds, far too easy to get wrong: refused, with the fix."""
     values = {"q_log_uniform": "q_log_uniform_values"}.get(kind, "log_uniform_values")
     hint = f"write distribution: {values} with the real bounds"
     try:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sweeper import merging, overrides, yaml_text
 from sweeper.claims import Claim, claim
-from sweeper.document import Document, Place, above, excerpt
+from sweeper.document import Document, Place, above, did_you_mean, excerpt
 from sweeper.errors import Problem, SpecError
 from sweeper.expressions import Expression, condition
 from sweeper.parameters import Complaint, domain
@@ -167,9 +167,11 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Sweep:
 def configurations(sweep: Sweep, defaults: Params = MappingProxyType({})) -> Configurations:
     """The configurations that a sweep will train, varied and active parameters only.
 
-    `defaults` are the trainer's settings, which conditions may read. Raises SpecError while `points` are read, where a
-    condition has no value.
+    `defaults` are the trainer's settings, which conditions may read beside those of the file. Raises SpecError for
+    other names, and while `points` are read, where a condition has no value.
     """
+    if problems := unknown_names(sweep, defaults):
+        raise SpecError(*problems)
     space = replace(sweep.space, fixed={**defaults, **sweep.base})
     removed: Removed = {clause.text: 0 for clause in space.where}
     if sweep.method == "grid":
@@ -181,6 +183,20 @@ def configurations(sweep: Sweep, defaults: Params = MappingProxyType({})) -> Con
     count = math.ceil(sweep.budget.trials / len(sweep.seeds))
     draw = space.qmc if sweep.method == "qmc" else space.random
     return Configurations(draw(count, sweep.sampler_seed, removed), removed, True)
+
+
+def unknown_names(sweep: Sweep, defaults: Params) -> list[Problem]:
+    """The names that conditions read and that neither the file nor the trainer has."""
+    listed = {name for config in sweep.configs for name in config}
+    known = {*defaults, *sweep.space.fixed, *listed, *(parameter.name for parameter in sweep.space.parameters)}
+    read = [(f"where[{index}]", clause) for index, clause in enumerate(sweep.space.where)]
+    read += [(f"parameters.{p.name}.when", p.when) for p in sweep.space.parameters if p.when is not None]
+    return [
+        Problem("no such setting", sweep.place(key), key, excerpt(name), hint=did_you_mean(name, sorted(known)))
+        for key, clause in read
+        for name in clause.names
+        if name not in known
+    ]
 
 
 def schema() -> dict[str, Any]:

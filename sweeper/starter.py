@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from sweeper.yaml_text import word
+
 _TEXT = """\
 # yaml-language-server: $schema=./sweeper.schema.json
-# Written by `sweeper init`. Try: sweeper plan {name}.yaml, then sweeper run {name}.yaml
+# Written by `sweeper init`. Try: sweeper plan FILE, then sweeper run FILE
 name: {name}                    # the folder in results/, the experiment in MLflow
 description: what this sweep asks, in a sentence
 trainer: cvae                   # the bundled one, or "package.module:function" of your own
@@ -34,4 +36,4 @@ def starter(name: str = "sweep") -> str:
     """The text of a new sweep file. Raises Complaint for a name that cannot be a folder."""
     from sweeper.sweep_file import folder_name
 
-    return _TEXT.format(name=folder_name(name))
+    return _TEXT.format(name=word(folder_name(name)))

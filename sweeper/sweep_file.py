@@ -9,17 +9,12 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
+from sweeper.document import did_you_mean, excerpt
 from sweeper.expressions import condition
-from sweeper.parameters import Complaint, domain
+from sweeper.parameters import DISTRIBUTIONS, EXPONENTS, Complaint, domain
 
-METHODS = ("grid", "list", "random", "qmc", "tpe", "gp", "cmaes", "nsga2")
-DISTRIBUTIONS = Literal[
-    "constant", "categorical", "categorical_w_probabilities", "int_uniform", "uniform", "q_uniform",
-    "log_uniform_values", "inv_log_uniform_values", "q_log_uniform_values", "normal", "q_normal", "log_normal",
-    "q_log_normal", "beta", "q_beta", "log_uniform", "q_log_uniform", "inv_log_uniform",
-]  # fmt: skip
 MAX_SEEDS = 10_000
 _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
 _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._ -]{0,98}[A-Za-z0-9_-])?")
@@ -75,6 +70,16 @@ def seeds_in_full(value: Any) -> Any:
     return value
 
 
+def _known_distribution(name: str) -> str:
+    if name not in DISTRIBUTIONS and name not in EXPONENTS:  # those are refused with the fix spelled out
+        hint = did_you_mean(name, list(DISTRIBUTIONS))
+        raise Complaint("no such distribution", found=excerpt(name), allowed=", ".join(DISTRIBUTIONS), hint=hint)
+    return name
+
+
+Distribution = Annotated[
+    str, AfterValidator(_known_distribution), WithJsonSchema({"type": "string", "enum": list(DISTRIBUTIONS)})
+]
 Plain = Annotated[Any, AfterValidator(_plain)]
 Condition = Annotated[str, AfterValidator(_condition)]
 Count = Annotated[int, Field(ge=1, le=10**9)]
@@ -119,7 +124,7 @@ class ParameterKeys(Keys):
     points: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
         None, description="How many values stand for the range in a grid, bounds included.", examples=[4]
     )
-    distribution: DISTRIBUTIONS | None = Field(
+    distribution: Distribution | None = Field(
         None, description="A distribution by its W&B name; seldom needed.", examples=["log_normal"]
     )
     mu: float | None = Field(
@@ -132,6 +137,10 @@ class ParameterKeys(Keys):
         None,
         description="The parameter exists only where this holds; elsewhere the trainer's own value applies.",
         examples=["loss.beta > 0"],
+    )
+
+    parameters: dict[str, ParameterKeys] | None = Field(
+        None, description="Nested parameters; names are joined by dots.", examples=[{"lr": {"values": [0.1, 0.01]}}]
     )
 
     @property
@@ -163,13 +172,13 @@ class MetricKeys(Keys):
 
 
 class SamplerKeys(Keys):
-    """How points are drawn."""
+    """The sampler of random and qmc, and the searchers."""
 
     seed: Annotated[int, Field(ge=0)] = Field(0, description="The same seed draws the same points.", examples=[0])
 
 
 class EarlyKeys(Keys):
-    """When a trial that does badly is stopped."""
+    """Early stopping."""
 
     type: Literal["asha", "hyperband", "median", "patience", "threshold", "none"] = Field(
         "none", description="The rule.", examples=["asha"]
@@ -209,7 +218,7 @@ class EarlyKeys(Keys):
 
 
 class BudgetKeys(Keys):
-    """When the sweep stops; whichever comes first."""
+    """Limits; whichever comes first."""
 
     trials: Count | None = Field(None, description="Trials (a configuration with one seed).", examples=[200])
     wall: Duration | None = Field(
@@ -219,7 +228,7 @@ class BudgetKeys(Keys):
 
 
 class ResourceKeys(Keys):
-    """What one pack of trials gets."""
+    """Devices and cores."""
 
     gpu: AutoNumber = Field(None, description="GPUs, fractions allowed; auto: one if there is one.", examples=["auto"])
     cpu: Positive = Field(1, description="CPU cores, and so threads.", examples=[1])
@@ -232,14 +241,14 @@ class ResourceKeys(Keys):
 
 
 class RetryKeys(Keys):
-    """What happens after a crash or a lost worker. A diverged trial is a result and never retried."""
+    """Second attempts. A diverged trial is a result and never retried."""
 
     max: Annotated[int, Field(ge=0, le=100)] = Field(2, description="Further attempts of a trial.", examples=[2])
     never_on: list[str] = Field([], description="Exceptions that are not worth a retry.", examples=[["ValueError"]])
 
 
 class AbortKeys(Keys):
-    """When the whole sweep gives up."""
+    """Giving up."""
 
     consecutive_failures: Count | None = Field(
         5, description="Failed trials in a row that stop the sweep; null never.", examples=[5]
@@ -247,7 +256,7 @@ class AbortKeys(Keys):
 
 
 class CheckpointKeys(Keys):
-    """Checkpoints of running trials."""
+    """Checkpoints: how often, and which are kept."""
 
     every_s: Positive = Field(60, description="Seconds between checkpoints.", examples=[60])
     keep: Literal["none", "last", "best", "all"] = Field(
@@ -256,7 +265,7 @@ class CheckpointKeys(Keys):
 
 
 class TrackingKeys(Keys):
-    """Where MLflow is."""
+    """The MLflow mirror."""
 
     uri: str | None = Field(
         None,

@@ -39,7 +39,10 @@ Metrics = Annotated[
     Field(min_length=1),
     BeforeValidator(one_or_more_metrics, json_schema_input_type=str | MetricKeys | list[str | MetricKeys]),
 ]
-Ignored = Annotated[Any, Field(description="W&B: read past, with a warning.", examples=["train.py"])]
+Ignored = Annotated[
+    Any,
+    Field(description="W&B: read past, with a warning.", examples=["train.py"], json_schema_extra={"deprecated": True}),
+]
 
 
 def _section(model: type[Keys], description: str, examples: list[Any]) -> Any:
@@ -63,7 +66,7 @@ class SweepKeys(Keys):
     )
     method: Literal["grid", "list", "random", "qmc", "tpe", "gp", "cmaes", "nsga2", "bayes"] = Field(
         "grid",
-        description="How configurations are found: all combinations, an explicit list, at random, or by a searcher.",
+        description="All combinations, a list, at random, or by a searcher (W&B's bayes is gp).",
         examples=["grid"],
     )
     metric: Metrics | None = Field(
@@ -135,7 +138,18 @@ class SweepKeys(Keys):
 @cache
 def json_schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of a sweep file."""
-    schema = SweepKeys.model_json_schema(mode="validation")
-    schema["required"] = []
+    schema: dict[str, Any] = _lean(SweepKeys.model_json_schema(mode="validation"))
+    schema["required"] = []  # a missing name is the file's
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "A sweep file of sweeper"}
-    return head | {key: value for key, value in schema.items() if key not in head}
+    return head | schema
+
+
+def _lean(node: Any) -> Any:
+    """The schema without pydantic's titles and null defaults, which tell nobody anything."""
+    if isinstance(node, list):
+        return [_lean(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    silent = {key for key in ("title", "default") if isinstance(node.get(key), str | None)}
+    silent -= {"default"} if node.get("default") is not None else set()
+    return {key: value if key == "examples" else _lean(value) for key, value in node.items() if key not in silent}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from sweeper.document import Document, Place, excerpt
@@ -14,11 +15,23 @@ _IMPUTES = {"valid": "ignore", "latest": "worst"}
 def translate(document: Document) -> tuple[Document, list[Problem]]:
     """The document in sweeper's words, and warnings for what cannot be honoured. Raises SpecError where both speak."""
     document = Document(dict(document.tree), dict(document.places))
-    warnings = [*_ignored(document), *_metric(document), *_seed(document)]
+    warnings = [*_name(document), *_ignored(document), *_metric(document), *_seed(document)]
     if document.tree.get("method") == "bayes":
         document.tree["method"] = "gp"
     _run_cap(document)
     return document, warnings
+
+
+def _name(document: Document) -> list[Problem]:
+    """W&B shows a name and makes no folder of it, so that any text is in use there."""
+    name = document.tree.get("name")
+    if not isinstance(name, str) or not any(key in document.tree for key in IGNORED):
+        return []
+    better = re.sub(r"[^A-Za-z0-9._-]+", "-", name)[:80].strip("-. ")
+    if not better or re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._ -]*", name):
+        return []
+    document.tree["name"] = better
+    return [_warning(document, "name", f"{excerpt(name)} cannot be a folder and is read as {better}")]
 
 
 def _ignored(document: Document) -> list[Problem]:
