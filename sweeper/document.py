@@ -282,13 +282,12 @@ def _syntax(error: yaml.YAMLError, text: str, name: str) -> Problem:
         line = text[:position].count("\n") + 1 if isinstance(position, int) else 1
         return Problem("a character that YAML does not allow", f"{name}:{line}", hint=str(getattr(error, "reason", "")))
     lines = text.splitlines()
-    row = lines[mark.line] if mark.line < len(lines) else ""
+    line = min(mark.line + 1, len(lines)) or 1  # a text that ends too early is wrong one line after its last
+    row = lines[line - 1] if lines else ""
     message = getattr(error, "problem", None) or "not valid YAML"
     hint = ""
     if "\t" in row[: mark.column + 1]:
         message, hint = "a tab in the indentation", "indent with spaces"
     elif message == "mapping values are not allowed in this context":
         hint = "quote a text that holds ': ', and check the indentation"
-    return Problem(
-        f"{message} (column {mark.column + 1})", f"{name}:{mark.line + 1}", found=excerpt(row.strip()), hint=hint
-    )
+    return Problem(f"{message} (column {mark.column + 1})", f"{name}:{line}", found=excerpt(row.strip()), hint=hint)
