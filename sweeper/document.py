@@ -6,8 +6,6 @@ composers recurse in C and crash on deep nesting, so scalars are resolved and th
 
 from __future__ import annotations
 
-import difflib
-import json
 import math
 import re
 from collections.abc import Iterator
@@ -18,10 +16,11 @@ from typing import Any
 import yaml
 
 from sweeper.errors import Problem, SpecError
+from sweeper.file_text import text_of
+from sweeper.wording import excerpt
 
 Tree = Any  # None | bool | int | float | str | list[Tree] | dict[str, Tree]
 
-MAX_BYTES = 1_000_000
 MAX_DEPTH = 50
 MAX_KEY = 500  # characters of a whole dotted path: places stay small
 MAX_NODES = 100_000  # after aliases are expanded: a bomb of nine anchors would make 10^9
@@ -31,6 +30,14 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_TAGS: dict[str, tuple[type, ...]] = {  # W&B's manual writes !!float 1e-5; tags of Python objects stay refused
+    "tag:yaml.org,2002:float": (float, int),
+    "tag:yaml.org,2002:int": (int,),
+    "tag:yaml.org,2002:bool": (bool,),
+    "tag:yaml.org,2002:str": (),
+    "tag:yaml.org,2002:seq": (),
+    "tag:yaml.org,2002:map": (),
+}
 _WORDS: dict[str, Tree] = dict.fromkeys(("", "~", "null", "Null", "NULL"))
 _WORDS |= dict.fromkeys(("true", "True", "TRUE"), True) | dict.fromkeys(("false", "False", "FALSE"), False)
 
@@ -74,27 +81,9 @@ def below(key: str, name: str | int) -> str:
     return f"{key}.{name}" if key else name
 
 
-def excerpt(value: Tree, length: int = 60) -> str:
-    """A value as an error message shows it: JSON, escaped and cut."""
-    try:
-        text = json.dumps(value, ensure_ascii=True)
-    except (TypeError, ValueError):
-        text = repr(value)
-    return text if len(text) <= length else f"{text[:length]}..."
-
-
-def did_you_mean(name: str, known: list[str] | tuple[str, ...]) -> str:
-    """`did you mean beta?`, or nothing when no known name is near."""
-    near = difflib.get_close_matches(name[:200], known, n=1, cutoff=0.6)
-    if not near:
-        last = {word.rsplit(".", 1)[-1]: word for word in known}
-        near = [last[word] for word in difflib.get_close_matches(name[:200].rsplit(".", 1)[-1], last, n=1, cutoff=0.75)]
-    return f"did you mean {near[0]}?" if near else ""
-
-
 def read(path: Path) -> Document:
     """The document of a file. Raises SpecError with every problem of its form."""
-    return parse(_text(path), str(path))
+    return parse(text_of(path), str(path))
 
 
 def parse(text: str, name: str) -> Document:
@@ -160,7 +149,7 @@ class _Builder:
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event, key)
         self._count(event, 1)
-        if event.tag not in (None, "!") and not event.tag.startswith("tag:yaml.org,2002:str"):
+        if event.tag not in _TAGS and event.tag not in (None, "!"):
             self._note(place, key, "tags are not allowed in a sweep file", found=event.tag, allowed="plain YAML values")
         if isinstance(event, yaml.ScalarEvent):
             value = self._scalar(event, place, key)
@@ -173,10 +162,14 @@ class _Builder:
         return value
 
     def _scalar(self, event: Any, place: Place, key: str) -> Tree:
-        if not event.implicit[0]:
+        kinds = _TAGS.get(event.tag or "", ())
+        if not event.implicit[0] and not kinds:
             return event.value
         try:
-            return scalar(event.value)
+            value = scalar(event.value)
+            if kinds and type(value) not in kinds:
+                raise ValueError(f"not what its tag {event.tag.replace('tag:yaml.org,2002:', '!!')} says")
+            return float(value) if float in kinds else value
         except ValueError as error:
             self._note(place, key, str(error), found=excerpt(event.value), allowed="a finite number of 64 bits")
             return 0
@@ -242,36 +235,6 @@ class _Builder:
     def _stop(self, event: Any, key: str, message: str, allowed: str = "", hint: str = "", found: str = "") -> None:
         problem = Problem(message, str(self._place(event)), key, found=found, allowed=allowed, hint=hint)
         raise SpecError(*self.problems, problem)
-
-
-def _text(path: Path) -> str:
-    """The text of a sweep file, after the checks that need no parser."""
-    name = str(path)
-    try:
-        if path.is_dir():
-            files = ", ".join(sorted(file.name for file in path.glob("*.y*ml"))[:5])
-            raise SpecError(
-                Problem("this is a folder", name, allowed="a sweep file", hint=files and f"it holds {files}")
-            )
-        if not path.exists():
-            near = did_you_mean(path.name, [file.name for file in path.parent.glob("*.y*ml")])
-            raise SpecError(Problem("no such file", name, hint=near or "sweeper init writes a sweep file"))
-        if not path.is_file():
-            raise SpecError(Problem("this is not a regular file", name, allowed="a sweep file"))
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise SpecError(Problem("too large for a sweep file", name, found=f"{size} bytes", allowed=f"{MAX_BYTES}"))
-        return path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise SpecError(
-            Problem(
-                "not UTF-8 text", f"{name}:{line}", found=f"byte 0x{error.object[error.start]:02x}", allowed="UTF-8"
-            )
-        ) from None
-    except (OSError, ValueError) as error:
-        words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise SpecError(Problem(f"cannot read the file: {words}", name)) from None
 
 
 def _syntax(error: yaml.YAMLError, text: str, name: str) -> Problem:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from sweeper import wandb_file
-from sweeper.document import Document, Tree, below, did_you_mean, excerpt, read
+from sweeper.document import Document, Tree, below, read
 from sweeper.errors import Problem, SpecError
+from sweeper.wording import did_you_mean, excerpt
 
 MAX_FILES = 20
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_/: -]*(?:\.[A-Za-z0-9_][A-Za-z0-9_/: -]*)*")

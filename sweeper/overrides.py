@@ -12,8 +12,9 @@ import difflib
 import re
 from collections.abc import Sequence
 
-from sweeper.document import Document, Place, Tree, excerpt, parse, scalar
+from sweeper.document import Document, Place, Tree, parse, scalar
 from sweeper.errors import Problem, SpecError
+from sweeper.wording import excerpt
 
 COMMAND_LINE = "command line"
 _KEY = re.compile(r"~?\+{0,2}[A-Za-z0-9_][\w/: .-]*")

@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from sweeper.document import excerpt
 from sweeper.domains import Beta, Choice, Domain, Normal, Range
 from sweeper.errors import Problem
 from sweeper.trial import canonical
+from sweeper.wording import excerpt
 
 _RANGE = ({"min", "max"}, {"log", "step", "q", "points"})
 _NORMAL = (set[str](), {"mu", "sigma", "q"})

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from sweeper import merging, overrides, yaml_text
 from sweeper.claims import Claim, claim
-from sweeper.document import Document, Place, above, did_you_mean, excerpt
+from sweeper.document import Document, Place, above
 from sweeper.errors import Problem, SpecError
 from sweeper.expressions import Expression, condition
 from sweeper.parameters import Complaint, domain
 from sweeper.space import Parameter, Point, Removed, Space
 from sweeper.trial import Params, canonical
+from sweeper.wording import did_you_mean, excerpt
 
 if TYPE_CHECKING:
     from sweeper.sweep_file import EarlyKeys

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from sweeper.claims import Compare, Monotone
-from sweeper.document import did_you_mean, excerpt
 from sweeper.domains import Choice
 from sweeper.errors import Problem, SpecError
 from sweeper.space import MAX_POINTS, no_list
 from sweeper.spec import ADAPTIVE, Sweep
+from sweeper.wording import did_you_mean, excerpt
 
 if TYPE_CHECKING:
     from sweeper.top_keys import SweepKeys

@@ -7,18 +7,27 @@ number of seeds) are brought to their long form first.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    WrapValidator,
+    model_validator,
+)
 
-from sweeper.document import did_you_mean, excerpt
 from sweeper.expressions import condition
+from sweeper.folder_names import ALLOWED, is_folder_name, similar_folder_name
 from sweeper.parameters import DISTRIBUTIONS, EXPONENTS, Complaint, domain
+from sweeper.wording import did_you_mean, excerpt
 
 MAX_SEEDS = 10_000
 _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
-_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._ -]{0,98}[A-Za-z0-9_-])?")
-_RESERVED = ("mlflow.db", "mlartifacts")
 
 
 def _plain(value: Any) -> Any:
@@ -30,18 +39,22 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def _as_written(value: Any, check: Callable[[Any], float]) -> Any:
+    check(value)
+    return value
+
+
 def _condition(text: str) -> str:
     condition(text)
     return text
 
 
-def folder_name(name: str) -> str:
-    """A sweep's name, which becomes a folder: it can neither leave the results folder nor hide in it."""
-    if not _NAME.fullmatch(name) or name in _RESERVED:
-        better = re.sub(r"[^A-Za-z0-9._ -]+", "-", name[:60]).strip("-. ")
-        allowed = "letters, digits, '.', '_', '-' and inner spaces; first a letter, digit or _; at most 100"
-        hint = f"{better} would do" if _NAME.fullmatch(better) and better not in _RESERVED else ""
-        raise Complaint("this name cannot be a folder in the results", allowed=allowed, hint=hint)
+def folder_name(name: Any) -> Any:
+    """A sweep's name, which becomes a folder."""
+    if isinstance(name, str) and not is_folder_name(name):
+        better = similar_folder_name(name)
+        hint = f"{better} would do" if better else ""
+        raise Complaint("this name cannot be a folder in the results", allowed=ALLOWED, hint=hint)
     return name
 
 
@@ -85,6 +98,8 @@ Condition = Annotated[str, AfterValidator(_condition)]
 Count = Annotated[int, Field(ge=1, le=10**9)]
 NotNegative = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
+Number = Annotated[float, WrapValidator(_as_written)]  # 1 stays a whole number: the type of bounds says what is drawn
+PositiveNumber = Annotated[float, Field(gt=0), WrapValidator(_as_written)]
 Duration = Annotated[
     Positive,
     BeforeValidator(seconds, json_schema_input_type=Annotated[str, Field(pattern=r"^[0-9.dhms ]+$")] | Positive),
@@ -112,15 +127,15 @@ class ParameterKeys(Keys):
     probabilities: list[NotNegative] | None = Field(
         None, description="How likely each of `values` is drawn (random methods); they sum to 1.", examples=[[0.2, 0.8]]
     )
-    min: float | None = Field(
+    min: Number | None = Field(
         None, description="The least value. Whole numbers only, when min and max are both written so.", examples=[0.01]
     )
-    max: float | None = Field(None, description="The greatest value, included.", examples=[10.0])
+    max: Number | None = Field(None, description="The greatest value, included.", examples=[10.0])
     log: bool | None = Field(
         None, description="Spread evenly in the logarithm; bounds are real values.", examples=[True]
     )
-    step: Positive | None = Field(None, description="Only min, min + step, min + 2 step ...", examples=[0.1])
-    q: Positive | None = Field(None, description="Only multiples of q.", examples=[0.5])
+    step: PositiveNumber | None = Field(None, description="Only min, min + step, min + 2 step ...", examples=[0.1])
+    q: PositiveNumber | None = Field(None, description="Only multiples of q.", examples=[0.5])
     points: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
         None, description="How many values stand for the range in a grid, bounds included.", examples=[4]
     )

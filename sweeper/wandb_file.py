@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
-from sweeper.document import Document, Place, excerpt
+from sweeper.document import Document, Place
 from sweeper.errors import Problem, SpecError
+from sweeper.folder_names import is_folder_name, similar_folder_name
+from sweeper.wording import excerpt
 
 IGNORED = ("program", "project", "entity", "command", "job", "image_uri", "controller", "scheduler", "apiVersion")
 _IMPUTES = {"valid": "ignore", "latest": "worst"}
@@ -27,8 +28,8 @@ def _name(document: Document) -> list[Problem]:
     name = document.tree.get("name")
     if not isinstance(name, str) or not any(key in document.tree for key in IGNORED):
         return []
-    better = re.sub(r"[^A-Za-z0-9._-]+", "-", name)[:80].strip("-. ")
-    if not better or re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._ -]*", name):
+    better = similar_folder_name(name)
+    if not better or is_folder_name(name):
         return []
     document.tree["name"] = better
     return [_warning(document, "name", f"{excerpt(name)} cannot be a folder and is read as {better}")]

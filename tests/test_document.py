@@ -1,12 +1,10 @@
 from __future__ import annotations
 
-import os
 import time
-from pathlib import Path
 
 import pytest
 
-from sweeper.document import MAX_BYTES, above, did_you_mean, parse, read, scalar
+from sweeper.document import above, parse, scalar
 from sweeper.errors import SpecError
 
 
@@ -51,6 +49,14 @@ def test_every_key_knows_its_line_and_column() -> None:
 
 def test_quoted_numbers_stay_texts() -> None:
     assert parse("a: ['1', \"1e3\", 'true']", "f").tree == {"a": ["1", "1e3", "true"]}
+
+
+def test_the_standard_tags_of_yaml_work_and_must_be_true() -> None:
+    tree = parse("a: !!float 1e-5\nb: !!float 3\nc: !!str 3\nd: !!int '4'\ne: !!bool true\n", "f").tree
+    assert [repr(value) for value in tree.values()] == ["1e-05", "3.0", "'3'", "4", "True"]
+    assert "!!int" in complaint("a: !!int x")
+    assert "not allowed" in complaint("a: !!python/tuple [1]")
+    assert "not allowed" in complaint("a: !mine 1")
 
 
 def test_a_duplicate_key_names_both_lines() -> None:
@@ -109,48 +115,5 @@ def test_a_key_of_kilobytes_is_refused() -> None:
     assert "too long" in complaint(f"{'k' * 900}: 1")
 
 
-def test_a_missing_file_suggests_its_neighbour(tmp_path: Path) -> None:
-    (tmp_path / "grid.yaml").write_text("a: 1")
-    with pytest.raises(SpecError, match=r"did you mean grid.yaml\?"):
-        read(tmp_path / "gird.yaml")
-
-
-def test_a_folder_names_the_files_it_holds(tmp_path: Path) -> None:
-    (tmp_path / "grid.yaml").write_text("a: 1")
-    with pytest.raises(SpecError, match=r"folder[\s\S]*grid.yaml"):
-        read(tmp_path)
-
-
-def test_bytes_that_are_not_utf_8_are_refused_with_their_line(tmp_path: Path) -> None:
-    (tmp_path / "f.yaml").write_bytes(b"a: 1\nb: \xff\n")
-    with pytest.raises(SpecError, match=r"f.yaml:2: not UTF-8[\s\S]*0xff"):
-        read(tmp_path / "f.yaml")
-
-
-def test_a_byte_order_mark_is_no_trouble(tmp_path: Path) -> None:
-    (tmp_path / "f.yaml").write_bytes(b"\xef\xbb\xbfa: 1\r\nb: 2\r\n")
-    assert read(tmp_path / "f.yaml").tree == {"a": 1, "b": 2}
-
-
-def test_a_large_file_is_refused_before_it_is_parsed(tmp_path: Path) -> None:
-    (tmp_path / "f.yaml").write_bytes(b"[" * (10 * MAX_BYTES))
-    with pytest.raises(SpecError, match="too large"):
-        read(tmp_path / "f.yaml")
-
-
-def test_a_pipe_does_not_hang(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(SpecError, match="regular file"):
-        read(tmp_path / "pipe")
-    with pytest.raises(SpecError):
-        read(Path("x\0y"))
-
-
 def test_paths_climb_one_level_at_a_time() -> None:
     assert [above("a.b[0]"), above("a.b"), above("a")] == ["a.b", "a", ""]
-
-
-def test_a_slip_finds_its_word() -> None:
-    assert did_you_mean("seed", ["seeds", "name"]) == "did you mean seeds?"
-    assert did_you_mean("bta", ["loss.beta", "train.steps"]) == "did you mean loss.beta?"
-    assert did_you_mean("zzz", ["seeds"]) == ""
