@@ -1,7 +1,148 @@
-"""MLflow's own UI on the store of a results folder: a child process on loopback that ends with us."""
+"""MLflow's own UI on the store of a results folder: child processes on loopback that end when we do."""
 
 from __future__ import annotations
 
+import ipaddress
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+from typing import IO
+from urllib.error import URLError
 
-def serve(uri: str, artifacts: str, host: str, port: int) -> None:
-    raise NotImplementedError
+from sweeper.errors import Problem, ScheduleError, UsageError
+
+START_S = 90.0  # MLflow imports for 5 to 10 s on two cores, and longer beside a busy sweep
+STOP_S = 5.0
+ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # no job runners: we only look
+}
+# Ends its process group when our end of its standard input closes, however we died.
+GUARD = "import os, signal, sys; sys.stdin.read(); os.killpg(0, signal.SIGTERM)"
+
+
+def serve(uri: str, artifacts: str, host: str = "127.0.0.1", port: int = 5000) -> None:
+    """Serves MLflow's UI until Ctrl-C, and prints its address once it answers; for a remote `uri`, only the address.
+
+    Raises `UsageError` for a host that others can reach, a port in use and a store that is not there yet, and
+    `ScheduleError` with the server's last words if it does not start.
+    """
+    if uri.startswith(("http://", "https://")):
+        print(uri, flush=True)
+        return
+    _check_loopback(host, port)
+    _check_store(uri)
+    _check_free(host, port)
+    address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    with (
+        tempfile.TemporaryFile("w+", errors="replace") as log,
+        _running(_command(uri, artifacts, host, port), log) as it,
+    ):
+        _wait_until_it_answers(it, address, log)
+        print(address, flush=True)
+        with suppress(KeyboardInterrupt):
+            it.wait()
+            raise ScheduleError(Problem("the MLflow server ended by itself", found=_last_words(log)))
+
+
+def _command(uri: str, artifacts: str, host: str, port: int) -> list[str]:
+    where = ["--backend-store-uri", uri, "--default-artifact-root", artifacts, "--artifacts-destination", artifacts]
+    return [sys.executable, "-m", "mlflow", "server", *where, "--host", host, "--port", str(port), "--workers", "1"]
+
+
+@contextmanager
+def _running(command: list[str], log: IO[str]) -> Iterator[subprocess.Popen[bytes]]:
+    """The server in a process group of its own: Ctrl-C reaches us alone, and we end the whole group."""
+    environment = {**os.environ, **ENVIRONMENT}
+    with _ended_by_signals(), tempfile.TemporaryDirectory() as folder:
+        server = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, cwd=folder, process_group=0
+        )
+        try:
+            guard = subprocess.Popen([sys.executable, "-ISc", GUARD], stdin=subprocess.PIPE, process_group=server.pid)
+            yield server
+        finally:
+            _end(server)
+            guard.communicate()
+
+
+def _end(server: subprocess.Popen[bytes]) -> None:
+    for sign in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(server.pid, sign)
+        with suppress(subprocess.TimeoutExpired):
+            server.wait(STOP_S)
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """SIGTERM and a closed terminal end us as an exception does, so that the server is ended too."""
+
+    def leave(number: int, _: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _wait_until_it_answers(server: subprocess.Popen[bytes], address: str, log: IO[str]) -> None:
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline and server.poll() is None:
+        with suppress(URLError, OSError), urllib.request.urlopen(f"{address}/health", timeout=5):
+            return
+        time.sleep(0.2)
+    raise ScheduleError(Problem("the MLflow server did not start", where=address, found=_last_words(log)))
+
+
+def _last_words(log: IO[str]) -> str:
+    log.seek(0)
+    lines = [line.strip() for line in log if line.strip()]
+    return "\n    ".join(lines[-5:]) or "no output"
+
+
+def _check_loopback(host: str, port: int) -> None:
+    with suppress(ValueError):
+        if host == "localhost" or ipaddress.ip_address(host).is_loopback:
+            return
+    cure = f"keep 127.0.0.1 and, on your own machine, open a tunnel: ssh -L {port}:127.0.0.1:{port} THIS_MACHINE"
+    raise UsageError(
+        Problem("the MLflow UI has no password, so only this machine may reach it", key="--host", found=host, hint=cure)
+    )
+
+
+def _check_store(uri: str) -> None:
+    path = Path(uri.removeprefix("sqlite:///"))
+    if uri.startswith("sqlite:///") and not path.is_file():
+        cure = "run a sweep, or `sweeper sync SWEEP`; --results DIR looks elsewhere"
+        raise UsageError(Problem("there is no MLflow store yet", where=str(path), hint=cure))
+
+
+def _check_free(host: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise UsageError(
+                Problem(f"port {port} cannot be used", key="--port", found=reason, hint=f"--port {port + 1}")
+            ) from error
