@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from sweeper.parameters import Complaint
 from sweeper.sweep_file import Condition, Keys, NotNegative, Pair, Plain
+from sweeper.trial import canonical
 
 KINDS = ("within", "typical", "best", "compare", "equivalent", "monotone", "against")
 _ONLY_WITH_COMPARE = ("effect", "min_gain", "margin")
@@ -96,7 +97,7 @@ class ClaimKeys(Keys):
         for mapping, key in ((self.compare, "compare"), (self.monotone, "monotone")):
             if mapping is not None and len(mapping) != 1:
                 raise Complaint("exactly one parameter is needed", key, found=", ".join(mapping) or "none")
-        if self.compare and len({repr(value) for pair in self.compare.values() for value in pair}) == 1:
+        if self.compare and len({repr(canonical(value)) for pair in self.compare.values() for value in pair}) == 1:
             raise Complaint("the two values are the same", "compare")
         self._check_effect(kind)
 

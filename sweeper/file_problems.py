@@ -66,7 +66,7 @@ def _hint(found: Any, loc: Sequence[str | int]) -> str:
         return f"write {found.strip()} without quotes"
     if isinstance(found, int | float) and not isinstance(found, bool) and describe(node_at(loc)) == "a text":
         return f'write "{found}"'
-    if found in ("yes", "on", "no", "off"):
+    if found in ("yes", "on", "no", "off") and describe(node_at(loc)) == "true or false":
         return "write true or false: in YAML 1.2 yes, no, on and off are texts"
     if len(loc) == 2 and loc[0] == "parameters":
         listed = isinstance(found, list)

@@ -13,7 +13,8 @@ from sweeper.errors import Problem, SpecError
 from sweeper.wording import did_you_mean, excerpt
 
 MAX_FILES = 20
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_/: -]*(?:\.[A-Za-z0-9_][A-Za-z0-9_/: -]*)*")
+NAMES_ALLOWED = "letters, digits, _, -, and dots between words"
+SETTING_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_/: -]*(?:\.[A-Za-z0-9_][A-Za-z0-9_/: -]*)*")
 _KINDS = (("value",), ("values", "probabilities"), ("min", "max", "log", "step", "q", "points"), ("mu", "sigma"))
 
 
@@ -155,9 +156,8 @@ def _flat_parameters(
 
 def _add(doc: Document, flattened: dict[str, Tree], name: str, value: Tree, key: str, problems: list[Problem]) -> None:
     place = str(doc.place(key))
-    if not _NAME.fullmatch(name):
-        allowed = "letters, digits, _, -, and dots between words"
-        problems.append(Problem("not a name of a setting", place, key[:80], found=excerpt(name), allowed=allowed))
+    if not SETTING_NAME.fullmatch(name):
+        problems.append(Problem("not a name of a setting", place, key[:80], found=excerpt(name), allowed=NAMES_ALLOWED))
     elif name in flattened:
         problems.append(Problem("given twice, nested and dotted", place, key, allowed="once"))
     flattened[name] = value

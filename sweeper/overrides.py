@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from sweeper.document import Document, Place, Tree, parse, scalar
 from sweeper.errors import Problem, SpecError
+from sweeper.merging import NAMES_ALLOWED, SETTING_NAME
 from sweeper.wording import excerpt
 
 COMMAND_LINE = "command line"
@@ -100,6 +101,8 @@ def _nested(section: dict[str, Tree], path: list[str], value: Tree) -> dict[str,
 
 
 def _set_setting(document: Document, name: str, values: list[Tree]) -> None:
+    if not SETTING_NAME.fullmatch(name):
+        raise _wrong(name, "not a name of a setting", excerpt(name), NAMES_ALLOWED)
     base, parameters = _section(document, "base"), _section(document, "parameters")
     keys = parameters.get(name)
     if len(values) == 1 and isinstance(values[0], list) and isinstance(keys, dict) and not _holds_lists(keys):
