@@ -65,7 +65,7 @@ class ModelConfig:
     latents: int = setting(6, "K, the values of z", low=1, high=64)
     width: int = setting(64, "generator: model width", low=8, high=1024)
     depth: int = setting(1, "generator: attention blocks", low=1, high=12)
-    heads: int = setting(2, "generator: attention heads; divides the width", low=1, high=32)
+    heads: int = setting(4, "attention heads of generator and baseline; divides their widths", low=1, high=32)
     hidden: int = setting(
         64, "generator: units of the one hidden layer that sees z, computed K times", low=1, high=4096
     )
@@ -133,7 +133,7 @@ class DisentanglementLossConfig:
 class TrainConfig:
     """Optimisation, evaluation and device."""
 
-    steps: int = setting(2000, "optimiser steps", low=1, high=10_000_000)
+    steps: int = setting(1200, "optimiser steps", low=1, high=10_000_000)
     batch_size: int = setting(128, "examples a step, drawn afresh", low=1, high=65_536)
     learning_rate: float = setting(3e-3, "peak of AdamW's learning rate", low=0, high=1)
     router_lr_scale: float = setting(1.0, "the router's learning rate as a multiple of the others'", low=0, high=100)
@@ -186,8 +186,9 @@ def _problems_between(params: Mapping[str, object]) -> list[Problem]:
     names = params.keys()
     if not names.isdisjoint(_WIDTHS_AND_HEADS):
         heads = _get(params, "model.heads")
-        if _number(params, "model.width") % _number(params, "model.heads"):
-            found.append(Problem("model.width", _get(params, "model.width"), f"a multiple of model.heads = {heads}"))
+        for key in _WIDTHS_AND_HEADS[1:]:
+            if _number(params, key) % _number(params, "model.heads"):
+                found.append(Problem(key, _get(params, key), f"a multiple of model.heads = {heads}"))
     if "task.strategies" in names:
         most = available_strategies(params)
         if _number(params, "task.strategies") > most:
@@ -198,7 +199,7 @@ def _problems_between(params: Mapping[str, object]) -> list[Problem]:
     return list(dict.fromkeys(found))
 
 
-_WIDTHS_AND_HEADS = ("model.heads", "model.width")
+_WIDTHS_AND_HEADS = ("model.heads", "model.width", "model.baseline_width")
 
 
 def _schedule_problems(params: Mapping[str, object], prefix: str) -> list[Problem]:

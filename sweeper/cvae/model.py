@@ -127,7 +127,7 @@ class Baseline(nn.Module):
 
     def __init__(self, sizes: Sizes, config: ModelConfig) -> None:
         super().__init__()
-        self.body = Decoder(sizes, config.baseline_width, config.baseline_depth, heads=1)
+        self.body = Decoder(sizes, config.baseline_width, config.baseline_depth, config.heads)
         self.head = parameter(sizes.trace_vocabulary, config.baseline_width)
 
     def reset(self, generator: torch.Generator) -> None:
