@@ -21,7 +21,7 @@ _KINDS = (("value",), ("values", "probabilities"), ("min", "max", "log", "step",
 def layered(path: Path, stack: tuple[Path, ...] = ()) -> tuple[Document, list[Problem]]:
     """The document of a file merged onto those it extends, flat, and warnings about W&B's keys."""
     document, warnings = wandb_file.translate(read(path))
-    document = flat(document)
+    document = flat(_anchored(document, path))
     extends = document.tree.pop("extends", None)
     if extends is None:
         document.tree = {key: value for key, value in document.tree.items() if value is not None}
@@ -72,6 +72,16 @@ def merge(older: Document, newer: Document) -> Document:
             tree[key] = _merged(tree.get(key), value)
     _move_between_sections(tree, newer.tree)
     return Document(tree, {**older.places, **newer.places})
+
+
+def _anchored(document: Document, path: Path) -> Document:
+    """Reference tables under absolute paths: the effective file is read again from elsewhere."""
+    claims = document.tree.get("expect")
+    for claim in claims if isinstance(claims, list) else []:
+        against = claim.get("against") if isinstance(claim, dict) else None
+        if isinstance(against, dict) and isinstance(against.get("table"), str):
+            against["table"] = os.path.abspath(path.parent / against["table"])  # noqa: PTH100  (keeps symbolic links)
+    return document
 
 
 def _merged(older: Tree, newer: Tree) -> Tree:

@@ -3,32 +3,31 @@
 from __future__ import annotations
 
 import hashlib
-import warnings
 from collections.abc import Iterator, Sequence
 
 _BITS = 30
+_AT_ONCE = 256  # a power of two: scipy warns of the balance of others
 
 
-def shifted_points(names: Sequence[str], count: int, seed: int) -> Iterator[tuple[float, ...]]:
-    """`count` points of the unit cube, one coordinate a name.
+def shifted_points(names: Sequence[str], seed: int) -> Iterator[tuple[float, ...]]:
+    """Points of the unit cube without end, one coordinate a name.
 
     The shift of a coordinate is drawn from (seed, name) and its digits from its position, so that a parameter added at
     the end, or more points, change nothing that was drawn before.
     """
     if not names:
-        yield from [()] * min(count, 1)
+        yield ()
         return
     from scipy.stats import qmc  # type: ignore[import-untyped, unused-ignore]
 
     shifts = [_shift(seed, name) for name in names]
     sequence = qmc.Sobol(len(names), scramble=False, bits=_BITS)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # "balance properties": any count is welcome here
-        rows = sequence.random(count)
-    for row in rows.tolist():
-        yield tuple(
-            (int(u * 2**_BITS) ^ shift) / 2**_BITS + 0.5 ** (_BITS + 1) for u, shift in zip(row, shifts, strict=True)
-        )
+    while True:
+        for row in sequence.random(_AT_ONCE).tolist():
+            yield tuple(
+                (int(u * 2**_BITS) ^ shift) / 2**_BITS + 0.5 ** (_BITS + 1)
+                for u, shift in zip(row, shifts, strict=True)
+            )
 
 
 def _shift(seed: int, name: str) -> int:

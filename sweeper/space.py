@@ -7,10 +7,10 @@ Conditions read what the trainer will get: the active value, else the fixed one 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 
 from sweeper.domains import Choice, Domain
 from sweeper.errors import Problem, SpecError
@@ -22,7 +22,7 @@ Point = dict[str, Value]
 Removed = dict[str, int]  # the text of a where clause -> how many points it removed
 
 MAX_POINTS = 1_000_000  # of a grid, before where: hours of planning, and surely a slip
-_MOST_DRAWS = 100  # draws for each point asked for, before a where clause counts as impossible
+_PATIENCE = 10_000  # draws in a row without a new allowed point, before the rest counts as impossible
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class Space:
 
     def grid(self, removed: Removed | None = None) -> Iterator[Point]:
         """Every combination, the first parameter changing slowest. Raises SpecError for a parameter without a list."""
-        yield from self._kept(self._walk(list(self.axes)), removed)
+        yield from self._kept(self._walk(self.axes), removed)
 
     def listed(self, configs: Sequence[Params], removed: Removed | None = None) -> Iterator[Point]:
         """Explicit configurations, each once."""
@@ -102,11 +102,11 @@ class Space:
 
     def random(self, count: int, seed: int, removed: Removed | None = None) -> Iterator[Point]:
         """The first `count` distinct random points that satisfy `where`."""
-        yield from self._draw((self.sample(index, seed) for index in range(_MOST_DRAWS * count + 1000)), count, removed)
+        yield from self._draw((self.sample(index, seed) for index in itertools.count()), count, removed)
 
     def qmc(self, count: int, seed: int, removed: Removed | None = None) -> Iterator[Point]:
         """The first `count` distinct points of a Sobol sequence, shifted at random by (seed, parameter name)."""
-        yield from self._draw(self._sobol(2 * count + 64, seed), count, removed)
+        yield from self._draw(self._sobol(seed), count, removed)
 
     def point(self, uniforms: Mapping[str, float]) -> Point:
         """The active parameters at a point of the unit cube, given by axis name."""
@@ -144,48 +144,57 @@ class Space:
         return (point for point in points if self.allows(point, removed))
 
     def _draw(self, draws: Iterator[Point], count: int, removed: Removed | None) -> Iterator[Point]:
-        finite = (
-            self.size() if all(p.domain.count() is not None and _whole(p.domain) for p in self.parameters) else None
-        )
-
-        def until_exhausted() -> Iterator[Point]:
-            for number, point in enumerate(distinct(draws), start=1):
+        """The first `count` new and allowed points; fewer when the space, or patience, is exhausted."""
+        whole = all(isinstance(parameter.domain, Choice) for parameter in self.parameters)
+        size = self.size() if whole else None
+        seen: set[str] = set()
+        kept = idle = 0
+        for point in draws:
+            mark = _mark(point)
+            if mark not in seen and self.allows(point, removed):
+                kept, idle = kept + 1, 0
                 yield point
-                if number == finite:
-                    return
+            else:
+                idle += 1
+            seen.add(mark)
+            if kept == count or len(seen) == size or idle == _PATIENCE:
+                return
 
-        yield from islice(self._kept(until_exhausted(), removed), count)
-
-    def _sobol(self, count: int, seed: int) -> Iterator[Point]:
+    def _sobol(self, seed: int) -> Iterator[Point]:
         from sweeper.sobol import shifted_points
 
         names = [axis.name for axis in self.axes]
-        for row in shifted_points(names, count, seed):
+        for row in shifted_points(names, seed):
             yield self.point(dict(zip(names, row, strict=True)))
 
-    def _walk(self, axes: list[Axis]) -> Iterator[Point]:
+    def _walk(self, axes: Sequence[Axis]) -> Iterator[Point]:
+        """An odometer: opens the next axis while there is one, steps the last, closes it when it is through."""
         rows = [axis.rows() for axis in axes]
         env: Point = dict(self.fixed)
         chosen: Point = {}
-
-        def descend(depth: int) -> Iterator[Point]:
-            if depth == len(axes):
+        wheels: list[Iterator[tuple[tuple[Parameter, Value], ...]]] = []
+        stepping = False
+        while True:
+            if not stepping and len(wheels) < len(axes):
+                wheels.append(_wheel(axes[len(wheels)], rows[len(wheels)], env))
+            elif not stepping:
                 yield self._in_order(chosen)
+            if not wheels:
                 return
-            parameters = axes[depth].parameters
-            active = [is_active(parameter, env) for parameter in parameters]
-            for row in rows[depth] if all(active) else _distinct_rows(rows[depth], active):
-                for parameter, value, on in zip(parameters, row, active, strict=True):
-                    if on:
-                        chosen[parameter.name] = env[parameter.name] = value
-                yield from descend(depth + 1)
-            for parameter in parameters:
-                if chosen.pop(parameter.name, self) is not self:
-                    env.pop(parameter.name)
+            settings = next(wheels[-1], None)
+            stepping = settings is None
+            for parameter, value in settings or ():
+                chosen[parameter.name] = env[parameter.name] = value
+            if settings is None:
+                wheels.pop()
+                self._forget(axes[len(wheels)], chosen, env)
+
+    def _forget(self, axis: Axis, chosen: Point, env: Point) -> None:
+        for parameter in axis.parameters:
+            if parameter.name in chosen:
+                del chosen[parameter.name], env[parameter.name]
                 if parameter.name in self.fixed:
                     env[parameter.name] = self.fixed[parameter.name]
-
-        yield from descend(0)
 
     def _in_order(self, point: Point) -> Point:
         return {parameter.name: point[parameter.name] for parameter in self.parameters if parameter.name in point}
@@ -227,10 +236,10 @@ def ordered_axes(parameters: Sequence[Parameter], zips: Sequence[Sequence[str]])
 
 
 def distinct(points: Iterator[Point]) -> Iterator[Point]:
-    """The points, each once; 1 and true differ, the order of keys does not matter."""
+    """The points, each once."""
     seen: set[str] = set()
     for point in points:
-        mark = repr(sorted(point.items()))
+        mark = _mark(point)
         if mark not in seen:
             seen.add(mark)
             yield point
@@ -256,9 +265,16 @@ def _holds(clause: Expression, env: Params, key: str, point: Params, unknown: bo
         raise SpecError(Problem(str(error), key=key, found=found)) from None
 
 
-def _whole(domain: Domain) -> bool:
-    """Whether random draws from the domain can only meet its grid."""
-    return isinstance(domain, Choice) or (domain.points is None if hasattr(domain, "points") else False)
+def _mark(point: Point) -> str:
+    """Equal for equal points: the order of keys does not matter, 1 and true differ."""
+    return repr(sorted(point.items()))
+
+
+def _wheel(axis: Axis, rows: list[tuple[Value, ...]], env: Params) -> Iterator[tuple[tuple[Parameter, Value], ...]]:
+    """The settings of one axis, row by row: of its active parameters only, and none twice."""
+    active = [is_active(parameter, env) for parameter in axis.parameters]
+    for row in rows if all(active) else _distinct_rows(rows, active):
+        yield tuple((p, value) for p, value, on in zip(axis.parameters, row, active, strict=True) if on)
 
 
 def _distinct_rows(rows: list[tuple[Value, ...]], active: list[bool]) -> list[tuple[Value, ...]]:

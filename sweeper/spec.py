@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -18,6 +18,7 @@ from sweeper.parameters import Complaint, domain
 from sweeper.space import Parameter, Point, Removed, Space
 from sweeper.trial import Params, canonical
 from sweeper.wording import did_you_mean, excerpt
+from sweeper.zips import zip_problems
 
 if TYPE_CHECKING:
     from sweeper.sweep_file import EarlyKeys
@@ -159,10 +160,13 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Sweep:
     from sweeper.spec_checks import problems_of, warnings_of
 
     keys = validated(document)
-    sweep = _sweep(keys, document, path)
-    if problems := problems_of(sweep, keys):
-        raise SpecError(*problems)
-    return replace(sweep, warnings=(*warnings, *warnings_of(sweep, keys)))
+    try:
+        sweep = _sweep(keys, document, path)
+        if problems := problems_of(sweep, keys):
+            raise SpecError(*problems)
+        return replace(sweep, warnings=(*warnings, *warnings_of(sweep, keys)))
+    except SpecError as error:
+        raise _placed(error, document) from None
 
 
 def configurations(sweep: Sweep, defaults: Params = MappingProxyType({})) -> Configurations:
@@ -176,14 +180,16 @@ def configurations(sweep: Sweep, defaults: Params = MappingProxyType({})) -> Con
     space = replace(sweep.space, fixed={**defaults, **sweep.base})
     removed: Removed = {clause.text: 0 for clause in space.where}
     if sweep.method == "grid":
-        return Configurations(space.grid(removed), removed, True)
-    if sweep.method == "list":
-        return Configurations(space.listed(sweep.configs, removed), removed, True)
-    if sweep.method in ADAPTIVE or sweep.budget.trials is None:
+        points = space.grid(removed)
+    elif sweep.method == "list":
+        points = space.listed(sweep.configs, removed)
+    elif sweep.method in ADAPTIVE or sweep.budget.trials is None:
         return Configurations((), removed, False)
-    count = math.ceil(sweep.budget.trials / len(sweep.seeds))
-    draw = space.qmc if sweep.method == "qmc" else space.random
-    return Configurations(draw(count, sweep.sampler_seed, removed), removed, True)
+    else:
+        count = math.ceil(sweep.budget.trials / len(sweep.seeds))
+        draw = space.qmc if sweep.method == "qmc" else space.random
+        points = draw(count, sweep.sampler_seed, removed)
+    return Configurations(_told_where(points, sweep), removed, True)
 
 
 def unknown_names(sweep: Sweep, defaults: Params) -> list[Problem]:
@@ -215,6 +221,18 @@ def starter(name: str) -> str:
         return starters.starter(name)
     except Complaint as complaint:
         raise SpecError(replace(complaint.problem, key="name", found=excerpt(name))) from None
+
+
+def _placed(error: SpecError, document: Document) -> SpecError:
+    """The error with the place of each key that lacks one."""
+    return SpecError(*(p if p.where else replace(p, where=str(document.place(p.key))) for p in error.problems))
+
+
+def _told_where(points: Iterator[Point], sweep: Sweep) -> Iterator[Point]:
+    try:
+        yield from points
+    except SpecError as error:
+        raise _placed(error, Document({}, dict(sweep.places))) from None
 
 
 def _document(path: Path, changes: Sequence[str]) -> tuple[Document, list[Problem]]:
@@ -272,8 +290,8 @@ def _space(keys: SweepKeys, fixed: Params) -> Space:
         for name, parameter in keys.parameters.items()
         if name not in constants
     )
-    names = {parameter.name for parameter in parameters}
-    zips = tuple(tuple(group) for group in keys.zip if set(group) <= names)
+    wrong = {problem.key for problem in zip_problems(keys.zip, parameters)}  # told by spec_checks
+    zips = tuple(tuple(group) for index, group in enumerate(keys.zip) if f"zip[{index}]" not in wrong)
     where = tuple(condition(text) for text in keys.where)
     return Space(parameters, zips, where, {**fixed, **constants})
 

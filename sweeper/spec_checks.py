@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from sweeper.claims import Compare, Monotone
-from sweeper.domains import Choice
-from sweeper.errors import Problem, SpecError
+from sweeper.errors import Problem
 from sweeper.space import MAX_POINTS, no_list
 from sweeper.spec import ADAPTIVE, Sweep
+from sweeper.trial import canonical
 from sweeper.wording import did_you_mean, excerpt
+from sweeper.zips import zip_problems
 
 if TYPE_CHECKING:
     from sweeper.top_keys import SweepKeys
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 def problems_of(sweep: Sweep, keys: SweepKeys) -> list[Problem]:
     """Everything that makes the sweep impossible as a whole."""
-    return [*_method(sweep, keys), *_zips(sweep, keys), *_claims(sweep)]
+    return [*_method(sweep), *zip_problems(keys.zip, sweep.space.parameters), *_claims(sweep)]
 
 
 def warnings_of(sweep: Sweep, keys: SweepKeys) -> list[Problem]:
@@ -26,11 +27,11 @@ def warnings_of(sweep: Sweep, keys: SweepKeys) -> list[Problem]:
     return [*_idle(sweep, keys), *_texts(sweep, keys), *_empty(sweep)]
 
 
-def _method(sweep: Sweep, keys: SweepKeys) -> Iterator[Problem]:
+def _method(sweep: Sweep) -> Iterator[Problem]:
     if sweep.method == "grid":
         unlisted = [parameter for parameter in sweep.space.parameters if parameter.domain.count() is None]
         for parameter in unlisted:
-            yield _at(sweep, no_list(parameter))
+            yield no_list(parameter)
         size = sweep.space.size() if not unlisted else 0
         if size and size > MAX_POINTS:
             hint = "fewer values or points, or method: random with a budget"
@@ -45,32 +46,6 @@ def _method(sweep: Sweep, keys: SweepKeys) -> Iterator[Problem]:
         yield _problem(
             sweep, "early_terminate", "early termination needs a metric", "", "metric: {name: ..., goal: ...}"
         )
-
-
-def _zips(sweep: Sweep, keys: SweepKeys) -> Iterator[Problem]:
-    domains = {parameter.name: parameter for parameter in sweep.space.parameters}
-    seen: set[str] = set()
-    for index, group in enumerate(keys.zip):
-        key = f"zip[{index}]"
-        unknown = [name for name in group if name not in domains]
-        for name in unknown:
-            hint = did_you_mean(name, list(domains))
-            yield _problem(sweep, key, "not a parameter that varies", excerpt(name), ", ".join(domains), hint)
-        for name in seen.intersection(group):
-            yield _problem(sweep, key, "a parameter moves with one group only", excerpt(name))
-        seen.update(group)
-        lengths = {name: domains[name].domain.count() for name in group if name in domains}
-        for name in (name for name, length in lengths.items() if length is None):
-            yield _at(sweep, no_list(domains[name]))
-        if not unknown and len(set(lengths.values())) > 1:
-            found = ", ".join(f"{name}: {length}" for name, length in lengths.items())
-            yield _problem(sweep, key, "parameters that move together need equally many values", found)
-        for name in lengths:
-            when = domains[name].when
-            if when and set(when.names) & set(group):
-                yield _problem(
-                    sweep, f"parameters.{name}.when", "parameters that move together cannot ask for one another"
-                )
 
 
 def _claims(sweep: Sweep) -> Iterator[Problem]:
@@ -90,7 +65,7 @@ def _idle(sweep: Sweep, keys: SweepKeys) -> Iterator[Problem]:
         values = given.get("values")
         if values is not None and len(values) == 1:
             yield _problem(sweep, f"{key}.values", "one value is no sweep", hint=f"value: {excerpt(values[0])}")
-        elif values is not None and len({repr(v) for v in Choice(tuple(values)).values}) < len(values):
+        elif values is not None and len({repr(canonical(value)) for value in values}) < len(values):
             yield _problem(sweep, f"{key}.values", "a value is given twice", excerpt(values))
         if "min" in given and given["min"] == given.get("max"):
             yield _problem(sweep, key, "min and max are the same: one value is no sweep")
@@ -144,17 +119,9 @@ def _empty(sweep: Sweep) -> Iterator[Problem]:
         points = sweep.space.grid()
     else:
         points = sweep.space.random(1, sweep.sampler_seed)
-    try:
-        if next(points, None) is None:
-            yield _problem(
-                sweep, "where", "no configuration is left", found=" and ".join(w.text for w in sweep.space.where)
-            )
-    except SpecError as error:
-        raise SpecError(*(_at(sweep, problem) for problem in error.problems)) from None
-
-
-def _at(sweep: Sweep, problem: Problem) -> Problem:
-    return Problem(problem.message, sweep.place(problem.key), problem.key, problem.found, problem.allowed, problem.hint)
+    if next(points, None) is None:
+        clauses = " and ".join(clause.text for clause in sweep.space.where)
+        yield _problem(sweep, "where", "no configuration is left", found=clauses)
 
 
 def _problem(sweep: Sweep, key: str, message: str, found: str = "", allowed: str = "", hint: str = "") -> Problem:

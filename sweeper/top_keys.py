@@ -75,7 +75,10 @@ class SweepKeys(Keys):
         examples=[{"name": "alignment", "goal": "maximize", "impute": "worst"}],
     )
     parameters: dict[str, ParameterKeys] = Field(
-        {}, description="What varies, by dotted name.", examples=[{"loss.beta": {"values": [0, 0.5, 1]}}]
+        {},
+        max_length=1_000,
+        description="What varies, by dotted name.",
+        examples=[{"loss.beta": {"values": [0, 0.5, 1]}}],
     )
     configs: list[dict[str, Plain]] = Field(
         [], description="The configurations of `method: list`.", examples=[[{"loss.beta": 0.5}, {"loss.beta": 1}]]

@@ -96,9 +96,9 @@ def test_the_longest_allowed_sum_does_not_overflow_the_stack() -> None:
 
 def test_a_hundred_thousand_evaluations_take_under_a_second() -> None:
     clause = condition("loss.beta + n <= 4 and (kind == 'linear' or n > 2)")
-    started = time.perf_counter()
+    started = time.process_time()
     assert all(clause.holds(VALUES) for _ in range(100_000))
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 WORDS = st.sampled_from(

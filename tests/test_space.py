@@ -166,9 +166,9 @@ def test_a_uniform_number_depends_on_all_its_arguments_and_fills_the_interval() 
 
 def test_a_hundred_thousand_points_with_a_where_take_under_two_and_a_half_seconds_and_little_memory() -> None:
     wide = space(*(parameter(f"loss.p{k}", list(range(10))) for k in range(5)), where=("loss.p0 + loss.p1 <= 17",))
-    started = time.perf_counter()
+    started = time.process_time()
     assert sum(1 for _ in wide.grid()) == 99_000
-    assert time.perf_counter() - started < 2.5
+    assert time.process_time() - started < 2.5
     tracemalloc.start()
     assert sum(1 for _ in itertools.islice(wide.grid(), 20_000)) == 20_000
     peak = tracemalloc.get_traced_memory()[1]
