@@ -10,8 +10,8 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # <malloc.h>
 def keep_freed_memory() -> None:
     """Lets glibc keep what tensors free, instead of returning it to the kernel and faulting it in again.
 
-    A training step on CPU allocates some 30 MB in blocks of up to 1.5 MB, all freed by its end: measured, 650 page faults
-    and 12-25 % of the step. For the whole process; elsewhere than on glibc it does nothing.
+    A training step on CPU allocates some 30 MB in blocks of up to 1.5 MB, all freed by its end: measured, 650 page
+    faults and 12-25 % of the step. For the whole process; elsewhere than on glibc it does nothing.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt

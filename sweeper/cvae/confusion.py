@@ -13,7 +13,7 @@ from sweeper.cvae.evaluate import Evaluation
 
 
 def write_tables(directory: Path, strategies: Sequence[str], evaluation: Evaluation) -> None:
-    """Writes ``confusion.csv`` (share of each strategy's examples by latent) and ``forced.csv`` (what forced z writes)."""
+    """Writes ``confusion.csv`` (each strategy's examples by latent) and ``forced.csv`` (what each latent writes)."""
     directory.mkdir(parents=True, exist_ok=True)
     confusion_KS = evaluation.confusion_KS / evaluation.confusion_KS.sum(0, keepdim=True)
     _write(directory / "confusion.csv", strategies, confusion_KS.tolist())

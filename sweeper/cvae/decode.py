@@ -30,7 +30,8 @@ def under_every_latent(
     """The traces [N,K,T] of each prompt under each latent."""
     prompt_BP = prompt_NP.repeat_interleave(latents, dim=0)
     latent_B = torch.arange(latents, device=prompt_NP.device).repeat(len(prompt_NP))
-    return free_run(network, prompt_BP, latent_B, length, generator).unflatten(0, (len(prompt_NP), latents))
+    trace_BT = free_run(network, prompt_BP, latent_B, length, generator)
+    return torch.unflatten(trace_BT, 0, (len(prompt_NP), latents))
 
 
 def _choose(logits_BV: Tensor, generator: torch.Generator | None) -> Tensor:

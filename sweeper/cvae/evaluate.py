@@ -14,6 +14,7 @@ from torch import Tensor
 
 from sweeper.cvae import alignment, divergence, losses
 from sweeper.cvae.decode import under_every_latent
+from sweeper.cvae.matching import best_matching
 from sweeper.cvae.model import SharedDiscreteCVAE
 from sweeper.cvae.objective import LossWeights, Reduction, Scores, combine, exact_log_posterior, score
 from sweeper.cvae.tasks import Batch, Task
@@ -62,7 +63,7 @@ def valid_next_tokens(task: Task, rows_N: Tensor) -> Tensor:
 
 
 class Forced(NamedTuple):
-    """Free-running greedy outputs under each latent: correctness [N,K] in three parts, and the strategy named, or -1."""
+    """Free-running outputs under each latent: correct steps and answer [N,K], and the strategy named, or -1."""
 
     steps_NK: Tensor
     answer_NK: Tensor
@@ -84,18 +85,18 @@ class Evaluation(NamedTuple):
 
 @torch.no_grad()
 def evaluate(model: SharedDiscreteCVAE, split: TestSplit, weights: LossWeights, reduction: Reduction) -> Evaluation:
-    """All metrics of ``metric_names``, those of the optimiser aside. Uses its own generator: training goes on unchanged."""
+    """All metrics but those of the optimiser. It draws from a generator of its own: training goes on unchanged."""
     scores, batch = _score_in_chunks(model, split.batch), split.batch
     prior_NK = scores.log_prior_BK[:: len(split.task.strategies)].exp().cpu()
     forced = _judge(split, split.rows_N, _outputs(model, split, split.rows_N, prior_NK.shape[1], sampled=False))
     posterior_BK = scores.log_q_BK.exp().cpu()
-    metrics = _free_running_metrics(forced, prior_NK, posterior_BK.unflatten(0, (len(split.rows_N), -1)).mean(1))
+    metrics = _free_running_metrics(forced, prior_NK, torch.unflatten(posterior_BK, 0, (len(split.rows_N), -1)).mean(1))
     metrics |= _agreement_metrics(split, posterior_BK, forced)
     exact_BK = exact_log_posterior(scores.log_prior_BK, scores.nll_BKT, batch.mask_BT)
     metrics["alignment_bayes"] = _cross_fitted(split, exact_BK.exp().cpu())
     metrics |= _likelihood_metrics(scores, batch.mask_BT, exact_BK) | _loss_metrics(scores, batch, weights, reduction)
     metrics |= _divergence_metrics(scores, batch.mask_BT, split.ceiling_BT.to(batch.mask_BT.device))
-    metrics |= _information_metrics(posterior_BK.unflatten(0, (len(split.rows_N), -1)))
+    metrics |= _information_metrics(torch.unflatten(posterior_BK, 0, (len(split.rows_N), -1)))
     metrics |= _sampled_metrics(model, split, prior_NK)
     table_KS = alignment.contingency(posterior_BK, split.strategy_B, len(split.task.strategies))
     return Evaluation(metrics, table_KS, _forced_table(forced, len(split.task.strategies)))
@@ -121,7 +122,7 @@ def _judge(split: TestSplit, rows_N: Tensor, trace_NKT: Tensor) -> Forced:
     rows_B, trace_BT = rows_N.repeat_interleave(latents), trace_NKT.flatten(0, 1).cpu()
     verdict = split.task.check(rows_B, trace_BT)
     named_B = split.task.name_strategy(rows_B, trace_BT)
-    return Forced(*(part.unflatten(0, (len(rows_N), latents)) for part in (*verdict, named_B)))
+    return Forced(*(torch.unflatten(part, 0, (len(rows_N), latents)) for part in (*verdict, named_B)))
 
 
 def _free_running_metrics(forced: Forced, prior_NK: Tensor, routed_NK: Tensor) -> dict[str, float]:
@@ -148,7 +149,7 @@ def _agreement_metrics(split: TestSplit, posterior_BK: Tensor, forced: Forced) -
     strategies, latents = len(split.task.strategies), posterior_BK.shape[1]
     soft_KS = alignment.contingency(posterior_BK, split.strategy_B, strategies)
     hard_KS = alignment.contingency(alignment.one_hot_arg_max(posterior_BK), split.strategy_B, strategies)
-    match = torch.tensor(alignment.best_matching(soft_KS.tolist()))
+    match = torch.tensor(best_matching(soft_KS.tolist()))
     follows_NK = (forced.strategy_NK == match)[:, match >= 0]
     one_hot_BK = torch.eye(latents).repeat(len(split.rows_N), 1)
     halves_B = split.first_half_N.repeat_interleave(latents)
@@ -235,7 +236,7 @@ def _sampled_metrics(model: SharedDiscreteCVAE, split: TestSplit, prior_NK: Tens
     prompt_BP = split.task.prompts_NP[rows_N].repeat_interleave(latents, dim=0).to(trace_NKT.device)
     trace_BT = trace_NKT.flatten(0, 1)
     scores = _score_in_chunks(model, Batch(prompt_BP, trace_BT, torch.ones_like(trace_BT, dtype=torch.float32)))
-    estimate = divergence.sequence_kl(scores.nll_BKT.sum(-1).unflatten(0, (len(rows_N), latents)))
+    estimate = divergence.sequence_kl(torch.unflatten(scores.nll_BKT.sum(-1), 0, (len(rows_N), latents)))
     return {
         "task_accuracy_sampled": float((correct_NK * prior_NK[: len(rows_N)]).sum(1).mean()),
         "diagnostics/sequence_kl/on_policy": estimate.mean,

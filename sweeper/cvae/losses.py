@@ -1,7 +1,9 @@
-"""The terms of the loss, one pure function an equation (source: the note "Inter-Latent Divergence via Token-Weighted JSD").
+"""The terms of the loss, one pure function an equation.
 
-Natural logarithms, nats. Shapes: B batch, K latents, T target positions, V vocabulary. Masks are 1 where a token counts.
-Forbidden tokens have the logit ``finfo.min / 2``, not -inf, whose gradients are NaN.
+Source: the note "Inter-Latent Divergence via Token-Weighted Jensen-Shannon Divergence".
+
+Natural logarithms, nats. Shapes: B batch, K latents, T target positions, V vocabulary. Masks are 1 where a token
+counts. Forbidden tokens have the logit ``finfo.min / 2``, not -inf, whose gradients are NaN.
 """
 
 from __future__ import annotations

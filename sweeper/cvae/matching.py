@@ -1,4 +1,4 @@
-"""The best one-to-one assignment of latents to strategies (the Hungarian method, in the form of shortest augmenting paths).
+"""The best one-to-one assignment of latents to strategies: the Hungarian method, by shortest augmenting paths.
 
 Here, and not taken from scipy, because the trainer needs nothing but torch. Shapes: K latents, S strategies.
 """

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 _HEADLINES = {
-    "task_accuracy": "share of free-running greedy outputs, z from the prior, that are valid with the right answer, [0, 1]",
+    "task_accuracy": "share of free-running greedy outputs, z from the prior, valid with the right answer, [0, 1]",
     "posterior_entropy": "mean entropy of q(z|x,y), [0, ln K] nats",
     "alignment": "soft one-to-one match of latents and strategies, fitted on one half, scored on the other, [0, 1]",
 }

@@ -21,7 +21,7 @@ HIDDEN = 2  # hidden units of a perceptron, as a multiple of the width
 
 
 class CVAEOutput(NamedTuple):
-    """All that the losses need, from one teacher-forced pass; ``router_logits_BK`` is None if the router is Bayes' rule."""
+    """What the losses need of one teacher-forced pass; ``router_logits_BK`` is None if the router is Bayes' rule."""
 
     logits_by_latent_BKTV: Tensor
     router_logits_BK: Tensor | None
@@ -80,8 +80,8 @@ class Decoder(nn.Module):
 class Generator(nn.Module):
     """p(y_t | x, z, y_<t): a trunk that does not see z, and one hidden layer that does.
 
-    A latent is a vector of biases on the units of that last hidden layer: it opens some and closes others. K copies exist
-    of nothing else, and the trunk has to bring to each position whatever any latent may ask of it.
+    A latent is a vector of biases on the units of that last hidden layer: it opens some and closes others. K copies
+    exist of nothing else, and the trunk has to bring to each position whatever any latent may ask of it.
     """
 
     def __init__(self, sizes: Sizes, config: ModelConfig) -> None:
@@ -98,13 +98,13 @@ class Generator(nn.Module):
         draw(self.head, generator, gain=0.5)
 
     def forward(self, prompt_BP: Tensor, previous_BT: Tensor) -> Tensor:
-        """Teacher-forced logits [B,K,T,V], stored as V,K,B,T: along the outer dimensions all later sums are vectorised."""
+        """Teacher-forced logits [B,K,T,V], stored as V,K,B,T: sums along outer dimensions are vectorised."""
         h_BJD, _ = self.trunk(prompt_BP, previous_BT)
         h_BTD = normalise(h_BJD[:, prompt_BP.shape[1] - 1 :])
         plain_FN = self.read @ h_BTD.flatten(0, 1).t()
         hidden_FKN = F.relu(plain_FN[:, None] + self.latent[:, :, None])
-        logits_VKN = (self.head @ hidden_FKN.flatten(1)).unflatten(1, hidden_FKN.shape[1:])
-        return logits_VKN.unflatten(2, h_BTD.shape[:2]).permute(2, 1, 3, 0)
+        logits_VN = self.head @ hidden_FKN.flatten(1)
+        return torch.unflatten(logits_VN, 1, (-1, *h_BTD.shape[:2])).permute(2, 1, 3, 0)
 
     def begin(self, prompt_BP: Tensor, latents_B: Tensor) -> tuple[Tensor, tuple[Past, ...]]:
         """Next-token logits [B,V] after the prompt under one latent a row, and the state to go on from."""
@@ -213,11 +213,11 @@ class SharedDiscreteCVAE(nn.Module):
     def reset(self, generator: torch.Generator) -> None:
         """Draws every parameter from ``generator``, in the order of the modules."""
         for module in self.modules():
-            if module is not self and hasattr(module, "reset"):
+            if isinstance(module, Embedding | Block | Generator | Baseline | Router | Prior):
                 module.reset(generator)
 
     def forward(self, prompt_BP: Tensor, target_BT: Tensor, mask_BT: Tensor) -> CVAEOutput:
-        """One teacher-forced pass over tokens prompt [B,P] and target [B,T] with mask [B,T] (1 where a token counts)."""
+        """One teacher-forced pass over prompt [B,P] and target [B,T]; mask [B,T] is 1 where a token counts."""
         previous_BT = target_BT[:, :-1]
         logits_BKTV = self.generator(prompt_BP, previous_BT)
         router_BK = None if self.router is None else self.router(prompt_BP, target_BT, mask_BT)

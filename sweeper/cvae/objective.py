@@ -124,8 +124,8 @@ def step_loss(
 ) -> tuple[Tensor, tuple[Terms, Tensor]]:
     """What one step descends: the total plus the baseline's own loss, with the terms and the marginal beside it.
 
-    Pure in ``parameters``, ``weights``, ``batch`` and ``marginal_K``: ``vmap(grad(step_loss, argnums=1, has_aux=True))``
-    over stacked members gives each member's gradient.
+    Pure in ``parameters``, ``weights``, ``batch`` and ``marginal_K``: ``vmap(grad(step_loss, argnums=1,
+    has_aux=True))`` over stacked members gives each member's gradient.
     """
     output = functional_call(model, dict(parameters), tuple(batch))
     scores = score(output, batch)

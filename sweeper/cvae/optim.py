@@ -49,7 +49,7 @@ class Layout(NamedTuple):
 
     def unflatten(self, flat_W: Tensor) -> dict[str, Tensor]:
         """Views of the vector, by name; their gradient is one concatenation."""
-        parts = flat_W.split([shape.numel() for shape in self.shapes.values()])
+        parts = torch.split(flat_W, [shape.numel() for shape in self.shapes.values()])
         return {name: part.view(shape) for part, (name, shape) in zip(parts, self.shapes.items(), strict=True)}
 
 

@@ -69,7 +69,9 @@ class Setting:
 
     def convert(self, value: object) -> Any:
         """An admitted value in the setting's own type (``3.0`` becomes ``3`` where an integer is meant)."""
-        return type(self.default)(value) if isinstance(self.default, int | float) else value
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return int(value) if isinstance(self.default, int) else float(value)
+        return value
 
 
 def setting(default: Scalar, description: str, **limits: Any) -> Any:

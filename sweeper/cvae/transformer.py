@@ -1,10 +1,12 @@
 """The blocks all networks are made of: pre-norm attention and a ReLU perceptron, without biases.
 
-Every operation is one that ``torch.func.vmap`` maps over stacked parameters (tables are one-hot products: their gradient is
-a matrix product, not a scatter). Modules hold shapes and parameters, never state, and draw from no global generator.
+Every operation is one that ``torch.func.vmap`` maps over stacked parameters (tables are one-hot products: their
+gradient is a matrix product, not a scatter). Modules hold shapes and parameters, never state, and draw from no global
+generator.
 
-Chosen by measurement on one core, where a default step is about 10 ms: torch's softmax along a last dimension of ten costs
-1 ms, along the one before it 0.25 ms; LayerNorm has half the backward time of RMSNorm; ReLU a third of ReLU squared.
+Chosen by measurement on one core, where a default step is about 10 ms: torch's softmax along a last dimension of ten
+costs 1 ms, along the one before it 0.25 ms; LayerNorm has half the backward time of RMSNorm; ReLU a third of ReLU
+squared.
 Shapes: B batch, T positions computed now, J positions attended to, D width, H heads, C width of a head.
 """
 
@@ -55,7 +57,7 @@ def one_hot(tokens: Tensor, size: int, dtype: torch.dtype) -> Tensor:
 
 def split_heads(h_BTD: Tensor, heads: int) -> Tensor:
     """[B,T,D] to [B,H,T,C]."""
-    return h_BTD.unflatten(-1, (heads, -1)).transpose(1, 2)
+    return torch.unflatten(h_BTD, -1, (heads, -1)).transpose(1, 2)
 
 
 class Embedding(nn.Module):

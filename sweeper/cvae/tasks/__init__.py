@@ -15,5 +15,5 @@ _MAKERS = {"operator_order": operator_order, "detour": detour, "ordered_sum": or
 
 
 def make_task(config: TaskConfig) -> Task:
-    """The task that ``config`` describes, with its strategies cut to the number asked for and its style tokens added."""
+    """The task that ``config`` describes, with the number of strategies asked for and its style tokens."""
     return with_variation(_MAKERS[config.name](config), config)

@@ -1,7 +1,7 @@
 """``detour``: from a to a + b by way of a + k_s; a strategy is the detour's length k_s.
 
-With ``reveal: marker`` the trace begins with a token that names the detour. With ``reveal: implicit`` it does not, and any
-relabelling of z that depends on x is as good: the negative control, where exclusivity comes without alignment.
+With ``reveal: marker`` the trace begins with a token that names the detour. With ``reveal: implicit`` it does not,
+and any relabelling of z that depends on x is as good: the negative control, where exclusivity comes without alignment.
 Shapes: N prompts, S strategies, B batch, P = 2 prompt tokens, T trace tokens.
 """
 

@@ -1,6 +1,6 @@
 """``operator_order``: x = (a, b, c); operators that commute; a strategy is the order in which they are applied.
 
-The trace is ``op1 v1 op2 v2 ... EOS``: the last value is the same for every order, so the answer says nothing of the order.
+The trace is ``op1 v1 op2 v2 ... EOS``: the last value is the same for every order.
 Shapes: N prompts, S strategies, B batch, P = 3 prompt tokens, L operators, T = 2 L + 1 trace tokens.
 """
 

@@ -61,7 +61,8 @@ def _prompts(length: int) -> Tensor:
     if length <= 5:
         return torch.tensor(list(permutations(range(BASE), length)))
     generator = torch.Generator().manual_seed(SPLIT_SEED)
-    return torch.rand(POPULATION, BASE, generator=generator).argsort(1)[:, :length].unique(dim=0)
+    drawn_NL = torch.rand(POPULATION, BASE, generator=generator).argsort(1)[:, :length]
+    return torch.tensor(sorted(set(map(tuple, drawn_NL.tolist()))))
 
 
 def _visits(digits_NL: Tensor, strategy: str) -> Tensor:

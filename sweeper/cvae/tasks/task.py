@@ -1,6 +1,7 @@
 """What a task is: all its prompts and, for each prompt and strategy, the one trace that follows the strategy.
 
-Shapes: N prompts in all, R rows (indices of prompts), B batch, P prompt tokens, S strategies, T trace tokens, Y style tokens.
+Shapes: N prompts in all, R rows (indices of prompts), B batch, P prompt tokens, S strategies, T trace tokens, Y style
+tokens.
 """
 
 from __future__ import annotations
@@ -37,9 +38,9 @@ Checker = Callable[[Tensor, Tensor], Verdict]
 class Task:
     """A task over a finite population of prompts.
 
-    ``traces_NST`` is free of style tokens; ``style_probabilities`` [Y] and ``style_tokens`` describe those that a sampled
-    target begins with. ``strategy_probabilities_NS`` is p(s|x). ``verify(prompt_BP, trace_BT)`` judges a style-free trace
-    by the rules of the task, not by comparison with the table.
+    ``traces_NST`` is free of style tokens; ``style_probabilities`` [Y] and ``style_tokens`` describe those that a
+    sampled target begins with. ``strategy_probabilities_NS`` is p(s|x). ``verify(prompt_BP, trace_BT)`` judges a
+    style-free trace by the rules of the task, not by comparison with the table.
     """
 
     name: str
@@ -66,14 +67,14 @@ class Task:
         return order[n_test:], order[:n_test]
 
     def sample(self, rows_R: Tensor, size: int, generator: torch.Generator) -> Batch:
-        """``size`` examples: a prompt among ``rows_R``, a strategy from p(s|x), style tokens; all from ``generator``."""
+        """``size`` examples: a prompt of ``rows_R``, a strategy from p(s|x), style tokens; all from ``generator``."""
         rows_B = rows_R[torch.randint(len(rows_R), (size,), generator=generator)]
         strategy_B1 = torch.multinomial(self.strategy_probabilities_NS[rows_B], 1, generator=generator)
         trace_BT = self.traces_NST[rows_B, strategy_B1[:, 0]]
         return self._batch(rows_B, self._styled(trace_BT, generator))
 
     def enumerate(self, rows_R: Tensor) -> tuple[Batch, Tensor]:
-        """Every prompt of ``rows_R`` with each of its strategies, prompt-major, and the strategies [R*S]: stratified."""
+        """Every prompt of ``rows_R`` with each of its strategies, prompt-major, and the strategies [R*S]."""
         count = len(self.strategies)
         generator = torch.Generator().manual_seed(SPLIT_SEED)
         trace_BT = self._styled(self.traces_NST[rows_R].flatten(0, 1), generator)

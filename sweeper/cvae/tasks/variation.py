@@ -16,7 +16,7 @@ from sweeper.cvae.tasks.task import Task
 
 
 def with_variation(task: Task, config: TaskConfig) -> Task:
-    """``task`` with the first ``config.strategies`` strategies, their skew, and ``config.nuisance_tokens`` style tokens."""
+    """``task`` with its first ``config.strategies`` strategies, their skew, and its style tokens."""
     count = config.strategies or len(task.strategies)
     styles = STYLE_TOKENS if config.nuisance_tokens else 0
     return dataclasses.replace(
