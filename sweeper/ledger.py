@@ -226,7 +226,7 @@ def _encode(entry: Mapping[str, object]) -> bytes:
 def _entries(path: Path, history: History) -> Iterator[dict[str, Any]]:
     try:
         lines = path.read_bytes().split(b"\n")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return
     except OSError as error:
         raise LedgerError(Problem(f"cannot be read: {error.strerror}", str(path))) from error

@@ -60,7 +60,7 @@ def code_digest(module: str, path: Path) -> str:
     digest = hashlib.sha256()
     for name, source in sorted(_project_sources(module, path).items()):
         digest.update(f"{name}\0".encode())
-        digest.update("\n".join(_tree_lines(ast.parse(source))).encode())
+        digest.update("\n".join(_tree_lines(_parse(source))).encode())
     return digest.hexdigest()[:12]
 
 
@@ -77,8 +77,16 @@ def _project_sources(module: str, path: Path) -> dict[str, bytes]:
             continue
         found[name] = file.read_bytes()
         package = name if file.name == "__init__.py" else name.rpartition(".")[0]
-        waiting.extend(_imported_names(ast.parse(found[name]), package))
+        waiting.extend(_imported_names(_parse(found[name]), package))
     return found
+
+
+def _parse(source: bytes) -> ast.Module:
+    """The tree of a module; one that does not parse counts as empty: importing it fails with Python's own words."""
+    try:
+        return ast.parse(source)
+    except SyntaxError:
+        return ast.Module([], [])
 
 
 def _file_of(root: Path, module: str) -> Path | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -16,11 +17,12 @@ from sweeper import console as screens
 from sweeper import ledger, provenance, tracking
 from sweeper.errors import Exit, LedgerError, Problem, UsageError
 from sweeper.ledger import History, Ledger, SweepDir
+from sweeper.mirrored import Mirrored
 from sweeper.plan import Plan
 from sweeper.schedule import Source, gpu_share, gpus_here, run_in_process
 from sweeper.session import Session, interruptible
 from sweeper.spec import Sweep
-from sweeper.tracking import Mirror, Mirrored
+from sweeper.tracking import Mirror
 from sweeper.trainer import Trainer
 from sweeper.trial import Record, State
 
@@ -60,9 +62,11 @@ def check(sweep: Sweep, options: Options) -> None:
     """Everything that can be known to fail before anything is created or started. Raises SweeperError."""
     if sweep.method not in ("grid", "list", "random", "qmc"):
         _refuse(sweep, "method", sweep.method, "grid, list, random, qmc")
-    if sweep.early is not None:
+    if sweep.early.type != "none":
         _refuse(sweep, "early_terminate", sweep.early.type, "none")
-    if options.runner is Runner.INPROCESS or not options.address:
+    if options.runner is Runner.RAY and options.address:
+        _check_reachable(options.address)
+    else:
         gpu_share(sweep.resources.gpu, gpus_here(), sweep.place("resources.gpu"))
     _check_writable(options.results / sweep.name)
 
@@ -173,6 +177,18 @@ def _already_known(plan: Plan, history: History) -> list[Record]:
 
 def _refuse(sweep: Sweep, key: str, found: str, allowed: str) -> None:
     raise UsageError(Problem("`run` cannot do this yet", sweep.place(key), key, found, allowed))
+
+
+def _check_reachable(address: str) -> None:
+    """Refuse a cluster that nobody answers for: Ray itself tries for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdigit():
+        return  # `auto`, `local`: Ray's own words
+    try:
+        socket.create_connection((host, int(port)), timeout=5).close()
+    except OSError as error:
+        hint = "start one with `ray start --head`, or leave --address and RAY_ADDRESS out"
+        raise UsageError(Problem(f"no Ray cluster answers: {error}", "--address", found=address, hint=hint)) from None
 
 
 def _check_writable(folder: Path) -> None:

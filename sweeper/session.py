@@ -144,7 +144,8 @@ class Session:
             source = origins[item.origin].records[item.trial.key]
             assert source.ended is not None, "planned as reused, so it has a result"
             origin = source.ended.origin or item.origin
-            for event in (*source.reports, replace(source.ended, origin=origin)):
+            events: list[Event] = [*source.reports, replace(source.ended, origin=origin)]
+            for event in events:
                 self.record(event)
 
     def _after(self, ended: Ended) -> None:

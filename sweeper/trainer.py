@@ -119,10 +119,25 @@ def _declared(function: TrainFunction, attribute: str, name: str) -> Mapping[str
 
 
 def _declared_check(defaults: Params | None) -> Callable[[Params], list[Problem]]:
+    """The check that declared defaults allow: names, and the kind of value that each default is."""
+
     def check(params: Params) -> list[Problem]:
-        return [_unknown(key, defaults) for key in params if key not in defaults] if defaults is not None else []
+        if defaults is None:
+            return []
+        problems = [_unknown(key, defaults) for key in params if key not in defaults]
+        kinds = {key: _kind(defaults[key]) for key in params if defaults.get(key) is not None}
+        wrong = [key for key, kind in kinds.items() if _kind(params[key]) != kind]
+        return problems + [
+            _not_allowed(key, params[key], f"{kinds[key]}, as its default {defaults[key]!r}") for key in wrong
+        ]
 
     return check
+
+
+def _kind(value: Value) -> str:
+    if isinstance(value, bool):
+        return "true or false"
+    return "a number" if isinstance(value, int | float) else "text" if isinstance(value, str) else "a list"
 
 
 def _unknown(key: str, known: Params) -> Problem:

@@ -1,0 +1,45 @@
+"""Where the command line starts and every error ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import NoReturn
+
+from sweeper import cli
+from sweeper.cli_output import news_console
+from sweeper.errors import Exit, SweeperError
+
+
+def main() -> NoReturn:
+    """The one error boundary: a user's error is a few lines and its exit code, ours says how to see the traceback."""
+    signal.signal(signal.SIGINT, _quit)
+    debug = "--debug" in sys.argv
+    try:
+        cli.app()
+    except SweeperError as error:
+        if debug:
+            raise
+        from sweeper.console import print_problems
+
+        print_problems(news_console("--no-color" in sys.argv), error.problems)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left: nothing to complain about
+        sys.exit(Exit.OK)
+    except Exception as error:
+        if debug:
+            raise
+        text = f"internal error: {type(error).__name__}: {error}\n  hint: --debug shows the traceback; please report it"
+        print(text, file=sys.stderr)
+        sys.exit(Exit.INTERNAL)
+    sys.exit(Exit.OK)
+
+
+def _quit(*_: object) -> NoReturn:
+    sys.exit(Exit.INTERRUPTED)
+
+
+if __name__ == "__main__":
+    main()

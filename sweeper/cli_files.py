@@ -1,0 +1,67 @@
+"""The verbs about sweep files: validate, schema, init."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sweeper.cli_options import Debug, Json, NoColor
+from sweeper.cli_output import load_sweep, news_console, print_json
+from sweeper.errors import Exit, Problem, SweeperError, UsageError
+
+
+def validate(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE ...", help="Sweep files.", show_default=False)],
+    as_json: Json = False,
+    no_color: NoColor = False,
+    debug: Debug = False,
+) -> None:
+    """Every problem of every file, with its line. Exit code 2 when there is one."""
+    from sweeper import trainer
+    from sweeper.console import print_problems
+    from sweeper.plan import make
+
+    console = news_console(no_color)
+    errors: dict[str, list[Problem]] = {}
+    for file in files:
+        try:
+            sweep = load_sweep(file, None, console)
+            make(sweep, trainer.find(sweep.trainer) if sweep.trainer else None, Path(os.devnull))
+        except SweeperError as error:
+            errors[str(file)] = list(error.problems)
+            print_problems(console, error.problems)
+    if as_json:
+        found = {name: [str(problem) for problem in problems] for name, problems in errors.items()}
+        print_json({"valid": not errors, "files": len(files), "problems": found})
+    elif not errors:
+        console.print(f"{len(files)} file{'s are' if len(files) > 1 else ' is'} valid")
+    if errors:
+        raise typer.Exit(Exit.USAGE)
+
+
+def schema() -> None:
+    """The JSON Schema of the sweep file, for editors."""
+    from sweeper import spec
+
+    sys.stdout.write(json.dumps(spec.schema(), indent=2) + "\n")
+
+
+def init(
+    name: Annotated[str, typer.Argument(help="The name of the sweep.")] = "my-sweep", debug: Debug = False
+) -> None:
+    """Write a commented sweep file, NAME.yaml, that runs as it is."""
+    from sweeper import spec
+
+    path = Path(f"{name}.yaml")
+    text = spec.starter(name)
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise UsageError(Problem(f"cannot write it: {error.strerror}", str(path))) from error
+    typer.echo(f"wrote {path}; next: sweeper plan {path}", err=True)

@@ -1,0 +1,43 @@
+"""Where the verbs print: results and JSON on standard output, news and errors on standard error."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from sweeper.spec import Sweep
+
+
+def news_console(no_color: bool) -> Console:
+    """Where news and errors go: standard error."""
+    from sweeper.console import news
+
+    return news(color=not no_color and "NO_COLOR" not in os.environ)
+
+
+def results_console(no_color: bool) -> Console:
+    """Where results for people go: standard output, unwrapped when piped."""
+    from rich.console import Console
+
+    return Console(no_color=no_color, highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def print_json(document: dict[str, Any]) -> None:
+    """Print the one document of a verb with --json."""
+    sys.stdout.write(json.dumps({"schema_version": 1, **document}, indent=1, allow_nan=False) + "\n")
+
+
+def load_sweep(file: Path, overrides: list[str] | None, console: Console) -> Sweep:
+    """Load a sweep file and pass its warnings on."""
+    from sweeper import spec
+    from sweeper.console import print_problems
+
+    sweep = spec.load(file, overrides or ())
+    print_problems(console, sweep.warnings, "warning")
+    return sweep

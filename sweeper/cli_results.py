@@ -1,0 +1,118 @@
+"""The verbs about what is in the results folder: list, export, sync, ui."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sweeper.cli_options import (
+    DEFAULT_RESULTS,
+    Debug,
+    FormatChoice,
+    Json,
+    LevelChoice,
+    NoColor,
+    Results,
+    SweepName,
+)
+from sweeper.cli_output import news_console, print_json, results_console
+from sweeper.errors import Exit, Problem, UsageError
+
+if TYPE_CHECKING:
+    from sweeper.ledger import SweepDir
+
+
+def list_sweeps(
+    results: Results = DEFAULT_RESULTS, as_json: Json = False, no_color: NoColor = False, debug: Debug = False
+) -> None:
+    """The sweeps in the results folder: state, trials done, failed and left, age."""
+    from sweeper.console import print_sweeps
+    from sweeper.overview import overview
+
+    rows = overview(results)
+    if as_json:
+        print_json({"results": str(results), "sweeps": [row.as_json() for row in rows]})
+    elif rows:
+        print_sweeps(results_console(no_color), rows, time.time())
+    else:
+        news_console(no_color).print(f"{results} holds no sweeps; `sweeper run FILE` makes one")
+
+
+def export(
+    sweep: SweepName,
+    results: Results = DEFAULT_RESULTS,
+    form: Annotated[FormatChoice, typer.Option("--format", "-f", help="The form of the table.")] = FormatChoice.csv,
+    level: Annotated[LevelChoice, typer.Option(help="What a row is.")] = LevelChoice.trial,
+    columns: Annotated[str, typer.Option(help="Only these, comma-separated.", show_default=False)] = "",
+    sort: Annotated[str, typer.Option(help="By these columns; -NAME descending.", show_default=False)] = "",
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="A file; else standard output.")] = None,
+    debug: Debug = False,
+) -> None:
+    """Result tables: one row a trial, a configuration, or a point of a curve."""
+    from sweeper import results as frames
+    from sweeper import tables
+
+    chosen = tables.Format(form)
+    if chosen is tables.Format.PARQUET and output is None:
+        raise UsageError(Problem("parquet is not text", key="--output", hint="add --output FILE"))
+    sweep_dir = _sweep_dir(results, sweep)
+    known = frames.history(sweep_dir, curves=level is LevelChoice.curve)
+    build = {"trial": frames.trials, "config": frames.configs, "curve": frames.curves}[level]
+    frame = tables.select(build(sweep_dir, known), _names(columns), _names(sort))
+    if output is None:
+        sys.stdout.write(tables.text(frame, chosen))
+    else:
+        tables.write(frame, chosen, output)
+
+
+def ui(
+    results: Results = DEFAULT_RESULTS,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")] = 5000,
+    debug: Debug = False,
+) -> None:
+    """The MLflow UI on the results folder's store. Prints the address; Ctrl-C ends it."""
+    from sweeper import tracking
+
+    tracking.serve(tracking.store_uri(results), tracking.artifact_root(results), host, port)
+
+
+def sync(sweep: SweepName, results: Results = DEFAULT_RESULTS, no_color: NoColor = False, debug: Debug = False) -> None:
+    """Write to MLflow whatever the ledger has and MLflow lacks."""
+    from sweeper import results as frames
+    from sweeper import spec, tracking
+    from sweeper.ledger import Ledger
+    from sweeper.provenance import commit
+    from sweeper.run import mirror_arguments
+
+    sweep_dir = _sweep_dir(results, sweep)
+    frames.history(sweep_dir)
+    with Ledger(sweep_dir):
+        known = frames.history(sweep_dir, curves=True)
+        loaded = spec.load(sweep_dir.spec)
+        mirrored = tracking.sync(*mirror_arguments(loaded, sweep_dir, commit(Path.cwd())), known.planned())
+    console = news_console(no_color)
+    console.print(f"MLflow has {mirrored.runs} of {mirrored.runs + mirrored.behind} trials")
+    if mirrored.behind:
+        console.print(f"  {mirrored.error}")
+        raise typer.Exit(Exit.INTERNAL)
+
+
+def _sweep_dir(results: Path, name: str) -> SweepDir:
+    """The folder of a sweep named on the command line (a path to it will do, as the shell completes it)."""
+    from sweeper.ledger import SweepDir
+
+    path = Path(name)
+    if len(path.parts) > 1 and path.name not in ("", "..") and path.is_dir():
+        return SweepDir(path.parent, path.name)
+    if len(path.parts) != 1 or path.name in ("", ".", ".."):
+        raise UsageError(Problem("not the name of a sweep", "", "SWEEP", name, "a name that `sweeper list` shows"))
+    return SweepDir(results, name)
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]

@@ -1,0 +1,126 @@
+"""The verbs that plan and train: run, plan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sweeper.cli_options import (
+    DEFAULT_RESULTS,
+    Debug,
+    File,
+    Json,
+    NoColor,
+    Overrides,
+    Quiet,
+    Rerun,
+    RerunChoice,
+    Results,
+    RunnerChoice,
+)
+from sweeper.cli_output import load_sweep, news_console, print_json, results_console
+from sweeper.errors import Problem, UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from sweeper.plan import Plan
+    from sweeper.spec import Sweep
+    from sweeper.trainer import Trainer
+
+
+def run(
+    file: File,
+    overrides: Overrides = None,
+    results: Results = DEFAULT_RESULTS,
+    dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Plan only.")] = False,
+    runner: Annotated[RunnerChoice, typer.Option(help="Ray Tune, or one after the other here.")] = RunnerChoice.ray,
+    max_concurrent: Annotated[int | None, typer.Option(min=1, help="At most so many packs at once.")] = None,
+    address: Annotated[str | None, typer.Option(envvar="RAY_ADDRESS", help="A Ray cluster to use.")] = None,
+    rerun: Rerun = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Never ask.")] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    no_color: NoColor = False,
+    debug: Debug = False,
+) -> None:
+    """Plan, train, record, report. Run again, it continues; on an edited file, it trains only what is new."""
+    from rich.text import Text
+
+    from sweeper.closing import Commands, print_finished
+    from sweeper.plan import Fate, summary
+    from sweeper.run import Options, Runner, check, finished_json, headline_metrics, is_mirrored, nothing_to_do
+    from sweeper.run import run as run_plan
+
+    console = news_console(no_color)
+    sweep = load_sweep(file, overrides, console)
+    trainer = find_trainer(sweep, needed=not dry_run)
+    options = Options(results, Runner(runner), address, max_concurrent, quiet)
+    if not dry_run:
+        check(sweep, options)
+    plan = make_plan(sweep, trainer, results, rerun)
+    if dry_run or trainer is None:
+        show_plan(plan, console, as_json)
+        return
+    if not plan.complete:
+        hint = "add e.g. `budget: {trials: 50}`"
+        raise UsageError(Problem("this search has no end", sweep.place("method"), "budget.trials", hint=hint))
+    if not plan.to_run and not plan.of(Fate.REUSED) and is_mirrored(sweep, results):
+        finished = nothing_to_do(plan, results)
+    else:
+        if not quiet:
+            console.print(Text(f"{sweep.name}: {summary(plan)}"))
+        finished = run_plan(plan, trainer, options, console)
+    if as_json:
+        print_json(finished_json(plan, results, finished))
+    if not quiet:
+        print_finished(
+            console, plan, headline_metrics(plan, trainer), finished, Commands(file, overrides or [], results)
+        )
+    if finished.exit_code:
+        raise typer.Exit(finished.exit_code)
+
+
+def plan(
+    file: File,
+    overrides: Overrides = None,
+    results: Results = DEFAULT_RESULTS,
+    rerun: Rerun = None,
+    as_json: Json = False,
+    no_color: NoColor = False,
+    debug: Debug = False,
+) -> None:
+    """What `run` would do, and what it would cost. Trains nothing."""
+    console = news_console(no_color)
+    sweep = load_sweep(file, overrides, console)
+    show_plan(make_plan(sweep, find_trainer(sweep, needed=False), results, rerun), console, as_json)
+
+
+def find_trainer(sweep: Sweep, *, needed: bool) -> Trainer | None:
+    from sweeper import trainer
+
+    if sweep.trainer is not None:
+        return trainer.find(sweep.trainer)
+    if needed:
+        allowed = f"{', '.join(trainer.BUNDLED)}, or package.module:function"
+        hint = "add `trainer: ...` to the file, or trainer=... to the command"
+        raise UsageError(Problem("a trainer is needed to run", str(sweep.source), "trainer", "", allowed, hint))
+    return None
+
+
+def make_plan(sweep: Sweep, trainer: Trainer | None, results: Path, rerun: RerunChoice | None) -> Plan:
+    from sweeper.plan import Rerun, make
+
+    return make(sweep, trainer, results, Rerun(rerun) if rerun else Rerun.NOTHING)
+
+
+def show_plan(plan: Plan, console: Console, as_json: bool) -> None:
+    from sweeper.console import print_plan
+    from sweeper.plan import as_json as document
+
+    if as_json:
+        print_json(document(plan))
+    else:
+        print_plan(results_console(console.no_color), plan)

@@ -1,0 +1,79 @@
+"""What many tests need: a folder with a sweep file, and the command line as people type it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+TRAINERS = Path(__file__).parent / "trainers"
+
+QUADRATIC = """\
+name: toy
+trainer: quadratic:train
+metric: {name: loss, goal: minimize}
+method: grid
+parameters:
+  x: {values: [1, 2, 3, 4]}
+"""
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command answered."""
+
+    code: int
+    out: str
+    err: str
+
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+Sweeper = Callable[..., Said]
+
+
+@pytest.fixture(autouse=True)
+def _trainers_can_be_imported(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.syspath_prepend(str(TRAINERS))
+    path = os.pathsep.join([str(TRAINERS), *filter(None, [os.environ.get("PYTHONPATH")])])
+    monkeypatch.setenv("PYTHONPATH", path)
+    monkeypatch.delenv("SWEEPER_RESULTS", raising=False)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    return
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty current folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def toy(folder: Path) -> Path:
+    """`toy.yaml`, a grid of four quick trials, in the current folder."""
+    file = folder / "toy.yaml"
+    file.write_text(QUADRATIC)
+    return Path("toy.yaml")
+
+
+@pytest.fixture
+def sweeper(folder: Path) -> Sweeper:
+    """The command line in a process of its own, in the current folder."""
+
+    def call(*words: object, timeout_s: float = 120, **env: str) -> Said:
+        command = [sys.executable, "-m", "sweeper", *map(str, words)]
+        done = subprocess.run(
+            command, cwd=folder, capture_output=True, text=True, timeout=timeout_s, env={**os.environ, **env}
+        )
+        return Said(done.returncode, done.stdout, done.stderr)
+
+    return call

@@ -1,0 +1,45 @@
+"""Runs of a sweep file in this process, without a screen and without MLflow: quick, and all else is real."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sweeper import ledger, plan, spec, trainer
+from sweeper.ledger import Ledger, SweepDir
+from sweeper.schedule import run_in_process
+from sweeper.session import Session
+from sweeper.trial import Event, Trial
+
+
+class Notes:
+    """A watcher that remembers."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.said: list[str] = []
+
+    def push(self, trial: Trial, event: Event) -> None:
+        self.events.append(event)
+
+
+@contextmanager
+def opened(file: Path, *overrides: str) -> Iterator[tuple[Session, Notes]]:
+    """A session that has begun, in the folder `results` beside the file."""
+    sweep, results = spec.load(file, overrides), file.parent / "results"
+    assert sweep.trainer is not None
+    made = plan.make(sweep, trainer.find(sweep.trainer), results)
+    notes = Notes()
+    with Ledger(SweepDir(results, sweep.name)) as book:
+        session = Session(made, book, sweep.trainer, "abc", ledger.read(book.sweep), (notes,), notes.said.append, {})
+        session.begin(sweep.text, {})
+        yield session, notes
+        book.stop(session.exit_code(), "")
+
+
+def train(file: Path, *overrides: str) -> Session:
+    """Run a sweep file to its end."""
+    with opened(file, *overrides) as (session, _):
+        run_in_process(session)
+    return session

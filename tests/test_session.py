@@ -1,0 +1,168 @@
+"""The session with the in-process runner and with a runner of our own that breaks packs on purpose."""
+
+from __future__ import annotations
+
+import signal
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import runs
+from runs import Notes
+
+from sweeper import ledger, session
+from sweeper.errors import Exit
+from sweeper.ledger import SweepDir
+from sweeper.schedule import Pack, run_in_process
+from sweeper.session import Session
+from sweeper.trial import Event, State
+
+NAUGHTY = """\
+name: toy
+trainer: naughty:by_name
+metric: {name: score, goal: maximize}
+method: grid
+parameters: {deed: {values: [%s]}}
+retry: {max: 1}
+"""
+
+
+def opened(folder: Path, text: str) -> AbstractContextManager[tuple[Session, Notes]]:
+    file = folder / "toy.yaml"
+    file.write_text(text)
+    return runs.opened(file)
+
+
+def states(run: Session) -> list[State]:
+    return [record.state for record in run.records.values()]
+
+
+def attempts(run: Session) -> list[int]:
+    return [record.attempt for record in run.records.values()]
+
+
+def test_trials_run_in_the_order_of_the_plan(folder: Path) -> None:
+    with opened(folder, NAUGHTY % "good, fine") as (run, _):
+        run_in_process(run)
+    assert states(run) == [State.COMPLETED, State.COMPLETED]
+    assert run.exit_code() is Exit.OK
+
+
+def test_a_failure_is_tried_again_and_a_divergence_is_not(folder: Path) -> None:
+    with opened(folder, NAUGHTY % "raise, nan, good") as (run, _):
+        run_in_process(run)
+    assert states(run) == [State.FAILED, State.DIVERGED, State.COMPLETED]
+    assert attempts(run) == [2, 1, 1]
+    assert run.exit_code() is Exit.TRIALS_FAILED
+
+
+def test_a_broken_contract_is_not_tried_again(folder: Path) -> None:
+    text = NAUGHTY % "1"
+    with opened(folder, text.replace("by_name", "returns_nothing")) as (run, _):
+        run_in_process(run)
+    assert attempts(run) == [1]
+
+
+def test_what_is_never_to_be_retried_is_not(folder: Path) -> None:
+    with opened(folder, NAUGHTY.replace("max: 1", "max: 1, never_on: [ValueError]") % "raise") as (run, _):
+        run_in_process(run)
+    assert attempts(run) == [1]
+
+
+def test_failures_in_a_row_end_the_sweep(folder: Path) -> None:
+    text = NAUGHTY.replace("max: 1", "max: 0") % "raise, exit, good" + "abort: {consecutive_failures: 2}\n"
+    with opened(folder, text) as (run, _):
+        run_in_process(run)
+    assert states(run) == [State.FAILED, State.FAILED, State.PENDING]
+    assert run.why_stopped == "2 trials in a row failed (abort.consecutive_failures)"
+
+
+def test_the_budget_of_trials_stops_cleanly_and_the_next_run_goes_on(folder: Path) -> None:
+    text = NAUGHTY % "a, b, c" + "budget: {trials: 2}\n"
+    with opened(folder, text) as (run, _):
+        run_in_process(run)
+    assert (states(run), run.exit_code()) == ([State.COMPLETED, State.COMPLETED, State.PENDING], Exit.BUDGET)
+    with opened(folder, text.replace("trials: 2", "trials: 3")) as (run, _):
+        run_in_process(run)
+    assert (states(run), run.exit_code()) == ([State.COMPLETED] * 3, Exit.OK)
+
+
+def test_a_spent_wall_time_starts_nothing(folder: Path) -> None:
+    with opened(folder, NAUGHTY % "a, b" + "budget: {wall: 0.000001}\n") as (run, _):
+        run_in_process(run)
+    assert (states(run), run.exit_code()) == ([State.PENDING] * 2, Exit.BUDGET)
+
+
+def test_the_members_of_a_lost_pack_are_tried_again_one_by_one(folder: Path) -> None:
+    with opened(folder, NAUGHTY % "a, b, c" + "resources: {pack: 3}\n") as (run, _):
+        pack = run.next_pack()
+        assert pack is not None
+        assert [job.attempt for job in pack.jobs] == [1, 1, 1]
+        run.lost(pack, "the worker process died")
+        run.closed(pack)
+        sizes = [len(again.jobs) for again in iter(run.next_pack, None)]
+    assert sizes == [1, 1, 1]
+
+
+def test_members_that_had_ended_are_not_lost_with_their_pack(folder: Path) -> None:
+    with opened(folder, NAUGHTY % "a, b" + "resources: {pack: 2}\n") as (run, _):
+        pack = run.next_pack()
+        assert pack is not None
+        run_in_process(OnePack(run, Pack(1, pack.jobs[:1])))
+        run.lost(pack, "the worker process died")
+        run.closed(pack)
+        assert [job.trial for job in run.waiting] == [pack.jobs[1].trial]
+
+
+class OnePack:
+    """A source that hands one pack out and passes on what is told."""
+
+    def __init__(self, run: Session, pack: Pack) -> None:
+        self.run, self.packs = run, [pack]
+
+    def next_pack(self) -> Pack | None:
+        return self.packs.pop() if self.packs else None
+
+    def is_done(self) -> bool:
+        return not self.packs
+
+    def is_cancelled(self) -> bool:
+        return False
+
+    def closed(self, pack: Pack) -> None: ...
+
+    def lost(self, pack: Pack, reason: str) -> None: ...
+
+    def record(self, event: Event) -> None:
+        self.run.record(event)
+
+
+def test_the_first_interrupt_starts_nothing_new_and_the_second_cancels(folder: Path) -> None:
+    with opened(folder, NAUGHTY % "a, b") as (run, notes):
+        run.next_pack()
+        run.interrupt(Exit.INTERRUPTED)
+        assert (run.next_pack(), run.is_cancelled()) == (None, False)
+        run.interrupt(Exit.INTERRUPTED)
+        assert run.is_cancelled()
+    assert run.exit_code() is Exit.INTERRUPTED
+    assert "Press Ctrl-C again" in notes.said[0]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGUSR1, 143)])
+def test_signals_stop_a_session_in_good_order(folder: Path, number: signal.Signals, code: int) -> None:
+    with opened(folder, NAUGHTY % "a") as (run, _), session.interruptible(run):
+        signal.raise_signal(number)
+    assert run.exit_code() == code
+
+
+def test_results_of_another_sweep_are_taken_over_with_their_curves(folder: Path) -> None:
+    with opened(folder, NAUGHTY % "a, b") as (run, _):
+        run_in_process(run)
+    (folder / "results" / "toy").rename(folder / "results" / "first")
+    with opened(folder, NAUGHTY % "a, b, c") as (run, notes):
+        run_in_process(run)
+    taken: list[Any] = [record.ended.origin for record in run.records.values() if record.ended]
+    assert taken == ["first", "first", ""]
+    again = ledger.read(SweepDir(folder / "results", "toy"), curves=True)
+    assert [len(record.reports) for record in again.planned()] == [2, 2, 2]

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from records import make_trial
+
+from sweeper.trial import canonical, canonical_json, config_key, show, trial_key
+
+FINITE = st.floats(allow_nan=False, allow_infinity=False)
+
+
+def test_equal_settings_have_one_key_whatever_their_spelling_and_order() -> None:
+    assert config_key("t", {"a": 1, "b": 3e6}) == config_key("t", {"b": 3000000, "a": 1.0})
+
+
+def test_true_and_one_are_different_values() -> None:
+    assert config_key("t", {"a": True}) != config_key("t", {"a": 1})
+
+
+def test_the_keys_of_today_are_frozen() -> None:
+    """A change here makes every result of every user unknown: it needs a new ledger version, not a new number."""
+    config = config_key("cvae", {"loss.beta": 0.5, "task.name": "operator_order", "train.steps": 2000})
+    assert config == "0a9d2603809c6db9"
+    assert trial_key(config, 3, "0123456789ab") == "1d9be2d83f78536f"
+
+
+@given(FINITE)
+def test_canonical_values_are_equal_to_what_was_given(value: float) -> None:
+    assert canonical(value) == value
+    assert canonical(canonical(value)) == canonical(value)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_numbers_that_are_not_finite_have_no_key(value: float) -> None:
+    with pytest.raises(ValueError, match="not a finite number"):
+        canonical_json({"a": value})
+
+
+def test_minus_zero_is_zero() -> None:
+    assert canonical_json({"a": -0.0}) == '{"a":0}'
+
+
+def test_a_trial_is_called_by_what_varies() -> None:
+    assert make_trial(2, **{"loss.beta": 0.5, "on": True}).name == "beta=0.5 on=true seed=2"
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.5, "0.5"), (1, "1"), (True, "true"), (None, "null"), ("adam", "adam")])
+def test_values_are_shown_as_a_sweep_file_has_them(value: object, text: str) -> None:
+    assert show(value) == text  # type: ignore[arg-type]
