@@ -16,93 +16,30 @@ from sweeper.errors import Problem, SpecError
 from sweeper.expressions import Expression, condition
 from sweeper.parameters import Complaint, domain
 from sweeper.space import Parameter, Point, Removed, Space
-from sweeper.trial import Params, canonical
+from sweeper.sweep_settings import (
+    Abort,
+    Budget,
+    Checkpoints,
+    EarlyTermination,
+    Goal,
+    Resources,
+    Retry,
+    Tracking,
+)
+from sweeper.trial import Params, Value, canonical
 from sweeper.wording import did_you_mean, excerpt
-from sweeper.zips import zip_problems
+from sweeper.zips import zipped
 
 if TYPE_CHECKING:
     from sweeper.sweep_file import EarlyKeys
     from sweeper.top_keys import SweepKeys
 
+__all__ = [
+    "ADAPTIVE", "Abort", "Budget", "Checkpoints", "Claim", "Configurations", "EarlyTermination", "Goal", "Resources",
+    "Retry", "Sweep", "Tracking", "configurations", "load", "schema", "starter", "unknown_names",
+]  # fmt: skip
+
 ADAPTIVE = ("tpe", "gp", "cmaes", "nsga2")
-
-
-@dataclass(frozen=True, slots=True)
-class Goal:
-    """A metric to optimize; `impute` says what a diverged seed counts as: worst, ignore or fail."""
-
-    name: str
-    maximize: bool
-    impute: str
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """When the sweep stops: trials, wall-clock seconds, seconds summed over devices; None is no limit."""
-
-    trials: int | None = None
-    wall_s: float | None = None
-    device_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Resources:
-    """What one pack of trials gets; None is auto."""
-
-    gpu: float | None = None
-    cpu: float = 1
-    pack: int | None = None
-    max_concurrent: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Retry:
-    """Further attempts after a crash, but never after these exceptions."""
-
-    max: int = 2
-    never_on: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Abort:
-    """Failed trials in a row that stop the sweep; None never."""
-
-    consecutive_failures: int | None = 5
-
-
-@dataclass(frozen=True, slots=True)
-class EarlyTermination:
-    """When a trial is stopped; `type` none: never. Steps are the trainer's, reports are counted from 1."""
-
-    type: str = "none"
-    metric: str | None = None
-    min_steps: int | None = None
-    max_steps: int | None = None
-    min_reports: int | None = None
-    max_reports: int | None = None
-    eta: float = 3
-    brackets: int | None = None
-    strict: bool = False
-    startup_trials: int = 5
-    patience: int | None = None
-    min_delta: float = 0
-    below: float | None = None
-    above: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Checkpoints:
-    """Seconds between checkpoints, and which remain after a trial: none, last, best or all."""
-
-    every_s: float = 60
-    keep: str = "none"
-
-
-@dataclass(frozen=True, slots=True)
-class Tracking:
-    """An MLflow server; None is SQLite in the results folder."""
-
-    uri: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,7 +211,7 @@ def _sweep(keys: SweepKeys, document: Document, path: Path) -> Sweep:
     )
 
 
-def _constants(keys: SweepKeys) -> dict[str, Any]:
+def _constants(keys: SweepKeys) -> dict[str, Value]:
     """Parameters that are one fixed value, always: they are settings, not parameters."""
     return {
         name: canonical(parameter.value)
@@ -283,15 +220,14 @@ def _constants(keys: SweepKeys) -> dict[str, Any]:
     }
 
 
-def _space(keys: SweepKeys, fixed: Params) -> Space:
+def _space(keys: SweepKeys, fixed: dict[str, Value]) -> Space:
     constants = _constants(keys)
     parameters = tuple(
         Parameter(name, domain(parameter.given), condition(parameter.when) if parameter.when else None)
         for name, parameter in keys.parameters.items()
         if name not in constants
     )
-    wrong = {problem.key for problem in zip_problems(keys.zip, parameters)}  # told by spec_checks
-    zips = tuple(tuple(group) for index, group in enumerate(keys.zip) if f"zip[{index}]" not in wrong)
+    zips = zipped(keys.zip, parameters, fixed | constants).groups  # the others are told by spec_checks
     where = tuple(condition(text) for text in keys.where)
     return Space(parameters, zips, where, {**fixed, **constants})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sweeper.claims import Compare, Monotone
@@ -11,7 +12,7 @@ from sweeper.space import MAX_POINTS, no_list
 from sweeper.spec import ADAPTIVE, Sweep
 from sweeper.trial import canonical
 from sweeper.wording import did_you_mean, excerpt
-from sweeper.zips import zip_problems
+from sweeper.zips import Zips, zipped
 
 if TYPE_CHECKING:
     from sweeper.top_keys import SweepKeys
@@ -19,12 +20,12 @@ if TYPE_CHECKING:
 
 def problems_of(sweep: Sweep, keys: SweepKeys) -> list[Problem]:
     """Everything that makes the sweep impossible as a whole."""
-    return [*_method(sweep), *zip_problems(keys.zip, sweep.space.parameters), *_claims(sweep)]
+    return [*_method(sweep), *_zips(sweep, keys).problems, *_claims(sweep)]
 
 
 def warnings_of(sweep: Sweep, keys: SweepKeys) -> list[Problem]:
     """What is legal and without effect, or hardly what was meant."""
-    return [*_idle(sweep, keys), *_texts(sweep, keys), *_empty(sweep)]
+    return [*_idle(sweep, keys), *_idle_zips(sweep, keys), *_texts(sweep, keys), *_empty(sweep)]
 
 
 def _method(sweep: Sweep) -> Iterator[Problem]:
@@ -46,6 +47,14 @@ def _method(sweep: Sweep) -> Iterator[Problem]:
         yield _problem(
             sweep, "early_terminate", "early termination needs a metric", "", "metric: {name: ..., goal: ...}"
         )
+
+
+def _zips(sweep: Sweep, keys: SweepKeys) -> Zips:
+    return zipped(keys.zip, sweep.space.parameters, sweep.base)
+
+
+def _idle_zips(sweep: Sweep, keys: SweepKeys) -> list[Problem]:
+    return [replace(warning, where=sweep.place(warning.key)) for warning in _zips(sweep, keys).warnings]
 
 
 def _claims(sweep: Sweep) -> Iterator[Problem]:

@@ -50,6 +50,16 @@ def test_the_claims_of_the_contract_are_records(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "parent", ["trainer: cvae", "parameters: {task.emit: {values: [a, b]}, task.length: {values: [5, 6]}}"]
+)
+def test_the_page_of_the_contract_loads_word_by_word(tmp_path: Path, parent: str) -> None:
+    written(tmp_path, parent, "mar17.yaml")
+    sweep = loaded(tmp_path, CONTRACT + "zip: [[task.emit, task.length]]\nextends: mar17.yaml\n")
+    assert all("no effect" in warning.message for warning in sweep.warnings)
+    assert sweep.base["task.length"] == 5
+
+
 def test_the_grid_of_the_contract_has_twenty_configurations(tmp_path: Path) -> None:
     chosen = points(tmp_path, CONTRACT)
     assert len(chosen) == 4 + 2 * 4 * 2
