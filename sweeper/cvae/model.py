@@ -60,11 +60,12 @@ class Decoder(nn.Module):
         self.blocks = nn.ModuleList(Block(width, heads, HIDDEN * width) for _ in range(depth))
 
     def forward(self, prompt_BP: Tensor, previous_BT: Tensor) -> tuple[Tensor, tuple[Past, ...]]:
-        """The stream [B,J,D] over the prompt and the trace tokens read so far, and what each block remembers."""
+        """The stream [B,T,D] where a trace token is to be predicted, and what each block remembers of all positions."""
         h_BJD, pasts = self.embedding(prompt_BP, previous_BT), []
-        bias = causal_bias(self.prompt_length, h_BJD.shape[1], h_BJD)
-        for block in self.blocks:
-            h_BJD, past = block(h_BJD, bias)
+        bias_JT = causal_bias(self.prompt_length, h_BJD.shape[1], h_BJD)
+        for depth, block in enumerate(self.blocks, start=1):
+            first = self.prompt_length - 1 if depth == len(self.blocks) else 0  # of the rest only the keys are needed
+            h_BJD, past = block(h_BJD, bias_JT, first=first)
             pasts.append(past)
         return h_BJD, tuple(pasts)
 
@@ -99,8 +100,8 @@ class Generator(nn.Module):
 
     def forward(self, prompt_BP: Tensor, previous_BT: Tensor) -> Tensor:
         """Teacher-forced logits [B,K,T,V], stored as V,K,B,T: sums along outer dimensions are vectorised."""
-        h_BJD, _ = self.trunk(prompt_BP, previous_BT)
-        h_BTD = normalise(h_BJD[:, prompt_BP.shape[1] - 1 :])
+        h_BTD, _ = self.trunk(prompt_BP, previous_BT)
+        h_BTD = normalise(h_BTD)
         plain_FN = self.read @ h_BTD.flatten(0, 1).t()
         hidden_FKN = F.relu(plain_FN[:, None] + self.latent[:, :, None])
         logits_VN = self.head @ hidden_FKN.flatten(1)
@@ -108,8 +109,8 @@ class Generator(nn.Module):
 
     def begin(self, prompt_BP: Tensor, latents_B: Tensor) -> tuple[Tensor, tuple[Past, ...]]:
         """Next-token logits [B,V] after the prompt under one latent a row, and the state to go on from."""
-        h_BPD, pasts = self.trunk(prompt_BP, prompt_BP[:, :0])
-        return self._predict(h_BPD[:, -1], latents_B), pasts
+        h_B1D, pasts = self.trunk(prompt_BP, prompt_BP[:, :0])
+        return self._predict(h_B1D[:, 0], latents_B), pasts
 
     def extend(
         self, token_B: Tensor, position: int, latents_B: Tensor, pasts: tuple[Past, ...]
@@ -136,8 +137,8 @@ class Baseline(nn.Module):
 
     def forward(self, prompt_BP: Tensor, previous_BT: Tensor) -> Tensor:
         """Teacher-forced logits [B,T,V]."""
-        h_BJD, _ = self.body(prompt_BP, previous_BT)
-        return F.linear(normalise(h_BJD[:, prompt_BP.shape[1] - 1 :]), self.head)
+        h_BTD, _ = self.body(prompt_BP, previous_BT)
+        return F.linear(normalise(h_BTD), self.head)
 
 
 class Router(nn.Module):

@@ -91,23 +91,32 @@ class Block(nn.Module):
     def __init__(self, width: int, heads: int, hidden: int) -> None:
         super().__init__()
         self.heads = heads
-        self.query_key_value, self.out = parameter(3 * width, width), parameter(width, width)
+        self.query, self.key_value = parameter(width, width), parameter(2 * width, width)
+        self.out = parameter(width, width)
         self.up, self.down = parameter(hidden, width), parameter(width, hidden)
 
     def reset(self, generator: torch.Generator) -> None:
         """Draws the weights; what adds to the stream starts small."""
-        for weight, gain in ((self.query_key_value, 1.0), (self.out, 0.5), (self.up, 1.0), (self.down, 0.5)):
-            draw(weight, generator, gain)
+        for weight in (self.query, self.key_value, self.up):
+            draw(weight, generator)
+        for weight in (self.out, self.down):
+            draw(weight, generator, gain=0.5)
 
-    def forward(self, h_BTD: Tensor, bias_JT: Tensor | None, past: Past | None = None) -> tuple[Tensor, Past]:
-        """The next stream, and the keys and values so far. ``bias_JT`` [..., J, T] is added to the scores."""
-        qkv_BTD = F.linear(normalise(h_BTD), self.query_key_value)
-        query, key, value = (split_heads(part, self.heads) for part in qkv_BTD.chunk(3, dim=-1))
+    def forward(
+        self, h_BJD: Tensor, bias_JT: Tensor | None, past: Past | None = None, first: int = 0
+    ) -> tuple[Tensor, Past]:
+        """The next stream [B,T,D] from position ``first`` on, and the keys and values so far.
+
+        ``bias_JT`` [..., J, J] is added to the scores: a column a reading position, a row a position read.
+        """
+        plain_BJD = normalise(h_BJD)
+        key, value = (split_heads(part, self.heads) for part in F.linear(plain_BJD, self.key_value).chunk(2, dim=-1))
         if past is not None:
             key, value = torch.cat([past.key_BHJC, key], dim=2), torch.cat([past.value_BHJC, value], dim=2)
-        scores_BHJT = key @ (query * key.shape[-1] ** -0.5).transpose(-1, -2)
+        query_BHTC = split_heads(F.linear(plain_BJD[:, first:], self.query), self.heads) * key.shape[-1] ** -0.5
+        scores_BHJT = key @ query_BHTC.transpose(-1, -2)
         if bias_JT is not None:
-            scores_BHJT = scores_BHJT + bias_JT
+            scores_BHJT = scores_BHJT + bias_JT[..., first:]
         share_BHTJ = torch.softmax(scores_BHJT, dim=-2).transpose(-1, -2)
-        h_BTD = h_BTD + F.linear((share_BHTJ @ value).transpose(1, 2).flatten(2), self.out)
+        h_BTD = h_BJD[:, first:] + F.linear((share_BHTJ @ value).transpose(1, 2).flatten(2), self.out)
         return h_BTD + perceptron(normalise(h_BTD), self.up, self.down), Past(key, value)
