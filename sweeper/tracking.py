@@ -12,7 +12,6 @@ import contextlib
 import logging
 import os
 import queue
-import re
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,21 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from sweeper.mirrored import (
-    LONGEST_TAG,
-    STATUS,
-    Copy,
-    Mirrored,
-    batches,
-    is_same_attempt,
-    is_whole,
-    ms,
-    one_line,
-    params_of,
-    points_of,
-    start_ms,
-    tags_of,
-)
+from sweeper.mirrored import LONGEST_TAG, STATUS, Copy, Found, Mirrored, ms, one_line, without_password
 from sweeper.trial import Event, Record, Trial
 from sweeper.ui import serve as serve
 
@@ -50,6 +35,7 @@ SETTINGS = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",  # we try again ourselves; MLflow's 7 retries take four minutes
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_SQLALCHEMYSTORE_POOLCLASS": "NullPool",  # a kept connection would write on into a deleted file
 }
 
 
@@ -166,12 +152,12 @@ class Store:
     """One experiment in MLflow: read once a connection, written a trial at a time. Raises what MLflow raises."""
 
     def __init__(self, uri: str, artifacts: str, experiment: str, description: str, tags: Mapping[str, str]) -> None:
-        self.address = re.sub(r"//[^/@\s]+@", "//", uri)  # without user and password
+        self.address = without_password(uri)
         self._uri = uri
         self._file = Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
         # A server has artifact folders of its own, and may hold the sweeps of others.
         self._place = f"{artifacts}/{quote(experiment)}" if self._file else None
-        self._name, self._description = experiment, description
+        self._name, self._description, self._results = experiment, description, artifacts
         tags = {**tags, "sweeper.sweep": experiment, "sweeper.results": artifacts}
         self._tags = {name: value[:LONGEST_TAG] for name, value in tags.items()}
         self._client: MlflowClient | None = None
@@ -179,10 +165,9 @@ class Store:
 
     def open(self, copies: Mapping[str, Copy]) -> None:
         """Connects unless connected, and compares: afterwards each copy knows its run, and stale runs are gone."""
+        if self._file is not None:
+            make_database(self._file)
         if self._client is None:
-            quiet_mlflow()
-            if self._file is not None:
-                make_database(self._file)
             client = connect(self._uri)
             self._experiment = self._find_experiment(client)
             self._compare(client, copies)
@@ -197,22 +182,23 @@ class Store:
         assert self._client is not None
         from mlflow.entities import Metric, Param, RunTag
 
-        record, reports = copy.record, len(copy.record.reports)
-        ended = record.ended
+        ended, reports = copy.record.ended, len(copy.record.reports)
         if copy.outdated:
             self._client.delete_run(copy.outdated)
             copy.outdated = ""
         made = not copy.run
         if made:
-            copy.run = self._create(copy)
-        params = [] if copy.opened else [Param(*item) for item in params_of(record).items()]
-        tags = [RunTag(*item) for item in tags_of(record).items()] if ended and not made else []
-        metrics = [Metric(*point) for point in points_of(record, copy.points)]
-        for batch in batches(metrics, params, tags):
+            tags = {**self._tags, **copy.tags()}
+            run = self._client.create_run(self._experiment, copy.start_ms(), tags, copy.record.trial.name[:250])
+            copy.run = run.info.run_id
+        new_params = [] if copy.opened else [Param(*item) for item in copy.params().items()]
+        new_tags = [RunTag(*item) for item in copy.tags().items()] if ended and not made else []
+        new_metrics = [Metric(*point) for point in copy.new_points()]
+        for batch in batches(new_metrics, new_params, new_tags):
             self._client.log_batch(copy.run, *batch)
         copy.opened, copy.points = True, reports
         if ended is not None:
-            # Last of all: an ended run is a whole one.
+            # Last of all: a run that has ended is a whole one.
             self._client.set_terminated(copy.run, STATUS[ended.state], ms(ended.at))
             copy.complete = True
 
@@ -222,88 +208,81 @@ class Store:
         self._client.set_tag(copy.run, "sweeper.state", "interrupted")
         self._client.set_terminated(copy.run, "KILLED")
 
-    def _create(self, copy: Copy) -> str:
-        assert self._client is not None
-        record = copy.record
-        tags = {**self._tags, **tags_of(record)}
-        run = self._client.create_run(self._experiment, start_ms(record), tags, record.trial.name[:250])
-        return str(run.info.run_id)
-
     def _find_experiment(self, client: MlflowClient) -> str:
         found = client.get_experiment_by_name(self._name)
         if found is None:
-            tags = {"mlflow.note.content": self._description} if self._description else None
-            return str(client.create_experiment(self._name, self._place, tags))
+            return str(client.create_experiment(self._name, self._place, {"mlflow.note.content": self._description}))
         if found.lifecycle_stage == "deleted":  # its name is taken for good: the only way back is to restore it
             client.restore_experiment(found.experiment_id)
-        if self._description and found.tags.get("mlflow.note.content") != self._description:
+        if found.tags.get("mlflow.note.content", "") != self._description:
             client.set_experiment_tag(found.experiment_id, "mlflow.note.content", self._description)
         return str(found.experiment_id)
 
     def _compare(self, client: MlflowClient, copies: Mapping[str, Copy]) -> None:
         for known in copies.values():
-            known.replace()
+            known.forget()
         # Whole runs first: a second run of the same trial is then the one to remove.
-        for run in sorted(runs_of(client, self._experiment), key=lambda run: run.info.status == "RUNNING"):
-            key = run.data.tags.get("sweeper.trial")
-            if key is None:
-                continue  # not ours: someone's own run in this experiment
-            copy = copies.get(key)
-            whole = copy is not None and is_whole(run, copy.record)
-            if (
-                not whole
-                and self._file is None
-                and run.data.tags.get("sweeper.results") != self._tags["sweeper.results"]
-            ):
-                continue  # a colleague's sweep of the same name on a shared server
-            if copy is None and run.info.status != "RUNNING":
-                continue  # a result of a trial that has left the sweep file
-            if copy is not None and not copy.run and (whole or is_same_attempt(run, copy)):
-                copy.run, copy.complete = run.info.run_id, whole
-                copy.opened, copy.points = whole, len(copy.record.reports) if whole else 0
-            else:
-                client.delete_run(run.info.run_id)
+        for found in sorted(find_runs(client, self._experiment), key=lambda found: found.status == "RUNNING"):
+            copy = copies.get(found.trial)
+            if copy is not None and copy.adopt(found):
+                continue
+            foreign = self._file is None and found.results != self._results  # a colleague's, on a shared server
+            forgotten = copy is None and found.status != "RUNNING"  # the result of a trial no longer in the sweep file
+            if not (foreign or forgotten):
+                client.delete_run(found.run)
 
 
-def runs_of(client: MlflowClient, experiment: str) -> Iterator[Any]:
-    """All active runs of an experiment, page by page."""
-    token: str | None = None
+def find_runs(client: MlflowClient, experiment: str) -> list[Found]:
+    """Our active runs in an experiment, page by page; runs that someone added by hand are left out."""
+    runs, token = [], None
     while True:
-        page = client.search_runs([experiment], max_results=1000, page_token=token)
-        yield from page
+        page = client.search_runs([experiment], max_results=200, page_token=token)
+        for info, tags in ((run.info, run.data.tags) for run in page if "sweeper.trial" in run.data.tags):
+            names = (tags.get(f"sweeper.{name}", "") for name in ("trial", "attempt", "results"))
+            runs.append(Found(info.run_id, info.status, info.end_time or 0, *names))
         token = page.token
         if not token:
-            return
+            return runs
+
+
+def batches(metrics: list[Any], params: list[Any], tags: list[Any]) -> Iterator[tuple[list[Any], list[Any], list[Any]]]:
+    """As few calls of `log_batch` as MLflow allows: 100 params, 100 tags, 1000 of all together."""
+    while metrics or params or tags:
+        room = 1000 - len(params[:100]) - len(tags[:100])
+        yield metrics[:room], params[:100], tags[:100]
+        metrics, params, tags = metrics[room:], params[100:], tags[100:]
 
 
 def connect(uri: str) -> MlflowClient:
-    from mlflow import MlflowClient
-
-    return MlflowClient(tracking_uri=uri)
-
-
-def quiet_mlflow() -> None:
-    """Settings of this process, before mlflow is imported: no telemetry, no log, short waits; a user's own stand."""
+    """A client, of an MLflow that keeps quiet: no telemetry, no log lines, short waits. A user's own settings stand."""
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
     for name in ("mlflow", "alembic", "sqlalchemy", "urllib3.connectionpool"):
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [logging.NullHandler()], False
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=uri)
 
 
 def make_database(path: Path) -> None:
-    """Creates and migrates the SQLite store beside its place, then links it there: whoever races us finds a whole one.
+    """Creates and migrates a SQLite store beside its place, then links it there: whoever races us finds a whole one.
 
-    Raises `sqlite3.DatabaseError` for a file that is no database: MLflow would try it for 100 s first.
+    Raises what is wrong with the path at once: MLflow would try for 100 s.
     """
-    if path.exists():
+    if {"%", "?"} & set(str(path)):
+        raise ValueError(f"MLflow cannot open a store with % or ? in its path: {path}")
+    if path.exists() and path.stat().st_size:
         with contextlib.closing(sqlite3.connect(path)) as database:
             database.execute("SELECT count(*) FROM sqlite_master")
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     try:
+        beside.touch()
         connect(f"sqlite:///{beside}")
+        if path.exists() and not path.stat().st_size:  # what SQLite leaves when it opens a file that is not there
+            path.unlink()
         with contextlib.suppress(FileExistsError):
             os.link(beside, path)
     finally:
