@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from sweeper.parameters import Complaint
-from sweeper.sweep_file import Condition, Keys, NotNegative, Pair, Plain
+from sweeper.section_keys import Condition, Keys, NotNegative, Pair, Plain
 from sweeper.trial import canonical
 
 KINDS = ("within", "typical", "best", "compare", "equivalent", "monotone", "against")

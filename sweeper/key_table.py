@@ -37,7 +37,7 @@ def _children(node: Schema) -> list[tuple[str, str, Schema]]:
 
 
 def _row(key: str, node: Schema) -> str:
-    allowed = describe(node).replace(", or null", "") or "any value"
+    allowed = describe(node) or "any value"
     if _children(node):
         allowed = {"object": "a mapping", "array": "a list"}.get(str(resolved(node).get("type")), "see below")
     return f"| `{key}` | {_cell(allowed)} | {_default(node)} | {_cell(node.get('description', ''))} |"

@@ -46,7 +46,7 @@ def describe(node: Schema) -> str:
     """What a part of the schema allows, in words."""
     node = resolved(node)
     if "anyOf" in node:
-        return ", or ".join(dict.fromkeys(describe(branch) for branch in node["anyOf"]))
+        return ", or ".join(dict.fromkeys(describe(branch) for branch in node["anyOf"] if branch.get("type") != "null"))
     if "const" in node or "enum" in node:
         return ", ".join(str(word) for word in node.get("enum", [node.get("const")]))
     if node.get("type") in ("integer", "number"):

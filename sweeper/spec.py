@@ -1,22 +1,24 @@
-"""The sweep file, read and validated: the records that every later stage works with."""
+"""From a sweep file to a Sweep: extended files merged, overrides applied, all problems told; and its configurations."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from sweeper import merging, overrides, yaml_text
 from sweeper.claims import Claim, claim
-from sweeper.document import Document, Place, above
+from sweeper.document import Document
 from sweeper.errors import Problem, SpecError
-from sweeper.expressions import Expression, condition
+from sweeper.expressions import condition
 from sweeper.parameters import Complaint, domain
 from sweeper.space import Parameter, Point, Removed, Space
-from sweeper.sweep_settings import (
+from sweeper.spec_checks import problems_of, warnings_of
+from sweeper.sweep import (
+    ADAPTIVE,
     Abort,
     Budget,
     Checkpoints,
@@ -24,6 +26,7 @@ from sweeper.sweep_settings import (
     Goal,
     Resources,
     Retry,
+    Sweep,
     Tracking,
 )
 from sweeper.trial import Params, Value, canonical
@@ -31,51 +34,13 @@ from sweeper.wording import did_you_mean, excerpt
 from sweeper.zips import zipped
 
 if TYPE_CHECKING:
-    from sweeper.sweep_file import EarlyKeys
+    from sweeper.section_keys import EarlyKeys
     from sweeper.top_keys import SweepKeys
 
 __all__ = [
     "ADAPTIVE", "Abort", "Budget", "Checkpoints", "Claim", "Configurations", "EarlyTermination", "Goal", "Resources",
     "Retry", "Sweep", "Tracking", "configurations", "load", "schema", "starter", "unknown_names",
 ]  # fmt: skip
-
-ADAPTIVE = ("tpe", "gp", "cmaes", "nsga2")
-
-
-@dataclass(frozen=True, slots=True)
-class Sweep:
-    """A valid sweep. Two are equal when they ask for the same, wherever their files lie."""
-
-    name: str
-    description: str
-    trainer: str | None
-    base: Params
-    method: str
-    sampler_seed: int
-    goals: tuple[Goal, ...]
-    space: Space
-    configs: tuple[Params, ...]
-    constraints: tuple[Expression, ...]
-    seeds: tuple[int, ...]
-    budget: Budget
-    resources: Resources
-    retry: Retry
-    abort: Abort
-    early: EarlyTermination
-    checkpoints: Checkpoints
-    tracking: Tracking
-    claims: tuple[Claim, ...]
-    source: Path = field(compare=False)
-    text: str = field(compare=False, repr=False)
-    warnings: tuple[Problem, ...] = field(compare=False, repr=False)
-    places: Mapping[str, Place] = field(compare=False, repr=False)
-
-    def place(self, key: str) -> str:
-        """Where a key of the file stands, or the setting or parameter of that name: `grid.yaml:12`, `command line`."""
-        for candidate in (key, f"parameters.{key}", f"base.{key}"):
-            if candidate in self.places:
-                return str(self.places[candidate])
-        return str(Document({}, dict(self.places)).place(above(key)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +57,9 @@ class Configurations:
 
 def load(path: Path, overrides: Sequence[str] = ()) -> Sweep:
     """The sweep of a file with overrides applied. Raises SpecError with all its problems at once."""
-    document, warnings = _document(path, overrides)
-    from sweeper.file_problems import validated
-    from sweeper.spec_checks import problems_of, warnings_of
+    from sweeper.file_problems import validated  # pydantic: a tenth of a second that only loading needs
 
+    document, warnings = _document(path, overrides)
     keys = validated(document)
     try:
         sweep = _sweep(keys, document, path)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sweeper.claims import Compare, Monotone
 from sweeper.errors import Problem
 from sweeper.space import MAX_POINTS, no_list
-from sweeper.spec import ADAPTIVE, Sweep
+from sweeper.sweep import ADAPTIVE, Sweep
 from sweeper.trial import canonical
 from sweeper.wording import did_you_mean, excerpt
 from sweeper.zips import Zips, zipped

@@ -34,6 +34,6 @@ seeds: 2                        # each configuration is trained with that many s
 
 def starter(name: str = "sweep") -> str:
     """The text of a new sweep file. Raises Complaint for a name that cannot be a folder."""
-    from sweeper.sweep_file import folder_name
+    from sweeper.section_keys import folder_name
 
     return _TEXT.format(name=word(folder_name(name)))

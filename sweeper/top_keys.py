@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from sweeper.claim_keys import ClaimKeys
-from sweeper.sweep_file import (
+from sweeper.section_keys import (
     AbortKeys,
     BudgetKeys,
     CheckpointKeys,

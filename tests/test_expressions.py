@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sweeper.expressions import UnknownName, condition
-from sweeper.tokens import ExpressionError, tokens
+from sweeper.tokens import ExpressionError
 
 VALUES = {"loss.beta": 0.5, "n": 3, "kind": "linear", "on": True, "none": None, "learning-rate": 0.1}
 
@@ -117,7 +117,3 @@ def test_any_text_is_a_condition_or_an_error_with_a_column(text: str) -> None:
     except ExpressionError as error:
         column = error.column
     assert 1 <= column <= len(text) + 1
-
-
-def test_words_carry_their_columns() -> None:
-    assert [(token.text, token.column) for token in tokens("a  >= 1")] == [("a", 1), (">=", 4), ("1", 7), ("", 8)]

@@ -1,8 +1,19 @@
-"""The settings of a sweep as records: goals, limits, resources, and what happens when something goes wrong."""
+"""A valid sweep as records: what every later stage works with."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sweeper.claims import Claim
+from sweeper.document import Document, Place, above
+from sweeper.errors import Problem
+from sweeper.expressions import Expression
+from sweeper.space import Space
+from sweeper.trial import Params
+
+ADAPTIVE = ("tpe", "gp", "cmaes", "nsga2")  # methods whose next point depends on results
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,3 +92,39 @@ class Tracking:
     """An MLflow server; None is SQLite in the results folder."""
 
     uri: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """A valid sweep. Two are equal when they ask for the same, wherever their files lie."""
+
+    name: str
+    description: str
+    trainer: str | None
+    base: Params
+    method: str
+    sampler_seed: int
+    goals: tuple[Goal, ...]
+    space: Space
+    configs: tuple[Params, ...]
+    constraints: tuple[Expression, ...]
+    seeds: tuple[int, ...]
+    budget: Budget
+    resources: Resources
+    retry: Retry
+    abort: Abort
+    early: EarlyTermination
+    checkpoints: Checkpoints
+    tracking: Tracking
+    claims: tuple[Claim, ...]
+    source: Path = field(compare=False)
+    text: str = field(compare=False, repr=False)
+    warnings: tuple[Problem, ...] = field(compare=False, repr=False)
+    places: Mapping[str, Place] = field(compare=False, repr=False)
+
+    def place(self, key: str) -> str:
+        """Where a key of the file stands, or the setting or parameter of that name: `grid.yaml:12`, `command line`."""
+        for candidate in (key, f"parameters.{key}", f"base.{key}"):
+            if candidate in self.places:
+                return str(self.places[candidate])
+        return str(Document({}, dict(self.places)).place(above(key)))
