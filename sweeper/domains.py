@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from sweeper.trial import Value, canonical
 
 MAX_VALUES = 1_000_000  # of one parameter in a grid
+_MOST_STEPS = 1e18
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Choice:
 
     def at(self, u: float) -> Value:
         if not self.probabilities:
-            return self.values[int(u * len(self.values))]
+            return self.values[min(int(u * len(self.values)), len(self.values) - 1)]
         total = 0.0
         for value, probability in zip(self.values, self.probabilities, strict=True):
             total += probability
@@ -64,7 +65,7 @@ class Range:
             return self._inside(value)
         if steps is not None:
             return self._stepped(min(int(u * steps), steps - 1))
-        return self._inside(self.low + u * (self.high - self.low))
+        return self._inside(self._between(u))
 
     def count(self) -> int | None:
         """How many values a grid takes, None where that is not finite."""
@@ -79,18 +80,18 @@ class Range:
         if count is None or count > MAX_VALUES:
             return None
         if self.low == self.high:
-            return (tidy(self.low),)
+            return (canonical_number(self.low),)
         if self.points is None:
             return tuple(self._stepped(k) for k in range(count))
         if count == 1:
-            return (tidy(self.low),)
+            return (canonical_number(self.low),)
         values = [self._inside(self._between(k / (count - 1))) for k in range(count)]
         return tuple(dict.fromkeys(values))
 
     def _between(self, share: float) -> float:
         if self.log:
             return math.exp(math.log(self.low) + share * (math.log(self.high) - math.log(self.low)))
-        return self.low + share * (self.high - self.low)
+        return self.low * (1 - share) + self.high * share
 
     def _unit(self) -> float:
         return self.step if self.step is not None else 1
@@ -99,14 +100,14 @@ class Range:
         """How many values lie on the steps; None for a continuous range."""
         if self.step is None and (not self.integer or self.log):
             return None
-        return math.floor((self.high - self.low) / self._unit() + 1e-9) + 1
+        return math.floor(min((self.high - self.low) / self._unit() + 1e-9, _MOST_STEPS)) + 1
 
     def _stepped(self, k: int) -> int | float:
-        return tidy(min(self.low + k * self._unit(), self.high))
+        return self._inside(self.low + k * self._unit())
 
     def _inside(self, value: float) -> int | float:
-        value = round(value) if self.integer else tidy(value)
-        return tidy(min(max(value, self.low), self.high))
+        short = round(value) if self.integer else tidy(value)
+        return min(max(short, canonical_number(self.low)), canonical_number(self.high))
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,11 +157,13 @@ Domain = Choice | Range | Normal | Beta
 
 def tidy(value: float) -> int | float:
     """The value at 12 significant digits, whole numbers as int."""
-    if isinstance(value, int):
-        return value
-    short = canonical(float(f"{value:.12g}"))
-    assert isinstance(short, int | float)
-    return short
+    return canonical_number(value if isinstance(value, int) else float(f"{value:.12g}"))
+
+
+def canonical_number(value: float) -> int | float:
+    number = canonical(value)
+    assert isinstance(number, int | float)
+    return number
 
 
 def quantized(value: float, q: float | None) -> float:

@@ -1,9 +1,9 @@
 """KEY=VALUES on the command line, in Hydra's form, applied to a flat document.
 
-A key of the sweep file (`seeds=5`, `budget.wall=30m`, `metric.goal=minimize`), else a parameter or trainer setting by
-its dotted name: one value fixes it (`loss.beta=1`), several vary it (`loss.beta=0.5,1`), `~loss.beta` takes it out. A
-list in brackets is one value (`model.widths=[64,64]`), save for a parameter whose values are no lists: there it lists
-values.
+A key of the sweep file (`seeds=5`, `budget.wall=30m`, `parameters.loss.beta.max=2`), else a parameter or trainer
+setting by its dotted name: one value fixes it (`loss.beta=1`), several vary it (`loss.beta=0.5,1`), `~loss.beta` takes
+it out. A list in brackets is one value (`model.widths=[64,64]`), save for a parameter whose values are no lists: there
+it lists values.
 """
 
 from __future__ import annotations
@@ -23,6 +23,10 @@ _TEXTS = ("name", "description", "trainer")
 _LISTS = ("where", "constraints", "zip", "expect", "configs", "seeds")
 _SECTIONS = (
     "metric", "sampler", "early_terminate", "budget", "resources", "retry", "abort", "checkpoints", "tracking",
+)  # fmt: skip
+PARAMETER_KEYS = (
+    "value", "values", "probabilities", "min", "max", "log", "step", "q", "points", "distribution", "mu", "sigma", "a",
+    "b", "when",
 )  # fmt: skip
 KEYS = (*_TEXTS, *_LISTS, *_SECTIONS, "method", "base", "parameters")
 
@@ -52,7 +56,10 @@ def _apply(document: Document, override: str) -> None:
     key = key.lstrip("+")
     head, _, rest = key.partition(".")
     known = any(key in (document.tree.get(section) or {}) for section in ("base", "parameters"))
-    if rest and head in ("base", "parameters"):
+    name, _, last = rest.rpartition(".")
+    if head == "parameters" and last in PARAMETER_KEYS and name in (document.tree.get("parameters") or {}):
+        _set_parameter_key(document, name, last, _values(key, text))
+    elif rest and head in ("base", "parameters"):
         _set_setting(document, rest, _values(key, text))
     elif known or not _is_sweep_key(key):
         _set_setting(document, key, _values(key, text))
@@ -119,6 +126,17 @@ def _set_setting(document: Document, name: str, values: list[Tree]) -> None:
     for stale in (f"base.{name}", f"parameters.{name}"):
         _forget(document, stale)
     document.places[f"{section}.{name}"] = Place(COMMAND_LINE)
+
+
+def _set_parameter_key(document: Document, name: str, key: str, values: list[Tree]) -> None:
+    parameters = _section(document, "parameters")
+    keys = parameters[name]
+    value: Tree = values if len(values) > 1 else values[0]
+    if key in ("values", "probabilities") and not isinstance(value, list):
+        value = [value]
+    parameters[name] = {**keys, key: value} if isinstance(keys, dict) else {key: value}
+    _forget(document, f"parameters.{name}.{key}")
+    document.places[f"parameters.{name}.{key}"] = Place(COMMAND_LINE)
 
 
 def _take_out(document: Document, key: str) -> None:

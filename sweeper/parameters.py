@@ -59,7 +59,7 @@ def domain(keys: Mapping[str, Any]) -> Domain:
         return _range(kind, keys)
     q = keys.get("q", 1 if kind.startswith("q_") else None)
     if "sigma" in extra:
-        return Normal(keys.get("mu", 0), keys.get("sigma", 1), "log" in kind, q)
+        return _normal(keys.get("mu", 0), keys.get("sigma", 1), "log" in kind, q)
     return Beta(keys.get("a", 1), keys.get("b", 1), q)
 
 
@@ -97,6 +97,13 @@ def _choice(keys: Mapping[str, Any]) -> Choice:
     return Choice(values, tuple(weight / total for weight in weights))
 
 
+def _normal(mu: float, sigma: float, log: bool, q: float | None) -> Normal:
+    furthest = abs(mu) + 9 * sigma  # no uniform number of 52 bits lies further out
+    if furthest > (700 if log else 1e300) or (not log and furthest / (q or 1) > 1e300):
+        raise Complaint("draws would leave 64-bit numbers", "sigma", found=f"mu {mu:g}, sigma {sigma:g}")
+    return Normal(mu, sigma, log, q)
+
+
 def _range(kind: str, keys: Mapping[str, Any]) -> Range:
     low, high = keys["min"], keys["max"]
     log = keys.get("log", False) or "log" in kind
@@ -105,6 +112,8 @@ def _range(kind: str, keys: Mapping[str, Any]) -> Range:
         raise Complaint("int_uniform needs whole numbers", "min", allowed="whole min, max, step and q")
     if low > high:
         raise Complaint("min is above max", "min", found=excerpt(low), allowed=f"at most {excerpt(high)}")
+    if not math.isfinite(high - low):
+        raise Complaint("the range is too wide", "max", found=excerpt(high), allowed="max - min within 64-bit numbers")
     if log and low <= 0:
         raise Complaint(
             "a logarithmic range starts above 0",
@@ -127,6 +136,8 @@ def _range(kind: str, keys: Mapping[str, Any]) -> Range:
 
 def _multiples(low: float, high: float, q: float) -> tuple[float, float, float]:
     """The bounds moved inwards to multiples of q."""
+    if max(abs(low), abs(high)) / q > 1e15:
+        raise Complaint("q is too small for the range", "q", found=excerpt(q))
     first, last = math.ceil(low / q - 1e-9), math.floor(high / q + 1e-9)
     if first > last:
         raise Complaint("no multiple of q lies in the range", "q", found=excerpt(q), allowed=f"{low:g} to {high:g}")

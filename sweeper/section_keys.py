@@ -98,6 +98,8 @@ Condition = Annotated[str, AfterValidator(_condition)]
 Count = Annotated[int, Field(ge=1, le=10**9)]
 NotNegative = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
+Shape = Annotated[float, Field(ge=1e-3, le=1e6)]
+Quantum = Annotated[float, Field(ge=1e-12), WrapValidator(_as_written)]
 Number = Annotated[float, WrapValidator(_as_written)]  # 1 stays a whole number: the type of bounds says what is drawn
 PositiveNumber = Annotated[float, Field(gt=0), WrapValidator(_as_written)]
 Duration = Annotated[
@@ -135,7 +137,7 @@ class ParameterKeys(Keys):
         None, description="Spread evenly in the logarithm; bounds are real values.", examples=[True]
     )
     step: PositiveNumber | None = Field(None, description="Only min, min + step, min + 2 step ...", examples=[0.1])
-    q: PositiveNumber | None = Field(None, description="Only multiples of q.", examples=[0.5])
+    q: Quantum | None = Field(None, description="Only multiples of q.", examples=[0.5])
     points: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
         None, description="How many values stand for the range in a grid, bounds included.", examples=[4]
     )
@@ -146,8 +148,8 @@ class ParameterKeys(Keys):
         None, description="Mean of a normal distribution (of the logarithm, for log_normal).", examples=[0]
     )
     sigma: Positive | None = Field(None, description="Standard deviation of a normal distribution.", examples=[1])
-    a: Positive | None = Field(None, description="First shape parameter of a beta distribution.", examples=[2])
-    b: Positive | None = Field(None, description="Second shape parameter of a beta distribution.", examples=[2])
+    a: Shape | None = Field(None, description="First shape parameter of a beta distribution.", examples=[2])
+    b: Shape | None = Field(None, description="Second shape parameter of a beta distribution.", examples=[2])
     when: Condition | None = Field(
         None,
         description="The parameter exists only where this holds; elsewhere the trainer's own value applies.",

@@ -208,9 +208,9 @@ def is_active(parameter: Parameter, env: Params) -> bool:
 
 
 def uniform(seed: int, name: str, index: int) -> float:
-    """A number in (0, 1) that depends on nothing but its arguments: 53 bits of BLAKE2."""
+    """A number in (0, 1) that depends on nothing but its arguments: 52 bits of BLAKE2."""
     digest = hashlib.blake2b(f"{seed}\x1f{name}\x1f{index}".encode(), digest_size=8).digest()
-    return ((int.from_bytes(digest, "big") >> 11) + 0.5) / 2**53
+    return ((int.from_bytes(digest, "big") >> 12) + 0.5) / 2**52
 
 
 def ordered_axes(parameters: Sequence[Parameter], zips: Sequence[Sequence[str]]) -> tuple[Axis, ...]:

@@ -36,7 +36,9 @@ WORDS = [
     "auto", "2h", "x", "loss.beta", "file.yaml", "true", "a>0", "x<1", "1/0", "../..", "increasing", "greater",
     "at_least", "nowhere.yaml",
 ]  # fmt: skip
-NUMBERS = st.integers(-3, 9) | st.sampled_from([0.5, 1e-9, 1e300, -1e300, 2**62, -(2**62), 10**9, 1e12])
+NUMBERS = st.integers(-3, 9) | st.sampled_from(
+    [0.5, 1e-9, 1e300, -1e300, 1.7e308, -1.7e308, 5e-324, 2**62, -(2**62), 10**9, 1e12]
+)
 LEAVES = st.none() | st.booleans() | NUMBERS | st.sampled_from(WORDS) | st.text(string.printable, max_size=6)
 NAMES = st.sampled_from(KEYS) | st.text(max_size=3)
 TREES = st.recursive(

@@ -38,6 +38,19 @@ def test_a_logarithmic_range_keeps_its_bounds(u: float, low: int, width: int, in
     assert low <= value <= low + width
 
 
+@given(UNIFORM, st.floats(0.1, 1), st.floats(1e-13, 1))
+def test_twelve_digits_never_leave_the_bounds(u: float, low: float, width: float) -> None:
+    for domain in (Range(low, low + width), Range(low, low + width, log=True), Range(low, low + width, step=width / 3)):
+        for value in (domain.at(u), *(domain.grid() or ())):
+            assert isinstance(value, int | float)
+            assert low <= value <= low + width
+
+
+def test_the_widest_range_is_drawn_from() -> None:
+    assert Range(-8e307, 8e307).at(0.5) == 0
+    assert Range(0, 1e300, step=1e-300).count() == 10**18 + 1
+
+
 def test_both_bounds_of_whole_numbers_are_as_likely_as_the_rest() -> None:
     drawn = [Range(1, 4, integer=True).at((k + 0.5) / 1000) for k in range(1000)]
     assert [drawn.count(value) for value in (1, 2, 3, 4)] == [250, 250, 250, 250]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from sweep_texts import SMALL, complaint, loaded
 
-from sweeper.domains import Choice
+from sweeper.domains import Choice, Range
 from sweeper.spec import Sweep
 from sweeper.trial import Value
 
@@ -58,6 +58,16 @@ def test_one_value_fixes_a_parameter(tmp_path: Path, override: str, expected: Va
 )  # fmt: skip
 def test_several_values_vary_it(tmp_path: Path, override: str, expected: tuple[Value, ...]) -> None:
     assert values(loaded(tmp_path, SMALL, override), override[0]) == expected
+
+
+def test_one_key_of_a_parameter_can_be_set(tmp_path: Path) -> None:
+    text = "parameters: {x.y: {min: 0.0, max: 1, points: 3}, z: {values: [1, 2]}}\n"
+    sweep = loaded(tmp_path, text, "parameters.x.y.max=4", "parameters.z.values=7")
+    assert sweep.space.parameters[0].domain == Range(0.0, 4, points=3)
+    assert values(sweep, "z") == (7,)
+    assert sweep.place("parameters.x.y.max") == "command line"
+    assert sweep.place("x.y").endswith("file.yaml:1")
+    assert "command line: parameters.x.y.max" in complaint(tmp_path, text, "parameters.x.y.max=z")
 
 
 def test_a_setting_of_the_base_can_be_varied_and_back(tmp_path: Path) -> None:

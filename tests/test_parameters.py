@@ -76,6 +76,10 @@ def test_every_distribution_of_wandb_has_its_domain(keys: dict[str, Any], expect
         ({"values": [1, 2], "probabilities": [0.5, 0.6]}, "sum to 1"),
         ({"values": [1, 1], "probabilities": [0.5, 0.5]}, "twice"),
         ({"distribution": "categorical_w_probabilities", "values": [1]}, "probabilities is missing"),
+        ({"min": -1.7e308, "max": 1.7e308}, "too wide"),
+        ({"min": 0, "max": 1e300, "q": 1e-12}, "too small"),
+        ({"distribution": "log_normal", "sigma": 1000}, "leave 64-bit numbers"),
+        ({"mu": 1e308}, "leave 64-bit numbers"),
     ],
 )
 def test_keys_that_make_no_domain_are_refused(keys: dict[str, Any], words: str) -> None:

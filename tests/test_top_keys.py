@@ -11,7 +11,8 @@ from sweep_texts import CONTRACT
 from test_wandb_file import ORDINARY
 
 from sweeper.document import parse, read
-from sweeper.overrides import KEYS
+from sweeper.overrides import KEYS, PARAMETER_KEYS
+from sweeper.section_keys import ParameterKeys
 from sweeper.spec import schema
 from sweeper.top_keys import SweepKeys
 
@@ -72,4 +73,5 @@ def test_every_key_can_be_overridden() -> None:
     ours = {
         name for name in SweepKeys.model_fields if name not in ("program", "project", "entity", "command", "run_cap")
     }
+    assert set(PARAMETER_KEYS) == ParameterKeys.model_fields.keys() - {"parameters"}
     assert set(KEYS) == ours - {"extends"}
