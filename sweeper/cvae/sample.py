@@ -1,0 +1,53 @@
+"""What a trained model writes under each latent, in words: for a person to read.
+
+Shapes: N prompts, K latents, T trace tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from sweeper.cvae.decode import under_every_latent
+from sweeper.cvae.model import SharedDiscreteCVAE
+from sweeper.cvae.tasks import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One output: its prompt and trace as text, the strategy it follows (None if none), and whether it is right."""
+
+    prompt: str
+    latent: int
+    trace: str
+    strategy: str | None
+    steps_valid: bool
+    answer_right: bool
+
+
+@torch.no_grad()
+def write(
+    model: SharedDiscreteCVAE,
+    task: Task,
+    rows: Sequence[int],
+    latents: Sequence[int] | None = None,
+    generator: torch.Generator | None = None,
+) -> list[Written]:
+    """The outputs for the prompts of ``rows`` under each latent (default: all): greedy, or sampled by ``generator``."""
+    rows_N, count = torch.tensor(list(rows)), model.generator.latent.shape[1]
+    device = model.generator.latent.device
+    trace_NKT = under_every_latent(
+        model.generator, task.prompts_NP[rows_N].to(device), count, task.trace_length, generator
+    ).cpu()
+    written = []
+    for row, trace_KT in zip(rows_N, trace_NKT, strict=True):
+        rows_K = row.expand(count)
+        verdict, named_K = task.check(rows_K, trace_KT), task.name_strategy(rows_K, trace_KT)
+        prompt = " ".join(task.prompt_vocabulary[token] for token in task.prompts_NP[row].tolist())
+        for k in range(count) if latents is None else latents:
+            name = task.strategies[named_K[k]] if named_K[k] >= 0 else None
+            judged = bool(verdict.steps_B[k]), bool(verdict.answer_B[k])
+            written.append(Written(prompt, k, task.text(trace_KT[k]), name, *judged))
+    return written

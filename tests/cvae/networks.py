@@ -1,0 +1,35 @@
+"""Small networks, batches and weights for the tests."""
+
+import torch
+
+from sweeper.cvae.config import ModelConfig
+from sweeper.cvae.model import SharedDiscreteCVAE, Sizes
+from sweeper.cvae.objective import LossWeights
+from sweeper.cvae.tasks import Batch
+
+SIZES = Sizes(prompt_vocabulary=5, prompt_length=3, trace_vocabulary=7, trace_length=4)
+SMALL = {"latents": 3, "width": 16, "heads": 2, "hidden": 12, "router_width": 8, "baseline_width": 8}
+
+
+def network(seed=0, dtype=torch.float32, **changes):
+    model = SharedDiscreteCVAE(SIZES, ModelConfig(**(SMALL | changes)))
+    model.reset(torch.Generator().manual_seed(seed))
+    return model.to(dtype)
+
+
+def parameters_of(model):
+    return {name: parameter.detach() for name, parameter in model.named_parameters()}
+
+
+def batch_of(seed=0, size=6, dtype=torch.float32):
+    generator = torch.Generator().manual_seed(seed)
+    prompt_BP = torch.randint(SIZES.prompt_vocabulary, (size, SIZES.prompt_length), generator=generator)
+    target_BT = torch.randint(SIZES.trace_vocabulary, (size, SIZES.trace_length), generator=generator)
+    mask_BT = torch.ones(size, SIZES.trace_length, dtype=dtype)
+    mask_BT[0, -1:] = 0
+    return Batch(prompt_BP, target_BT, mask_BT)
+
+
+def weights_of(dtype=torch.float32, **changes):
+    values = dict.fromkeys(LossWeights._fields, 0.0) | {"beta": 1.0, "token_warmth": 1.0} | changes
+    return LossWeights(**{name: torch.tensor(value, dtype=dtype) for name, value in values.items()})

@@ -1,0 +1,181 @@
+"""The whole loss: against plain Python, its identities, and mapped over stacked members."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.func import grad, vmap
+
+from sweeper.cvae.objective import LossWeights, Reduction, combine, exact_log_posterior, score, step_loss
+from sweeper.cvae.tasks import Batch
+from tests.cvae.networks import batch_of, network, parameters_of, weights_of
+
+SUM, MEAN = Reduction(per_token=False, support_floor=0.5), Reduction(per_token=True, support_floor=0.5)
+ALL = {
+    "beta": 0.7,
+    "posterior_entropy_weight": 0.2,
+    "router_marginal_kl_to_prior_weight": 0.5,
+    "router_support_weight": 0.3,
+    "inter_latent_divergence_weight": 0.9,
+    "token_weighted_reconstruction_weight": 0.4,
+}
+UNIFORM = torch.full((3,), 1 / 3, dtype=torch.float64)
+
+
+def scores_of(seed=0, **changes):
+    model, batch = network(seed, torch.float64, **changes), batch_of(seed, dtype=torch.float64)
+    with torch.no_grad():
+        return score(model(*batch), batch), batch
+
+
+def gradients_of(weights, reduction=SUM, seed=0, dtype=torch.float64):
+    model, batch = network(seed, dtype), batch_of(seed, dtype=dtype)
+    parameters = {name: value.requires_grad_() for name, value in parameters_of(model).items()}
+    loss, _ = step_loss(model, parameters, weights, batch, UNIFORM.to(dtype), reduction)
+    found = torch.autograd.grad(loss, list(parameters.values()))
+    return torch.cat([gradient.flatten() for gradient in found])
+
+
+def terms_in_plain_python(scores, batch, floor=0.5):
+    """Every term by loops over examples, positions and latents."""
+    q, prior = scores.log_q_BK.exp().tolist(), scores.log_prior_BK.exp().tolist()
+    nll, base, mask = scores.nll_BKT.tolist(), scores.baseline_nll_BT.tolist(), batch.mask_BT.tolist()
+    logp = scores.logp_BKTV.tolist()
+    examples, latents, length = len(q), len(q[0]), len(mask[0])
+    cells = [(b, t) for b in range(examples) for t in range(length) if mask[b][t]]
+    expected = {(b, t): sum(q[b][k] * nll[b][k][t] for k in range(latents)) for b, t in cells}
+
+    def jsd(b, t):
+        p = [[math.exp(value) for value in logp[b][k][t]] for k in range(latents)]
+        mean = [sum(column) / latents for column in zip(*p, strict=True)]
+        return sum(v * math.log(v / m) for row in p for v, m in zip(row, mean, strict=True)) / latents
+
+    weight = sum(base[b][t] for b, t in cells)
+    qbar = [sum(q[b][k] for b in range(examples)) / examples for k in range(latents)]
+    pbar = [sum(prior[b][k] for b in range(examples)) / examples for k in range(latents)]
+    weighted = sum(base[b][t] * expected[b, t] for b, t in cells) / weight
+    return {
+        "reconstruction": sum(expected.values()) / examples,
+        "token_weighted_reconstruction": weighted * len(cells) / examples,
+        "posterior_kl": sum(q[b][k] * math.log(q[b][k] / prior[b][k]) for b in range(examples) for k in range(latents))
+        / examples,
+        "posterior_entropy": -sum(v * math.log(v) for row in q for v in row) / examples,
+        "router_marginal_kl": sum(a * math.log(a / p) for a, p in zip(qbar, pbar, strict=True)),
+        "router_support": sum(max(0, 1 - a * latents / floor) ** 2 for a in qbar) / latents,
+        "inter_latent_jsd": -sum(base[b][t] * jsd(b, t) for b, t in cells) / weight,
+        "baseline": sum(base[b][t] for b, t in cells) / len(cells),
+    }
+
+
+@pytest.mark.parametrize("prior", ["uniform", "learned", "conditional"])
+def test_every_term_is_what_plain_python_makes_of_it(prior):
+    scores, batch = scores_of(3, prior=prior)
+    marginal_K = scores.log_q_BK.exp().mean(0)
+    terms = combine(scores, batch.mask_BT, weights_of(torch.float64, **ALL), marginal_K, SUM)._asdict()
+    wanted = terms_in_plain_python(scores, batch)
+    assert {name: float(terms[name]) for name in wanted} == pytest.approx(wanted, rel=1e-10)
+    total = 0.6 * wanted["reconstruction"] + 0.4 * wanted["token_weighted_reconstruction"]
+    total += 0.7 * wanted["posterior_kl"] + 0.2 * wanted["posterior_entropy"] + 0.5 * wanted["router_marginal_kl"]
+    total += 0.3 * wanted["router_support"] + 0.9 * wanted["inter_latent_jsd"]
+    assert float(terms["total"]) == pytest.approx(total, rel=1e-10)
+
+
+@settings(deadline=None, max_examples=15)
+@given(shift=st.floats(-2, 2), seed=st.integers(0, 1000))
+def test_beta_and_entropy_weight_are_redundant_under_a_uniform_prior(shift, seed):
+    """(beta + d, w_H + d, w_M) changes the loss by a constant and its gradient not at all."""
+    shifted = ALL | {"beta": ALL["beta"] + shift, "posterior_entropy_weight": ALL["posterior_entropy_weight"] + shift}
+    first = gradients_of(weights_of(torch.float64, **ALL), seed=seed)
+    second = gradients_of(weights_of(torch.float64, **shifted), seed=seed)
+    assert torch.allclose(first, second, rtol=1e-9, atol=1e-11)
+
+
+@settings(deadline=None, max_examples=10)
+@given(beta=st.floats(0, 2), w_h=st.floats(-1, 1), w_m=st.floats(0, 2))
+def test_only_two_combinations_of_the_three_weights_matter(beta, w_h, w_m):
+    """(beta - w_H) on the information and (beta + w_M - w_H) on the marginal."""
+    three = {"beta": beta, "posterior_entropy_weight": w_h, "router_marginal_kl_to_prior_weight": w_m}
+    two = {"beta": beta - w_h, "router_marginal_kl_to_prior_weight": w_m}
+    first, second = (gradients_of(weights_of(torch.float64, **given)) for given in (three, two))
+    assert torch.allclose(first, second, rtol=1e-9, atol=1e-11)
+
+
+def test_the_mean_reduction_makes_every_other_weight_act_t_times_stronger():
+    model, batch = network(0, torch.float64), batch_of(0, dtype=torch.float64)
+    batch = batch._replace(mask_BT=torch.ones_like(batch.mask_BT))
+    with torch.no_grad():
+        scores = score(model(*batch), batch)
+    length, marginal_K = batch.mask_BT.shape[1], scores.log_q_BK.exp().mean(0)
+    rho = "token_weighted_reconstruction_weight"
+    stronger = {name: value if name == rho else value * length for name, value in ALL.items()}
+    mean = combine(scores, batch.mask_BT, weights_of(torch.float64, **ALL), marginal_K, MEAN).total
+    whole = combine(scores, batch.mask_BT, weights_of(torch.float64, **stronger), marginal_K, SUM).total
+    assert float(mean) * length == pytest.approx(float(whole), rel=1e-12)
+
+
+@settings(deadline=None, max_examples=15)
+@given(seed=st.integers(0, 1000))
+def test_the_elbo_is_at_most_the_likelihood_and_equal_under_the_exact_posterior(seed):
+    scores, batch = scores_of(seed)
+    nll_BK = (scores.nll_BKT * batch.mask_BT[:, None]).sum(-1)
+    likelihood_B = torch.logsumexp(scores.log_prior_BK - nll_BK, dim=1)
+
+    def elbo(log_q_BK):
+        return (log_q_BK.exp() * (scores.log_prior_BK - nll_BK - log_q_BK)).sum(1)
+
+    assert (elbo(scores.log_q_BK) <= likelihood_B + 1e-12).all()
+    exact_BK = exact_log_posterior(scores.log_prior_BK, scores.nll_BKT, batch.mask_BT)
+    assert torch.allclose(elbo(exact_BK), likelihood_B, atol=1e-10)
+
+
+def test_a_bayes_router_is_the_exact_posterior():
+    scores, batch = scores_of(0, router="bayes")
+    exact_BK = exact_log_posterior(scores.log_prior_BK, scores.nll_BKT, batch.mask_BT)
+    assert torch.equal(scores.log_q_BK, exact_BK)
+
+
+def test_what_lies_under_the_mask_changes_neither_loss_nor_gradient():
+    model, batch = network(0, torch.float64), batch_of(0, dtype=torch.float64)
+    changed = batch.target_BT.clone()
+    changed[0, -1] = (changed[0, -1] + 1) % 7
+    results = []
+    for target_BT in (batch.target_BT, changed):
+        parameters = {name: value.requires_grad_() for name, value in parameters_of(model).items()}
+        example = Batch(batch.prompt_BP, target_BT, batch.mask_BT)
+        loss, _ = step_loss(model, parameters, weights_of(torch.float64, **ALL), example, UNIFORM, SUM)
+        gradients = torch.autograd.grad(loss, list(parameters.values()))
+        results.append((float(loss.detach()), torch.cat([g.flatten() for g in gradients])))
+    assert results[0][0] == pytest.approx(results[1][0], rel=1e-14)
+    assert torch.allclose(results[0][1], results[1][1], atol=1e-14)
+
+
+def test_the_divergence_gives_the_baseline_no_gradient():
+    model, batch = network(), batch_of()
+    parameters = {name: value.requires_grad_() for name, value in parameters_of(model).items()}
+    weights = weights_of(**ALL)
+    _, (terms, _) = step_loss(model, parameters, weights, batch, UNIFORM.float(), SUM)
+    theirs = [value for name, value in parameters.items() if name.startswith("baseline.")]
+    assert set(torch.autograd.grad(terms.total, theirs, allow_unused=True)) == {None}
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-10)])
+@pytest.mark.parametrize("changes", [{}, {"router": "bayes", "prior": "conditional"}, {"prior": "learned", "depth": 2}])
+def test_three_stacked_members_have_the_gradients_of_the_three_alone(dtype, tolerance, changes):
+    models = [network(seed, dtype, **changes) for seed in range(3)]
+    batches = [batch_of(seed, dtype=dtype) for seed in range(3)]
+    weights = [weights_of(dtype, **{name: value * (1 + i) / 2 for name, value in ALL.items()}) for i in range(3)]
+    gradient = grad(lambda p, w, b: step_loss(models[0], p, w, b, UNIFORM.to(dtype), SUM), argnums=0, has_aux=True)
+    names = parameters_of(models[0])
+    stacked = {name: torch.stack([parameters_of(model)[name] for model in models]) for name in names}
+    together, _ = vmap(gradient)(
+        stacked,
+        LossWeights(*(torch.stack(each) for each in zip(*weights, strict=True))),
+        Batch(*(torch.stack(each) for each in zip(*batches, strict=True))),
+    )
+    for i in range(3):
+        alone, _ = gradient(parameters_of(models[i]), weights[i], batches[i])
+        for name in names:
+            scale = alone[name].abs().max().clamp_min(1e-3)
+            assert (together[name][i] - alone[name]).abs().max() <= tolerance * scale, name
