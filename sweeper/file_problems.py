@@ -73,6 +73,10 @@ def _hint(found: Any, loc: Sequence[str | int]) -> str:
         return f"{loc[1]}: {{{'values' if listed else 'value'}: {excerpt(found)}}}"
     if loc[0] in ("where", "constraints") and isinstance(found, str):
         return f"{loc[0]}: [{excerpt(found)}]"
+    if loc == ("early_terminate",):
+        return f"early_terminate: {{type: {excerpt(found)}}}"
+    if found == "custom" and loc == ("method",):
+        return "method: tpe is the one that Optuna uses by default"
     if isinstance(found, str):
         return did_you_mean(found, resolved(node_at(loc)).get("enum", []))
     return ""

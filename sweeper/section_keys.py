@@ -32,7 +32,9 @@ _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\
 
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
-        raise Complaint("a mapping cannot be a value", allowed="a number, text, true, false, null, or a list of these")
+        allowed = "a number, text, true, false, null, or a list of these"
+        hint = "method: list with configs: [{...}, {...}] names whole configurations"
+        raise Complaint("a mapping cannot be a value", allowed=allowed, hint=hint)
     if isinstance(value, list):
         for item in value:
             _plain(item)

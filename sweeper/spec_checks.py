@@ -106,6 +106,10 @@ def _texts(sweep: Sweep, keys: SweepKeys) -> Iterator[Problem]:
                 yield _problem(
                     sweep, key, "a text, in YAML 1.2", excerpt(text), hint="true and false are the truth values"
                 )
+            elif text in ("None", "True", "False") or text.lower() in ("true", "false", "null"):
+                yield _problem(
+                    sweep, key, "a text that looks like something else", excerpt(text), hint="null, true, false"
+                )
             elif _looks_like_a_number(text):
                 yield _problem(
                     sweep, key, "a text that looks like a number", excerpt(text), hint="write it without quotes"

@@ -9,8 +9,10 @@ from sweeper.errors import Problem, SpecError
 from sweeper.folder_names import is_folder_name, similar_folder_name
 from sweeper.wording import excerpt
 
-IGNORED = ("program", "project", "entity", "command", "job", "image_uri", "controller", "scheduler", "apiVersion")
-_IMPUTES = {"valid": "ignore", "latest": "worst"}
+IGNORED = (
+    "program", "project", "entity", "command", "job", "image_uri", "controller", "scheduler", "apiVersion", "kind",
+)  # fmt: skip
+_IMPUTES = {"valid": "ignore", "best": "ignore", "latest": "worst"}
 
 
 def translate(document: Document) -> tuple[Document, list[Problem]]:
@@ -46,20 +48,31 @@ def _ignored(document: Document) -> list[Problem]:
 
 
 def _metric(document: Document) -> list[Problem]:
-    metric = document.tree.get("metric")
-    if not isinstance(metric, dict):
-        return []
-    metric, warnings = dict(metric), []
-    for key in ("target", "impute_while_running"):
-        if key in metric:
-            del metric[key]
-            warnings.append(_warning(document, f"metric.{key}", "this key of W&B has no effect here"))
-    impute = metric.get("impute")
-    if impute in _IMPUTES:
-        metric["impute"] = _IMPUTES[impute]
-        warnings.append(_warning(document, "metric.impute", f"{impute} of W&B is read as {metric['impute']}"))
-    document.tree["metric"] = metric
+    """`metrics` is our list of them; of each, what optimizes is kept."""
+    if "metrics" in document.tree and "metric" not in document.tree:
+        document.tree["metric"] = document.tree.pop("metrics")
+        moved = {key: place for key, place in document.places.items() if key.startswith("metrics")}
+        document.places.update({f"metric{key[len('metrics') :]}": place for key, place in moved.items()})
+    metric, warnings = document.tree.get("metric"), list[Problem]()
+    if isinstance(metric, dict):
+        document.tree["metric"] = _one_metric(document, "metric", metric, warnings)
+    elif isinstance(metric, list):
+        document.tree["metric"] = [
+            _one_metric(document, f"metric[{index}]", item, warnings) if isinstance(item, dict) else item
+            for index, item in enumerate(metric)
+        ]
     return warnings
+
+
+def _one_metric(document: Document, key: str, metric: dict[str, Any], warnings: list[Problem]) -> dict[str, Any]:
+    kept = {name: value for name, value in metric.items() if name not in ("target", "impute_while_running")}
+    for name in (name for name in metric if name not in kept):
+        warnings.append(_warning(document, f"{key}.{name}", "this key of W&B has no effect here"))
+    impute = kept.get("impute")
+    if isinstance(impute, str) and impute in _IMPUTES:
+        kept["impute"] = _IMPUTES[impute]
+        warnings.append(_warning(document, f"{key}.impute", f"{impute} of W&B is read as {kept['impute']}"))
+    return kept
 
 
 def _seed(document: Document) -> list[Problem]:

@@ -56,6 +56,8 @@ def test_a_sweep_that_is_impossible_as_a_whole_is_refused(tmp_path: Path, text: 
         ("parameters: {xyz: {values: [1, 2]}}\nzip: [[xyy, zzz]]", 2, "did you mean xyz?"),
         ("metric: loss", 1, "minimize is assumed"),
         ("base:\n  x: off", 2, "true and false"),
+        ("parameters: {x: {values: [None, relu]}}", 1, "looks like something else"),
+        ("parameters: {x: {values: ['true', 'false']}}", 1, "looks like something else"),
         ("base:\n  x: '1e-4'", 2, "looks like a number"),
         ("parameters: {x: {values: ['16', '32']}}", 1, "looks like a number"),
         ("parameters: {x: {values: [1, 2]}}\nwhere: ['x > 5']", 2, "no configuration is left"),

@@ -99,6 +99,13 @@ def test_keys_of_the_metric_that_cannot_be_honoured_are_told(tmp_path: Path) -> 
     ]
 
 
+def test_several_metrics_are_several_goals(tmp_path: Path) -> None:
+    metrics = "metrics: [{name: x, goal: minimize, target: 1}, {name: y, goal: maximize}]\n"
+    sweep = loaded(tmp_path, "method: nsga2\nparameters: {a: {values: [1, 2]}}\n" + metrics)
+    assert sweep.goals == (Goal("x", False, "worst"), Goal("y", True, "worst"))
+    assert [str(warning).split(": ")[1] for warning in sweep.warnings] == ["metric[0].target"]
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -117,6 +124,9 @@ def test_keys_of_the_metric_that_cannot_be_honoured_are_told(tmp_path: Path) -> 
         ("run_cap: 3\nbudget: {trials: 4}", "say the same"),
         ("metric: {name: x, goal: min}", "minimize, maximize"),
         ("early_terminate: {type: envelope}", "asha, hyperband"),
+        ("early_terminate: hyperband", 'early_terminate: {type: "hyperband"}'),
+        ("method: custom", "method: tpe"),
+        ("parameters: {c: {values: [{name: a, n: 1}, {name: b, n: 2}]}}", "method: list with configs"),
     ],
 )
 def test_what_public_files_get_wrong_is_refused_clearly(tmp_path: Path, text: str, words: str) -> None:
