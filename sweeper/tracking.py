@@ -195,7 +195,7 @@ class Store:
         new_tags = [RunTag(*item) for item in copy.tags().items()] if ended and not made else []
         new_metrics = [Metric(*point) for point in copy.new_points()]
         for batch in batches(new_metrics, new_params, new_tags):
-            self._client.log_batch(copy.run, *batch)
+            self._client.log_batch(copy.run, *batch, synchronous=True)  # whatever the environment says
         copy.opened, copy.points = True, reports
         if ended is not None:
             # Last of all: a run that has ended is a whole one.

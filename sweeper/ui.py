@@ -70,11 +70,10 @@ def _running(command: list[str], log: IO[str]) -> Iterator[subprocess.Popen[byte
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, cwd=folder, process_group=0
         )
         try:
-            guard = subprocess.Popen([sys.executable, "-ISc", GUARD], stdin=subprocess.PIPE, process_group=server.pid)
-            yield server
+            with subprocess.Popen([sys.executable, "-ISc", GUARD], stdin=subprocess.PIPE, process_group=server.pid):
+                yield server
         finally:
             _end(server)
-            guard.communicate()
 
 
 def _end(server: subprocess.Popen[bytes]) -> None:
