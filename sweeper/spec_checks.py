@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sweeper.claims import Compare, Monotone
+from sweeper.domains import Choice
 from sweeper.errors import Problem
 from sweeper.space import MAX_POINTS, no_list
 from sweeper.sweep import ADAPTIVE, Sweep
@@ -17,6 +18,8 @@ from sweeper.zips import Zips, zipped
 if TYPE_CHECKING:
     from sweeper.top_keys import SweepKeys
 
+_FEW_POINTS = 100_000  # a third of a second
+
 
 def problems_of(sweep: Sweep, keys: SweepKeys) -> list[Problem]:
     """Everything that makes the sweep impossible as a whole."""
@@ -25,7 +28,13 @@ def problems_of(sweep: Sweep, keys: SweepKeys) -> list[Problem]:
 
 def warnings_of(sweep: Sweep, keys: SweepKeys) -> list[Problem]:
     """What is legal and without effect, or hardly what was meant."""
-    return [*_idle(sweep, keys), *_idle_zips(sweep, keys), *_texts(sweep, keys), *_empty(sweep)]
+    return [
+        *_idle(sweep, keys),
+        *_idle_zips(sweep, keys),
+        *_texts(sweep, keys),
+        *_never_compared(sweep),
+        *_empty(sweep),
+    ]
 
 
 def _method(sweep: Sweep) -> Iterator[Problem]:
@@ -129,12 +138,26 @@ def _empty(sweep: Sweep) -> Iterator[Problem]:
     if sweep.method == "list":
         points = sweep.space.listed(sweep.configs)
     elif sweep.method == "grid":
+        if (sweep.space.size() or 0) > _FEW_POINTS:
+            return  # the plan counts them
         points = sweep.space.grid()
     else:
         points = sweep.space.random(1, sweep.sampler_seed)
     if next(points, None) is None:
         clauses = " and ".join(clause.text for clause in sweep.space.where)
         yield _problem(sweep, "where", "no configuration is left", found=clauses)
+
+
+def _never_compared(sweep: Sweep) -> Iterator[Problem]:
+    """Claims that compare a value which the parameter never takes."""
+    choices = {p.name: p.domain.values for p in sweep.space.parameters if isinstance(p.domain, Choice)}
+    for index, claim in enumerate(sweep.claims):
+        if isinstance(claim.test, Compare) and claim.test.parameter in choices:
+            taken = choices[claim.test.parameter]
+            for value in (claim.test.first, claim.test.second):
+                if value not in taken:
+                    key, allowed = f"expect[{index}].compare", excerpt(list(taken))
+                    yield _problem(sweep, key, "the parameter never takes this value", excerpt(value), allowed)
 
 
 def _problem(sweep: Sweep, key: str, message: str, found: str = "", allowed: str = "", hint: str = "") -> Problem:

@@ -58,6 +58,7 @@ def test_a_sweep_that_is_impossible_as_a_whole_is_refused(tmp_path: Path, text: 
         ("base:\n  x: off", 2, "true and false"),
         ("parameters: {x: {values: [None, relu]}}", 1, "looks like something else"),
         ("parameters: {x: {values: ['true', 'false']}}", 1, "looks like something else"),
+        ("parameters: {x: {values: [1, 2]}}\nexpect: [{name: n, metric: m, compare: {x: [1, 3]}}]", 2, "never takes"),
         ("base:\n  x: '1e-4'", 2, "looks like a number"),
         ("parameters: {x: {values: ['16', '32']}}", 1, "looks like a number"),
         ("parameters: {x: {values: [1, 2]}}\nwhere: ['x > 5']", 2, "no configuration is left"),
