@@ -34,7 +34,7 @@ class TaskConfig:
         choices=("marker", "implicit"),
         only_when=(("task.name", (DETOUR,)),),
     )
-    length: int = setting(5, "distinct digits in x", low=3, high=7, only_when=(("task.name", (SUM,)),))
+    length: int = setting(5, "distinct digits in x", low=4, high=7, only_when=(("task.name", (SUM,)),))
     emit: str = setting(
         "position",
         "what the trace names at a visit: the operand's position or its value (a rival for the latent)",

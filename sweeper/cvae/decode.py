@@ -37,4 +37,5 @@ def under_every_latent(
 def _choose(logits_BV: Tensor, generator: torch.Generator | None) -> Tensor:
     if generator is None:
         return logits_BV.argmax(-1)
-    return torch.multinomial(logits_BV.softmax(-1), 1, generator=generator)[:, 0]
+    p_BV = logits_BV.nan_to_num().softmax(-1)  # a model that has diverged must not end in an error of the sampler
+    return torch.multinomial(p_BV, 1, generator=generator)[:, 0]

@@ -51,5 +51,5 @@ def sequence_kl(nll_NKK: Tensor) -> Estimate:
         return Estimate(0.0, 0.0)
     own_NK = nll_NKK.diagonal(dim1=1, dim2=2)
     gap_N = (nll_NKK.sum(2) - latents * own_NK).sum(1) / (latents * (latents - 1))
-    error = float(gap_N.std()) / math.sqrt(prompts) if prompts > 1 else math.nan
+    error = float(gap_N.std()) / math.sqrt(prompts) if prompts > 1 else 0.0
     return Estimate(float(gap_N.mean()), error)

@@ -90,7 +90,8 @@ def evaluate(model: SharedDiscreteCVAE, split: TestSplit, weights: LossWeights, 
     prior_NK = scores.log_prior_BK[:: len(split.task.strategies)].exp().cpu()
     forced = _judge(split, split.rows_N, _outputs(model, split, split.rows_N, prior_NK.shape[1], sampled=False))
     posterior_BK = scores.log_q_BK.exp().cpu()
-    metrics = _free_running_metrics(forced, prior_NK, torch.unflatten(posterior_BK, 0, (len(split.rows_N), -1)).mean(1))
+    routed_NK = torch.unflatten(posterior_BK, 0, (len(split.rows_N), -1)).mean(1)
+    metrics = _free_running_metrics(forced, prior_NK, routed_NK, len(split.task.strategies))
     metrics |= _agreement_metrics(split, posterior_BK, forced)
     exact_BK = exact_log_posterior(scores.log_prior_BK, scores.nll_BKT, batch.mask_BT)
     metrics["alignment_bayes"] = _cross_fitted(split, exact_BK.exp().cpu())
@@ -125,7 +126,7 @@ def _judge(split: TestSplit, rows_N: Tensor, trace_NKT: Tensor) -> Forced:
     return Forced(*(torch.unflatten(part, 0, (len(rows_N), latents)) for part in (*verdict, named_B)))
 
 
-def _free_running_metrics(forced: Forced, prior_NK: Tensor, routed_NK: Tensor) -> dict[str, float]:
+def _free_running_metrics(forced: Forced, prior_NK: Tensor, routed_NK: Tensor, strategies: int) -> dict[str, float]:
     def mean(right_NK: Tensor, weight_NK: Tensor) -> float:
         return float((right_NK * weight_NK).sum(1).mean())
 
@@ -135,7 +136,7 @@ def _free_running_metrics(forced: Forced, prior_NK: Tensor, routed_NK: Tensor) -
         "task_accuracy_routed": mean(forced.correct_NK, routed_NK),
         "answer_accuracy": mean(forced.answer_NK, prior_NK),
         "valid_rate": mean(forced.steps_NK, prior_NK),
-        "coverage": sum(reached) / len(reached),
+        "coverage": sum(reached) / len(reached) / strategies,
     }
 
 

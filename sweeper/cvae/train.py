@@ -29,7 +29,7 @@ Report = Callable[[int, Mapping[str, float]], None]
 
 
 class Diverged(Exception):
-    """A loss term became infinite or NaN: names the step and the term, and keeps the last finite metrics."""
+    """A loss term or a metric became infinite or NaN: names the step and the term, keeps the last finite metrics."""
 
     def __init__(self, step: int, term: str, last_finite_metrics: Mapping[str, float]) -> None:
         super().__init__(f"{term} is not finite at step {step}")
@@ -83,7 +83,7 @@ def train(params: Mapping[str, object], report: Report, *, directory: Path | Non
         advance(trainer, state, metrics)
         last = state.step == trainer.config.train.steps
         if last or state.step % trainer.config.train.report_every == 0:
-            evaluation = evaluate_state(trainer, state)
+            evaluation = evaluate_state(trainer, state, metrics)
             metrics.update(evaluation.metrics)
             report(state.step, dict(metrics))
             if last or is_reached(trainer.config.train.stop_when, metrics):
@@ -139,8 +139,8 @@ def advance(trainer: Trainer, state: TrainingState, metrics: dict[str, float]) -
     )
     (gradient_W,) = torch.autograd.grad(loss, flat_W)
     state.step += 1
-    _require_finite(state.step, loss, terms, metrics)
     gradient_W, norm = clip(gradient_W, trainer.layout.baseline_W, config.clip_norm)
+    _require_finite(state.step, loss, terms, norm, metrics)
     rate = learning_rate(state.step, config.steps, config.learning_rate, config.warmup, config.final_lr)
     rate_W = rate * (1 + (config.router_lr_scale - 1) * trainer.layout.router_W)
     decay_W = config.weight_decay * trainer.layout.decayed_W
@@ -163,20 +163,25 @@ def loss_weights(trainer: Trainer, step: int) -> LossWeights:
     return LossWeights(*packed.unbind())
 
 
-def _require_finite(step: int, loss: Tensor, terms: Terms, last: Mapping[str, float]) -> None:
+def _require_finite(step: int, loss: Tensor, terms: Terms, norm: Tensor, last: Mapping[str, float]) -> None:
     if math.isfinite(float(loss.detach())):
-        return
+        if math.isfinite(float(norm)):
+            return
+        raise Diverged(step, "gradient_norm", last)
     parts = {name: value for name, value in terms._asdict().items() if name != "total"}
     name = next((name for name, value in parts.items() if not math.isfinite(float(value.detach()))), "total")
     raise Diverged(step, name, last)
 
 
-def evaluate_state(trainer: Trainer, state: TrainingState) -> Evaluation:
+def evaluate_state(trainer: Trainer, state: TrainingState, last: Mapping[str, float]) -> Evaluation:
     """The metrics of the present parameters on the test split; the state is left as it is."""
     weights = loss_weights(trainer, state.step)._replace(token_warmth=torch.ones((), device=trainer.device))
     model = with_parameters(trainer.model, trainer.layout.unflatten(state.flat_W))
     evaluation = evaluate(model, trainer.split, weights, trainer.reduction)
     evaluation.metrics["diagnostics/commit_step"] = float(state.commit_step)
+    for name, value in evaluation.metrics.items():
+        if not math.isfinite(value):
+            raise Diverged(state.step, name, last)
     return evaluation
 
 

@@ -63,8 +63,8 @@ def test_fewer_latents_than_strategies_leave_some_unmatched():
 
 
 def test_more_latents_than_strategies_split_them():
-    posterior_BK = one_hot([s + 3 * (i % 2) for i, s in enumerate([i // 2 % 3 for i in range(120)])])
-    strategies = [i // 2 % 3 for i in range(120)]
+    strategies = [0, 1, 2] * 40
+    posterior_BK = one_hot([s + 3 * (i // 6 % 2) for i, s in enumerate(strategies)])
     assert cross_fitted(posterior_BK, strategies, 3) == pytest.approx(0.5)
 
 

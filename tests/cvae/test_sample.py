@@ -1,0 +1,31 @@
+"""What a person is shown of a trained model."""
+
+import torch
+
+from sweeper.cvae.config import build
+from sweeper.cvae.sample import write
+from sweeper.cvae.tasks import make_task
+from tests.cvae.test_evaluate import Oracle
+
+
+def oracle(order):
+    task = make_task(build({}).task)
+    model = Oracle(task, order)
+    model.latent = torch.zeros(1, len(order))
+    return model, task
+
+
+def test_each_latent_is_shown_with_its_trace_and_strategy():
+    model, task = oracle([2, -2])
+    good, bad = write(model, task, [9])
+    assert (good.prompt, good.latent, good.strategy) == ("0 1 1", 0, task.strategies[2])
+    assert good.trace == task.text(task.traces_NST[9, 2])
+    assert good.steps_valid
+    assert good.answer_right
+    assert bad.strategy is None
+    assert not bad.steps_valid
+
+
+def test_some_latents_can_be_asked_for():
+    model, task = oracle([2, 1, 0])
+    assert [shown.latent for shown in write(model, task, [0, 1], latents=[2])] == [2, 2]

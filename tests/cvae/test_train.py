@@ -1,0 +1,157 @@
+"""Whole trainings, of a few steps: determinism, reports, and how they end."""
+
+import csv
+import math
+
+import pytest
+import torch
+
+from sweeper.cvae.config import METRICS
+from sweeper.cvae.train import Diverged, advance, build, prepare, train
+
+SMALL = {"model.width": 16, "model.hidden": 16, "train.batch_size": 16, "train.test_prompts": 12, "train.steps": 6}
+SMALL |= {"loss.inter_latent_divergence_weight": 1.0, "loss.router_marginal_kl_to_prior_weight": 1.0}
+
+
+def run(directory=None, **changes):
+    reports = {}
+    params = SMALL | {"seed": 0} | {key.replace("__", "."): value for key, value in changes.items()}
+    final = train(params, lambda step, metrics: reports.__setitem__(step, dict(metrics)), directory=directory)
+    return final, reports
+
+
+def same(first, second):
+    """Bit for bit, with NaN equal to itself."""
+    return first.keys() == second.keys() and all(repr(first[name]) == repr(second[name]) for name in first)
+
+
+def test_the_same_settings_and_seed_give_the_same_bits():
+    torch.manual_seed(1)
+    first, _ = run()
+    torch.manual_seed(2)
+    second, _ = run()
+    assert same(first, second)
+    assert not same(first, run(seed=1)[0])
+
+
+def test_reporting_more_often_changes_nothing():
+    often, reports = run(train__report_every=1)
+    seldom, _ = run(train__report_every=100)
+    assert same(often, seldom)
+    assert list(reports) == [1, 2, 3, 4, 5, 6]
+
+
+def test_training_neither_reads_nor_moves_the_global_generator():
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    run()
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_two_threads_give_the_same_numbers_as_one_up_to_rounding():
+    """Not the same bits: MKL splits some products between threads, and torch has no say in it."""
+    found = []
+    threads = torch.get_num_threads()
+    for count in (1, 2):
+        torch.set_num_threads(count)
+        found.append(run()[0])
+    torch.set_num_threads(threads)
+    assert found[0] == pytest.approx(found[1], rel=1e-3, abs=1e-4)
+
+
+def test_the_last_report_is_the_result_and_all_metrics_are_described_floats():
+    final, reports = run(train__report_every=4)
+    assert list(reports) == [4, 6]
+    assert same(final, reports[6])
+    assert all(type(value) is float for value in final.values())
+    stems = {name.removesuffix("/T") for name in METRICS}
+    assert all(name in METRICS or name.rpartition("/")[0] in stems for name in final)
+    assert METRICS.keys() - final.keys() == {name for name in METRICS if name.endswith("/T")}
+
+
+def test_what_a_report_raises_ends_the_training():
+    class Enough(Exception):
+        pass
+
+    def stop(step, metrics):
+        raise Enough
+
+    with pytest.raises(Enough):
+        train(SMALL | {"seed": 0, "train.report_every": 1}, stop)
+
+
+def test_a_training_ends_early_when_asked_to():
+    _, reports = run(train__report_every=1, train__stop_when="posterior_entropy >= 0.1")
+    assert list(reports) == [1]
+    _, reports = run(train__report_every=1, train__stop_when="posterior_entropy <= -1")
+    assert len(reports) == 6
+
+
+@pytest.mark.filterwarnings("ignore:overflow")
+def test_a_loss_that_is_not_finite_names_its_term_and_step_and_keeps_the_last_metrics():
+    reports = []
+    params = SMALL | {"seed": 0, "train.report_every": 1, "train.learning_rate": 1.0, "train.clip_norm": 1e6}
+    params |= {"train.steps": 400, "train.weight_decay": 0.0, "train.warmup": 0.0, "loss.beta": 1e38}
+    with pytest.raises(Diverged) as caught:
+        train(params, lambda step, metrics: reports.append((step, metrics)))
+    assert caught.value.step == reports[-1][0] + 1 if reports else caught.value.step == 1
+    assert caught.value.term in str(caught.value)
+    assert all(math.isfinite(value) for value in caught.value.last_finite_metrics.values())
+
+
+def test_the_first_bad_term_is_the_one_named():
+    trainer, state = prepare(build(SMALL), 0)
+    state.flat_W = state.flat_W.clone()
+    state.flat_W[trainer.layout.router_W > 0] = math.nan
+    with pytest.raises(Diverged) as caught:
+        advance(trainer, state, {})
+    assert (caught.value.step, caught.value.term) == (1, "reconstruction")
+    trainer, state = prepare(build(SMALL), 0)
+    state.flat_W = torch.where(trainer.layout.baseline_W > 0, math.nan, state.flat_W)
+    with pytest.raises(Diverged) as caught:
+        advance(trainer, state, {})
+    assert caught.value.term in ("token_weighted_reconstruction", "inter_latent_jsd", "baseline")
+
+
+def test_the_tables_are_left_in_the_directory(tmp_path):
+    run(directory=tmp_path / "tables")
+    with (tmp_path / "tables" / "forced.csv").open() as file:
+        rows = list(csv.reader(file))
+    assert rows[0][0] == "z"
+    assert rows[0][-1] == "(none)"
+    assert len(rows) == 7
+    assert sum(map(float, rows[1][1:])) == pytest.approx(1.0, abs=0.001)
+    with (tmp_path / "tables" / "confusion.csv").open() as file:
+        columns = list(zip(*list(csv.reader(file))[1:], strict=True))[1:]
+    assert all(sum(map(float, column)) == pytest.approx(1.0, abs=0.001) for column in columns)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"task.name": "detour", "task.reveal": "implicit", "model.latents": 4},
+        {"task.name": "ordered_sum", "task.length": 4, "task.nuisance_tokens": 1, "model.prior": "conditional"},
+        {"task.operators": 2, "model.router": "bayes", "model.prior": "learned", "loss.marginal_ema": 0.9},
+        {"loss.reduction": "mean", "train.router_lr_scale": 0.1, "loss.token_weighted_reconstruction_weight": 0.5},
+        {"model.latents": 1, "loss.schedules.beta.kind": "cosine"},
+        {"model.depth": 2, "task.skew": 1.0, "task.skew_by": "prompt", "task.strategies": 4},
+    ],
+)
+def test_every_variant_trains(changes):
+    final = train(SMALL | changes | {"seed": 1}, lambda step, metrics: None)
+    assert all(math.isfinite(value) for value in final.values())
+
+
+@pytest.mark.parametrize("changes", [{"loss.beta": -1}, {"seed": 0.5}, {"seed": True}, {"nothing": 1}])
+def test_bad_settings_are_refused_before_anything_is_done(changes):
+    with pytest.raises(ValueError, match=next(iter(changes))):
+        train(SMALL | changes, lambda step, metrics: None)
+
+
+def test_a_router_without_a_learning_rate_stays_where_it_is():
+    trainer, state = prepare(build(SMALL | {"train.router_lr_scale": 0}), 0)
+    start_W = state.flat_W.clone()
+    advance(trainer, state, {})
+    moved_W = state.flat_W != start_W
+    assert not moved_W[trainer.layout.router_W > 0].any()
+    assert moved_W[trainer.layout.baseline_W > 0].any()
