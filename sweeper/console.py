@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import statistics
 import sys
 import time
@@ -24,6 +25,7 @@ from sweeper.overview import SweepRow
 from sweeper.plan import Fate, Plan, head_and_tail
 from sweeper.trial import Ended, Event, Record, Reported, Started, State, Trial, show
 
+HEADING_WIDTH = 14
 STYLES = {
     State.COMPLETED: "green",
     State.PRUNED: "cyan",
@@ -75,8 +77,8 @@ def print_plan(console: Console, plan: Plan) -> None:
 
 def _plan_table(plan: Plan) -> Table:
     names = list(dict.fromkeys(name for item in plan.items[:1000] for name in item.trial.varied))
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 2), header_style="bold")
-    for name in ("trial", *(_short(name, names) for name in names), "seed", "fate"):
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for name in ("trial", *(heading(name, names) for name in names), "seed", "fate"):
         table.add_column(name, overflow="fold")
     for item in head_and_tail(list(plan.items), 8):
         if item is None:
@@ -140,9 +142,10 @@ class Screen:
         return Group(grid, self._running()) if self.started else Group(grid, Text("  starting workers ...", "dim"))
 
     def _running(self) -> Table:
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 2), header_style="dim")
-        for name in ("running", "step", *self.metrics):
-            table.add_column(name.rsplit("/", 1)[-1], justify="left" if name == "running" else "right")
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+        table.add_column("running")
+        for name in ("step", *self.metrics):
+            table.add_column(heading(name, self.metrics), justify="right")
         for key, (trial, _) in list(self.started.items())[:8]:
             report = self.latest.get(key)
             values = [number(report.metrics.get(name)) if report else "" for name in self.metrics]
@@ -185,10 +188,10 @@ def print_configurations(console: Console, records: Sequence[Record], metrics: S
     names = list(dict.fromkeys(name for record in records for name in record.trial.varied))
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for name in names:
-        table.add_column(_short(name, names), justify="right", overflow="fold")
+        table.add_column(heading(name, names), justify="right", overflow="fold")
     table.add_column("n", justify="right")
     for name in metrics:
-        table.add_column(name.rsplit("/", 1)[-1], justify="right", overflow="fold")
+        table.add_column(heading(name, metrics), justify="right", overflow="fold")
     for group in list(groups.values())[:limit]:
         table.add_row(*_configuration_row(group, names, metrics))
     console.print(table)
@@ -233,7 +236,13 @@ def number(value: float | None) -> str:
     return "" if value is None else f"{value:.4g}"
 
 
-def _short(name: str, names: Sequence[str]) -> str:
-    """The last word of a dotted name, unless another name ends in it too."""
-    last = name.rsplit(".", 1)[-1]
-    return last if sum(other.rsplit(".", 1)[-1] == last for other in names) == 1 else name
+def heading(name: str, names: Sequence[str]) -> str:
+    """A column's heading: the last word of a dotted name unless another ends in it too, broken at underscores."""
+    last = re.split(r"[./]", name)[-1]
+    word = last if sum(re.split(r"[./]", other)[-1] == last for other in names) == 1 else name
+    lines = [""]
+    for part in re.findall(r"[^_.]+[_.]*", word):
+        if lines[-1] and len(lines[-1]) + len(part) > HEADING_WIDTH:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(lines)
