@@ -14,6 +14,7 @@ import os
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -28,14 +29,14 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 INTERVAL_S = 1.0  # one round of writing a second: the reports of a trial travel together
-LONGEST_PAUSE_S = 30.0
+LONGEST_PAUSE_S = 30.0  # between attempts while MLflow is away
 SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_CONFIGURE_LOGGING": "false",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",  # we try again ourselves; MLflow's 7 retries take four minutes
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
-    "MLFLOW_SQLALCHEMYSTORE_POOLCLASS": "NullPool",  # a kept connection would write on into a deleted file
+    "MLFLOW_SQLALCHEMYSTORE_POOL_RECYCLE": "1",  # seconds; an older connection may lead into a file since deleted
 }
 
 
@@ -162,11 +163,12 @@ class Store:
         self._tags = {name: value[:LONGEST_TAG] for name, value in tags.items()}
         self._client: MlflowClient | None = None
         self._experiment = ""
+        self._inode = 0
 
     def open(self, copies: Mapping[str, Copy]) -> None:
         """Connects unless connected, and compares: afterwards each copy knows its run, and stale runs are gone."""
         if self._file is not None:
-            make_database(self._file)
+            self._see_to_the_file(self._file)
         if self._client is None:
             client = connect(self._uri)
             self._experiment = self._find_experiment(client)
@@ -178,7 +180,10 @@ class Store:
         self._client = None
 
     def write(self, copy: Copy) -> None:
-        """Brings the run of a trial up to its record: made, filled and ended in three calls when it is new."""
+        """Brings the run of a trial up to its record: made, filled and ended in three calls when it is new.
+
+        On SQLite these take 20 ms (26 parameters, 10 reports of 5 metrics), nearly all of it in MLflow's own code.
+        """
         assert self._client is not None
         from mlflow.entities import Metric, Param, RunTag
 
@@ -207,6 +212,13 @@ class Store:
         assert self._client is not None
         self._client.set_tag(copy.run, "sweeper.state", "interrupted")
         self._client.set_terminated(copy.run, "KILLED")
+
+    def _see_to_the_file(self, file: Path) -> None:
+        make_database(file)
+        inode, self._inode = self._inode, file.stat().st_ino
+        if inode not in (0, self._inode):
+            self.close()
+            time.sleep(1.1)  # until MLflow's connections into the deleted file are too old to be used
 
     def _find_experiment(self, client: MlflowClient) -> str:
         found = client.get_experiment_by_name(self._name)
