@@ -239,7 +239,7 @@ def number(value: float | None) -> str:
 def heading(name: str, names: Sequence[str]) -> str:
     """A column's heading: the last word of a dotted name unless another ends in it too, broken at underscores."""
     last = re.split(r"[./]", name)[-1]
-    word = last if sum(re.split(r"[./]", other)[-1] == last for other in names) == 1 else name
+    word = last if sum(re.split(r"[./]", other)[-1] == last for other in names) <= 1 else name
     lines = [""]
     for part in re.findall(r"[^_.]+[_.]*", word):
         if lines[-1] and len(lines[-1]) + len(part) > HEADING_WIDTH:

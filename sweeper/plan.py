@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
@@ -84,13 +86,34 @@ def make(sweep: Sweep, trainer: Trainer | None, results: Path, rerun: Rerun = Re
 
     Without a trainer (an ordinary W&B file) settings are not checked and no result can be known.
     """
-    points = configurations(sweep)
+    if trainer and (problems := unknown_metrics(sweep, trainer)):
+        raise SpecError(*problems)
+    points = configurations(sweep, trainer.defaults or {} if trainer else {})
     configs, trials = _trials(sweep, trainer, points.points)
     own = ledger.read(SweepDir(results, sweep.name))
     items = tuple(_planned(trials, own, rerun, results, sweep.name))
     pack = sweep.resources.pack or 1
     estimate = _estimate(items, own, sweep, SweepDir(results, sweep.name))
     return Plan(sweep, items, configs, dict(points.removed), points.complete, pack, estimate)
+
+
+def unknown_metrics(sweep: Sweep, trainer: Trainer) -> list[Problem]:
+    """The metrics that the file names and the trainer does not declare; none when it declares none."""
+    if trainer.metrics is None:
+        return []
+    named = {f"metric.{i}" if len(sweep.goals) > 1 else "metric": g.name for i, g in enumerate(sweep.goals)}
+    named |= {f"expect.{i}.metric": claim.metric for i, claim in enumerate(sweep.claims)}
+    return [
+        Problem(
+            "the trainer reports no such metric",
+            sweep.place(key),
+            key,
+            name,
+            hint=f"it reports {', '.join(get_close_matches(name, trainer.metrics, 3, 0.5) or trainer.metrics)}",
+        )
+        for key, name in named.items()
+        if re.sub(r"/\d+$", "/T", name) not in trainer.metrics
+    ]
 
 
 def summary(plan: Plan) -> str:

@@ -31,7 +31,7 @@ def trials(sweep: SweepDir, known: History) -> pd.DataFrame:
     """One row a trial, in the order of the plan: identity, every parameter, every final metric, provenance."""
     records = known.planned()
     rows = [_trial_row(sweep.name, record) for record in records]
-    frame = pd.DataFrame(rows, columns=[*BEFORE, *parameter_names(records), *metric_names(records), *AFTER])
+    frame = pd.DataFrame(rows, columns=[*BEFORE, *_parameter_columns(records), *metric_names(records), *AFTER])
     return frame.astype({"steps": "Int64"})  # a pending trial has none, and must not turn the others into 2000.0
 
 
@@ -46,10 +46,10 @@ def configs(sweep: SweepDir, known: History) -> pd.DataFrame:
         groups.setdefault(record.trial.config, []).append(record)
     metrics = metric_names(records)
     rows = [
-        {"sweep": sweep.name, "config": key, **group[0].trial.params, **_group_row(group, metrics)}
+        {"sweep": sweep.name, "config": key, **_parameters(group[0]), **_group_row(group, metrics)}
         for key, group in groups.items()
     ]
-    columns = ["sweep", "config", *parameter_names(records), "seeds"]
+    columns = ["sweep", "config", *_parameter_columns(records), "seeds"]
     columns += [f"{name}.{part}" for name in metrics for part in ("mean", "std", "ci_low", "ci_high", "n")]
     return pd.DataFrame(rows, columns=columns)
 
@@ -77,10 +77,23 @@ def metric_names(records: Sequence[Record]) -> list[str]:
     return list(dict.fromkeys(name for record in records if record.ended for name in record.ended.metrics))
 
 
+def parameter_column(name: str) -> str:
+    """The column of a parameter: its name, or `params.NAME` where that is the name of a column of ours."""
+    return f"params.{name}" if name in {*BEFORE, *AFTER, "seeds"} else name
+
+
+def _parameter_columns(records: Sequence[Record]) -> list[str]:
+    return [parameter_column(name) for name in parameter_names(records)]
+
+
+def _parameters(record: Record) -> dict[str, object]:
+    return {parameter_column(name): value for name, value in record.trial.params.items()}
+
+
 def _trial_row(sweep: str, record: Record) -> dict[str, object]:
     trial, ended = record.trial, record.ended
     row: dict[str, object] = {"sweep": sweep, "trial": trial.key, "config": trial.config, "seed": trial.seed}
-    row |= {"state": str(record.state), "reason": "", "code": trial.code, **trial.params}
+    row |= {"state": str(record.state), "reason": "", "code": trial.code, **_parameters(record)}
     if ended is not None:
         row |= {"reason": ended.reason, "steps": ended.steps, "started_at": _utc(ended.started_at)}
         row |= {"wall_s": round(ended.wall_s, 3), "device": ended.device, "commit": ended.commit, **ended.metrics}

@@ -12,6 +12,8 @@ from enum import StrEnum
 Value = None | bool | int | float | str | list["Value"]
 Params = Mapping[str, Value]
 
+EXACT = 2**53  # the integers up to here are all floats
+
 
 class State(StrEnum):
     """Where a trial stands. `completed`, `pruned` and `diverged` are results; only `failed` may be tried again."""
@@ -123,11 +125,16 @@ class Record:
 
 
 def canonical(value: Value) -> Value:
-    """The one spelling of a value: 1.0 and 1e0 become 1, -0.0 becomes 0; true stays true. NaN and inf are refused."""
+    """The one spelling of a value: 1.0 and 1e0 become 1, -0.0 becomes 0; true stays true. NaN and inf are refused.
+
+    Beyond 2^53 floats stay floats (1e300 is not an integer of 301 digits), and an integer that is one becomes it.
+    """
     if isinstance(value, float):
         if not math.isfinite(value):
             raise ValueError(f"{value} is not a finite number")
-        return int(value) if value.is_integer() else value
+        return int(value) if value.is_integer() and abs(value) <= EXACT else value
+    if isinstance(value, int) and EXACT < abs(value) < 1e300 and float(value) == value:
+        return float(value)
     if isinstance(value, list):
         return [canonical(item) for item in value]
     return value

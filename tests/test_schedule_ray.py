@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 import os
 import signal
@@ -172,4 +173,4 @@ def test_max_concurrent_is_kept(folder: Path, sweeper: Sweeper) -> None:
     (folder / "toy.yaml").write_text(SLOW.replace("5, 6, 7, 8", "5"))
     assert sweeper("run", "toy.yaml", "reports=2", "--max-concurrent", "1").code == 0
     spans = sorted((e["started_at"], e["at"]) for e in ledger_lines(folder, "end"))
-    assert all(first[1] <= second[0] + 0.05 for first, second in zip(spans, spans[1:], strict=False))
+    assert all(first[1] <= second[0] + 0.05 for first, second in itertools.pairwise(spans))

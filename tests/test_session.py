@@ -160,7 +160,7 @@ def test_results_of_another_sweep_are_taken_over_with_their_curves(folder: Path)
     with opened(folder, NAUGHTY % "a, b") as (run, _):
         run_in_process(run)
     (folder / "results" / "toy").rename(folder / "results" / "first")
-    with opened(folder, NAUGHTY % "a, b, c") as (run, notes):
+    with opened(folder, NAUGHTY % "a, b, c") as (run, _):
         run_in_process(run)
     taken: list[Any] = [record.ended.origin for record in run.records.values() if record.ended]
     assert taken == ["first", "first", ""]

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from records import make_end, make_life, make_trial
+from scipy import stats
+
+from sweeper import ledger, results
+from sweeper.errors import UsageError
+from sweeper.ledger import Ledger, SweepDir
+from sweeper.trial import State
+
+SEEDS = [make_trial(seed, beta=1) for seed in range(4)]
+OTHER = make_trial(0, beta=0.5)
+
+
+@pytest.fixture
+def sweep(tmp_path: Path) -> SweepDir:
+    sweep = SweepDir(tmp_path, "toy")
+    with Ledger(sweep) as book:
+        book.run("", {}, [*SEEDS, OTHER], ledger.read(sweep))
+        for seed, trial in enumerate(SEEDS[:3]):
+            for event in make_life(trial, 0.1, 0.2 + seed / 10):
+                book.record(event)
+        book.record(make_end(SEEDS[3], State.FAILED))
+    return sweep
+
+
+def test_a_row_a_trial_in_the_order_of_the_plan(sweep: SweepDir) -> None:
+    frame = results.trials(sweep, results.history(sweep))
+    assert list(frame.trial) == [trial.key for trial in [*SEEDS, OTHER]]
+    assert list(frame.state) == ["completed"] * 3 + ["failed", "pending"]
+    assert list(frame.columns[:7]) == ["sweep", "trial", "config", "seed", "state", "reason", "beta"]
+    assert list(frame.columns[-6:]) == ["steps", "started_at", "wall_s", "device", "code", "commit"]
+
+
+def test_a_group_has_the_mean_and_interval_that_scipy_gives(sweep: SweepDir) -> None:
+    row = results.configs(sweep, results.history(sweep)).iloc[0]
+    scores = np.array([0.2, 0.3, 0.4])
+    low, high = stats.t.interval(0.95, 2, scores.mean(), stats.sem(scores))
+    found = [row[f"score.{part}"] for part in ("mean", "std", "ci_low", "ci_high", "n")]
+    np.testing.assert_allclose(found, [0.3, scores.std(ddof=1), low, high, 3], rtol=1e-12)
+
+
+def test_failed_and_pending_seeds_do_not_count(sweep: SweepDir) -> None:
+    frame = results.configs(sweep, results.history(sweep))
+    assert list(frame["score.n"]) == [3, 0]
+    assert list(frame.seeds) == [4, 1]
+
+
+def test_a_row_a_point_of_a_curve(sweep: SweepDir) -> None:
+    frame = results.curves(sweep, results.history(sweep, curves=True))
+    assert len(frame) == 6
+    assert list(frame.step[:2]) == [1, 2]
+
+
+def test_a_parameter_named_like_a_column_gets_a_column_of_its_own(tmp_path: Path) -> None:
+    sweep, trial = SweepDir(tmp_path, "toy"), make_trial(0, steps=5)
+    with Ledger(sweep) as book:
+        book.run("", {}, [trial], ledger.read(sweep))
+        book.record(make_end(trial, score=1.0))
+    row = results.trials(sweep, results.history(sweep)).iloc[0]
+    assert (row["params.steps"], row["steps"]) == (5, 10)
+
+
+def test_whole_numbers_stay_whole_beside_pending_trials(sweep: SweepDir) -> None:
+    steps = results.trials(sweep, results.history(sweep)).steps
+    assert steps[0] == 10
+    assert steps[4] is pd.NA
+
+
+def test_an_unknown_sweep_is_refused_with_those_there_are(sweep: SweepDir) -> None:
+    with pytest.raises(UsageError, match="toy"):
+        results.history(SweepDir(sweep.results, "tyo"))
