@@ -7,6 +7,7 @@ import posixpath
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from sweeper.trial import Ended, Event, Record, Reported, Started, State, Value, canonical
 
@@ -152,6 +153,14 @@ class Copy:
             return event.attempt > self.record.attempt
         ended = self.record.ended
         return event.at > ended.at if ended is not None else not self.live
+
+
+def batches(metrics: list[Any], params: list[Any], tags: list[Any]) -> Iterator[tuple[list[Any], list[Any], list[Any]]]:
+    """As few calls of `log_batch` as MLflow allows: 100 params, 100 tags, 1000 of all together."""
+    while metrics or params or tags:
+        room = 1000 - len(params[:100]) - len(tags[:100])
+        yield metrics[:room], params[:100], tags[:100]
+        metrics, params, tags = metrics[room:], params[100:], tags[100:]
 
 
 def legal(name: str) -> str:

@@ -15,13 +15,13 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from sweeper.mirrored import LONGEST_TAG, STATUS, Copy, Found, Mirrored, ms, one_line, without_password
+from sweeper.mirrored import LONGEST_TAG, STATUS, Copy, Found, Mirrored, batches, ms, one_line, without_password
 from sweeper.trial import Event, Record, Trial
 from sweeper.ui import serve as serve
 
@@ -255,14 +255,6 @@ def find_runs(client: MlflowClient, experiment: str) -> list[Found]:
         token = page.token
         if not token:
             return runs
-
-
-def batches(metrics: list[Any], params: list[Any], tags: list[Any]) -> Iterator[tuple[list[Any], list[Any], list[Any]]]:
-    """As few calls of `log_batch` as MLflow allows: 100 params, 100 tags, 1000 of all together."""
-    while metrics or params or tags:
-        room = 1000 - len(params[:100]) - len(tags[:100])
-        yield metrics[:room], params[:100], tags[:100]
-        metrics, params, tags = metrics[room:], params[100:], tags[100:]
 
 
 def connect(uri: str) -> MlflowClient:
