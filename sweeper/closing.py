@@ -50,17 +50,17 @@ def print_finished(
     if finished.mirrored.behind:
         console.print(Text(f"MLflow lacks {finished.mirrored.behind} trials: {finished.mirrored.error}", "yellow"))
         console.print(f"  complete it with: {commands.verb('sync', name)}")
-    console.print(f"results  {folder}")
-    console.print(f"table    {commands.verb('export', name)}")
-    console.print(f"MLflow   {commands.verb('ui')}")
+    console.print(f"results  {folder}", soft_wrap=True)
+    console.print(f"table    {commands.verb('export', name)}", soft_wrap=True)
+    console.print(f"MLflow   {commands.verb('ui')}", soft_wrap=True)
     if plan.sweep.claims:
         console.print(
             Text("The claims under `expect:` were checked for form only; judging them is not built yet.", "yellow")
         )
     if finished.why or finished.exit_code in (Exit.BUDGET, Exit.INTERRUPTED, Exit.TERMINATED):
-        console.print(f"continue with: {commands.run()}")
+        console.print(f"continue with: {commands.run()}", soft_wrap=True)
     elif finished.exit_code is Exit.TRIALS_FAILED:
-        console.print(f"try the failed ones again with: {commands.run('--rerun', 'failed')}")
+        console.print(f"try the failed ones again with: {commands.run('--rerun', 'failed')}", soft_wrap=True)
 
 
 def _headline(plan: Plan, finished: Finished) -> Text:

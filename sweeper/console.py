@@ -11,6 +11,7 @@ import re
 import statistics
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -25,7 +26,8 @@ from sweeper.overview import SweepRow
 from sweeper.plan import Fate, Plan, head_and_tail
 from sweeper.trial import Ended, Event, Record, Reported, Started, State, Trial, show
 
-HEADING_WIDTH = 14
+HEADING_WIDTH = 11  # seven columns then fit into 80 characters
+NARROW = 140  # below that a finished trial takes two lines on a terminal
 STYLES = {
     State.COMPLETED: "green",
     State.PRUNED: "cyan",
@@ -161,10 +163,11 @@ class Screen:
         news = f"{event.reason} (attempt {event.attempt}, to be tried again)" if event.retry else event.reason or values
         if event.origin:
             news = f"taken over from {event.origin}  {values}"
-        text = Text(f"[{self.done}/{self.total}] ")
-        text.append(f"{event.state:<9}", STYLES[event.state]).append(
-            f"  {trial.name}  {news}  {duration(event.wall_s)}"
-        )
+        text = Text(f"[{self.done}/{self.total}] ").append(f"{event.state:<9}", STYLES[event.state])
+        if self.console.is_terminal and self.console.width < NARROW:
+            text.append(f"  {news}  {duration(event.wall_s)}\n").append(f"      {trial.name}", "dim")
+        else:
+            text.append(f"  {trial.name}  {news}  {duration(event.wall_s)}")
         self.console.print(text)
 
 
@@ -189,7 +192,7 @@ def print_configurations(console: Console, records: Sequence[Record], metrics: S
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for name in names:
         table.add_column(heading(name, names), justify="right", overflow="fold")
-    table.add_column("n", justify="right")
+    table.add_column("n", justify="right", no_wrap=True)
     for name in metrics:
         table.add_column(heading(name, metrics), justify="right", overflow="fold")
     for group in list(groups.values())[:limit]:
@@ -203,10 +206,10 @@ def _configuration_row(group: list[Record], names: list[str], metrics: Sequence[
     varied = group[0].trial.varied
     ended = [r.ended for r in group if r.ended is not None and r.state in (State.COMPLETED, State.PRUNED)]
     cells: list[str | Text] = [show(varied[name]) if name in varied else "-" for name in names]
-    others = [r.state for r in group if r.state is not State.COMPLETED]
+    others = Counter(r.state for r in group if r.state is not State.COMPLETED)
     count = Text(f"{len(ended)}/{len(group)}" if len(ended) < len(group) else str(len(ended)))
-    for state in dict.fromkeys(others):
-        count.append(f" {others.count(state)} {state}", STYLES[state])
+    for state, number_of in others.items():
+        count.append(f" {state}" if len(others) == 1 else f" {number_of} {state}", STYLES[state])
     cells.append(count)
     for name in metrics:
         values = [e.metrics[name] for e in ended if name in e.metrics]

@@ -90,7 +90,7 @@ def run(plan: Plan, trainer: Trainer, options: Options, console: Console) -> Fin
             session.begin(plan.sweep.text, made)
             _work(session, plan.sweep, options, sweep_dir)
         mirrored = mirror.close(MIRROR_GRACE_S)
-        code = session.exit_code()
+        code = session.end()
         book.stop(code, "" if mirrored.behind else tracking_uri(plan.sweep, options.results))
     return Finished(code, session.why_stopped, list(records.values()), mirrored, time.monotonic() - began)
 

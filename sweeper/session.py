@@ -119,8 +119,9 @@ class Session:
         if self.deadline is None:
             self.stopped_by, self.why_stopped = code, "interrupted"
             self.deadline = time.monotonic() + GRACE_S
+            running = sum(record.state is State.RUNNING for record in self.records.values())
             self.say(
-                f"Stopping: no new trials start; {len(self.running)} running may finish within {GRACE_S:.0f} s. "
+                f"Stopping: no new trials start; {running} running may finish within {GRACE_S:.0f} s. "
                 "Press Ctrl-C again to cancel them now."
             )
         elif not self.is_cancelled():
@@ -129,8 +130,11 @@ class Session:
         else:
             os.killpg(os.getpgrp(), signal.SIGKILL)
 
-    def exit_code(self) -> Exit:
-        """How the run ended."""
+    def end(self) -> Exit:
+        """The runner is through: what it left unfinished is pending again. Returns how the run ended."""
+        for record in self.records.values():
+            if record.ended is None:
+                record.started = None
         if self.stopped_by is not None:
             return self.stopped_by
         failed = any(record.state is State.FAILED for record in self.records.values())

@@ -35,7 +35,7 @@ def opened(file: Path, *overrides: str) -> Iterator[tuple[Session, Notes]]:
         session = Session(made, book, sweep.trainer, "abc", ledger.read(book.sweep), (notes,), notes.said.append, {})
         session.begin(sweep.text, {})
         yield session, notes
-        book.stop(session.exit_code(), "")
+        book.stop(session.end(), "")
 
 
 def train(file: Path, *overrides: str) -> Session:

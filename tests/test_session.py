@@ -46,7 +46,7 @@ def test_trials_run_in_the_order_of_the_plan(folder: Path) -> None:
     with opened(folder, NAUGHTY % "good, fine") as (run, _):
         run_in_process(run)
     assert states(run) == [State.COMPLETED, State.COMPLETED]
-    assert run.exit_code() is Exit.OK
+    assert run.end() is Exit.OK
 
 
 def test_a_failure_is_tried_again_and_a_divergence_is_not(folder: Path) -> None:
@@ -54,7 +54,7 @@ def test_a_failure_is_tried_again_and_a_divergence_is_not(folder: Path) -> None:
         run_in_process(run)
     assert states(run) == [State.FAILED, State.DIVERGED, State.COMPLETED]
     assert attempts(run) == [2, 1, 1]
-    assert run.exit_code() is Exit.TRIALS_FAILED
+    assert run.end() is Exit.TRIALS_FAILED
 
 
 def test_a_broken_contract_is_not_tried_again(folder: Path) -> None:
@@ -82,16 +82,16 @@ def test_the_budget_of_trials_stops_cleanly_and_the_next_run_goes_on(folder: Pat
     text = NAUGHTY % "a, b, c" + "budget: {trials: 2}\n"
     with opened(folder, text) as (run, _):
         run_in_process(run)
-    assert (states(run), run.exit_code()) == ([State.COMPLETED, State.COMPLETED, State.PENDING], Exit.BUDGET)
+    assert (states(run), run.end()) == ([State.COMPLETED, State.COMPLETED, State.PENDING], Exit.BUDGET)
     with opened(folder, text.replace("trials: 2", "trials: 3")) as (run, _):
         run_in_process(run)
-    assert (states(run), run.exit_code()) == ([State.COMPLETED] * 3, Exit.OK)
+    assert (states(run), run.end()) == ([State.COMPLETED] * 3, Exit.OK)
 
 
 def test_a_spent_wall_time_starts_nothing(folder: Path) -> None:
     with opened(folder, NAUGHTY % "a, b" + "budget: {wall: 0.000001}\n") as (run, _):
         run_in_process(run)
-    assert (states(run), run.exit_code()) == ([State.PENDING] * 2, Exit.BUDGET)
+    assert (states(run), run.end()) == ([State.PENDING] * 2, Exit.BUDGET)
 
 
 def test_the_members_of_a_lost_pack_are_tried_again_one_by_one(folder: Path) -> None:
@@ -145,7 +145,7 @@ def test_the_first_interrupt_starts_nothing_new_and_the_second_cancels(folder: P
         assert (run.next_pack(), run.is_cancelled()) == (None, False)
         run.interrupt(Exit.INTERRUPTED)
         assert run.is_cancelled()
-    assert run.exit_code() is Exit.INTERRUPTED
+    assert run.end() is Exit.INTERRUPTED
     assert "Press Ctrl-C again" in notes.said[0]
 
 
@@ -153,7 +153,7 @@ def test_the_first_interrupt_starts_nothing_new_and_the_second_cancels(folder: P
 def test_signals_stop_a_session_in_good_order(folder: Path, number: signal.Signals, code: int) -> None:
     with opened(folder, NAUGHTY % "a") as (run, _), session.interruptible(run):
         signal.raise_signal(number)
-    assert run.exit_code() == code
+    assert run.end() == code
 
 
 def test_results_of_another_sweep_are_taken_over_with_their_curves(folder: Path) -> None:
