@@ -41,7 +41,10 @@ class ContractError(TypeError):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What a worker needs to make one attempt at a trial. `params` holds every setting and "seed"."""
+    """What a worker needs to make one attempt at a trial.
+
+    `params` holds every setting and "seed"; `keep` says whether the trained model stays on the disk.
+    """
 
     trial: str
     attempt: int
@@ -51,6 +54,7 @@ class Job:
     directory: Path
     commit: str
     threads: int
+    keep: bool
 
 
 @dataclass(slots=True)
@@ -124,7 +128,7 @@ def run(job: Job, send: Callable[[Event], None], cancelled: Callable[[], bool]) 
         function = trainer.load(job.target)
         limit_threads(job.threads)
         attempt.start(device_name())
-        attempt.finish(function(job.params, attempt.report, **_extras(function, job)))
+        attempt.finish(function(job.params, attempt.report, **extras(function, job)))
     except Cancelled:
         print("cancelled", file=sys.stderr)
     except FloatingPointError as error:
@@ -134,6 +138,10 @@ def run(job: Job, send: Callable[[Event], None], cancelled: Callable[[], bool]) 
     except (Exception, SystemExit) as error:
         traceback.print_exc()
         attempt.end(State.FAILED, f"{type(error).__name__}: {_one_line(error)}{_place(error)}", attempt.metrics)
+    finally:
+        if not job.keep:
+            for path in job.directory.glob("*.safetensors"):
+                path.unlink(missing_ok=True)
 
 
 def limit_threads(threads: int) -> None:
@@ -172,8 +180,8 @@ def _point_streams_at(out: int, err: int) -> None:
     os.dup2(err, 2)
 
 
-def _extras(function: Callable[..., object], job: Job) -> dict[str, Path]:
-    """`directory`, for a trainer that takes it."""
+def extras(function: Callable[..., object], job: Job) -> dict[str, Path]:
+    """`directory`, made, for a trainer that takes it."""
     try:
         wanted = "directory" in inspect.signature(function).parameters
     except (TypeError, ValueError):

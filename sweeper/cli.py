@@ -20,11 +20,13 @@ app = typer.Typer(
 VERBS: dict[str, Callable[..., None]] = {
     "run": cli_run.run,
     "plan": cli_run.plan,
+    "train": cli_run.train,
     "validate": cli_files.validate,
     "init": cli_files.init,
     "schema": cli_files.schema,
     "list": cli_results.list_sweeps,
     "export": cli_results.export,
+    "sample": cli_results.sample,
     "ui": cli_results.ui,
     "sync": cli_results.sync,
 }

@@ -1,4 +1,4 @@
-"""The verbs about what is in the results folder: list, export, sync, ui."""
+"""The verbs about what is in the results folder: list, export, sample, sync, ui."""
 
 from __future__ import annotations
 
@@ -79,6 +79,27 @@ def ui(
     from sweeper import tracking
 
     tracking.serve(tracking.store_uri(results), tracking.artifact_root(results), host, port)
+
+
+def sample(
+    sweep: SweepName,
+    trial: Annotated[str, typer.Argument(metavar="TRIAL", help="A trial's key, or its beginning.", show_default=False)],
+    z: Annotated[str, typer.Option("--z", help="all, or latents separated by commas.")] = "all",
+    prompts: Annotated[int, typer.Option(min=1, help="How many test prompts.")] = 3,
+    results: Results = DEFAULT_RESULTS,
+    no_color: NoColor = False,
+    debug: Debug = False,
+) -> None:
+    """What a trained model writes under each latent: the trace, the strategy it follows, its errors."""
+    from sweeper.results import history
+    from sweeper.samples import find_trial, print_samples
+
+    sweep_dir = _sweep_dir(results, sweep)
+    record = find_trial(history(sweep_dir), trial)
+    if z != "all" and not all(name.isdigit() for name in _names(z)):
+        raise UsageError(Problem("not a list of latents", "", "--z", z, "all, or e.g. 0,2"))
+    latents = None if z == "all" else [int(name) for name in _names(z)]
+    print_samples(results_console(no_color), record, sweep_dir.trial(record.trial.key), prompts, latents)
 
 
 def sync(sweep: SweepName, results: Results = DEFAULT_RESULTS, no_color: NoColor = False, debug: Debug = False) -> None:

@@ -1,7 +1,9 @@
-"""The verbs that plan and train: run, plan."""
+"""The verbs that plan and train: run, plan, train."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,7 +23,8 @@ from sweeper.cli_options import (
     RunnerChoice,
 )
 from sweeper.cli_output import load_sweep, news_console, print_json, results_console
-from sweeper.errors import Problem, UsageError
+from sweeper.errors import Exit, Problem, UsageError
+from sweeper.trial import State
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -96,6 +99,51 @@ def plan(
     console = news_console(no_color)
     sweep = load_sweep(file, overrides, console)
     show_plan(make_plan(sweep, find_trainer(sweep, needed=False), results, rerun), console, as_json)
+
+
+def train(
+    file: File,
+    overrides: Overrides = None,
+    pdb: Annotated[bool, typer.Option("--pdb", help="Enter the debugger where the trainer raises.")] = False,
+    no_color: NoColor = False,
+    debug: Debug = False,
+) -> None:
+    """Train one trial, the file's first, here in this process: no Ray, nothing recorded. For debugging."""
+    from sweeper import train_alone
+    from sweeper.plan import make
+    from sweeper.run import headline_metrics
+
+    console = news_console(no_color)
+    sweep = load_sweep(file, overrides, console)
+    trainer = find_trainer(sweep, needed=True)
+    assert trainer is not None, "needed, so found or refused"
+    made = make(sweep, trainer, Path(os.devnull))
+    if not made.items:
+        raise UsageError(Problem("the file has no trial to train", str(file)))
+    trial = made.items[0].trial
+    goals, metrics = [goal.name for goal in sweep.goals], headline_metrics(made, trainer)
+    console.print(f"{trial.name}  (the first of {len(made.items)} trials)")
+    threads = max(1, int(sweep.resources.cpu))
+    if pdb:
+        _debug(lambda: train_alone.train_and_raise(trainer.target, trial, goals, threads))
+        return
+    ended = train_alone.train(trainer.target, trial, goals, metrics, threads, console)
+    console.print(train_alone.outcome_words(ended, metrics))
+    if ended.state is State.FAILED:
+        raise typer.Exit(Exit.TRIALS_FAILED)
+
+
+def _debug(call: Callable[[], None]) -> None:
+    import pdb
+
+    try:
+        call()
+    except Exception:
+        import traceback
+
+        traceback.print_exc()
+        pdb.post_mortem()
+        raise typer.Exit(Exit.TRIALS_FAILED) from None
 
 
 def find_trainer(sweep: Sweep, *, needed: bool) -> Trainer | None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from enum import StrEnum
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
@@ -187,7 +188,12 @@ class _ConfigKeys:
 
 
 def _encode(name: str, value: Value) -> str:
-    return f"{json.dumps(name)}:{json.dumps(canonical(value), separators=(',', ':'))}"
+    return f"{_quoted(name)}:{json.dumps(canonical(value), separators=(',', ':'))}"
+
+
+@lru_cache(maxsize=4096)
+def _quoted(name: str) -> str:
+    return json.dumps(name)
 
 
 def _planned(trials: list[Trial], own: History, rerun: Rerun, results: Path, name: str) -> Iterator[Planned]:

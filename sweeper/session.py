@@ -61,11 +61,12 @@ class Session:
         self._adopt()
         goals = tuple(goal.name for goal in self.plan.sweep.goals)
         threads = max(1, int(self.plan.sweep.resources.cpu))
+        keep = self.plan.sweep.checkpoints.keep != "none"
         for trial in self.plan.to_run:
             attempt = self.records[trial.key].attempt + 1
             params = {**trial.params, "seed": trial.seed}
             folder = self.ledger.sweep.trial(trial.key).resolve()
-            self.waiting.append(Job(trial.key, attempt, self.target, params, goals, folder, self.commit, threads))
+            self.waiting.append(Job(trial.key, attempt, self.target, params, goals, folder, self.commit, threads, keep))
 
     def next_pack(self) -> Pack | None:
         self._check_budget()

@@ -29,10 +29,11 @@ def opened(file: Path, *overrides: str) -> Iterator[tuple[Session, Notes]]:
     """A session that has begun, in the folder `results` beside the file."""
     sweep, results = spec.load(file, overrides), file.parent / "results"
     assert sweep.trainer is not None
-    made = plan.make(sweep, trainer.find(sweep.trainer), results)
+    found = trainer.find(sweep.trainer)
+    made = plan.make(sweep, found, results)
     notes = Notes()
     with Ledger(SweepDir(results, sweep.name)) as book:
-        session = Session(made, book, sweep.trainer, "abc", ledger.read(book.sweep), (notes,), notes.said.append, {})
+        session = Session(made, book, found.target, "abc", ledger.read(book.sweep), (notes,), notes.said.append, {})
         session.begin(sweep.text, {})
         yield session, notes
         book.stop(session.end(), "")

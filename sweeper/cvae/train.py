@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from sweeper.cvae.allocator import keep_freed_memory
+from sweeper.cvae.checkpoint import save_model
 from sweeper.cvae.config import CVAEConfig, build
 from sweeper.cvae.confusion import write_tables
 from sweeper.cvae.evaluate import Evaluation, TestSplit, evaluate
@@ -28,7 +29,7 @@ from sweeper.cvae.tasks import Batch, Task, make_task
 Report = Callable[[int, Mapping[str, float]], None]
 
 
-class Diverged(Exception):
+class Diverged(FloatingPointError):
     """A loss term or a metric became infinite or NaN: names the step and the term, keeps the last finite metrics."""
 
     def __init__(self, step: int, term: str, last_finite_metrics: Mapping[str, float]) -> None:
@@ -70,7 +71,8 @@ def train(params: Mapping[str, object], report: Report, *, directory: Path | Non
     """Trains one model and returns its final metrics, which are also the last reported.
 
     ``params``: flat dotted settings (see ``config.DEFAULTS``) and ``seed``. ``report(step, metrics)`` is called every
-    ``train.report_every`` steps and at the end; what it raises ends the training. ``directory`` receives the tables.
+    ``train.report_every`` steps and at the end; what it raises ends the training. ``directory`` receives the tables
+    and the model.
     Raises ValueError for bad settings and :class:`Diverged` when a loss is not finite.
     """
     settings = {key: value for key, value in params.items() if key != "seed"}
@@ -89,6 +91,7 @@ def train(params: Mapping[str, object], report: Report, *, directory: Path | Non
             if last or is_reached(trainer.config.train.stop_when, metrics):
                 if directory is not None:
                     write_tables(directory, trainer.task.strategies, evaluation)
+                    save_model(directory, trainer.layout.unflatten(state.flat_W))
                 return metrics
 
 
@@ -142,13 +145,23 @@ def advance(trainer: Trainer, state: TrainingState, metrics: dict[str, float]) -
     gradient_W, norm = clip(gradient_W, trainer.layout.baseline_W, config.clip_norm)
     _require_finite(state.step, loss, terms, norm, metrics)
     rate = learning_rate(state.step, config.steps, config.learning_rate, config.warmup, config.final_lr)
-    rate_W = rate * (1 + (config.router_lr_scale - 1) * trainer.layout.router_W)
+    rate_W = rate * group_rates(trainer)
     decay_W = config.weight_decay * trainer.layout.decayed_W
     state.flat_W, state.moments = adamw(state.flat_W, gradient_W, state.moments, state.step, rate_W, decay_W)
     state.marginal_K = marginal_K
     if state.commit_step < 0 and float(terms.posterior_entropy.detach()) < math.log(len(marginal_K)) / 2:
         state.commit_step = state.step
     metrics |= {"diagnostics/learning_rate": rate, "diagnostics/gradient_norm": float(norm)}
+
+
+def group_rates(trainer: Trainer) -> Tensor:
+    """Each element's learning rate as a multiple of the generator's, [W].
+
+    The baseline is narrow and must know the forks before its surprise can weigh them: at twice the rate ordered_sum
+    reached, with the divergence on, an alignment of 0.92 in 1 000 steps instead of 0.35.
+    """
+    config, layout = trainer.config.train, trainer.layout
+    return 1 + (config.router_lr_scale - 1) * layout.router_W + (config.baseline_lr_scale - 1) * layout.baseline_W
 
 
 def loss_weights(trainer: Trainer, step: int) -> LossWeights:
