@@ -14,6 +14,7 @@ from sweeper.cvae.config import TaskConfig
 from sweeper.cvae.tasks.task import Task, Verdict, uniform_strategies
 
 USUAL_DETOURS = 6
+TEST_SHARE = 1 / 8  # here the answer is a function of the whole prompt: sums have to be learnt from most of their table
 
 
 def detour(config: TaskConfig) -> Task:
@@ -37,6 +38,7 @@ def detour(config: TaskConfig) -> Task:
         traces_NST=traces_NST,
         verify=verify,
         strategy_probabilities_NS=uniform_strategies(traces_NST),
+        test_share=TEST_SHARE,
     )
 
 

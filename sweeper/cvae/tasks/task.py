@@ -53,6 +53,7 @@ class Task:
     strategy_probabilities_NS: Tensor
     style_tokens: int = 0
     style_probabilities: Tensor | None = None
+    test_share: float = 0.5
 
     @property
     def trace_length(self) -> int:
@@ -60,10 +61,10 @@ class Task:
         return self.style_tokens + self.traces_NST.shape[-1]
 
     def split(self, test_prompts: int) -> tuple[Tensor, Tensor]:
-        """Rows for training and for testing, disjoint; the test takes at most half. The same for every seed."""
+        """Rows for training and for testing, disjoint; the test takes ``test_share`` at most. The same for all seeds."""
         generator = torch.Generator().manual_seed(SPLIT_SEED)
         order = torch.randperm(len(self.prompts_NP), generator=generator)
-        n_test = max(1, min(test_prompts, len(order) // 2))
+        n_test = max(1, min(test_prompts, int(len(order) * self.test_share)))
         return order[n_test:], order[:n_test]
 
     def sample(self, rows_R: Tensor, size: int, generator: torch.Generator) -> Batch:
