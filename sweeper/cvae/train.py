@@ -33,8 +33,11 @@ class Diverged(FloatingPointError):
     """A loss term or a metric became infinite or NaN: names the step and the term, keeps the last finite metrics."""
 
     def __init__(self, step: int, term: str, last_finite_metrics: Mapping[str, float]) -> None:
-        super().__init__(f"{term} is not finite at step {step}")
+        super().__init__(step, term, dict(last_finite_metrics))  # its own arguments: it must survive pickling
         self.step, self.term, self.last_finite_metrics = step, term, dict(last_finite_metrics)
+
+    def __str__(self) -> str:
+        return f"{self.term} is not finite at step {self.step}"
 
 
 @dataclass(slots=True)

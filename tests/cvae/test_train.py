@@ -2,6 +2,7 @@
 
 import csv
 import math
+import pickle
 
 import pytest
 import torch
@@ -111,6 +112,12 @@ def test_the_first_bad_term_is_the_one_named():
     with pytest.raises(Diverged) as caught:
         advance(trainer, state, {})
     assert caught.value.term in ("token_weighted_reconstruction", "inter_latent_jsd", "baseline")
+
+
+def test_a_divergence_survives_the_way_between_processes():
+    copied = pickle.loads(pickle.dumps(Diverged(7, "reconstruction", {"nll": 1.0})))
+    assert (copied.step, copied.term, copied.last_finite_metrics) == (7, "reconstruction", {"nll": 1.0})
+    assert str(copied) == "reconstruction is not finite at step 7"
 
 
 def test_the_tables_are_left_in_the_directory(tmp_path):

@@ -61,7 +61,7 @@ class Task:
         return self.style_tokens + self.traces_NST.shape[-1]
 
     def split(self, test_prompts: int) -> tuple[Tensor, Tensor]:
-        """Rows for training and for testing, disjoint; the test takes ``test_share`` at most. The same for all seeds."""
+        """Rows for training and for testing, disjoint; the test takes ``test_share`` at most. One split for all."""
         generator = torch.Generator().manual_seed(SPLIT_SEED)
         order = torch.randperm(len(self.prompts_NP), generator=generator)
         n_test = max(1, min(test_prompts, int(len(order) * self.test_share)))

@@ -1,0 +1,85 @@
+"""Where should z enter the generator? Late (one hidden layer, as built) against early (K copies of the whole network).
+
+``OMP_NUM_THREADS=1 python tests/benchmarks/cvae_latent_entry.py``. The outcome is recorded in cvae_notes.md.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from sweeper.cvae import model, train
+from sweeper.cvae.transformer import Past, normalise
+
+TASKS = {
+    "operator_order": {},
+    "ordered_sum position": {"task.name": "ordered_sum"},
+    "ordered_sum value": {"task.name": "ordered_sum", "task.emit": "value"},
+}
+SHARED = {"loss.inter_latent_divergence_weight": 1.0, "train.steps": 800, "train.report_every": 100_000}
+
+
+class EarlyGenerator(model.Generator):
+    """z is added to the embedding of every token, so that all that follows is computed K times."""
+
+    def entry(self) -> Tensor:
+        """The vectors added, [K,D]: the table of latents is used as one of the width."""
+        return self.latent.t()[:, : self.trunk.embedding.position.shape[1]]
+
+    def forward(self, prompt_BP: Tensor, previous_BT: Tensor) -> Tensor:
+        """Teacher-forced logits [B,K,T,V]."""
+        h_BJD = self.trunk.embedding(prompt_BP, previous_BT)
+        h_KBJD = h_BJD + self.entry()[:, None, None]
+        latents = len(h_KBJD)
+        h, _ = self._blocks(h_KBJD.flatten(0, 1), None)
+        logits = F.linear(F.relu(F.linear(normalise(h), self.read)), self.head)
+        return torch.unflatten(logits, 0, (latents, -1)).transpose(0, 1)
+
+    def _blocks(self, h_BJD: Tensor, pasts: tuple[Past, ...] | None) -> tuple[Tensor, tuple[Past, ...]]:
+        bias = model.causal_bias(self.trunk.prompt_length, h_BJD.shape[1], h_BJD) if pasts is None else None
+        kept = []
+        for i, block in enumerate(self.trunk.blocks):
+            last = i == len(self.trunk.blocks) - 1 and pasts is None
+            first = self.trunk.prompt_length - 1 if last else 0
+            h_BJD, past = block(h_BJD, bias, None if pasts is None else pasts[i], first=first)
+            kept.append(past)
+        return h_BJD, tuple(kept)
+
+    def begin(self, prompt_BP: Tensor, latents_B: Tensor) -> tuple[Tensor, tuple[Past, ...]]:
+        """Next-token logits after the prompt."""
+        h_BPD = self.trunk.embedding(prompt_BP, prompt_BP[:, :0]) + self.entry()[latents_B][:, None]
+        h_BTD, pasts = self._blocks(h_BPD, None)
+        return self._logits(h_BTD), pasts
+
+    def extend(
+        self, token_B: Tensor, position: int, latents_B: Tensor, pasts: tuple[Past, ...]
+    ) -> tuple[Tensor, tuple[Past, ...]]:
+        """Next-token logits after one further token."""
+        h_B1D = self.trunk.embedding.next(token_B[:, None], position) + self.entry()[latents_B][:, None]
+        h_B1D, pasts = self._blocks(h_B1D, pasts)
+        return self._logits(h_B1D), pasts
+
+    def _logits(self, h_BTD: Tensor) -> Tensor:
+        return F.linear(F.relu(F.linear(normalise(h_BTD[:, -1]), self.read)), self.head)
+
+
+def main() -> None:
+    """Prints one line a task and variant; the arguments choose tasks."""
+    torch.set_num_threads(1)
+    late = model.Generator
+    for name in sys.argv[1:] or TASKS:
+        for variant, generator in (("late", late), ("early", EarlyGenerator)):
+            model.Generator = generator  # type: ignore[misc]
+            start = time.perf_counter()
+            final = train.train(SHARED | TASKS[name] | {"seed": 0}, lambda step, metrics: None)
+            spent = (time.perf_counter() - start) / 800 * 1e3
+            shown = " ".join(f"{key} {final[key]:.3f}" for key in ("task_accuracy", "alignment", "nll"))
+            print(f"{name:22} {variant:6} {spent:6.1f} ms a step   {shown}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
