@@ -25,6 +25,8 @@ VERBS: dict[str, Callable[..., None]] = {
     "init": cli_files.init,
     "schema": cli_files.schema,
     "list": cli_results.list_sweeps,
+    "status": cli_results.status,
+    "show": cli_results.show,
     "export": cli_results.export,
     "sample": cli_results.sample,
     "ui": cli_results.ui,

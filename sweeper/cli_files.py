@@ -31,7 +31,8 @@ def validate(
     for file in files:
         try:
             sweep = load_sweep(file, None, console)
-            make(sweep, trainer.find(sweep.trainer) if sweep.trainer else None, Path(os.devnull))
+            made = make(sweep, trainer.find(sweep.trainer) if sweep.trainer else None, Path(os.devnull))
+            print_problems(console, made.warnings, "warning")
         except SweeperError as error:
             errors[str(file)] = list(error.problems)
             print_problems(console, error.problems)

@@ -1,4 +1,4 @@
-"""The verbs about what is in the results folder: list, export, sample, sync, ui."""
+"""The verbs about what is in the results folder: list, status, show, export, sample, sync, ui."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ from sweeper.cli_options import (
 from sweeper.cli_output import news_console, print_json, results_console
 from sweeper.errors import Exit, Problem, UsageError
 
+FOLLOW_S = 2.0
+
 if TYPE_CHECKING:
     from sweeper.ledger import SweepDir
 
@@ -40,6 +42,60 @@ def list_sweeps(
         print_sweeps(results_console(no_color), rows, time.time())
     else:
         news_console(no_color).print(f"{results} holds no sweeps; `sweeper run FILE` makes one")
+
+
+def status(
+    sweep: SweepName,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Redraw until nobody runs it.")] = False,
+    results: Results = DEFAULT_RESULTS,
+    as_json: Json = False,
+    no_color: NoColor = False,
+    debug: Debug = False,
+) -> None:
+    """One sweep: how far it is, how fast, what is left, what failed and why."""
+    from rich.live import Live
+
+    from sweeper.overview import Progress, progress
+    from sweeper.results import history
+    from sweeper.status import render_progress
+
+    sweep_dir = _sweep_dir(results, sweep)
+
+    def now() -> Progress:
+        return progress(sweep_dir, history(sweep_dir), time.time())
+
+    console = results_console(no_color)
+    seen = now()
+    if follow and not as_json:
+        with Live(render_progress(seen), console=console) as live:
+            while seen.driver:
+                time.sleep(FOLLOW_S)
+                seen = now()
+                live.update(render_progress(seen))
+    elif as_json:
+        print_json(seen.as_json())
+    else:
+        console.print(render_progress(seen))
+
+
+def show(
+    sweep: SweepName,
+    trial: Annotated[str, typer.Argument(metavar="TRIAL", help="A trial's key, or its beginning.", show_default=False)],
+    results: Results = DEFAULT_RESULTS,
+    no_color: NoColor = False,
+    debug: Debug = False,
+) -> None:
+    """One trial: settings, metrics, curves, provenance, log, and how to run it again alone."""
+    from sweeper.closing import alone
+    from sweeper.results import history
+    from sweeper.samples import find_trial
+    from sweeper.status import print_trial
+
+    sweep_dir = _sweep_dir(results, sweep)
+    record = find_trial(history(sweep_dir, curves=True), trial)
+    print_trial(
+        results_console(no_color), record, sweep_dir.trial(record.trial.key), alone(sweep_dir.spec, record.trial)
+    )
 
 
 def export(

@@ -63,7 +63,7 @@ def run(
     options = Options(results, Runner(runner), address, max_concurrent, quiet)
     if not dry_run:
         check(sweep, options)
-    plan = make_plan(sweep, trainer, results, rerun)
+    plan = make_plan(sweep, trainer, results, rerun, console)
     if dry_run or trainer is None:
         show_plan(plan, console, as_json)
         return
@@ -98,7 +98,7 @@ def plan(
     """What `run` would do, and what it would cost. Trains nothing."""
     console = news_console(no_color)
     sweep = load_sweep(file, overrides, console)
-    show_plan(make_plan(sweep, find_trainer(sweep, needed=False), results, rerun), console, as_json)
+    show_plan(make_plan(sweep, find_trainer(sweep, needed=False), results, rerun, console), console, as_json)
 
 
 def train(
@@ -158,10 +158,15 @@ def find_trainer(sweep: Sweep, *, needed: bool) -> Trainer | None:
     return None
 
 
-def make_plan(sweep: Sweep, trainer: Trainer | None, results: Path, rerun: RerunChoice | None) -> Plan:
+def make_plan(
+    sweep: Sweep, trainer: Trainer | None, results: Path, rerun: RerunChoice | None, console: Console
+) -> Plan:
+    from sweeper.console import print_problems
     from sweeper.plan import Rerun, make
 
-    return make(sweep, trainer, results, Rerun(rerun) if rerun else Rerun.NOTHING)
+    made = make(sweep, trainer, results, Rerun(rerun) if rerun else Rerun.NOTHING)
+    print_problems(console, made.warnings, "warning")
+    return made
 
 
 def show_plan(plan: Plan, console: Console, as_json: bool) -> None:

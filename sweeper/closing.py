@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections import Counter
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from sweeper.console import STYLES, duration, print_configurations
 from sweeper.errors import Exit
 from sweeper.plan import Plan
 from sweeper.run import Finished
-from sweeper.trial import Record, State
+from sweeper.trial import Record, State, Trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,12 @@ class Commands:
         return [] if self.results == Path("results") else ["--results", str(self.results)]
 
 
+def alone(file: Path, trial: Trial) -> str:
+    """The command that trains this trial again, alone and unrecorded, from the sweep's file as it was run."""
+    settings = [f"{name}={json.dumps(value)}" for name, value in trial.varied.items()]
+    return shlex.join(["sweeper", "train", str(file), *settings, f"seeds=[{trial.seed}]"])
+
+
 def print_finished(
     console: Console, plan: Plan, metrics: Sequence[str], finished: Finished, commands: Commands
 ) -> None:
@@ -53,10 +60,6 @@ def print_finished(
     console.print(f"results  {folder}", soft_wrap=True)
     console.print(f"table    {commands.verb('export', name)}", soft_wrap=True)
     console.print(f"MLflow   {commands.verb('ui')}", soft_wrap=True)
-    if plan.sweep.claims:
-        console.print(
-            Text("The claims under `expect:` were checked for form only; judging them is not built yet.", "yellow")
-        )
     if finished.why or finished.exit_code in (Exit.BUDGET, Exit.INTERRUPTED, Exit.TERMINATED):
         console.print(f"continue with: {commands.run()}", soft_wrap=True)
     elif finished.exit_code is Exit.TRIALS_FAILED:

@@ -28,6 +28,7 @@ from sweeper.trial import Ended, Event, Record, Reported, Started, State, Trial,
 
 HEADING_WIDTH = 11  # seven columns then fit into 80 characters
 NARROW = 140  # below that a finished trial takes two lines on a terminal
+BARS = "▁▂▃▄▅▆▇█"
 STYLES = {
     State.COMPLETED: "green",
     State.PRUNED: "cyan",
@@ -237,6 +238,17 @@ def duration(seconds: float) -> str:
 def number(value: float | None) -> str:
     """A metric in four significant digits."""
     return "" if value is None else f"{value:.4g}"
+
+
+def sparkline(values: Sequence[float], width: int = 40) -> str:
+    """The last `width` values as bars between their least and their greatest; a gap where one is not finite."""
+    shown = list(values)[-width:]
+    finite = [value for value in shown if math.isfinite(value)]
+    if not finite:
+        return " " * len(shown)
+    low, span = min(finite), (max(finite) - min(finite)) or 1.0
+    steps = len(BARS) - 1
+    return "".join(BARS[round((v - low) / span * steps)] if math.isfinite(v) else " " for v in shown)
 
 
 def heading(name: str, names: Sequence[str]) -> str:

@@ -73,6 +73,7 @@ class Plan:
     complete: bool
     pack: int
     estimate: Estimate
+    warnings: tuple[Problem, ...]
 
     def of(self, *fates: Fate) -> list[Planned]:
         return [item for item in self.items if item.fate in fates]
@@ -95,7 +96,8 @@ def make(sweep: Sweep, trainer: Trainer | None, results: Path, rerun: Rerun = Re
     items = tuple(_planned(trials, own, rerun, results, sweep.name))
     pack = sweep.resources.pack or 1
     estimate = _estimate(items, own, sweep, SweepDir(results, sweep.name))
-    return Plan(sweep, items, configs, dict(points.removed), points.complete, pack, estimate)
+    warnings = _idle_settings(sweep, trainer, trials) + _not_built_yet(sweep)
+    return Plan(sweep, items, configs, dict(points.removed), points.complete, pack, estimate, warnings)
 
 
 def unknown_metrics(sweep: Sweep, trainer: Trainer) -> list[Problem]:
@@ -171,6 +173,20 @@ def _trials(sweep: Sweep, trainer: Trainer | None, points: Iterable[Params]) -> 
     if sweep.method in ("random", "qmc") and sweep.budget.trials is not None:
         trials = trials[: sweep.budget.trials]
     return configs, trials
+
+
+def _idle_settings(sweep: Sweep, trainer: Trainer | None, trials: list[Trial]) -> tuple[Problem, ...]:
+    """Settings of the file that have no effect in any of the first configurations: legal, and surely not meant."""
+    looked_at = [trainer.idle({**sweep.base, **trial.varied}) for trial in trials[:200]] if trainer else []
+    idle = set.intersection(*map(set, looked_at)) if looked_at else set()
+    return tuple(Problem("has no effect beside the other settings", sweep.place(name), name) for name in sorted(idle))
+
+
+def _not_built_yet(sweep: Sweep) -> tuple[Problem, ...]:
+    """What the file asks for and is read and checked, but changes nothing today: said, never dropped in silence."""
+    asked = {"expect": sweep.claims, "constraints": sweep.constraints}
+    message = "is checked for form only: judging it is not built yet"
+    return tuple(Problem(message, sweep.place(key), key) for key, value in asked.items() if value)
 
 
 class _ConfigKeys:

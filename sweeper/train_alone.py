@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import math
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
@@ -17,10 +16,8 @@ from rich.text import Text
 
 from sweeper import attempt, trainer
 from sweeper.attempt import Attempt, Job
-from sweeper.console import heading, number
+from sweeper.console import heading, number, sparkline
 from sweeper.trial import Ended, Event, Reported, State, Trial
-
-BARS = "▁▂▃▄▅▆▇█"
 
 
 @dataclass(slots=True)
@@ -81,17 +78,6 @@ def train_and_raise(target: str, trial: Trial, goals: Sequence[str], threads: in
         function = trainer.load(target)
         watched = Attempt(job, lambda event: print(event) if isinstance(event, Reported) else None, lambda: False)
         function(params, watched.report, **attempt.extras(function, job))
-
-
-def sparkline(values: Sequence[float], width: int = 40) -> str:
-    """The last `width` values as bars between their least and their greatest; a gap where one is not finite."""
-    shown = list(values)[-width:]
-    finite = [value for value in shown if math.isfinite(value)]
-    if not finite:
-        return " " * len(shown)
-    low, span = min(finite), (max(finite) - min(finite)) or 1.0
-    steps = len(BARS) - 1
-    return "".join(BARS[round((v - low) / span * steps)] if math.isfinite(v) else " " for v in shown)
 
 
 def outcome_words(ended: Ended, metrics: Sequence[str]) -> Text:

@@ -35,7 +35,7 @@ class Trainer:
     """A trainer, described without being run.
 
     `defaults` and `metrics` are None when the trainer does not declare them (then any name is allowed); `check` names
-    what is wrong with settings; `code` is the digest of its source.
+    what is wrong with settings, `idle` those without effect beside the others; `code` is the digest of its source.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Trainer:
     defaults: Params | None
     metrics: Mapping[str, str] | None
     check: Callable[[Params], list[Problem]]
+    idle: Callable[[Params], list[str]]
     code: str
 
 
@@ -60,7 +61,7 @@ def find(name: str) -> Trainer:
     source = Path(module.__file__) if module.__file__ else None
     defaults, metrics = _declared(function, "parameters", name), _declared(function, "metrics", name)
     code = code_digest(module.__name__, source) if source else ""
-    return Trainer(name, name, defaults, metrics, _declared_check(defaults), code)
+    return Trainer(name, name, defaults, metrics, _declared_check(defaults), lambda params: [], code)
 
 
 def load(target: str) -> TrainFunction:
@@ -106,7 +107,9 @@ def _bundled(name: str) -> Trainer:
             for p in config.check(params)
         ]
 
-    return Trainer(name, BUNDLED[name], config.DEFAULTS, config.METRICS, check, code_digest(module, source))
+    return Trainer(
+        name, BUNDLED[name], config.DEFAULTS, config.METRICS, check, config.irrelevant, code_digest(module, source)
+    )
 
 
 def _declared(function: TrainFunction, attribute: str, name: str) -> Mapping[str, Any] | None:

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 MODULES = sorted((ROOT / "sweeper").glob("*.py"))
 OWNERS = {
     "typer": {"cli", "cli_options", "cli_run", "cli_files", "cli_results"},
-    "rich": {"console", "train_alone", "samples", "closing", "run", "cli_run", "cli_output"},
+    "rich": {"console", "train_alone", "samples", "status", "cli_results", "closing", "run", "cli_run", "cli_output"},
     "ray": {"schedule_ray"},
     "mlflow": {"tracking", "ui"},
     "optuna": {"search"},

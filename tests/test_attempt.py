@@ -15,7 +15,9 @@ from sweeper.trial import Ended, Event, Reported, Started, State
 
 def run(function: str, tmp_path: Path, stop_at: int | None = None, **params: Any) -> list[Event]:
     events: list[Event] = []
-    job = Job("key", 1, f"naughty:{function}", {"seed": 0, **params}, ("score",), tmp_path / "key", "abc", 1, keep=False)
+    job = Job(
+        "key", 1, f"naughty:{function}", {"seed": 0, **params}, ("score",), tmp_path / "key", "abc", 1, keep=False
+    )
     attempt.run(job, events.append, lambda: stop_at is not None and len(events) >= stop_at)
     return events
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import math
 from dataclasses import replace
 
 import pytest
@@ -100,3 +101,11 @@ def test_a_long_heading_is_broken_at_its_underscores() -> None:
 
 def test_names_that_end_alike_are_told_apart() -> None:
     assert console.heading("a.lr", ["a.lr", "b.lr"]) == "a.lr"
+
+
+def test_a_sparkline_rises_with_its_values_and_has_a_gap_for_nan() -> None:
+    assert console.sparkline([0, 1, math.nan, 2]) == "▁▅ █"
+
+
+def test_a_constant_is_a_flat_line() -> None:
+    assert console.sparkline([3, 3, 3]) == "▁▁▁"

@@ -1,11 +1,8 @@
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 from conftest import Sweeper
-
-from sweeper.train_alone import sparkline
 
 TINY = """\
 name: tiny
@@ -14,14 +11,6 @@ base: {train.steps: 12, train.report_every: 4, train.test_prompts: 32, model.wid
 parameters: {loss.inter_latent_divergence_weight: {values: [0, 1]}}
 checkpoints: {keep: last}
 """
-
-
-def test_a_sparkline_rises_with_its_values_and_has_a_gap_for_nan() -> None:
-    assert sparkline([0, 1, math.nan, 2]) == "▁▅ █"
-
-
-def test_a_constant_is_a_flat_line() -> None:
-    assert sparkline([3, 3, 3]) == "▁▁▁"
 
 
 def test_one_trial_is_trained_here_and_nothing_is_recorded(folder: Path, sweeper: Sweeper) -> None:
