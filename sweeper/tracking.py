@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 INTERVAL_S = 1.0  # one round of writing a second: the reports of a trial travel together
+TRAINING = {"mlflow.experimentKind": "custom_model_development"}  # runs of models, not traces of agents
 LONGEST_PAUSE_S = 30.0  # between attempts while MLflow is away
 SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -223,7 +224,8 @@ class Store:
     def _find_experiment(self, client: MlflowClient) -> str:
         found = client.get_experiment_by_name(self._name)
         if found is None:
-            return str(client.create_experiment(self._name, self._place, {"mlflow.note.content": self._description}))
+            tags = {"mlflow.note.content": self._description, **TRAINING}
+            return str(client.create_experiment(self._name, self._place, tags))
         if found.lifecycle_stage == "deleted":  # its name is taken for good: the only way back is to restore it
             client.restore_experiment(found.experiment_id)
         if found.tags.get("mlflow.note.content", "") != self._description:

@@ -51,6 +51,7 @@ def serve(uri: str, artifacts: str, host: str = "127.0.0.1", port: int = 5000) -
     ):
         _wait_until_it_answers(it, address, log)
         print(address, flush=True)
+        print(f"the runs: {address}/#/experiments?workflowType=machine_learning", file=sys.stderr, flush=True)
         with suppress(KeyboardInterrupt):
             it.wait()
             raise ScheduleError(Problem("the MLflow server ended by itself", found=_last_words(log)))
