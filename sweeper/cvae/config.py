@@ -73,7 +73,7 @@ class ModelConfig:
         "network", "q(z|x,y): an encoder of (x, y), or the exact posterior", choices=("network", "bayes")
     )
     router_width: int = setting(32, "router: model width", low=8, high=1024)
-    router_depth: int = setting(1, "router: blocks", low=1, high=12)
+    router_depth: int = setting(1, "router: blocks", low=1, high=12, only_when=(("model.router", ("network",)),))
     prior: str = setting(
         "uniform", "p(z): uniform, learned p(z), or learned p(z|x)", choices=("uniform", "learned", "conditional")
     )
@@ -136,7 +136,13 @@ class TrainConfig:
     steps: int = setting(1200, "optimiser steps", low=1, high=10_000_000)
     batch_size: int = setting(128, "examples a step, drawn afresh", low=1, high=65_536)
     learning_rate: float = setting(3e-3, "peak of AdamW's learning rate", low=0, high=1)
-    router_lr_scale: float = setting(1.0, "the router's learning rate as a multiple of the others'", low=0, high=100)
+    router_lr_scale: float = setting(
+        1.0,
+        "the router's learning rate as a multiple of the generator's",
+        low=0,
+        high=100,
+        only_when=(("model.router", ("network",)),),
+    )
     baseline_lr_scale: float = setting(2.0, "the z-free baseline's learning rate, likewise", low=0, high=100)
     warmup: float = setting(0.05, "share of the steps over which the learning rate rises", low=0, high=1)
     final_lr: float = setting(0.02, "learning rate at the end of its cosine, as a share of the peak", low=0, high=1)

@@ -49,11 +49,13 @@ def weighted_mean(values_BT: Tensor, weights_BT: Tensor, mask_BT: Tensor) -> Ten
 def inter_latent_jsd(logp_BKTV: Tensor) -> Tensor:
     """JSD of the K next-token distributions at each position, [B,T], in [0, ln min(K, valid tokens)].
 
-    JSD = (1/K) sum_k KL(p_k || pbar), pbar = (1/K) sum_k p_k. The gradient of log pbar is left out: its share is
-    sum_v d pbar_v = 0, because probabilities sum to one, so that the gradient in the logits is exact without it.
+    JSD = (1/K) sum_k KL(p_k || pbar), pbar = (1/K) sum_k p_k. No p_k exceeds 1 and below ``tiny`` none counts, so that
+    log pbar needs no logsumexp, which would take half of all. The gradient of log pbar is left out: its share is
+    sum_v d pbar_v = 0, because probabilities sum to one, and the gradient in the logits is exact without it.
     """
-    logmean_BTV = (torch.logsumexp(logp_BKTV, dim=1) - math.log(logp_BKTV.shape[1])).detach()
-    return (logp_BKTV.exp() * (logp_BKTV - logmean_BTV[:, None])).sum(-1).mean(1)
+    p_BKTV = logp_BKTV.exp()
+    logmean_BTV = p_BKTV.detach().mean(1).clamp_min(torch.finfo(p_BKTV.dtype).tiny).log()
+    return (p_BKTV * (logp_BKTV - logmean_BTV[:, None])).sum(-1).mean(1)
 
 
 def inter_latent_jsd_loss(

@@ -130,6 +130,8 @@ def generator_of(seed: int, purpose: str) -> torch.Generator:
 def _device(name: str) -> torch.device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ValueError("train.device: found 'cuda', allowed: auto or cpu, there is no GPU that torch can use here")
     return torch.device(name)
 
 

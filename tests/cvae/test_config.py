@@ -103,6 +103,7 @@ def test_build_refuses_with_every_problem():
 
 def test_settings_without_effect_are_named():
     assert irrelevant({"task.reveal": "marker", "loss.beta": 1}) == ["task.reveal"]
+    assert irrelevant({"model.router": "bayes", "train.router_lr_scale": 2}) == ["train.router_lr_scale"]
     assert irrelevant({"task.name": "detour", "task.reveal": "marker"}) == []
     assert irrelevant({"task.skew_by": "prompt", "loss.schedules.beta.end": 0.5}) == [
         "loss.schedules.beta.end",

@@ -155,6 +155,19 @@ def test_bad_settings_are_refused_before_anything_is_done(changes):
         train(SMALL | changes, lambda step, metrics: None)
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_a_gpu_that_is_not_there_is_a_bad_setting():
+    with pytest.raises(ValueError, match="no GPU"):
+        train(SMALL | {"train.device": "cuda"}, lambda step, metrics: None)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_gpu_trains_to_the_same_numbers_up_to_rounding():
+    on_gpu, on_cpu = run(train__device="cuda")[0], run(train__device="cpu")[0]
+    assert on_gpu["nll"] == pytest.approx(on_cpu["nll"], rel=1e-3)
+
+
 def test_a_router_without_a_learning_rate_stays_where_it_is():
     trainer, state = prepare(build(SMALL | {"train.router_lr_scale": 0}), 0)
     start_W = state.flat_W.clone()
