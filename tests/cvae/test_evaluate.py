@@ -11,7 +11,8 @@ from sweeper.cvae.evaluate import TestSplit, evaluate, valid_next_tokens
 from sweeper.cvae.model import CVAEOutput
 from sweeper.cvae.objective import Reduction
 from sweeper.cvae.tasks import make_task
-from tests.cvae.networks import weights_of
+
+from .networks import weights_of
 
 CPU, SUM = torch.device("cpu"), Reduction(per_token=False, support_floor=0.5)
 LOUD = 30.0

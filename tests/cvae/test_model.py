@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from sweeper.cvae.decode import free_run, under_every_latent
-from tests.cvae.networks import SIZES, batch_of, network
+
+from .networks import SIZES, batch_of, network
 
 
 @torch.no_grad()

@@ -10,7 +10,8 @@ from torch.func import grad, vmap
 
 from sweeper.cvae.objective import LossWeights, Reduction, combine, exact_log_posterior, score, step_loss
 from sweeper.cvae.tasks import Batch
-from tests.cvae.networks import batch_of, network, parameters_of, weights_of
+
+from .networks import batch_of, network, parameters_of, weights_of
 
 SUM, MEAN = Reduction(per_token=False, support_floor=0.5), Reduction(per_token=True, support_floor=0.5)
 ALL = {

@@ -5,7 +5,8 @@ import torch
 from torch.func import vmap
 
 from sweeper.cvae.optim import BETA1, BETA2, EPSILON, Layout, Moments, adamw, clip, learning_rate
-from tests.cvae.networks import network, parameters_of
+
+from .networks import network, parameters_of
 
 
 def gradients(count, size=5, seed=0):

@@ -5,7 +5,8 @@ import torch
 from sweeper.cvae.config import build
 from sweeper.cvae.sample import write
 from sweeper.cvae.tasks import make_task
-from tests.cvae.test_evaluate import Oracle
+
+from .test_evaluate import Oracle
 
 
 def oracle(order):
