@@ -82,6 +82,11 @@ def sweeps(results: Path) -> list[SweepDir]:
     return [SweepDir(results, path.parent.name) for path in sorted(results.glob("*/ledger.jsonl"))]
 
 
+def size(sweep: SweepDir) -> int:
+    """The length of a sweep's ledger in bytes: 0 where there is none. It only ever grows."""
+    return sweep.ledger.stat().st_size if sweep.ledger.exists() else 0
+
+
 def read(sweep: SweepDir, *, curves: bool = False) -> History:
     """Read what is known of a sweep; an empty history where it has no ledger. Reports are read only with `curves`."""
     history = History()
@@ -100,6 +105,7 @@ def read(sweep: SweepDir, *, curves: bool = False) -> History:
 class Ledger:
     """The one writer of a sweep's ledger; holds the sweep's lock while it is open.
 
+    `found_bytes` is how long the ledger was when the lock was taken.
     Raises LedgerError when another process holds the lock, or the folder cannot be written.
     """
 
@@ -110,6 +116,7 @@ class Ledger:
         try:
             self.sweep.folder.mkdir(parents=True, exist_ok=True)
             self._lock = _take_lock(self.sweep)
+            self.found_bytes = size(self.sweep)
             self._ledger = _open_for_append(self.sweep.ledger)
             self._curves = _open_for_append(self.sweep.curves)
         except OSError as error:

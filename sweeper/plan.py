@@ -74,6 +74,7 @@ class Plan:
     pack: int
     estimate: Estimate
     warnings: tuple[Problem, ...]
+    ledger_bytes: int  # how long the ledger was when this was planned
 
     def of(self, *fates: Fate) -> list[Planned]:
         return [item for item in self.items if item.fate in fates]
@@ -92,12 +93,13 @@ def make(sweep: Sweep, trainer: Trainer | None, results: Path, rerun: Rerun = Re
         raise SpecError(*problems)
     points = configurations(sweep, trainer.defaults or {} if trainer else {})
     configs, trials = _trials(sweep, trainer, points.points)
+    ledger_bytes = ledger.size(SweepDir(results, sweep.name))
     own = ledger.read(SweepDir(results, sweep.name))
     items = tuple(_planned(trials, own, rerun, results, sweep.name))
     pack = sweep.resources.pack or 1
     estimate = _estimate(items, own, sweep, SweepDir(results, sweep.name))
     warnings = _idle_settings(sweep, trainer, trials) + _not_built_yet(sweep)
-    return Plan(sweep, items, configs, dict(points.removed), points.complete, pack, estimate, warnings)
+    return Plan(sweep, items, configs, dict(points.removed), points.complete, pack, estimate, warnings, ledger_bytes)
 
 
 def unknown_metrics(sweep: Sweep, trainer: Trainer) -> list[Problem]:

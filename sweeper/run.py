@@ -18,8 +18,8 @@ from sweeper import ledger, provenance, tracking
 from sweeper.errors import Exit, LedgerError, Problem, UsageError
 from sweeper.ledger import History, Ledger, SweepDir
 from sweeper.mirrored import Mirrored
-from sweeper.plan import Plan
-from sweeper.schedule import Source, gpu_share, gpus_here, run_in_process
+from sweeper.plan import Fate, Plan
+from sweeper.schedule import Source, check_cpus, cpus_here, gpu_share, gpus_here, run_in_process
 from sweeper.session import Session, interruptible
 from sweeper.spec import Sweep
 from sweeper.tracking import Mirror
@@ -68,6 +68,7 @@ def check(sweep: Sweep, options: Options) -> None:
         _check_reachable(options.address)
     else:
         gpu_share(sweep.resources.gpu, gpus_here(), sweep.place("resources.gpu"))
+        check_cpus(sweep.resources.cpu, cpus_here(), sweep.place("resources.cpu"))
     _check_writable(options.results / sweep.name)
 
 
@@ -77,11 +78,16 @@ def run(plan: Plan, trainer: Trainer, options: Options, console: Console) -> Fin
     sweep_dir = SweepDir(options.results, plan.sweep.name)
     made = provenance.session(provenance.command_line())
     with Ledger(sweep_dir) as book:
+        if book.found_bytes != plan.ledger_bytes:
+            hint = "run the same command again"
+            raise LedgerError(
+                Problem("another run wrote to it since this one was planned", str(sweep_dir.ledger), hint=hint)
+            )
         history = ledger.read(sweep_dir, curves=True)
         mirror = mirror_of(plan.sweep, sweep_dir, str(made["commit"]))
         records: dict[str, Record] = {}
         metrics = headline_metrics(plan, trainer)
-        screen = screens.Screen(console, len(plan.to_run), metrics, options.quiet)
+        screen = screens.Screen(console, len(plan.of(Fate.RUN, Fate.REUSED)), metrics, options.quiet)
         session = Session(
             plan, book, trainer.target, str(made["commit"]), history, (screen, mirror), screen.say, records
         )
@@ -166,7 +172,7 @@ def _work(source: Source, sweep: Sweep, options: Options, sweep_dir: SweepDir) -
     from sweeper.schedule_ray import Share, run_on_ray  # here, not above: importing Ray takes a second
 
     at_once = options.max_concurrent or resources.max_concurrent
-    share = Share(resources.cpu, resources.gpu, sweep.place("resources.gpu"), at_once)
+    share = Share(resources.cpu, resources.gpu, sweep.place("resources"), at_once)
     run_on_ray(source, share, options.address, sweep_dir.folder.resolve())
 
 

@@ -82,3 +82,10 @@ def gpu_share(wanted: float | None, available: float, place: str) -> float:
         hint = "set resources.gpu to 0 or auto, or give --address of a cluster that has some"
         raise UsageError(Problem("more GPUs asked for than there are", place, "resources.gpu", found, hint=hint))
     return wanted
+
+
+def check_cpus(wanted: float, available: float, place: str) -> None:
+    """Raise UsageError when no machine has the cores that a pack asks for: it would wait for ever."""
+    if wanted > available:
+        found = f"{wanted:g}, and {available:g} here"
+        raise UsageError(Problem("more CPU cores asked for than there are", place, "resources.cpu", found))

@@ -36,18 +36,21 @@ from ray.tune.search import Searcher
 
 from sweeper import attempt
 from sweeper.errors import Problem, ScheduleError, SweeperError, UsageError
-from sweeper.schedule import Pack, Source, gpu_share
+from sweeper.schedule import Pack, Source, check_cpus, cpus_here, gpu_share
 
 HEARTBEAT_S = 1.0  # a worker answers at least this often, so that a stop is heard while a long step runs
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What a pack gets. `gpu` None: one GPU where there is one. `max_concurrent` None: as many packs as fit."""
+    """What a pack gets, and where the file says so.
+
+    `gpu` None: one GPU where there is one. `max_concurrent` None: as many packs as fit.
+    """
 
     cpu: float
     gpu: float | None
-    gpu_place: str
+    place: str
     max_concurrent: int | None
 
 
@@ -76,7 +79,7 @@ def _connect(address: str | None) -> None:
         if address:
             ray.init(address=address, **quiet)
         else:
-            ray.init(address="local", include_dashboard=False, **quiet)
+            ray.init(address="local", num_cpus=cpus_here(), include_dashboard=False, **quiet)
     except Exception as error:
         hint = "start one with `ray start --head`, or leave --address and RAY_ADDRESS out"
         if address:
@@ -87,7 +90,9 @@ def _connect(address: str | None) -> None:
 
 
 def _tune(source: Source, share: Share, storage: Path, handlers: dict[signal.Signals, Any]) -> None:
-    gpus = gpu_share(share.gpu, float(ray.cluster_resources().get("GPU", 0)), share.gpu_place)
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    gpus = gpu_share(share.gpu, max(float(node.get("GPU", 0)) for node in nodes), share.place)
+    check_cpus(share.cpu, max(float(node.get("CPU", 0)) for node in nodes), share.place)
     tuner = tune.Tuner(
         tune.with_resources(PackTrainable, {"cpu": share.cpu, "gpu": gpus}),
         tune_config=tune.TuneConfig(

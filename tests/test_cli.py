@@ -28,6 +28,7 @@ BAD_FILES = {
     "a setting the trainer lacks": (QUADRATIC.replace("x:", "y:"), ["toy.yaml:6", "y", "no such setting"]),
     "a trainer that is not there": (QUADRATIC.replace("quadratic", "cubic"), ["trainer", "cubic"]),
     "a GPU where there is none": (QUADRATIC + "resources: {gpu: 1}\n", ["toy.yaml:7", "resources.gpu", "0 here"]),
+    "more cores than there are": (QUADRATIC + "resources: {cpu: 4096}\n", ["toy.yaml:7", "resources.cpu", "4096"]),
     "a name that leaves the folder": (QUADRATIC.replace("name: toy", "name: ../toy"), ["toy.yaml:1", "name", "../toy"]),
     "no trainer": (QUADRATIC.replace("trainer: quadratic:train\n", ""), ["trainer", "cvae"]),
     "a method that is not built yet": (QUADRATIC.replace("grid", "tpe") + "budget: {trials: 2}\n", ["method", "tpe"]),
