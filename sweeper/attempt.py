@@ -69,6 +69,7 @@ class Attempt:
     device: str = ""
     step: int = -1
     metrics: dict[str, float] = field(default_factory=dict)
+    ended: bool = False
 
     def report(self, step: int, metrics: Mapping[str, float]) -> None:
         """Take a report of the trainer. Raises to stop it: Cancelled, ContractError, or FloatingPointError."""
@@ -101,7 +102,28 @@ class Attempt:
                 raise FloatingPointError(f"{goal} is {final[goal]} at the end")
         self.end(State.COMPLETED, "", final)
 
+    @contextlib.contextmanager
+    def outcome(self) -> Iterator[None]:
+        """Turn whatever the block raises into the end of this attempt, unless it has ended already."""
+        try:
+            yield
+        except Cancelled:
+            print("cancelled", file=sys.stderr)
+        except FloatingPointError as error:
+            self.end(State.DIVERGED, str(error) or "a value is not finite", _last_finite(error, self.metrics))
+        except ContractError as error:
+            self.end(State.FAILED, f"{CONTRACT}{error}", self.metrics)
+        except (Exception, SystemExit) as error:
+            traceback.print_exc()
+            self.end(State.FAILED, f"{type(error).__name__}: {_one_line(error)}{_place(error)}", self.metrics)
+
     def end(self, state: State, reason: str, metrics: Mapping[str, float]) -> None:
+        if self.ended:
+            return
+        self.ended = True
+        if not self.job.keep:
+            for path in self.job.directory.glob("*.safetensors"):
+                path.unlink(missing_ok=True)
         wall_s = time.perf_counter() - self.began
         job, host = self.job, socket.gethostname()
         steps = max(self.step, 0)
@@ -123,25 +145,12 @@ class Attempt:
 def run(job: Job, send: Callable[[Event], None], cancelled: Callable[[], bool]) -> None:
     """Make the attempt; every outcome is sent as an event, a cancelled attempt sends no end. Raises nothing else."""
     attempt = Attempt(job, send, cancelled)
-    try:
+    with attempt.outcome():
         limit_threads(job.threads)
         function = trainer.load(job.target)
         limit_threads(job.threads)
         attempt.start(device_name())
         attempt.finish(function(job.params, attempt.report, **extras(function, job)))
-    except Cancelled:
-        print("cancelled", file=sys.stderr)
-    except FloatingPointError as error:
-        attempt.end(State.DIVERGED, str(error) or "a value is not finite", _last_finite(error, attempt.metrics))
-    except ContractError as error:
-        attempt.end(State.FAILED, f"{CONTRACT}{error}", attempt.metrics)
-    except (Exception, SystemExit) as error:
-        traceback.print_exc()
-        attempt.end(State.FAILED, f"{type(error).__name__}: {_one_line(error)}{_place(error)}", attempt.metrics)
-    finally:
-        if not job.keep:
-            for path in job.directory.glob("*.safetensors"):
-                path.unlink(missing_ok=True)
 
 
 def limit_threads(threads: int) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from sweeper import attempt
+from sweeper import pack
 from sweeper.attempt import Job
 from sweeper.errors import Problem, UsageError
 from sweeper.trial import Event
@@ -50,13 +50,11 @@ class Source(Protocol):
 def run_in_process(source: Source) -> None:
     """Run packs one after the other until the source is done or cancelled."""
     while not source.is_done() and not source.is_cancelled():
-        pack = source.next_pack()
-        if pack is None:
+        offered = source.next_pack()
+        if offered is None:
             break
-        for job in pack.jobs:
-            with attempt.captured(job.directory / attempt.LOG):
-                attempt.run(job, source.record, source.is_cancelled)
-        source.closed(pack)
+        pack.run(offered.jobs, source.record, source.is_cancelled)
+        source.closed(offered)
 
 
 def gpus_here() -> int:

@@ -34,7 +34,8 @@ import ray
 from ray import tune
 from ray.tune.search import Searcher
 
-from sweeper import attempt
+from sweeper import pack
+from sweeper.attempt import Job, captured
 from sweeper.errors import Problem, ScheduleError, SweeperError, UsageError
 from sweeper.schedule import Pack, Source, check_cpus, cpus_here, gpu_share
 
@@ -62,7 +63,7 @@ def run_on_ray(source: Source, share: Share, address: str | None, folder: Path) 
     """
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)}
     storage = folder / ".ray"  # Tune insists on a place for its own state; nothing is ever read from it
-    with attempt.captured(folder / "ray.log"):
+    with captured(folder / "ray.log"):
         try:
             _connect(address)
             _restore(handlers)
@@ -144,11 +145,11 @@ class PackSearcher(_StaysHere, Searcher):  # type: ignore[misc]
             return Searcher.FINISHED
         if self.max_concurrent is not None and len(self.running) >= self.max_concurrent:
             return None
-        pack = self.source.next_pack()
-        if pack is None:
+        offered = self.source.next_pack()
+        if offered is None:
             return None
-        self.running[trial_id] = pack
-        return {"pack": pack, "path": [str(Path.cwd()), *sys.path[:1]]}
+        self.running[trial_id] = offered
+        return {"pack": offered, "path": [str(Path.cwd()), *sys.path[:1]]}
 
     def on_trial_complete(self, trial_id: str, result: object = None, error: bool = False) -> None:
         self.running.pop(trial_id, None)
@@ -173,7 +174,7 @@ class PackTrainable(tune.Trainable):  # type: ignore[misc]
         for folder in reversed(config["path"]):
             if folder not in sys.path:
                 sys.path.insert(0, folder)
-        self.pack: Pack = config["pack"]
+        self.jobs: tuple[Job, ...] = config["pack"].jobs
         self.events: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self.stopping = threading.Event()
         self.thread: threading.Thread | None = None
@@ -181,7 +182,7 @@ class PackTrainable(tune.Trainable):  # type: ignore[misc]
     def step(self) -> dict[str, Any]:
         if self.thread is None:
             # Not in setup: Tune sets up an actor for a trial and then may give that trial to a free one instead.
-            self.thread = threading.Thread(target=_work, args=(self.pack, self.events, self.stopping), daemon=True)
+            self.thread = threading.Thread(target=_work, args=(self.jobs, self.events, self.stopping), daemon=True)
             self.thread.start()
         events = []
         with contextlib.suppress(queue.Empty):
@@ -203,10 +204,8 @@ class PackTrainable(tune.Trainable):  # type: ignore[misc]
         return {**super().get_auto_filled_metrics(now, *args, **kwargs), "config": {}}
 
 
-def _work(pack: Pack, events: queue.SimpleQueue[Any], stopping: threading.Event) -> None:
-    for job in pack.jobs:
-        with attempt.captured(job.directory / attempt.LOG):
-            attempt.run(job, events.put, stopping.is_set)
+def _work(jobs: tuple[Job, ...], events: queue.SimpleQueue[Any], stopping: threading.Event) -> None:
+    pack.run(jobs, events.put, stopping.is_set)
     events.put(None)
 
 
@@ -228,9 +227,8 @@ class PackCallback(_StaysHere, tune.Callback):  # type: ignore[misc]
         self.source.closed(trial.config["pack"])
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
-        pack = trial.config["pack"]
-        self.source.lost(pack, _why_lost(trial))
-        self.source.closed(pack)
+        self.source.lost(trial.config["pack"], _why_lost(trial))
+        self.source.closed(trial.config["pack"])
 
 
 class StopOnCancel(_StaysHere, tune.Stopper):  # type: ignore[misc]

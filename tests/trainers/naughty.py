@@ -85,3 +85,18 @@ def slow(params, report):
 def writes_a_file(params, report, directory):
     (directory / "note.txt").write_text(f"x = {params['x']}")
     report(1, {"score": 1.0})
+
+
+class Fused:
+    """Trains its members at once; those whose parameter says so do something bad."""
+
+    def train_pack(self, members, report):
+        going = dict.fromkeys(range(len(members)), True)
+        for step in range(1, 4):
+            for index, member in enumerate(members):
+                if going[index]:
+                    score = float("nan") if member["deed"] == "nan" and step == 2 else step * (index + 1)
+                    going[index] = report(index, step, {"score": score})
+            if any(member["deed"] == "raise" for member in members) and step == 2:
+                raise ValueError("one of us is bad")
+        return [{"score": 10.0 * (index + 1)} for index in range(len(members))]
