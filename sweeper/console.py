@@ -59,7 +59,9 @@ def print_plan(console: Console, plan: Plan) -> None:
     """The plan for a person: counts, what each `where` removed, the first and last trials, the price."""
     sweep = plan.sweep
     total = f"{plan.configs} configurations x {len(sweep.seeds)} seeds = {len(plan.items)} trials"
-    console.print(Text.assemble((sweep.name, "bold"), f"  {sweep.method}: ", total if plan.complete else "open-ended"))
+    console.print(
+        Text.assemble((sweep.name, "bold"), f"  {sweep.method}: ", total if plan.complete else _open_ended(plan))
+    )
     for clause, count in plan.removed_by_where.items():
         console.print(f"  where {clause!r} removed {count} configurations")
     for fate in Fate:
@@ -76,6 +78,14 @@ def print_plan(console: Console, plan: Plan) -> None:
         console.print(
             f"  price about {duration(estimate.seconds)}, {hours:.2f} device-hours, {disk:.1f} MB ({estimate.reason})"
         )
+
+
+def _open_ended(plan: Plan) -> str:
+    """Why the list of trials is not complete."""
+    end = f", up to {plan.sweep.budget.trials} trials" if plan.sweep.budget.trials else ""
+    if plan.sweep.method in ("random", "qmc"):
+        return "open-ended: add budget.trials to give it an end"
+    return f"the list is not complete: the searcher adds trials as results come in{end}"
 
 
 def _plan_table(plan: Plan) -> Table:

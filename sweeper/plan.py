@@ -89,10 +89,14 @@ def make(sweep: Sweep, trainer: Trainer | None, results: Path, rerun: Rerun = Re
 
     Without a trainer (an ordinary W&B file) settings are not checked and no result can be known.
     """
-    if trainer and (problems := unknown_metrics(sweep, trainer)):
+    problems = unknown_metrics(sweep, trainer) if trainer else []
+    try:
+        points = configurations(sweep, trainer.defaults or {} if trainer else {})
+        configs, trials = _trials(sweep, trainer, points.points)
+    except SpecError as error:
+        raise SpecError(*problems, *error.problems) from None
+    if problems:
         raise SpecError(*problems)
-    points = configurations(sweep, trainer.defaults or {} if trainer else {})
-    configs, trials = _trials(sweep, trainer, points.points)
     ledger_bytes = ledger.size(SweepDir(results, sweep.name))
     own = ledger.read(SweepDir(results, sweep.name))
     items = tuple(_planned(trials, own, rerun, results, sweep.name))

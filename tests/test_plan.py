@@ -103,3 +103,16 @@ VALUES = st.one_of(st.floats(allow_nan=False, allow_infinity=False), st.integers
 def test_the_quick_key_is_the_documented_key(base: dict[str, object], varied: dict[str, object]) -> None:
     expected = config_key("t", {**base, **varied})  # type: ignore[dict-item]
     assert plan._ConfigKeys("t", base).key(varied) == expected  # type: ignore[arg-type]
+
+
+def test_problems_of_metrics_and_of_settings_are_listed_together(toy: Path) -> None:
+    toy.write_text(QUADRATIC.replace("name: loss", "name: lost").replace("x:", "ex:"))
+    with pytest.raises(SpecError) as caught:
+        make(toy)
+    assert [problem.key for problem in caught.value.problems] == ["metric", "ex"]
+
+
+def test_a_searcher_says_that_the_list_is_not_complete(toy: Path, sweeper: Sweeper) -> None:
+    toy.write_text(QUADRATIC.replace("grid", "tpe") + "budget: {trials: 7}\n")
+    assert "not complete" in sweeper("plan", toy).out
+    assert sweeper("plan", toy, "--json").json()["trials"] is None
