@@ -13,9 +13,7 @@ import math
 import torch
 from torch import Tensor
 
-WEIGHT_FLOOR = (
-    0.05  # the token weights' sum counts as at least this share of the tokens: nothing uncertain, little reward
-)
+WEIGHT_FLOOR = 0.05  # share of the tokens that the weights' sum at least counts as: little uncertain, little reward
 
 
 def log_probabilities(logits_V: Tensor) -> Tensor:
