@@ -53,9 +53,10 @@ def run(
     from rich.text import Text
 
     from sweeper.closing import Commands, print_finished
-    from sweeper.plan import Fate, summary
+    from sweeper.plan import summary
     from sweeper.run import Options, Runner, check, finished_json, headline_metrics, is_mirrored, nothing_to_do
     from sweeper.run import run as run_plan
+    from sweeper.spec import Budget
 
     console = news_console(no_color)
     sweep = load_sweep(file, overrides, console)
@@ -67,10 +68,10 @@ def run(
     if dry_run or trainer is None:
         show_plan(plan, console, as_json)
         return
-    if not plan.complete:
+    if not plan.complete and plan.sweep.budget == Budget():
         hint = "add e.g. `budget: {trials: 50}`"
         raise UsageError(Problem("this search has no end", sweep.place("method"), "budget.trials", hint=hint))
-    if not plan.to_run and not plan.of(Fate.REUSED) and is_mirrored(sweep, results):
+    if plan.is_finished and is_mirrored(sweep, results):
         finished = nothing_to_do(plan, results)
     else:
         if not quiet:

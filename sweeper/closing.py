@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
+import statistics
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -51,7 +53,7 @@ def print_finished(
     console.print(_headline(plan, finished))
     if any(record.ended for record in finished.records):
         console.print()
-        print_configurations(console, finished.records, metrics)
+        print_configurations(console, _ranked(plan, finished.records), metrics)
         console.print()
     _print_failures(console, finished.records, folder)
     if finished.mirrored.behind:
@@ -66,15 +68,29 @@ def print_finished(
         console.print(f"try the failed ones again with: {commands.run('--rerun', 'failed')}", soft_wrap=True)
 
 
+def _ranked(plan: Plan, records: Sequence[Record]) -> Sequence[Record]:
+    """A search with the best configuration first, by its mean; a list that people wrote stays in its order."""
+    if plan.sweep.method in ("grid", "list"):
+        return records
+    goal = plan.sweep.goals[0] if plan.sweep.goals else None
+    values: dict[str, list[float]] = {}
+    for record in records:
+        if goal and record.ended and record.state.is_result and goal.name in record.ended.metrics:
+            values.setdefault(record.trial.config, []).append(record.ended.metrics[goal.name])
+    means = {config: statistics.fmean(of_seeds) for config, of_seeds in values.items()}
+    sign = -1 if goal and goal.maximize else 1
+    return sorted(records, key=lambda record: sign * means.get(record.trial.config, sign * math.inf))
+
+
 def _headline(plan: Plan, finished: Finished) -> Text:
     counts = Counter(record.state for record in finished.records)
     text = Text(f"{plan.sweep.name}: ", "bold")
     if finished.why:
         text.append(f"stopped, {finished.why}; ", "yellow")
-    elif not plan.to_run:
+    elif not finished.trained:
         text.append("nothing to train, every trial is done already; ")
     text.append(", ".join(f"{counts[state]} {state}" for state in State if counts[state]))
-    return text.append(f" in {duration(finished.seconds)}") if plan.to_run else text
+    return text.append(f" in {duration(finished.seconds)}") if finished.trained else text
 
 
 def _print_failures(console: Console, records: Sequence[Record], folder: Path, limit: int = 5) -> None:

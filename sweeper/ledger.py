@@ -13,11 +13,9 @@ line is skipped and counted, never trusted.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import math
 import os
-import socket
 import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -26,6 +24,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from sweeper import lock
 from sweeper.errors import LedgerError, Problem
 from sweeper.trial import Ended, Event, Record, Reported, Started, State, Trial
 
@@ -92,7 +91,7 @@ def read(sweep: SweepDir, *, curves: bool = False) -> History:
     history = History()
     for entry in _entries(sweep.ledger, history):
         _apply(history, entry, sweep)
-    if not holder(sweep):
+    if not lock.holder(sweep.lock):
         _close_open_attempts(history)
     if curves:
         for entry in _entries(sweep.curves, history):
@@ -115,7 +114,7 @@ class Ledger:
     def __enter__(self) -> Ledger:
         try:
             self.sweep.folder.mkdir(parents=True, exist_ok=True)
-            self._lock = _take_lock(self.sweep)
+            self._lock = lock.take(self.sweep.lock)
             self.found_bytes = size(self.sweep)
             self._ledger = _open_for_append(self.sweep.ledger)
             self._curves = _open_for_append(self.sweep.curves)
@@ -141,6 +140,13 @@ class Ledger:
         entry = {"e": "run", "at": time.time(), "pid": os.getpid(), **provenance, "order": [t.key for t in trials]}
         self._write(self._ledger, entry)
         os.fsync(self._ledger)
+
+    def more(self, trials: Iterable[Trial]) -> None:
+        """Add trials to the sweep in mid-run: a searcher proposed them."""
+        trials = list(trials)
+        for trial in trials:
+            self.trial(trial)
+        self._write(self._ledger, {"e": "more", "order": [trial.key for trial in trials]})
 
     def trial(self, trial: Trial) -> None:
         """Describe a trial."""
@@ -186,37 +192,6 @@ def replace_file(path: Path, text: str) -> None:
         raise _cannot_write(path, error) from error
 
 
-def holder(sweep: SweepDir) -> str:
-    """Who holds the sweep's lock right now (`process 12 on host since ...`), or "" when nobody does."""
-    try:
-        handle = os.open(sweep.lock, os.O_RDONLY)
-    except OSError:
-        return ""
-    try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return os.read(handle, 1000).decode(errors="replace").strip()
-    finally:
-        os.close(handle)
-    return ""
-
-
-def _take_lock(sweep: SweepDir) -> int:
-    handle = os.open(sweep.lock, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        # The kernel drops the lock with its process, however that ends: a dead driver's lock is free by itself.
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        who = os.read(handle, 1000).decode(errors="replace").strip()
-        os.close(handle)
-        hint = f"wait for it, or stop it; `sweeper status {sweep.name}` shows how far it is"
-        raise LedgerError(Problem("this sweep is being run already", str(sweep.folder), found=who, hint=hint)) from None
-    os.ftruncate(handle, 0)
-    since = time.strftime("%Y-%m-%d %H:%M:%S")
-    os.write(handle, f"process {os.getpid()} on {socket.gethostname()} since {since}\n".encode())
-    return handle
-
-
 def _open_for_append(path: Path) -> int:
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
     size = os.fstat(handle).st_size
@@ -260,6 +235,8 @@ def _apply(history: History, entry: dict[str, Any], sweep: SweepDir) -> None:
         history.order = entry.pop("order")
         history.runs.append(entry)
         _close_open_attempts(history)
+    elif kind == "more":
+        history.order += entry["order"]
     elif kind == "stop":
         history.runs[-1]["stopped"] = entry
     elif kind == "ledger" and entry["version"] != VERSION:

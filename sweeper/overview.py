@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from sweeper import ledger
+from sweeper import ledger, lock
 from sweeper.ledger import History, SweepDir
 from sweeper.trial import State
 
@@ -37,7 +37,7 @@ def _row(sweep: SweepDir) -> SweepRow:
     counts = Counter(record.state for record in history.planned())
     done = sum(counts[state] for state in State if state.is_result)
     left = counts[State.PENDING] + counts[State.RUNNING]
-    state = "running" if ledger.holder(sweep) else "unfinished" if left else "finished"
+    state = "running" if lock.holder(sweep.lock) else "unfinished" if left else "finished"
     last_at = max(path.stat().st_mtime for path in (sweep.ledger, sweep.curves) if path.exists())
     return SweepRow(sweep.name, state, done, counts[State.FAILED], left, last_at, history.damaged)
 
@@ -76,7 +76,7 @@ def progress(sweep: SweepDir, history: History, now: float) -> Progress:
     counts = Counter(str(record.state) for record in records)
     began = float(history.runs[-1]["at"]) if history.runs else now
     ended = [r.ended for r in records if r.ended and not r.ended.retry and not r.ended.origin and r.ended.at >= began]
-    until = now if (driver := ledger.holder(sweep)) else max((e.at for e in ended), default=now)
+    until = now if (driver := lock.holder(sweep.lock)) else max((e.at for e in ended), default=now)
     pace = len(ended) / (until - began) if ended and until > began else None
     left = counts[State.PENDING] + counts[State.RUNNING]
     bad = [r for r in records if r.state in (State.FAILED, State.DIVERGED) and r.ended]

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from enum import StrEnum
-from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
 from sweeper import ledger
 from sweeper.errors import Problem, SpecError
+from sweeper.family import Family
 from sweeper.ledger import History, SweepDir
 from sweeper.schedule import cpus_here
-from sweeper.spec import Sweep, configurations
-from sweeper.trainer import Trainer, resolve
-from sweeper.trial import Ended, Params, State, Trial, Value, canonical, config_key_of, trial_key
+from sweeper.spec import ADAPTIVE, Sweep, configurations
+from sweeper.trainer import Trainer
+from sweeper.trial import Ended, Params, State, Trial
 
 MAX_PROBLEMS = 20
 
@@ -80,6 +79,13 @@ class Plan:
         return [item for item in self.items if item.fate in fates]
 
     @property
+    def is_finished(self) -> bool:
+        """Whether a run would find nothing to do."""
+        budget = self.sweep.budget.trials
+        searched = self.sweep.method in ADAPTIVE and budget is not None and len(self.items) >= budget
+        return (self.complete or searched) and not self.of(Fate.RUN, Fate.REUSED)
+
+    @property
     def to_run(self) -> list[Trial]:
         return [item.trial for item in self.items if item.fate is Fate.RUN]
 
@@ -90,15 +96,17 @@ def make(sweep: Sweep, trainer: Trainer | None, results: Path, rerun: Rerun = Re
     Without a trainer (an ordinary W&B file) settings are not checked and no result can be known.
     """
     problems = unknown_metrics(sweep, trainer) if trainer else []
+    ledger_bytes = ledger.size(SweepDir(results, sweep.name))
+    own = ledger.read(SweepDir(results, sweep.name))
+    family = Family.of(sweep, trainer)
     try:
         points = configurations(sweep, trainer.defaults or {} if trainer else {})
-        configs, trials = _trials(sweep, trainer, points.points)
+        known = _proposed_before(sweep, family, own) if sweep.method in ADAPTIVE else points.points
+        configs, trials = _trials(sweep, trainer, family, known)
     except SpecError as error:
         raise SpecError(*problems, *error.problems) from None
     if problems:
         raise SpecError(*problems)
-    ledger_bytes = ledger.size(SweepDir(results, sweep.name))
-    own = ledger.read(SweepDir(results, sweep.name))
     items = tuple(_planned(trials, own, rerun, results, sweep.name))
     pack = sweep.resources.pack or 1
     estimate = _estimate(items, own, sweep, SweepDir(results, sweep.name))
@@ -157,11 +165,7 @@ def as_json(plan: Plan) -> dict[str, object]:
     }
 
 
-def _trials(sweep: Sweep, trainer: Trainer | None, points: Iterable[Params]) -> tuple[int, list[Trial]]:
-    base = resolve(trainer, sweep.base) if trainer else dict(sweep.base)
-    keys = _ConfigKeys(trainer.name if trainer else "", base)
-    code = trainer.code if trainer else ""
-    name = trainer.name if trainer else ""
+def _trials(sweep: Sweep, trainer: Trainer | None, family: Family, points: Iterable[Params]) -> tuple[int, list[Trial]]:
     problems: dict[tuple[str, str], Problem] = {}
     trials: list[Trial] = []
     configs = 0
@@ -172,13 +176,25 @@ def _trials(sweep: Sweep, trainer: Trainer | None, points: Iterable[Params]) -> 
                 problems.setdefault((problem.key, problem.found), replace(problem, where=sweep.place(problem.key)))
             if len(problems) >= MAX_PROBLEMS:
                 break
-        key = keys.key(point)
-        trials += [Trial(trial_key(key, s, code), key, s, point, base, name, code) for s in sweep.seeds]
+        trials += family.trials(point)
     if problems:
         raise SpecError(*problems.values())
     if sweep.method in ("random", "qmc") and sweep.budget.trials is not None:
         trials = trials[: sweep.budget.trials]
     return configs, trials
+
+
+def _proposed_before(sweep: Sweep, family: Family, own: History) -> list[Params]:
+    """The points that a searcher proposed in earlier runs and that are points of today's file too, in their order."""
+    space = replace(sweep.space, fixed=family.base)
+    names = [parameter.name for parameter in space.parameters]
+    points: dict[str, Params] = {}
+    for record in own.planned():
+        params = record.trial.params
+        point = space.active({name: params[name] for name in names if name in params})
+        if family.config_key(point) == record.trial.config:
+            points[record.trial.config] = point
+    return list(points.values())
 
 
 def _idle_settings(sweep: Sweep, trainer: Trainer | None, trials: list[Trial]) -> tuple[Problem, ...]:
@@ -190,32 +206,9 @@ def _idle_settings(sweep: Sweep, trainer: Trainer | None, trials: list[Trial]) -
 
 def _not_built_yet(sweep: Sweep) -> tuple[Problem, ...]:
     """What the file asks for and is read and checked, but changes nothing today: said, never dropped in silence."""
-    asked = {"expect": sweep.claims, "constraints": sweep.constraints}
+    asked = {"expect": sweep.claims, "constraints": () if sweep.method in ADAPTIVE else sweep.constraints}
     message = "is checked for form only: judging it is not built yet"
     return tuple(Problem(message, sweep.place(key), key) for key, value in asked.items() if value)
-
-
-class _ConfigKeys:
-    """`trial.config_key` for many configurations that share a base: encodes only what varies (2.5 times faster)."""
-
-    def __init__(self, trainer: str, base: Params) -> None:
-        self.trainer = trainer
-        self.base = {name: _encode(name, base[name]) for name in sorted(base)}
-
-    def key(self, varied: Params) -> str:
-        parts = {**self.base, **{name: _encode(name, value) for name, value in varied.items()}}
-        if len(parts) != len(self.base):
-            parts = {name: parts[name] for name in sorted(parts)}
-        return config_key_of(self.trainer, "{" + ",".join(parts.values()) + "}")
-
-
-def _encode(name: str, value: Value) -> str:
-    return f"{_quoted(name)}:{json.dumps(canonical(value), separators=(',', ':'))}"
-
-
-@lru_cache(maxsize=4096)
-def _quoted(name: str) -> str:
-    return json.dumps(name)
 
 
 def _planned(trials: list[Trial], own: History, rerun: Rerun, results: Path, name: str) -> Iterator[Planned]:

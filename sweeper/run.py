@@ -16,12 +16,15 @@ from rich.console import Console
 from sweeper import console as screens
 from sweeper import ledger, provenance, tracking
 from sweeper.errors import Exit, LedgerError, Problem, UsageError
+from sweeper.family import Family
 from sweeper.ledger import History, Ledger, SweepDir
 from sweeper.mirrored import Mirrored
 from sweeper.plan import Fate, Plan
+from sweeper.proposals import Proposals
 from sweeper.schedule import Source, check_cpus, cpus_here, gpu_share, gpus_here, run_in_process
+from sweeper.search import check as check_search
 from sweeper.session import Session, interruptible
-from sweeper.spec import Sweep
+from sweeper.spec import ADAPTIVE, Sweep
 from sweeper.tracking import Mirror
 from sweeper.trainer import Trainer
 from sweeper.trial import Record, State
@@ -49,10 +52,11 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """How a run ended: exit code, why it stopped early ("" if it did not), the records, the state of the mirror."""
+    """How a run ended: exit code, why it stopped early ("" if it did not), how many trials it trained, all records."""
 
     exit_code: Exit
     why: str
+    trained: int
     records: Sequence[Record]
     mirrored: Mirrored
     seconds: float
@@ -60,8 +64,8 @@ class Finished:
 
 def check(sweep: Sweep, options: Options) -> None:
     """Everything that can be known to fail before anything is created or started. Raises SweeperError."""
-    if sweep.method not in ("grid", "list", "random", "qmc"):
-        _refuse(sweep, "method", sweep.method, "grid, list, random, qmc")
+    if sweep.method in ADAPTIVE:
+        check_search(sweep)
     if sweep.early.type != "none":
         _refuse(sweep, "early_terminate", sweep.early.type, "none")
     if options.runner is Runner.RAY and options.address:
@@ -87,9 +91,11 @@ def run(plan: Plan, trainer: Trainer, options: Options, console: Console) -> Fin
         mirror = mirror_of(plan.sweep, sweep_dir, str(made["commit"]))
         records: dict[str, Record] = {}
         metrics = headline_metrics(plan, trainer)
-        screen = screens.Screen(console, len(plan.of(Fate.RUN, Fate.REUSED)), metrics, options.quiet)
+        screen = screens.Screen(console, _total(plan), metrics, options.quiet)
+        proposals = Proposals(plan.sweep, Family.of(plan.sweep, trainer)) if plan.sweep.method in ADAPTIVE else None
+        watchers = (screen, mirror)
         session = Session(
-            plan, book, trainer.target, str(made["commit"]), history, (screen, mirror), screen.say, records
+            plan, book, trainer.target, str(made["commit"]), history, watchers, screen.say, records, proposals
         )
         mirror.start(_already_known(plan, history))
         with interruptible(session), screen:
@@ -98,7 +104,9 @@ def run(plan: Plan, trainer: Trainer, options: Options, console: Console) -> Fin
         mirrored = mirror.close(MIRROR_GRACE_S)
         code = session.end()
         book.stop(code, "" if mirrored.behind else tracking_uri(plan.sweep, options.results))
-    return Finished(code, session.why_stopped, list(records.values()), mirrored, time.monotonic() - began)
+    return Finished(
+        code, session.why_stopped, session.trained, list(records.values()), mirrored, time.monotonic() - began
+    )
 
 
 def nothing_to_do(plan: Plan, results: Path) -> Finished:
@@ -106,7 +114,7 @@ def nothing_to_do(plan: Plan, results: Path) -> Finished:
     known = ledger.read(SweepDir(results, plan.sweep.name))
     records = [known.records[item.trial.key] for item in plan.items]
     code = Exit.TRIALS_FAILED if any(record.state is State.FAILED for record in records) else Exit.OK
-    return Finished(code, "", records, Mirrored(len(records), 0, ""), 0.0)
+    return Finished(code, "", 0, records, Mirrored(len(records), 0, ""), 0.0)
 
 
 def finished_json(plan: Plan, results: Path, finished: Finished) -> dict[str, object]:
@@ -117,7 +125,7 @@ def finished_json(plan: Plan, results: Path, finished: Finished) -> dict[str, ob
         "exit_code": int(finished.exit_code),
         "stopped": finished.why,
         "trials": len(finished.records),
-        "trained": len(plan.to_run) - states["pending"] - states["running"],
+        "trained": finished.trained,
         "states": dict(states),
         "seconds": round(finished.seconds, 3),
         "results": str(results / plan.sweep.name),
@@ -174,6 +182,13 @@ def _work(source: Source, sweep: Sweep, options: Options, sweep_dir: SweepDir) -
     at_once = options.max_concurrent or resources.max_concurrent
     share = Share(resources.cpu, resources.gpu, sweep.place("resources"), at_once)
     run_on_ray(source, share, options.address, sweep_dir.folder.resolve())
+
+
+def _total(plan: Plan) -> int:
+    """How many trials the run will end, as far as that is known."""
+    planned = len(plan.of(Fate.RUN, Fate.REUSED))
+    budget = plan.sweep.budget.trials
+    return planned if plan.complete or budget is None else planned + max(budget - len(plan.items), 0)
 
 
 def _already_known(plan: Plan, history: History) -> list[Record]:

@@ -8,7 +8,7 @@ import signal
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from types import FrameType
 from typing import Protocol
@@ -18,6 +18,7 @@ from sweeper.attempt import CONTRACT, Job
 from sweeper.errors import Exit
 from sweeper.ledger import History, Ledger, SweepDir
 from sweeper.plan import Fate, Plan
+from sweeper.proposals import Proposals
 from sweeper.schedule import Pack
 from sweeper.trial import Ended, Event, Record, Reported, Started, State, Trial
 
@@ -43,11 +44,13 @@ class Session:
     watchers: tuple[Watcher, ...]
     say: Callable[[str], None]
     records: dict[str, Record]
+    proposals: Proposals | None = None
     waiting: deque[Job] = field(default_factory=deque)
     running: dict[int, Pack] = field(default_factory=dict)
     packs: int = 0
     failures_in_a_row: int = 0
     device_s: float = 0.0
+    trained: int = 0
     began: float = field(default_factory=time.monotonic)
     stopped_by: Exit | None = None
     why_stopped: str = ""
@@ -59,17 +62,13 @@ class Session:
         self.ledger.run(text, provenance, trials, self.history)
         self.records |= {t.key: self.history.records.get(t.key) or Record(t) for t in trials}
         self._adopt()
-        goals = tuple(goal.name for goal in self.plan.sweep.goals)
-        threads = max(1, int(self.plan.sweep.resources.cpu))
-        keep = self.plan.sweep.checkpoints.keep != "none"
-        for trial in self.plan.to_run:
-            attempt = self.records[trial.key].attempt + 1
-            params = {**trial.params, "seed": trial.seed}
-            folder = self.ledger.sweep.trial(trial.key).resolve()
-            self.waiting.append(Job(trial.key, attempt, self.target, params, goals, folder, self.commit, threads, keep))
+        if self.proposals is not None:
+            self.proposals.begin(self.records.values())
+        self._queue(self.plan.to_run)
 
     def next_pack(self) -> Pack | None:
         self._check_budget()
+        self._propose()
         if self.stopped_by is not None or not self.waiting:
             return None
         # A job that was lost with its pack goes alone, so that it cannot take others with it again.
@@ -81,7 +80,7 @@ class Session:
 
     def is_done(self) -> bool:
         self._check_budget()
-        nothing_waits = not self.waiting or self.stopped_by is not None
+        nothing_waits = not (self.waiting or self._may_propose()) or self.stopped_by is not None
         return nothing_waits and not self.running
 
     def is_cancelled(self) -> bool:
@@ -141,6 +140,35 @@ class Session:
         failed = any(record.state is State.FAILED for record in self.records.values())
         return Exit.TRIALS_FAILED if failed else Exit.OK
 
+    def _queue(self, trials: Iterable[Trial]) -> None:
+        sweep = self.plan.sweep
+        goals = tuple(goal.name for goal in sweep.goals)
+        threads, keep = max(1, int(sweep.resources.cpu)), sweep.checkpoints.keep != "none"
+        for trial in trials:
+            attempt = self.records[trial.key].attempt + 1
+            params = {**trial.params, "seed": trial.seed}
+            folder = self.ledger.sweep.trial(trial.key).resolve()
+            self.waiting.append(Job(trial.key, attempt, self.target, params, goals, folder, self.commit, threads, keep))
+
+    def _propose(self) -> None:
+        """Let the searcher add configurations until the next pack is full, within the budget of trials."""
+        budget = self.plan.sweep.budget.trials
+        while self._may_propose() and len(self.waiting) < self.plan.pack:
+            assert self.proposals is not None, "_may_propose"
+            room = None if budget is None else budget - len(self.records)
+            trials = self.proposals.more()[:room]
+            if trials:
+                records = [Record(trial) for trial in trials]
+                self.records |= {record.trial.key: record for record in records}
+                self.proposals.add(records)
+                self.ledger.more(trials)
+                self._queue(trials)
+
+    def _may_propose(self) -> bool:
+        budget = self.plan.sweep.budget.trials
+        room = budget is None or len(self.records) < budget
+        return self.proposals is not None and not self.proposals.exhausted and room and self.stopped_by is None
+
     def _adopt(self) -> None:
         reused = self.plan.of(Fate.REUSED)
         results = self.ledger.sweep.results
@@ -158,6 +186,9 @@ class Session:
             job = next(job for pack in self.running.values() for job in pack.jobs if job.trial == ended.trial)
             self.waiting.append(replace(job, attempt=ended.attempt + 1))
             return
+        self.trained += not ended.origin
+        if self.proposals is not None and not ended.origin:
+            self.proposals.ended(self.records[ended.trial].trial)
         self.failures_in_a_row = self.failures_in_a_row + 1 if ended.state is State.FAILED else 0
         limit = self.plan.sweep.abort.consecutive_failures
         if limit and self.failures_in_a_row >= limit and self.stopped_by is None:
@@ -171,13 +202,13 @@ class Session:
 
     def _check_budget(self) -> None:
         budget = self.plan.sweep.budget
-        if self.stopped_by is not None or not self.waiting:
+        if self.stopped_by is not None or not (self.waiting or self._may_propose()):
             return
         if budget.wall_s is not None and time.monotonic() - self.began >= budget.wall_s:
             self.stopped_by, self.why_stopped = Exit.BUDGET, "the wall-time budget is spent"
         elif budget.device_s is not None and self.device_s >= budget.device_s:
             self.stopped_by, self.why_stopped = Exit.BUDGET, "the device-hours budget is spent"
-        elif budget.trials is not None and self._with_result() >= budget.trials:
+        elif self.proposals is None and budget.trials is not None and self._with_result() >= budget.trials:
             self.stopped_by, self.why_stopped = Exit.BUDGET, "the budget of trials is spent"
 
     def _with_result(self) -> int:

@@ -7,9 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sweeper import ledger, plan, spec, trainer
+from sweeper.family import Family
 from sweeper.ledger import Ledger, SweepDir
+from sweeper.proposals import Proposals
 from sweeper.schedule import run_in_process
 from sweeper.session import Session
+from sweeper.spec import ADAPTIVE
 from sweeper.trial import Event, Trial
 
 
@@ -33,7 +36,9 @@ def opened(file: Path, *overrides: str) -> Iterator[tuple[Session, Notes]]:
     made = plan.make(sweep, found, results)
     notes = Notes()
     with Ledger(SweepDir(results, sweep.name)) as book:
-        session = Session(made, book, found.target, "abc", ledger.read(book.sweep), (notes,), notes.said.append, {})
+        proposals = Proposals(sweep, Family.of(sweep, found)) if sweep.method in ADAPTIVE else None
+        history, say = ledger.read(book.sweep), notes.said.append
+        session = Session(made, book, found.target, "abc", history, (notes,), say, {}, proposals)
         session.begin(sweep.text, {})
         yield session, notes
         book.stop(session.end(), "")

@@ -20,8 +20,21 @@ OWNERS = {
     "torch": set(),
 }
 # Later stages may import earlier ones, never the other way round.
-FLOW = ["errors", "trial", "provenance", "trainer", "spec", "attempt", "schedule", "ledger", "plan"]
-FLOW += ["session", "mirrored", "tracking", "run", "closing", "cli"]
+FLOW = [
+    "errors",
+    "lock",
+    "trial",
+    "provenance",
+    "trainer",
+    "spec",
+    "family",
+    "search",
+    "attempt",
+    "pack",
+    "schedule",
+    "ledger",
+]
+FLOW += ["plan", "proposals", "session", "mirrored", "tracking", "run", "closing", "cli"]
 
 
 def imports(path: Path) -> set[str]:

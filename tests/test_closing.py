@@ -26,7 +26,9 @@ def finished(made: plan.Plan, *states: State, code: Exit = Exit.OK, why: str = "
     records = [Record(item.trial) for item in made.items]
     for record, state in zip(records, states, strict=False):
         record.ended = make_end(record.trial, state, loss=0.5)
-    return Finished(code, why, records, Mirrored(len(states) - behind, behind, "it is down" if behind else ""), 12.0)
+    return Finished(
+        code, why, len(states), records, Mirrored(len(states) - behind, behind, "it is down" if behind else ""), 12.0
+    )
 
 
 def said(made: plan.Plan, end: Finished, width: int = 80) -> str:

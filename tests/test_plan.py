@@ -5,14 +5,11 @@ from typing import Any
 
 import pytest
 from conftest import QUADRATIC, Sweeper
-from hypothesis import given
-from hypothesis import strategies as st
 from runs import train
 
 from sweeper import plan, spec, trainer
 from sweeper.errors import SpecError
 from sweeper.plan import Fate, Plan, Rerun
-from sweeper.trial import config_key
 
 
 def make(file: Path, *overrides: str, rerun: Rerun = Rerun.NOTHING) -> Plan:
@@ -94,15 +91,6 @@ def test_planning_makes_nothing(toy: Path, sweeper: Sweeper) -> None:
     assert sweeper("plan", toy).code == 0
     assert sweeper("run", toy, "--dry-run").code == 0
     assert sorted(Path.cwd().rglob("*")) == before
-
-
-VALUES = st.one_of(st.floats(allow_nan=False, allow_infinity=False), st.integers(), st.booleans(), st.text(), st.none())
-
-
-@given(st.dictionaries(st.text(), VALUES), st.dictionaries(st.text(), VALUES))
-def test_the_quick_key_is_the_documented_key(base: dict[str, object], varied: dict[str, object]) -> None:
-    expected = config_key("t", {**base, **varied})  # type: ignore[dict-item]
-    assert plan._ConfigKeys("t", base).key(varied) == expected  # type: ignore[arg-type]
 
 
 def test_problems_of_metrics_and_of_settings_are_listed_together(toy: Path) -> None:

@@ -1,0 +1,47 @@
+"""A lock file: one process holds it, others are told which, and the kernel frees it when its holder dies."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import time
+from pathlib import Path
+
+from sweeper.errors import LedgerError, Problem
+
+
+def take(path: Path) -> int:
+    """Take the lock and return its open file: closing that frees it. Raises LedgerError naming who holds it."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        # The kernel drops the lock with its process, however that ends: a dead driver's lock is free by itself.
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        who = _words(handle)
+        os.close(handle)
+        hint = f"wait for it, or stop it; `sweeper status {path.parent.name}` shows how far it is"
+        raise LedgerError(Problem("this sweep is being run already", str(path.parent), found=who, hint=hint)) from None
+    os.ftruncate(handle, 0)
+    since = time.strftime("%Y-%m-%d %H:%M:%S")
+    os.write(handle, f"process {os.getpid()} on {socket.gethostname()} since {since}\n".encode())
+    return handle
+
+
+def holder(path: Path) -> str:
+    """Who holds the lock right now (`process 12 on host since ...`), or "" when nobody does."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except OSError:
+        return ""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _words(handle)
+    finally:
+        os.close(handle)
+    return ""
+
+
+def _words(handle: int) -> str:
+    return os.pread(handle, 1000, 0).decode(errors="replace").strip()

@@ -1,0 +1,49 @@
+"""What a searcher adds to a sweep while it runs, and the groups of seeds whose results it learns from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sweeper.family import Family
+from sweeper.search import Search
+from sweeper.sweep import Sweep
+from sweeper.trial import Record, State, Trial
+
+
+class Proposals:
+    """Turns a searcher's points into trials, and tells it of a configuration once all its seeds have ended."""
+
+    def __init__(self, sweep: Sweep, family: Family) -> None:
+        self.family = family
+        self.search = Search(sweep, family.base)
+        self.groups: dict[str, list[Record]] = {}
+        self.exhausted = False
+
+    def begin(self, records: Iterable[Record]) -> None:
+        """Rebuild the searcher from what the ledger holds: results are told, what is to be trained is noted."""
+        for record in records:
+            self.groups.setdefault(record.trial.config, []).append(record)
+        for group in self.groups.values():
+            if not self._tell(group):
+                self.search.note(group[0].trial.varied)
+
+    def more(self) -> list[Trial]:
+        """The trials of a new configuration; none when the searcher has no new point."""
+        point = self.search.ask()
+        self.exhausted = point is None
+        return [] if point is None else self.family.trials(point)
+
+    def add(self, records: list[Record]) -> None:
+        """These are the records of a configuration that was proposed."""
+        self.groups[records[0].trial.config] = records
+
+    def ended(self, trial: Trial) -> None:
+        """A trial has ended for good."""
+        self._tell(self.groups[trial.config])
+
+    def _tell(self, group: list[Record]) -> bool:
+        ends = [record.ended for record in group if record.ended is not None and record.state is not State.PENDING]
+        if len(ends) < len(group):
+            return False
+        self.search.tell(group[0].trial.varied, ends)
+        return True
