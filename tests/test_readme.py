@@ -33,3 +33,9 @@ def test_every_module_that_the_tree_names_is_there() -> None:
 def test_every_sweep_file_of_the_readme_is_valid(block: str, tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text(block)
     assert list(spec.configurations(spec.load(tmp_path / "x.yaml")).points)
+
+
+def test_the_sweep_file_of_the_readme_is_a_file_that_is_there() -> None:
+    shown = re.search(r"search_spaces/weights.yaml`:\n\n```yaml\n(.*?)```", README, re.DOTALL)
+    assert shown is not None
+    assert (ROOT / "search_spaces" / "weights.yaml").read_text().partition("\n")[2] == shown[1]
