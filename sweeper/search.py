@@ -170,7 +170,7 @@ class Search:
             number = coordinate.number(point) if names else coordinate.middle
             if number is None:
                 return None
-            if names or self._wants_all:
+            if (names or self._wants_all) and coordinate.low < coordinate.high:
                 numbers[coordinate.name] = number
         return numbers
 
@@ -240,8 +240,9 @@ def _sampler(sweep: Sweep, told: Sequence[FrozenTrial]) -> BaseSampler:
         if sweep.method == "nsga2":
             return samplers.NSGAIISampler(seed=seed)
         complete = [trial for trial in told if trial.state == _state("COMPLETE")]
-        # CMA-ES keeps its state in the trials that it proposed: in a new study it starts from what the old ones found.
-        return samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False, source_trials=complete or None)
+        # CMA-ES keeps its state in the trials that it proposed: in a new study it starts from the best tenth of them.
+        known = complete if len(complete) >= 10 else None
+        return samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False, source_trials=known)
 
 
 def _state(name: str) -> Any:
@@ -261,6 +262,8 @@ def _distribution(coordinate: Coordinate) -> BaseDistribution:
 
 
 def _suggest(trial: Trial, coordinate: Coordinate) -> float:
+    if coordinate.low == coordinate.high:
+        return coordinate.low
     if coordinate.scale is Scale.ROW:
         return int(trial.suggest_categorical(coordinate.name, range(len(coordinate.rows))))
     if coordinate.integer:
