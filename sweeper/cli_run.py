@@ -56,7 +56,7 @@ def run(
     from sweeper.plan import summary
     from sweeper.run import Options, Runner, check, finished_json, headline_metrics, is_mirrored, nothing_to_do
     from sweeper.run import run as run_plan
-    from sweeper.spec import Budget
+    from sweeper.spec import ADAPTIVE, Budget
 
     console = news_console(no_color)
     sweep = load_sweep(file, overrides, console)
@@ -68,7 +68,7 @@ def run(
     if dry_run or trainer is None:
         show_plan(plan, console, as_json)
         return
-    if not plan.complete and plan.sweep.budget == Budget():
+    if not plan.complete and (sweep.method not in ADAPTIVE or sweep.budget == Budget()):
         hint = "add e.g. `budget: {trials: 50}`"
         raise UsageError(Problem("this search has no end", sweep.place("method"), "budget.trials", hint=hint))
     if plan.is_finished and is_mirrored(sweep, results):
