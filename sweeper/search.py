@@ -87,7 +87,7 @@ class Search:
         """A new point and what the sampler wrote down about it."""
         for _ in range(1 + _REDRAWS[self._sweep.method]):
             with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", module="optuna")
+                warnings.simplefilter("ignore")  # advice to the programmer of a sampler
                 drawn.append(self._study.ask())
                 point = self._suggested(drawn[-1])
             if self._is_new(point):

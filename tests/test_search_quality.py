@@ -9,7 +9,7 @@ from time import process_time
 
 import optuna
 import pytest
-from scipy.stats import mannwhitneyu, ttest_rel
+from scipy.stats import mannwhitneyu, wilcoxon
 from searches import BRANIN, branin, ended, optimized, search, searched
 
 from sweeper.search import Search
@@ -60,7 +60,8 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("method", ["tpe", slow_gp])
 def test_search_beats_drawing_at_random(shared: Path, method: str) -> None:
-    assert ttest_rel(best_found(shared, method), best_at_random(shared), alternative="less").pvalue < 0.05
+    # By ranks: one repetition in ten stays with the wrong kind, in Optuna used directly as well, and hides the mean.
+    assert wilcoxon(best_found(shared, method), best_at_random(shared), alternative="less").pvalue < 0.05
 
 
 @pytest.mark.parametrize("method", ["tpe", slow_gp])
