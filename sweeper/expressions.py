@@ -31,15 +31,15 @@ class UnknownName(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """A condition: its text, the names it reads, and its value for a configuration."""
+    """A condition: its text, the names it reads, and its value for a configuration (`holds`: true or false)."""
 
     text: str
     names: tuple[str, ...]
-    _evaluate: Evaluate = field(repr=False, compare=False)
+    value: Evaluate = field(repr=False, compare=False)
 
     def holds(self, values: Mapping[str, Value]) -> bool:
         """Whether it is true. Raises UnknownName for an absent name, ExpressionError when it has no value."""
-        result = self._evaluate(values)
+        result = self.value(values)
         if not isinstance(result, bool):
             raise ExpressionError("a condition must be true or false, not a number or a text", 1)
         return result

@@ -82,7 +82,7 @@ def _connect(address: str | None) -> None:
         else:
             ray.init(address="local", num_cpus=cpus_here(), include_dashboard=False, **quiet)
     except Exception as error:
-        hint = "start one with `ray start --head`, or leave --address and RAY_ADDRESS out"
+        hint = "does it ask for a token (Ray's default)? then set RAY_AUTH_MODE=token, on this machine too"
         if address:
             raise UsageError(
                 Problem(f"no Ray cluster answers: {error}", "--address", found=address, hint=hint)

@@ -74,7 +74,7 @@ def _sides(text: str) -> tuple[Evaluate, Evaluate] | None:
         return None
     column = orders[0].column - 1
     try:
-        left, right = (condition(side)._evaluate for side in (text[:column], text[column + len(orders[0].text) :]))
+        left, right = (condition(side).value for side in (text[:column], text[column + len(orders[0].text) :]))
     except ExpressionError:
         return None  # the comparison stands in brackets
     return (left, right) if orders[0].text.startswith("<") else (right, left)

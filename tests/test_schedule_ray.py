@@ -8,10 +8,12 @@ import itertools
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -174,3 +176,40 @@ def test_max_concurrent_is_kept(folder: Path, sweeper: Sweeper) -> None:
     assert sweeper("run", "toy.yaml", "reports=2", "--max-concurrent", "1").code == 0
     spans = sorted((e["started_at"], e["at"]) for e in ledger_lines(folder, "end"))
     assert all(first[1] <= second[0] + 0.05 for first, second in itertools.pairwise(spans))
+
+
+@pytest.fixture
+def cluster() -> Iterator[str]:
+    """A Ray cluster of one node on loopback, as `ray start` makes it: it asks for Ray's token."""
+    ray = str(Path(sys.executable).with_name("ray"))
+    words = ["--head", "--node-ip-address=127.0.0.1", "--port=6399", "--num-cpus=2", "--include-dashboard=false"]
+    # `--block` ends its own processes when it is told to end; `ray stop` would end every Ray on this machine.
+    with subprocess.Popen(
+        [ray, "start", *words, "--disable-usage-stats", "--block"], stdout=subprocess.DEVNULL
+    ) as head:
+        wait_for_port(6399)
+        yield "127.0.0.1:6399"
+        head.terminate()
+
+
+def wait_for_port(port: int) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            assert time.monotonic() < deadline, "the cluster did not start"
+            time.sleep(0.1)
+        else:
+            return
+
+
+def test_a_cluster_that_is_there_is_used_and_left_running(folder: Path, sweeper: Sweeper, cluster: str) -> None:
+    (folder / "toy.yaml").write_text(SLOW.replace("5, 6, 7, 8", "5"))
+    for x in (1, 2):
+        said = sweeper("run", "toy.yaml", "reports=2", f"x={x}", "--address", cluster, RAY_AUTH_MODE="token")
+        assert said.code == 0, said.err
+    refused = sweeper("run", "toy.yaml", "--address", cluster, RAY_AUTH_MODE="disabled")
+    assert (refused.code, "RAY_AUTH_MODE=token" in refused.err) == (2, True)
+    unserved = sweeper("run", "toy.yaml", "resources.gpu=1", "--address", cluster, RAY_AUTH_MODE="token")
+    assert (unserved.code, "more GPUs" in unserved.err) == (2, True)
