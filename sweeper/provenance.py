@@ -58,26 +58,26 @@ def code_digest(module: str, path: Path) -> str:
     Nothing is imported: names are looked up as files beside the trainer's top-level package.
     """
     digest = hashlib.sha256()
-    for name, source in sorted(_project_sources(module, path).items()):
+    for name, tree in sorted(_project_modules(module, path).items(), key=lambda item: item[0]):
         digest.update(f"{name}\0".encode())
-        digest.update("\n".join(_tree_lines(_parse(source))).encode())
+        digest.update("\n".join(_tree_lines(tree)).encode())
     return digest.hexdigest()[:12]
 
 
-def _project_sources(module: str, path: Path) -> dict[str, bytes]:
+def _project_modules(module: str, path: Path) -> dict[str, ast.Module]:
     depth = len(module.split(".")) + (path.name == "__init__.py")
     root = path.parents[depth - 1]
     installed = "site-packages" in root.parts or "dist-packages" in root.parts
-    found: dict[str, bytes] = {}
+    found: dict[str, ast.Module] = {}
     waiting = [module]
     while waiting:
         name = waiting.pop()
         file = _file_of(root, name)
         if name in found or file is None or (installed and name.split(".")[0] != module.split(".")[0]):
             continue
-        found[name] = file.read_bytes()
+        found[name] = _parse(file.read_bytes())
         package = name if file.name == "__init__.py" else name.rpartition(".")[0]
-        waiting.extend(_imported_names(_parse(found[name]), package))
+        waiting.extend(_imported_names(found[name], package))
     return found
 
 

@@ -17,6 +17,7 @@ import importlib
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,9 @@ def resolve(trainer: Trainer, params: Params) -> dict[str, Value]:
     return {**(trainer.defaults or {}), **params}
 
 
+@cache
 def _bundled(name: str) -> Trainer:
+    """Described once a process: the digest of its code takes 80 ms, and `validate` may ask for a hundred files."""
     config = importlib.import_module(f"sweeper.{name}.config")
     module = BUNDLED[name].partition(":")[0]
     source = Path(str(config.__file__)).with_name("train.py")

@@ -35,7 +35,7 @@ def test_a_package_is_followed_through_relative_imports(tmp_path: Path) -> None:
     (package / "train.py").write_text("from .parts import f\nfrom pack import more\n")
     (package / "parts.py").write_text("f = 1\n")
     (package / "more.py").write_text("g = 1\n")
-    found = provenance._project_sources("pack.train", package / "train.py")
+    found = provenance._project_modules("pack.train", package / "train.py")
     assert set(found) == {"pack", "pack.train", "pack.parts", "pack.more"}
 
 
