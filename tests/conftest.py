@@ -14,6 +14,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+# Before anything imports torch: two busy processes with a thread a core each are many times slower than with one.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # On a busy machine the first example of a test can take longer than Hypothesis likes: that is not what we test.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")

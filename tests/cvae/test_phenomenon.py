@@ -14,13 +14,21 @@ def finals(**params):
     return [train(settings | {"seed": seed}, lambda step, metrics: None) for seed in SEEDS]
 
 
-def test_on_ordered_sum_the_divergence_turns_a_collapsed_model_into_an_aligned_one():
-    shared = {"task__name": "ordered_sum", "loss__beta": 1.0}
-    without = finals(**shared, train__steps=800)
-    with_it = finals(**shared, train__steps=1200, loss__inter_latent_divergence_weight=1.0)
-    assert all(metrics["task_accuracy"] >= 0.985 for metrics in without + with_it)
-    assert all(metrics["alignment"] < 0.27 for metrics in without)
-    assert sum(metrics["alignment"] > 0.9 for metrics in with_it) >= 2, [m["alignment"] for m in with_it]
+# 2 000 steps: with 1 200 the learning rate falls too early, and rounding (one thread or two) decided between alignments of
+# 0.75 and 1.00. With 2 000, six seeds of six reached 1.00.
+ORDERED_SUM = {"task__name": "ordered_sum", "loss__beta": 1.0, "train__steps": 2000}
+
+
+def test_on_ordered_sum_a_model_without_the_divergence_collapses():
+    found = finals(**ORDERED_SUM)
+    assert all(metrics["task_accuracy"] >= 0.985 for metrics in found)
+    assert all(metrics["alignment"] < 0.27 for metrics in found)
+
+
+def test_on_ordered_sum_the_divergence_aligns_latents_with_strategies():
+    found = finals(**ORDERED_SUM, loss__inter_latent_divergence_weight=1.0)
+    assert all(metrics["task_accuracy"] >= 0.985 for metrics in found)
+    assert sum(metrics["alignment"] > 0.9 for metrics in found) >= 2, [m["alignment"] for m in found]
 
 
 def test_on_the_implicit_detour_latents_become_exclusive_and_mean_nothing():
