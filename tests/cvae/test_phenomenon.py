@@ -14,8 +14,8 @@ def finals(**params):
     return [train(settings | {"seed": seed}, lambda step, metrics: None) for seed in SEEDS]
 
 
-# 2 000 steps: with 1 200 the learning rate falls too early, and rounding (one thread or two) decided between alignments of
-# 0.75 and 1.00. With 2 000, six seeds of six reached 1.00.
+# 2 000 steps: with 1 200 the learning rate falls too early, and rounding (one thread or two) decided between alignments
+# of 0.75 and 1.00. With 2 000, six seeds of six reached 1.00.
 ORDERED_SUM = {"task__name": "ordered_sum", "loss__beta": 1.0, "train__steps": 2000}
 
 
