@@ -415,7 +415,9 @@ class Server:
 
     def start(self) -> None:
         call = f"serve({store_uri(self.folder)!r}, {artifact_root(self.folder)!r}, '127.0.0.1', {self.port})"
-        command = [sys.executable, "-c", f"from sweeper.tracking import serve; {call}"]
+        # A shell's background job is started with Ctrl-C ignored, and so is all that a test starts from there.
+        hear = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+        command = [sys.executable, "-c", f"{hear}; from sweeper.tracking import serve; {call}"]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         assert self.process.stdout.readline() == f"{self.address}\n"
