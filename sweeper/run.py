@@ -88,7 +88,7 @@ def run(plan: Plan, trainer: Trainer, options: Options, console: Console) -> Fin
                 Problem("another run wrote to it since this one was planned", str(sweep_dir.ledger), hint=hint)
             )
         history = ledger.read(sweep_dir, curves=True)
-        mirror = mirror_of(plan.sweep, sweep_dir, str(made["commit"]))
+        mirror = Mirror(*mirror_arguments(plan.sweep, sweep_dir, str(made["commit"])))
         records: dict[str, Record] = {}
         metrics = headline_metrics(plan, trainer)
         screen = screens.Screen(console, _total(plan), metrics, options.quiet)
@@ -147,11 +147,6 @@ def is_mirrored(sweep: Sweep, results: Path) -> bool:
 def tracking_uri(sweep: Sweep, results: Path) -> str:
     """Where the sweep is mirrored."""
     return sweep.tracking.uri or tracking.store_uri(results)
-
-
-def mirror_of(sweep: Sweep, sweep_dir: SweepDir, commit: str) -> Mirror:
-    """The mirror of a sweep, not started."""
-    return Mirror(*mirror_arguments(sweep, sweep_dir, commit))
 
 
 def mirror_arguments(sweep: Sweep, sweep_dir: SweepDir, commit: str) -> tuple[str, str, str, str, dict[str, str]]:
