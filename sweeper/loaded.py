@@ -1,0 +1,126 @@
+"""One sweep's results as an object: its tables, its file as last run, and what its metrics mean.
+
+Only the results folder is read. Nothing in it is ever imported or executed: what a trainer of one's own says of its
+metrics is therefore not known here, only what the bundled one says.
+"""
+
+from __future__ import annotations
+
+import html
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from sweeper import results, spec, trainer
+from sweeper.errors import SweeperError
+from sweeper.ledger import History, SweepDir
+from sweeper.trial import Record, State
+
+if TYPE_CHECKING:
+    from sweeper.spec import Sweep
+
+HEADLINES = 3  # metrics of the trainer worth a picture, beside the goals
+
+
+@dataclass(frozen=True)
+class SweepResults:
+    """The results of one sweep, read from its folder as they are asked for and then kept."""
+
+    folder: SweepDir
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @cached_property
+    def history(self) -> History:
+        """What the ledger says, without the curves."""
+        return results.history(self.folder)
+
+    @cached_property
+    def records(self) -> list[Record]:
+        """Every trial of the sweep with its curve, in the order of the plan."""
+        return results.history(self.folder, curves=True).planned()
+
+    @cached_property
+    def trials(self) -> pd.DataFrame:
+        """One row a trial: state, reason, seed, every parameter, every final metric, provenance."""
+        return results.trials(self.folder, self.history)
+
+    @cached_property
+    def configs(self) -> pd.DataFrame:
+        """One row a configuration: parameters, and of each metric mean, std, 95 % interval and n over its seeds."""
+        return results.configs(self.folder, self.history)
+
+    @cached_property
+    def curves(self) -> pd.DataFrame:
+        """One row a trial, step and metric."""
+        return results.curves(self.folder, results.history(self.folder, curves=True))
+
+    @cached_property
+    def sweep(self) -> Sweep | None:
+        """The sweep file as last run; None where it is gone or no longer valid. The tables do without it."""
+        try:
+            return spec.load(self.folder.spec)
+        except SweeperError:
+            return None
+
+    @cached_property
+    def varied(self) -> list[str]:
+        """The parameters that have more than one value, as columns of the tables, in the order of the file."""
+        return varied(self.history.planned())
+
+    @cached_property
+    def metrics(self) -> list[str]:
+        """The final metrics that any trial has, the ones worth a picture first: the goals, then the headlines."""
+        there = results.metric_names(self.history.planned())
+        goals = [goal.name for goal in self.sweep.goals] if self.sweep else []
+        first = [*goals, *list(self.descriptions)[:HEADLINES]]
+        return list(dict.fromkeys([*(name for name in first if name in there), *there]))
+
+    @property
+    def headlines(self) -> list[str]:
+        """The metrics that are shown unless others are asked for; the first three where nobody named any."""
+        goals = [goal.name for goal in self.sweep.goals] if self.sweep else []
+        chosen = {*goals, *list(self.descriptions)[:HEADLINES]}
+        return [name for name in self.metrics if name in chosen] or self.metrics[:HEADLINES]
+
+    @cached_property
+    def descriptions(self) -> Mapping[str, str]:
+        """What each metric means, in a line, as far as the bundled trainer declares it."""
+        names = {record.trial.trainer for record in self.history.planned()}
+        described = [trainer.find(name).metrics or {} for name in names if name in trainer.BUNDLED]
+        return described[0] if described else {}
+
+    def maximize(self, metric: str) -> bool | None:
+        """Whether more of a metric is better; None where the sweep has no such goal."""
+        goals = self.sweep.goals if self.sweep else ()
+        return next((goal.maximize for goal in goals if goal.name == metric), None)
+
+    def _repr_html_(self) -> str:
+        """In a notebook: the name, the counts, and the table of configurations."""
+        states = Counter(record.state for record in self.history.planned())
+        counts = ", ".join(f"{states[state]} {state}" for state in State if states[state])
+        shown = [*self.varied, *(f"{name}.{part}" for name in self.headlines for part in ("mean", "std", "n"))]
+        table = self.configs[shown].to_html(index=False, max_rows=30, float_format="{:.4g}".format, na_rep="", border=0)
+        return f"<p><b>{html.escape(self.name)}</b>: {counts or 'no trials'}</p>{table}"
+
+
+def load(folder: Path) -> SweepResults:
+    """The results of the sweep in RESULTS/NAME. Raises UsageError where there is none."""
+    whole = folder.resolve()
+    loaded = SweepResults(SweepDir(whole.parent, whole.name))
+    _ = loaded.history
+    return loaded
+
+
+def varied(records: Sequence[Record]) -> list[str]:
+    """The columns of the parameters that vary and have more than one value, in the order of the file."""
+    names = dict.fromkeys(name for record in records for name in record.trial.varied)
+    values = {name: {repr(record.trial.params.get(name)) for record in records} for name in names}
+    return [results.parameter_column(name) for name in names if len(values[name]) > 1]
