@@ -16,7 +16,7 @@ OWNERS = {
     "rich": {"console", "train_alone", "samples", "status", "cli_results", "closing", "run", "cli_run", "cli_output"},
     "ray": {"schedule_ray"},
     "mlflow": {"tracking", "ui"},
-    "optuna": {"search"},
+    "optuna": {"search", "peers", "study"},
     "torch": set(),
 }
 # Later stages may import earlier ones, never the other way round.
@@ -29,6 +29,8 @@ FLOW = [
     "spec",
     "family",
     "search",
+    "peers",
+    "pruning",
     "attempt",
     "pack",
     "schedule",
