@@ -7,11 +7,13 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from sweeper.parameters import Complaint
-from sweeper.section_keys import Condition, Keys, NotNegative, Pair, Plain
+from sweeper.section_keys import Condition, Keys, NotNegative, Plain
 from sweeper.trial import canonical
 
-KINDS = ("within", "typical", "best", "compare", "equivalent", "monotone", "against")
+KINDS = ("within", "typical", "mean", "best", "share", "compare", "equivalent", "monotone", "against")
 _ONLY_WITH_COMPARE = ("effect", "min_gain", "margin")
+Ends = Annotated[list[float | None], Field(min_length=2, max_length=2)]
+Part = Annotated[float, Field(ge=0, le=1)]
 
 
 class BestKeys(Keys):
@@ -19,6 +21,22 @@ class BestKeys(Keys):
 
     at_least: float | None = Field(None, description="The best is at least this.", examples=[0.9])
     at_most: float | None = Field(None, description="The best is at most this.", examples=[0.3])
+
+
+class MeanKeys(Keys):
+    """What the mean of every configuration reaches."""
+
+    at_least: float | None = Field(None, description="Every mean is at least this.", examples=[0.975])
+    at_most: float | None = Field(None, description="Every mean is at most this.", examples=[0.3])
+
+
+class ShareKeys(Keys):
+    """How many of the configurations lie beyond a value."""
+
+    above: float | None = Field(None, description="Counted are those of at least this.", examples=[0.9])
+    below: float | None = Field(None, description="Counted are those of at most this.", examples=[0.3])
+    at_least: Part | None = Field(None, description="They are at least this share of all.", examples=[0.8])
+    at_most: Part | None = Field(None, description="They are at most this share of all.", examples=[0.1])
 
 
 class EquivalentKeys(Keys):
@@ -49,12 +67,22 @@ class ClaimKeys(Keys):
         None, description="Only configurations where this holds.", examples=["loss.beta > 0"]
     )
     alpha: Annotated[float, Field(gt=0, lt=1)] = Field(0.05, description="Significance level.", examples=[0.05])
-    within: Pair | None = Field(None, description="All values lie in this interval.", examples=[[0.975, 1.0]])
-    typical: Pair | None = Field(None, description="Both quartiles lie in this interval.", examples=[[0.985, 1.0]])
+    family: str = Field("", description="Claims of one family are corrected together (Holm).", examples=["jsd"])
+    within: Ends | None = Field(
+        None, description="All values lie in this interval; null for an open end.", examples=[[0.975, 1.0]]
+    )
+    typical: Ends | None = Field(
+        None, description="Both quartiles lie in this interval; null for an open end.", examples=[[0.985, 1.0]]
+    )
+    mean: MeanKeys | None = Field(None, description="What every mean reaches.", examples=[{"at_least": 0.975}])
+    share: ShareKeys | None = Field(
+        None, description="How many reach a value.", examples=[{"above": 0.9, "at_least": 0.8}]
+    )
     best: BestKeys | None = Field(None, description="What the best reaches.", examples=[{"at_least": 0.9}])
     compare: dict[str, Annotated[list[Plain], Field(min_length=2, max_length=2)]] | None = Field(
         None,
-        description="A parameter and two values: the first against the second, paired by configuration and seed.",
+        description="A parameter and two values: the first against the second, paired by configuration and seed. "
+        "Several parameters change together.",
         examples=[{"loss.inter_latent_divergence_weight": [1, 0]}],
     )
     effect: Literal["greater", "less", "not_lower", "not_higher"] | None = Field(
@@ -90,15 +118,20 @@ class ClaimKeys(Keys):
 
     def _check(self, kind: str) -> None:
         for interval in (self.within, self.typical):
-            if interval and interval[0] > interval[1]:
+            if interval and _is_empty(*interval):
                 raise Complaint("the interval is empty", kind, found=str(interval), allowed="[low, high]")
-        if self.best and (self.best.at_least is None) == (self.best.at_most is None):
-            raise Complaint("one bound is needed", "best", allowed="at_least or at_most")
-        for mapping, key in ((self.compare, "compare"), (self.monotone, "monotone")):
-            if mapping is not None and len(mapping) != 1:
-                raise Complaint("exactly one parameter is needed", key, found=", ".join(mapping) or "none")
-        if self.compare and len({repr(canonical(value)) for pair in self.compare.values() for value in pair}) == 1:
-            raise Complaint("the two values are the same", "compare")
+        for bounds, key in ((self.best, "best"), (self.mean, "mean"), (self.share, "share")):
+            if bounds and (bounds.at_least is None) == (bounds.at_most is None):
+                raise Complaint("one bound is needed", key, allowed="at_least or at_most")
+        if self.share and self.share.above is None and self.share.below is None:
+            raise Complaint("nothing says which are counted", "share", allowed="above, below, or both")
+        if self.compare is not None and not self.compare:
+            raise Complaint("at least one parameter is needed", "compare")
+        if self.monotone is not None and len(self.monotone) != 1:
+            raise Complaint("exactly one parameter is needed", "monotone", found=", ".join(self.monotone) or "none")
+        for pair in (self.compare or {}).values():
+            if len({repr(canonical(value)) for value in pair}) == 1:
+                raise Complaint("the two values are the same", "compare")
         self._check_effect(kind)
 
     def _check_effect(self, kind: str) -> None:
@@ -114,3 +147,7 @@ class ClaimKeys(Keys):
             raise Complaint(
                 "min_gain goes with greater and less", "min_gain", hint="margin: goes with not_lower, not_higher"
             )
+
+
+def _is_empty(low: float | None, high: float | None) -> bool:
+    return (low is None and high is None) or (low is not None and high is not None and low > high)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sweeper.expressions import Expression, condition
-from sweeper.trial import Value, canonical
+from sweeper.trial import Params, canonical
 
 if TYPE_CHECKING:
     from sweeper.claim_keys import ClaimKeys
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Within:
-    """All values lie in [low, high]."""
+    """Every configuration's mean (every trial's value) lies in [low, high]; an end may be infinite."""
 
     low: float
     high: float
@@ -23,7 +25,7 @@ class Within:
 
 @dataclass(frozen=True, slots=True)
 class Typical:
-    """Both quartiles lie in [low, high]."""
+    """Both quartiles lie in [low, high]; an end may be infinite."""
 
     low: float
     high: float
@@ -38,15 +40,32 @@ class Best:
 
 
 @dataclass(frozen=True, slots=True)
+class Mean:
+    """Every configuration's mean (the mean of all trials) reaches a bound; exactly one is given."""
+
+    at_least: float | None
+    at_most: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """The share of configurations (trials) whose mean (value) lies in [low, high] reaches a bound; one is given."""
+
+    low: float
+    high: float
+    at_least: float | None
+    at_most: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Compare:
-    """`first` against `second` of one parameter, paired by configuration and seed.
+    """The settings `first` against the settings `second`, all others and the seed being equal.
 
     `effect` is greater or less (by at least `min_gain`), not_lower or not_higher (by at most `margin`).
     """
 
-    parameter: str
-    first: Value
-    second: Value
+    first: Params
+    second: Params
     effect: str
     min_gain: float
     margin: float
@@ -76,12 +95,15 @@ class Against:
     tolerance: float
 
 
-Test = Within | Typical | Best | Compare | Equivalent | Monotone | Against
+Test = Within | Typical | Mean | Best | Share | Compare | Equivalent | Monotone | Against
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One claim: `test` on `metric`, over `configs` (means) or `trials`, where `where` holds, at level `alpha`."""
+    """One claim: `test` on `metric`, over `configs` (means) or `trials`, where `where` holds, at level `alpha`.
+
+    Claims of one `family` (""  is none) are corrected together: none of them passes falsely, with 1 - alpha.
+    """
 
     name: str
     metric: str
@@ -89,21 +111,31 @@ class Claim:
     where: Expression | None
     alpha: float
     test: Test
+    family: str = ""
+
+    @property
+    def kind(self) -> str:
+        """The key of the claim in the file: within, compare, ..."""
+        return type(self.test).__name__.lower()
 
 
 def claim(keys: ClaimKeys) -> Claim:
     """The record of a validated claim."""
     where = condition(keys.where) if keys.where is not None else None
-    return Claim(keys.name, keys.metric, keys.over, where, keys.alpha, _test(keys))
+    return Claim(keys.name, keys.metric, keys.over, where, keys.alpha, _test(keys), keys.family)
 
 
 def _test(keys: ClaimKeys) -> Test:
     if keys.within:
-        return Within(*keys.within)
+        return Within(*_ends(keys.within))
     if keys.typical:
-        return Typical(*keys.typical)
+        return Typical(*_ends(keys.typical))
+    if keys.mean:
+        return Mean(keys.mean.at_least, keys.mean.at_most)
     if keys.best:
         return Best(keys.best.at_least, keys.best.at_most)
+    if keys.share:
+        return Share(*_ends((keys.share.above, keys.share.below)), keys.share.at_least, keys.share.at_most)
     if keys.equivalent:
         return Equivalent(keys.equivalent.to, keys.equivalent.margin)
     if keys.monotone:
@@ -112,6 +144,10 @@ def _test(keys: ClaimKeys) -> Test:
     if keys.against:
         return Against(Path(keys.against.table), keys.against.tolerance)
     assert keys.compare is not None
-    [(parameter, (first, second))] = keys.compare.items()
-    effect, gain, margin = keys.effect or "greater", keys.min_gain or 0.0, keys.margin or 0.0
-    return Compare(parameter, canonical(first), canonical(second), effect, gain, margin)
+    first, second = ({name: canonical(pair[side]) for name, pair in keys.compare.items()} for side in (0, 1))
+    return Compare(first, second, keys.effect or "greater", keys.min_gain or 0.0, keys.margin or 0.0)
+
+
+def _ends(pair: Sequence[float | None]) -> tuple[float, float]:
+    low, high = pair
+    return -math.inf if low is None else low, math.inf if high is None else high

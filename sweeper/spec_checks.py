@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sweeper import early_checks
 from sweeper.claims import Compare, Monotone
 from sweeper.domains import Choice
 from sweeper.errors import Problem
@@ -23,13 +24,14 @@ _FEW_POINTS = 100_000  # a third of a second
 
 def problems_of(sweep: Sweep, keys: SweepKeys) -> list[Problem]:
     """Everything that makes the sweep impossible as a whole."""
-    return [*_method(sweep), *_zips(sweep, keys).problems, *_claims(sweep)]
+    return [*_method(sweep), *early_checks.problems(sweep), *_zips(sweep, keys).problems, *_claims(sweep)]
 
 
 def warnings_of(sweep: Sweep, keys: SweepKeys) -> list[Problem]:
     """What is legal and without effect, or hardly what was meant."""
     return [
         *_idle(sweep, keys),
+        *early_checks.idle(sweep, keys.early_terminate.model_fields_set),
         *_idle_zips(sweep, keys),
         *_texts(sweep, keys),
         *_never_compared(sweep),
@@ -52,10 +54,6 @@ def _method(sweep: Sweep) -> Iterator[Problem]:
         yield _problem(sweep, "method", "method: list needs configs", "", "configs: [{name: value}, ...]")
     if sweep.method in ADAPTIVE and not sweep.goals:
         yield _problem(sweep, "method", f"method: {sweep.method} needs a metric", "", "metric: {name: ..., goal: ...}")
-    if sweep.early.type != "none" and not (sweep.goals or sweep.early.metric):
-        yield _problem(
-            sweep, "early_terminate", "early termination needs a metric", "", "metric: {name: ..., goal: ...}"
-        )
 
 
 def _zips(sweep: Sweep, keys: SweepKeys) -> Zips:
@@ -70,11 +68,15 @@ def _claims(sweep: Sweep) -> Iterator[Problem]:
     names = [parameter.name for parameter in sweep.space.parameters]
     names += [name for config in sweep.configs for name in config]
     for index, claim in enumerate(sweep.claims):
-        if isinstance(claim.test, Compare | Monotone) and claim.test.parameter not in names:
-            name = claim.test.parameter
-            key = f"expect[{index}].{'compare' if isinstance(claim.test, Compare) else 'monotone'}"
-            hint = did_you_mean(name, names)
-            yield _problem(sweep, key, "not a parameter that varies", excerpt(name), ", ".join(names), hint)
+        if not isinstance(claim.test, Compare | Monotone):
+            continue
+        key, read = "monotone", [claim.test.parameter] if isinstance(claim.test, Monotone) else []
+        if isinstance(claim.test, Compare):
+            key, read = "compare", [*claim.test.first]
+        for name in read:
+            if name not in names:
+                where, hint = f"expect[{index}].{key}", did_you_mean(name, names)
+                yield _problem(sweep, where, "not a parameter that varies", excerpt(name), ", ".join(names), hint)
 
 
 def _idle(sweep: Sweep, keys: SweepKeys) -> Iterator[Problem]:
@@ -152,11 +154,12 @@ def _never_compared(sweep: Sweep) -> Iterator[Problem]:
     """Claims that compare a value which the parameter never takes."""
     choices = {p.name: p.domain.values for p in sweep.space.parameters if isinstance(p.domain, Choice)}
     for index, claim in enumerate(sweep.claims):
-        if isinstance(claim.test, Compare) and claim.test.parameter in choices:
-            taken = choices[claim.test.parameter]
-            for value in (claim.test.first, claim.test.second):
-                if value not in taken:
-                    key, allowed = f"expect[{index}].compare", excerpt(list(taken))
+        if not isinstance(claim.test, Compare):
+            continue
+        for name, first in claim.test.first.items():
+            for value in (first, claim.test.second[name]):
+                if name in choices and value not in choices[name]:
+                    key, allowed = f"expect[{index}].compare", excerpt(list(choices[name]))
                     yield _problem(sweep, key, "the parameter never takes this value", excerpt(value), allowed)
 
 

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
 from sweep_texts import complaint, loaded
 
-from sweeper.claims import Against, Best, Claim, Compare, Equivalent, Monotone, Test, Typical, Within
+from sweeper.claims import Against, Best, Claim, Compare, Equivalent, Mean, Monotone, Share, Test, Typical, Within
 
-SWEEP = "parameters: {a: {values: [1, 2]}}\nexpect:\n  - {name: n, metric: m, %s}\n"
+SWEEP = "parameters: {a: {values: [1, 2]}, b: {values: [3, 4]}}\nexpect:\n  - {name: n, metric: m, %s}\n"
 
 
 @pytest.mark.parametrize(
@@ -17,10 +18,14 @@ SWEEP = "parameters: {a: {values: [1, 2]}}\nexpect:\n  - {name: n, metric: m, %s
         ("typical: [0.985, 1]", Typical(0.985, 1)),
         ("best: {at_least: 0.9}", Best(0.9, None)),
         ("best: {at_most: 0}", Best(None, 0)),
+        ("within: [0.975, null]", Within(0.975, math.inf)),
+        ("mean: {at_least: 0.975}", Mean(0.975, None)),
+        ("share: {above: 0.9, at_least: 0.5}", Share(0.9, math.inf, 0.5, None)),
         ("equivalent: {to: 0, margin: 0.1}", Equivalent(0, 0.1)),
-        ("compare: {a: [1.0, 2]}", Compare("a", 1, 2, "greater", 0, 0)),
-        ("compare: {a: [1, 2]}, effect: less, min_gain: 0.1", Compare("a", 1, 2, "less", 0.1, 0)),
-        ("compare: {a: [1, 2]}, effect: not_higher, margin: 0.1", Compare("a", 1, 2, "not_higher", 0, 0.1)),
+        ("compare: {a: [1.0, 2]}", Compare({"a": 1}, {"a": 2}, "greater", 0, 0)),
+        ("compare: {a: [1, 2]}, effect: less, min_gain: 0.1", Compare({"a": 1}, {"a": 2}, "less", 0.1, 0)),
+        ("compare: {a: [1, 2]}, effect: not_higher, margin: 0.1", Compare({"a": 1}, {"a": 2}, "not_higher", 0, 0.1)),
+        ("compare: {a: [2, 1], b: [4, 3]}", Compare({"a": 2, "b": 4}, {"a": 1, "b": 3}, "greater", 0, 0)),
         ("monotone: {a: increasing}", Monotone("a", True)),
         ("monotone: {a: decreasing}", Monotone("a", False)),
     ],
@@ -53,9 +58,14 @@ def test_a_reference_table_is_found_beside_its_file_wherever_the_sweep_is_run(tm
         ("within: [0, 1], margin: 0.1", "margin goes with compare only"),
         ("compare: {a: [1, 2]}, margin: 0.1", "margin goes with not_lower"),
         ("compare: {a: [1, 2]}, effect: not_lower, min_gain: 0.1", "min_gain goes with greater"),
-        ("compare: {a: [1, 2], b: [1, 2]}", "exactly one parameter"),
+        ("compare: {a: [1, 2], b: [3, 3]}", "the two values are the same"),
         ("compare: {a: [1, 2, 3]}", "a list of 2"),
-        ("compare: {}", "exactly one parameter"),
+        ("compare: {}", "at least one parameter"),
+        ("monotone: {}", "exactly one parameter"),
+        ("within: [null, null]", "the interval is empty"),
+        ("mean: {}", "at_least or at_most"),
+        ("share: {at_least: 0.5}", "above, below, or both"),
+        ("share: {above: 1, at_least: 50}", "at most 1"),
         ("monotone: {a: up}", "increasing, decreasing"),
         ("equivalent: {to: 1}", "margin is missing"),
         ("alpha: 2, within: [0, 1]", "below 1"),

@@ -44,8 +44,8 @@ def test_the_claims_of_the_contract_are_records(tmp_path: Path) -> None:
     assert tests == [
         Typical(0.985, 1.0),
         Equivalent(0.1667, 0.1),
-        Compare(weight, 1, 0, "greater", 0.1, 0.0),
-        Compare(weight, 1, 0, "not_lower", 0.0, 0.01),
+        Compare({weight: 1}, {weight: 0}, "greater", 0.1, 0.0),
+        Compare({weight: 1}, {weight: 0}, "not_lower", 0.0, 0.01),
         Best(0.9, None),
     ]
 

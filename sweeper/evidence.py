@@ -1,0 +1,118 @@
+"""What a claim is judged by: its metric by configuration and seed, and what became of the other trials."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from sweeper.expressions import Expression, UnknownName
+from sweeper.tokens import ExpressionError
+from sweeper.trial import Params, Record, State, Value, show
+
+
+@dataclass(slots=True)
+class Group:
+    """A configuration: the metric's value for every seed that completed, and the states of all its trials."""
+
+    config: str
+    label: str
+    params: Params
+    values: dict[int, float] = field(default_factory=dict)
+    states: Counter[State] = field(default_factory=Counter)
+
+    @property
+    def numbers(self) -> list[float]:
+        return [*self.values.values()]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The configurations a claim is about, in the order of the plan; `problem` says why there are none."""
+
+    groups: Sequence[Group]
+    problem: str = ""
+
+    @property
+    def measured(self) -> list[Group]:
+        """The configurations with a value."""
+        return [group for group in self.groups if group.values]
+
+    @property
+    def values(self) -> list[float]:
+        return [value for group in self.groups for value in group.values.values()]
+
+    @property
+    def states(self) -> Counter[State]:
+        return sum((group.states for group in self.groups), Counter())
+
+    @property
+    def unfinished(self) -> int:
+        """How many trials are still to come."""
+        return self.states[State.PENDING] + self.states[State.RUNNING]
+
+    @property
+    def missing(self) -> str:
+        """The trials that ended without a value, in words: `2 diverged, 1 failed`; "" when there are none."""
+        states = self.states
+        parts = [f"{states[s]} {s}" for s in (State.PRUNED, State.DIVERGED, State.FAILED) if states[s]]
+        silent = states[State.COMPLETED] - len(self.values)
+        return ", ".join([*parts, *([f"{silent} without the metric"] if silent else [])])
+
+
+def gather(records: Sequence[Record], metric: str, where: Expression | None = None) -> Evidence:
+    """The evidence for a claim about `metric` where `where` holds. Values that are not finite do not count."""
+    groups: dict[str, Group] = {}
+    varying = varying_names(records)
+    left_out: set[str] = set()
+    problem = "no trial is planned" if not records else ""
+    for record in records:
+        trial = record.trial
+        if trial.config in left_out:
+            continue
+        group = groups.get(trial.config)
+        if group is None:
+            try:
+                if where is not None and not where.holds(trial.params):
+                    left_out.add(trial.config)
+                    continue
+            except (UnknownName, ExpressionError) as error:
+                problem = _told(where, error)
+                left_out.add(trial.config)
+                continue
+            group = groups[trial.config] = Group(trial.config, label(trial.varied, varying), trial.params)
+        group.states[record.state] += 1
+        value = record.ended.metrics.get(metric) if record.ended and record.state is State.COMPLETED else None
+        if value is not None and math.isfinite(value):
+            group.values[trial.seed] = value
+    if not groups and not problem and where is not None:
+        problem = f"no configuration has {where.text}"
+    return Evidence(list(groups.values()), "" if groups else problem)
+
+
+def varying_names(records: Sequence[Record]) -> list[str]:
+    """The parameters that take more than one value over the trials (all that were varied if none does)."""
+    seen: dict[str, set[str]] = {}
+    for record in records:
+        for name, value in record.trial.varied.items():
+            seen.setdefault(name, set()).add(repr(value))
+    return [name for name, values in seen.items() if len(values) > 1] or list(seen)
+
+
+def label(varied: Params, names: Sequence[str]) -> str:
+    """A configuration in words: `beta=1 marginal_kl=0`."""
+    words = [f"{name.rsplit('.', 1)[-1]}={show(varied[name])}" for name in names if name in varied]
+    return " ".join(words) or "all settings"
+
+
+def same(one: Value, other: Value) -> bool:
+    """Equality without Python's 1 == true."""
+    return one == other and isinstance(one, bool) is isinstance(other, bool)
+
+
+def _told(where: Expression | None, error: Exception) -> str:
+    text = where.text if where is not None else ""
+    if isinstance(error, UnknownName):
+        return f"no setting is called {error.args[0]} (where: {text})"
+    return f"{error} (where: {text})"

@@ -1,0 +1,221 @@
+"""Claims about the means of configurations: within, mean, equivalent, against. Each is tested, none is read by eye."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from sweeper.claims import Against, Claim, Equivalent, Mean, Within
+from sweeper.evidence import Evidence, Group
+from sweeper.statistics import Estimate, enough, estimate, grand_mean, holm
+from sweeper.trial import show
+from sweeper.verdicts import Judgement, Outcome, Row, bracket, counted, finite, listed, number, unjudged
+
+Bounds = tuple[float, float]
+
+
+def judge_within(claim: Claim, test: Within, evidence: Evidence) -> Judgement:
+    """Over configs, two one-sided tests a configuration; over trials, whether every value lies inside."""
+    if claim.over == "trials":
+        return _every_value(evidence, (test.low, test.high))
+    return _every_mean(evidence, reachable((test.low, test.high), evidence.values), claim.alpha)
+
+
+def judge_mean(claim: Claim, test: Mean, evidence: Evidence) -> Judgement:
+    """Over configs, one test a configuration; over trials, one test of the mean of all trials."""
+    bounds = (_or(test.at_least, -math.inf), _or(test.at_most, math.inf))
+    if claim.over == "configs":
+        return _every_mean(evidence, bounds, claim.alpha)
+    one = estimate(evidence.values)
+    return _one_mean(one, bounds, claim.alpha, f"over {counted(one.n, 'trial')}", len(evidence.measured))
+
+
+def judge_equivalent(claim: Claim, test: Equivalent, evidence: Evidence) -> Judgement:
+    """Two one-sided tests of one mean: of the configurations' means (what varies is the seed), or of all trials."""
+    bounds = (test.to - test.margin, test.to + test.margin)
+    groups = evidence.measured
+    if claim.over == "trials":
+        one, over = estimate(evidence.values), counted(len(evidence.values), "trial")
+        return _one_mean(one, bounds, claim.alpha, f"over {over}", len(groups))
+    one = grand_mean([group.numbers for group in groups])
+    rows = rows_of(groups, [bounds] * len(groups), claim.alpha)
+    leaving = [row for row in rows if row.outcome == "fail"]
+    words = f"over {counted(len(groups), 'configuration')}"
+    if leaving and len(groups) > 1:
+        words += f"; outside by themselves: {_told(leaving)}"
+    return _one_mean(one, bounds, claim.alpha, words, len(groups), rows)
+
+
+def judge_against(claim: Claim, test: Against, evidence: Evidence, folder: Path) -> Judgement:
+    """Two one-sided tests a configuration: its mean lies within `tolerance` of the reference table's.
+
+    A table that is not where the file says (another machine) is looked for in `folder`, by its name.
+    """
+    path = test.table if test.table.exists() else folder / test.table.name
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            table = [*csv.DictReader(file)]
+        reference = _reference(table, claim.metric, evidence.groups)
+    except (OSError, UnicodeDecodeError, csv.Error, ValueError) as error:
+        return unjudged(f"the reference table {path.name} cannot be used: {error}")
+    known = [group for group in evidence.groups if group.config in reference]
+    if not known:
+        return unjudged(f"none of the configurations is in {path.name}")
+    bounds = [(reference[g.config] - test.tolerance, reference[g.config] + test.tolerance) for g in known]
+    judged = _each(known, bounds, claim.alpha, f"within {number(test.tolerance)} of {path.name}")
+    absent = len(evidence.groups) - len(known)
+    return judged if not absent else _doubting(judged, f"{counted(absent, 'configuration')} not in {path.name}")
+
+
+def rows_of(groups: Sequence[Group], bounds: Sequence[Bounds], alpha: float) -> tuple[Row, ...]:
+    """Each configuration: passes by two one-sided tests, fails when its mean is outside (Holm over them)."""
+    estimates = [estimate(group.numbers) if group.values else None for group in groups]
+    outside = holm([p_outside(one, pair) for one, pair in zip(estimates, bounds, strict=True)])
+    rows = []
+    for group, one, pair, p_out in zip(groups, estimates, bounds, outside, strict=True):
+        outcome: Outcome = "pass" if p_inside(one, pair) <= alpha else "fail" if p_out <= alpha else "undecided"
+        low, high = one.interval(1 - 2 * alpha) if one else (math.nan, math.nan)
+        ends = (finite(low), finite(high))
+        rows.append(Row(group.label, group.config, outcome, one.mean if one else None, *ends, len(group.values)))
+    return tuple(rows)
+
+
+def p_inside(one: Estimate | None, bounds: Bounds) -> float:
+    """The p value for a mean in [low, high]: the larger of two one-sided tests; an infinite end needs none."""
+    if one is None:
+        return 1.0
+    low, high = bounds
+    above = one.p_above(low) if low > -math.inf else 0.0
+    return max(above, one.p_below(high) if high < math.inf else 0.0)
+
+
+def p_outside(one: Estimate | None, bounds: Bounds) -> float:
+    """The p value for a mean outside of [low, high]."""
+    if one is None:
+        return 1.0
+    low, high = bounds
+    below = one.p_below(low, strict=True) if low > -math.inf else 1.0
+    return min(below, one.p_above(high, strict=True) if high < math.inf else 1.0)
+
+
+def reachable(bounds: Bounds, values: Sequence[float]) -> Bounds:
+    """The bounds without an end that is the metric's own: one that some value reaches exactly and none passes.
+
+    The t interval of an accuracy near 1 goes beyond 1, where no accuracy can be: that says nothing against it.
+    """
+    low, high = bounds
+    return (-math.inf if min(values) == low else low, math.inf if max(values) == high else high)
+
+
+def needed(one: Estimate, bounds: Bounds, alpha: float) -> int | None:
+    """How many values would decide where the mean lies, should mean and spread stay as they are."""
+    low, high = bounds
+    if low <= one.mean <= high:
+        counts = [enough(one, end, alpha) for end in bounds if math.isfinite(end)]
+    else:
+        counts = [enough(one, low if one.mean < low else high, alpha)]
+    known = [count for count in counts if count is not None]
+    return max(known) if known and len(known) == len(counts) else None
+
+
+def interval_words(bounds: Bounds) -> str:
+    """`in [0.1, 0.3]`, `at least 0.1`, `at most 0.3`."""
+    low, high = bounds
+    if high == math.inf:
+        return f"at least {number(low)}"
+    return f"at most {number(high)}" if low == -math.inf else f"in [{number(low)}, {number(high)}]"
+
+
+def _every_mean(evidence: Evidence, bounds: Bounds, alpha: float) -> Judgement:
+    if not any(math.isfinite(end) for end in bounds):  # both ends are the metric's own
+        bounds = (min(evidence.values), max(evidence.values))
+    return _each(evidence.groups, [bounds] * len(evidence.groups), alpha, interval_words(bounds))
+
+
+def _each(groups: Sequence[Group], bounds: Sequence[Bounds], alpha: float, what: str) -> Judgement:
+    """Every configuration inside its bounds: an intersection-union test, so that only failing needs a correction."""
+    rows = rows_of(groups, bounds, alpha)
+    known = [(row, estimate(g.numbers), b) for row, g, b in zip(rows, groups, bounds, strict=True) if g.values]
+    worst, one, _ = max(known, key=lambda item: (p_inside(item[1], item[2]), p_inside_distance(item[1], item[2])))
+    p_pass = max(p_inside(estimate(g.numbers) if g.values else None, b) for g, b in zip(groups, bounds, strict=True))
+    p_fail = min(holm([p_outside(one, pair) for _, one, pair in known]))
+    good, bad = ([row for row in rows if row.outcome == outcome] for outcome in ("pass", "fail"))
+    words = f"{len(good)} of {counted(len(rows), 'configuration')} {what}"
+    words += f"; outside: {_told(bad)}" if bad else f"; closest: {_told([worst])}"
+    open_rows = [needed(one, pair, alpha) for row, one, pair in known if row.outcome == "undecided"]
+    most = max((count for count in open_rows if count), default=None) if all(open_rows) else None
+    n = sum(len(group.values) for group in groups)
+    return Judgement(words, one.mean, one.interval(1 - 2 * alpha), n, p_pass, p_fail, most, rows)
+
+
+def p_inside_distance(one: Estimate, bounds: Bounds) -> float:
+    """How far outside a mean lies (negative: how far inside): the tie-break among configurations without spread."""
+    low, high = bounds
+    return max(low - one.mean, one.mean - high)
+
+
+def _every_value(evidence: Evidence, bounds: Bounds) -> Judgement:
+    low, high = bounds
+    values = evidence.values
+    outside = [value for value in values if not low <= value <= high]
+    words = f"{len(values) - len(outside)} of {counted(len(values), 'trial')} {interval_words(bounds)}"
+    words += f"; they span {bracket((min(values), max(values)))}"
+    worst = max(values, key=lambda value: max(low - value, value - high))
+    return Judgement(words, worst, None, len(values), float(bool(outside)), float(not outside))
+
+
+def _one_mean(
+    one: Estimate, bounds: Bounds, alpha: float, words: str, groups: int, rows: tuple[Row, ...] = ()
+) -> Judgement:
+    interval = one.interval(1 - 2 * alpha)
+    words = f"mean {number(one.mean)} {bracket(interval)}, to be {interval_words(bounds)}, {words}"
+    count = needed(one, bounds, alpha)
+    seeds = max(2, math.ceil(count / groups)) if count else None
+    return Judgement(words, one.mean, interval, one.n, p_inside(one, bounds), p_outside(one, bounds), seeds, rows)
+
+
+def _reference(table: list[dict[str, str]], metric: str, groups: Sequence[Group]) -> dict[str, float]:
+    """The table's mean for each configuration: by its key, or else by the parameters that the table has."""
+    column = f"{metric}.mean"
+    if not table or column not in table[0]:
+        raise ValueError(f"it has no column {column}")
+    if "config" in table[0]:
+        by_key = {row["config"]: float(row[column]) for row in table if row[column]}
+        if any(group.config in by_key for group in groups):
+            return by_key
+    found = {}
+    for group in groups:
+        names = [name for name in table[0] if name in group.params]
+        rows = [row for row in table if names and all(_equal(row[n], show(group.params[n])) for n in names)]
+        if len(rows) == 1 and rows[0][column]:
+            found[group.config] = float(rows[0][column])
+    return found
+
+
+def _equal(cell: str, value: str) -> bool:
+    try:
+        return float(cell) == float(value)
+    except ValueError:
+        return cell == value
+
+
+def _doubting(judged: Judgement, doubt: str) -> Judgement:
+    from dataclasses import replace
+
+    return replace(judged, doubt=doubt)
+
+
+def _told(rows: Sequence[Row]) -> str:
+    return listed([f"{row.label} {number(row.effect or 0.0)} {_row_interval(row)}" for row in rows])
+
+
+def _row_interval(row: Row) -> str:
+    if row.ci_low is None or row.ci_high is None:
+        return "(one seed)"
+    return bracket((row.ci_low, row.ci_high))
+
+
+def _or(value: float | None, otherwise: float) -> float:
+    return otherwise if value is None else value

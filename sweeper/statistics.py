@@ -1,0 +1,144 @@
+"""Means with their uncertainty, and tests on them: scipy and statsmodels do the arithmetic, no trial is known here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+CONFIDENCE = 0.95
+RESAMPLES = 9_999
+MOST_SEEDS = 1_000  # more than this is no advice
+
+Values = Sequence[float]
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A mean with its standard error and the degrees of freedom of its t distribution, from `n` values.
+
+    One value has a standard error of infinity: nothing says how far another would lie.
+    """
+
+    mean: float
+    se: float
+    df: float
+    n: int
+
+    def interval(self, confidence: float = CONFIDENCE) -> tuple[float, float]:
+        """The two-sided t interval; infinite with one value."""
+        if not math.isfinite(self.se):
+            return -math.inf, math.inf
+        half = float(stats.t.ppf(0.5 + confidence / 2, self.df)) * self.se if self.se else 0.0
+        return self.mean - half, self.mean + half
+
+    def p_above(self, bound: float, *, strict: bool = False) -> float:
+        """One-sided p value for a true mean of `bound` or more (with `strict`: of more; it matters without spread)."""
+        if self.se > 0:
+            return float(stats.t.sf((self.mean - bound) / self.se, self.df)) if math.isfinite(self.se) else 0.5
+        slack = 1e-12 * max(1.0, abs(bound)) * (-1 if strict else 1)  # 0.3 - 0.2 is not quite 0.1
+        return 0.0 if self.mean >= bound - slack else 1.0
+
+    def p_below(self, bound: float, *, strict: bool = False) -> float:
+        """One-sided p value for a true mean of `bound` or less."""
+        return Estimate(-self.mean, self.se, self.df, self.n).p_above(-bound, strict=strict)
+
+
+def estimate(values: Values) -> Estimate:
+    """The mean of a sample. Raises ValueError for an empty one."""
+    if not len(values):
+        raise ValueError("no values")
+    array = np.asarray(values, dtype=float)
+    count = len(array)
+    if count == 1:
+        return Estimate(float(array[0]), math.inf, 1, 1)
+    spread = 0.0 if (array == array[0]).all() else float(array.std(ddof=1))  # numpy's own rounding is no spread
+    return Estimate(float(array.mean()), spread / math.sqrt(count), count - 1, count)
+
+
+def grand_mean(groups: Sequence[Values]) -> Estimate:
+    """The mean of the groups' means, each group's spread its own: df by Welch and Satterthwaite.
+
+    The groups are fixed (the configurations of a sweep), what varies is within them (the seed).
+    """
+    return _combined([estimate(group) for group in groups], 1 / len(groups))
+
+
+def welch(first: Values, second: Values) -> Estimate:
+    """mean(first) - mean(second) of two independent samples (Welch)."""
+    one, other = estimate(first), estimate(second)
+    return _combined([one, Estimate(-other.mean, other.se, other.df, other.n)], 1.0)
+
+
+def paired(first: Values, second: Values) -> Estimate:
+    """The mean of first - second, value by value."""
+    return estimate(np.subtract(first, second).tolist())
+
+
+def effect_size(differences: Values) -> float:
+    """Cohen's d_z: the mean of paired differences in units of their standard deviation; nan without spread."""
+    one = estimate(differences)
+    return one.mean / (one.se * math.sqrt(one.n)) if 0 < one.se < math.inf else math.nan
+
+
+def bootstrap(values: Values, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """The BCa bootstrap interval of a mean (Efron 1987), the same for the same values; nan with fewer than two."""
+    if len(values) < 2:
+        return math.nan, math.nan
+    if len(set(values)) == 1:
+        return values[0], values[0]
+    rng = np.random.default_rng(0)
+    done = stats.bootstrap(
+        (np.asarray(values, dtype=float),), np.mean, n_resamples=RESAMPLES, confidence_level=confidence, rng=rng
+    )
+    return float(done.confidence_interval.low), float(done.confidence_interval.high)
+
+
+def interquartile_mean(values: Values) -> float:
+    """The mean of the middle half (a quarter cut off at each end), less moved by single seeds than the mean."""
+    return float(stats.trim_mean(values, 0.25)) if len(values) else math.nan
+
+
+def share_interval(count: int, of: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """The exact (Clopper-Pearson) interval of a share."""
+    interval = stats.binomtest(count, of).proportion_ci(confidence, method="exact")
+    return float(interval.low), float(interval.high)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """The p values adjusted by Holm (1979): reject those at most alpha, and the family's error rate is alpha."""
+    if len(p_values) < 2:
+        return list(p_values)
+    from statsmodels.stats.multitest import multipletests  # type: ignore[import-untyped, unused-ignore]
+
+    return [float(p) for p in multipletests(p_values, method="holm")[1]]
+
+
+def enough(one: Estimate, bound: float, alpha: float) -> int | None:
+    """How many values would put the mean on its side of `bound` at level alpha, should mean and spread stay so.
+
+    None where no reasonable number would. Two at the least: one value has no spread.
+    """
+    if one.n < 2:
+        return 2
+    spread, distance = one.se * math.sqrt(one.n), abs(one.mean - bound)
+    if spread == 0 or distance == 0:
+        return None
+    counts = np.arange(2, MOST_SEEDS + 1)
+    halves = stats.t.ppf(1 - alpha, counts - 1) * spread / np.sqrt(counts)
+    found = np.flatnonzero(halves <= distance)
+    return int(counts[found[0]]) if len(found) else None
+
+
+def _combined(parts: Sequence[Estimate], weight: float) -> Estimate:
+    """The weighted sum of independent means."""
+    mean, count = weight * math.fsum(part.mean for part in parts), sum(part.n for part in parts)
+    variances = [(weight * part.se) ** 2 for part in parts]
+    total = math.fsum(variances)
+    if not math.isfinite(total):
+        return Estimate(mean, math.inf, 1, count)
+    weights = math.fsum(v**2 / part.df for v, part in zip(variances, parts, strict=True))
+    return Estimate(mean, math.sqrt(total), total**2 / weights if weights else count - len(parts), count)

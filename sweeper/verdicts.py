@@ -1,0 +1,104 @@
+"""What became of a claim, as records: the verdict people read, and the judgement it was made from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+Outcome = Literal["pass", "fail", "undecided"]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One configuration (or one step of a parameter) of a claim: its mean or gain, interval, and how many values.
+
+    `config` is the configuration's key, "" where the row is about two of them. None: no interval, for want of values.
+    """
+
+    label: str
+    config: str
+    outcome: Outcome
+    effect: float | None
+    ci_low: float | None
+    ci_high: float | None
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a claim held: pass, fail, or undecided (then `needed` seeds a configuration would do, None: unknown).
+
+    `effect` is in the metric's unit and lies in [`ci_low`, `ci_high`] at the level `confidence`: 1 - 2 alpha, the
+    interval whose ends the one-sided tests look at. `n` counts the trials, or the pairs, that the verdict rests on.
+    `p` is the p value of what was found, after Holm within `family`; None where nothing was tested.
+    """
+
+    name: str
+    kind: str
+    outcome: Outcome
+    metric: str
+    sentence: str
+    effect: float | None
+    ci_low: float | None
+    ci_high: float | None
+    n: int
+    needed: int | None
+    rows: tuple[Row, ...] = ()
+    confidence: float = 0.9
+    p: float | None = None
+    family: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a test found: p values for the claim (`p_pass`) and against it (`p_fail`), before any Holm correction.
+
+    `words` say what was found. `doubt` is a reason why it must not pass although p is small, "" if there is none.
+    """
+
+    words: str
+    effect: float | None
+    interval: tuple[float, float] | None
+    n: int
+    p_pass: float
+    p_fail: float
+    needed: int | None = None
+    rows: tuple[Row, ...] = ()
+    doubt: str = ""
+
+
+def unjudged(words: str) -> Judgement:
+    """There is nothing to judge by."""
+    return Judgement(words, None, None, 0, 1.0, 1.0)
+
+
+def finite(value: float | None) -> float | None:
+    """The value, None where it is none or not finite: JSON has no word for that."""
+    return value if value is not None and math.isfinite(value) else None
+
+
+def number(value: float) -> str:
+    """A metric for a sentence: four significant digits."""
+    return f"{value:.4g}"
+
+
+def bracket(interval: tuple[float, float]) -> str:
+    """An interval for a sentence: `[0.1, 0.3]`; words where it is infinite."""
+    low, high = interval
+    return f"[{number(low)}, {number(high)}]" if math.isfinite(high - low) else "[no interval: one seed]"
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 seed`, `3 seeds`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def listed(words: Sequence[str], limit: int = 3) -> str:
+    """The first few, and how many more."""
+    more = f" and {len(words) - limit} more" if len(words) > limit else ""
+    return "; ".join(words[:limit]) + more

@@ -1,0 +1,109 @@
+"""`sweeper verify`: the claims of a sweep's file, judged by its ledger alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from sweeper import results as frames
+from sweeper import spec
+from sweeper.claims import Against, Best, Claim, Compare, Equivalent, Mean, Monotone, Share, Typical, Within
+from sweeper.evidence import Evidence, gather
+from sweeper.judge_means import judge_against, judge_equivalent, judge_mean, judge_within
+from sweeper.ledger import SweepDir
+from sweeper.statistics import holm
+from sweeper.trial import Record
+from sweeper.verdicts import Judgement, Outcome, Verdict, counted, finite, unjudged
+
+NOTHING = 1.0  # the p value of a judgement that decides nothing
+
+
+def verdicts(results: Path, name: str) -> list[Verdict]:
+    """The verdict on each claim of RESULTS/NAME/sweep.yaml, in its order. Raises UsageError for an unknown sweep."""
+    sweep_dir = SweepDir(results, name)
+    known = frames.history(sweep_dir)
+    claims = spec.load(sweep_dir.spec).claims
+    return judge(claims, known.planned(), sweep_dir.folder)
+
+
+def judge(claims: Sequence[Claim], records: Sequence[Record], folder: Path) -> list[Verdict]:
+    """The verdict on each claim, by the trials of the plan. `folder` may hold reference tables."""
+    gathered = [gather(records, claim.metric, claim.where) for claim in claims]
+    judged = [_judged(claim, one, records, folder) for claim, one in zip(claims, gathered, strict=True)]
+    judged = _corrected(claims, judged)
+    return [_verdict(claim, one, found) for claim, one, found in zip(claims, gathered, judged, strict=True)]
+
+
+def _judged(claim: Claim, evidence: Evidence, records: Sequence[Record], folder: Path) -> Judgement:
+    if evidence.problem:
+        return unjudged(evidence.problem)
+    if not evidence.measured:
+        return unjudged(f"no trial has a value of {claim.metric} yet")
+    match claim.test:
+        case Within() as test:
+            return judge_within(claim, test, evidence)
+        case Mean() as test:
+            return judge_mean(claim, test, evidence)
+        case Equivalent() as test:
+            return judge_equivalent(claim, test, evidence)
+        case Against() as test:
+            return judge_against(claim, test, evidence, folder)
+        case Typical() | Best() | Share() | Compare() | Monotone():
+            return unjudged("this kind is not judged yet")
+
+
+def _corrected(claims: Sequence[Claim], judged: Sequence[Judgement]) -> list[Judgement]:
+    """Holm within each family, for the claims and against them."""
+    corrected = list(judged)
+    for family in {claim.family for claim in claims if claim.family}:
+        members = [index for index, claim in enumerate(claims) if claim.family == family]
+        passing = holm([judged[index].p_pass for index in members])
+        failing = holm([judged[index].p_fail for index in members])
+        for index, p_pass, p_fail in zip(members, passing, failing, strict=True):
+            corrected[index] = replace(judged[index], p_pass=p_pass, p_fail=p_fail)
+    return corrected
+
+
+def _verdict(claim: Claim, evidence: Evidence, found: Judgement) -> Verdict:
+    outcome = _outcome(claim, evidence, found)
+    low, high = found.interval or (None, None)
+    p = found.p_fail if outcome == "fail" else found.p_pass
+    return Verdict(
+        name=claim.name,
+        kind=claim.kind,
+        outcome=outcome,
+        metric=claim.metric,
+        sentence=_sentence(claim, evidence, found, outcome),
+        effect=finite(found.effect),
+        ci_low=finite(low),
+        ci_high=finite(high),
+        n=found.n,
+        needed=found.needed if outcome == "undecided" and not evidence.unfinished else None,
+        rows=found.rows,
+        confidence=round(1 - 2 * claim.alpha, 12),
+        p=p if found.interval is not None else None,
+        family=claim.family,
+    )
+
+
+def _outcome(claim: Claim, evidence: Evidence, found: Judgement) -> Outcome:
+    if evidence.unfinished:  # a test is read once, at the end: peeking makes false verdicts
+        return "undecided"
+    if found.p_pass <= claim.alpha and not found.doubt:
+        return "pass"
+    return "fail" if found.p_fail <= claim.alpha else "undecided"
+
+
+def _sentence(claim: Claim, evidence: Evidence, found: Judgement, outcome: Outcome) -> str:
+    parts = [found.words]
+    if evidence.missing:
+        parts.append(f"not counted: {evidence.missing}")
+    if evidence.unfinished:
+        parts.append(f"{counted(evidence.unfinished, 'trial')} still to come")
+    elif outcome == "undecided":
+        parts += [found.doubt] if found.doubt else []
+        parts += [f"{counted(found.needed, 'seed')} a configuration would do"] if found.needed else []
+    if claim.family and found.interval is not None:
+        parts.append(f"p = {min(found.p_pass, found.p_fail):.2g} after Holm in {claim.family!r}")
+    return "; ".join(parts)

@@ -1,0 +1,123 @@
+"""Agreement with scipy and statsmodels on data drawn afresh at every run (the seed is printed when a test fails)."""
+
+from __future__ import annotations
+
+import math
+import secrets
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from sweeper import statistics
+from sweeper.statistics import Estimate, estimate
+
+SEED = secrets.randbits(32)
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    print("seed", SEED)
+    return np.random.default_rng(SEED)
+
+
+def test_interval_and_tests_of_a_mean_are_scipys(rng: np.random.Generator) -> None:
+    for count in (2, 3, 10):
+        values = rng.normal(size=count)
+        mean, error = values.mean(), stats.sem(values)
+        found = estimate(values.tolist())
+        np.testing.assert_allclose(found.interval(), stats.t.interval(0.95, count - 1, mean, error), atol=1e-9)
+        test = stats.ttest_1samp(values, 0.2, alternative="greater")
+        assert found.p_above(0.2) == pytest.approx(test.pvalue, abs=1e-9)
+        assert found.p_below(0.2) == pytest.approx(1 - test.pvalue, abs=1e-9)
+
+
+def test_a_paired_difference_is_scipys(rng: np.random.Generator) -> None:
+    first, second = rng.normal(size=(2, 7))
+    test = stats.ttest_rel(first, second, alternative="greater")
+    found = statistics.paired(first.tolist(), second.tolist())
+    assert found.p_above(0) == pytest.approx(test.pvalue, abs=1e-9)
+    both = stats.ttest_rel(first, second).confidence_interval(0.9)
+    np.testing.assert_allclose(found.interval(0.9), both, atol=1e-9)
+
+
+def test_an_unpaired_difference_is_welchs(rng: np.random.Generator) -> None:
+    first, second = rng.normal(size=5), rng.normal(1, 3, size=9)
+    test = stats.ttest_ind(first, second, equal_var=False)
+    found = statistics.welch(first.tolist(), second.tolist())
+    np.testing.assert_allclose(found.interval(), test.confidence_interval(), atol=1e-9)
+    assert found.df == pytest.approx(test.df, abs=1e-9)
+
+
+def test_two_one_sided_tests_are_those_of_statsmodels(rng: np.random.Generator) -> None:
+    from statsmodels.stats.weightstats import DescrStatsW
+
+    values = rng.normal(0.1, 0.2, size=8)
+    p, lower, upper = DescrStatsW(values).ttost_mean(-0.3, 0.4)
+    found = estimate(values.tolist())
+    assert found.p_above(-0.3) == pytest.approx(lower[1], abs=1e-9)
+    assert found.p_below(0.4) == pytest.approx(upper[1], abs=1e-9)
+    assert max(found.p_above(-0.3), found.p_below(0.4)) == pytest.approx(p, abs=1e-9)
+
+
+def test_the_grand_mean_of_one_group_is_its_mean_and_of_two_has_welchs_error(rng: np.random.Generator) -> None:
+    first, second = rng.normal(size=4).tolist(), rng.normal(size=6).tolist()
+    one, alone = statistics.grand_mean([first]), estimate(first)
+    np.testing.assert_allclose([one.mean, one.se, one.df], [alone.mean, alone.se, alone.df], atol=1e-12)
+    both, apart = statistics.grand_mean([first, second]), statistics.welch(first, second)
+    assert (both.se, both.df) == (pytest.approx(apart.se / 2, abs=1e-12), pytest.approx(apart.df, abs=1e-9))
+
+
+def test_the_interval_of_a_grand_mean_covers_as_often_as_it_says(rng: np.random.Generator) -> None:
+    true, covered = np.array([0.0, 1.0, 5.0]), 0
+    for _ in range(1000):
+        low, high = statistics.grand_mean((true[:, None] + rng.normal(size=(3, 3))).tolist()).interval(0.9)
+        covered += low <= true.mean() <= high
+    assert 0.86 < covered / 1000 < 0.945  # 0.9 give or take four standard errors; Satterthwaite is a little wide
+
+
+def test_holm_is_that_of_statsmodels(rng: np.random.Generator) -> None:
+    p = sorted(rng.uniform(0, 0.05, size=4).tolist())
+    by_hand = np.maximum.accumulate([min(1, (4 - i) * value) for i, value in enumerate(p)])
+    np.testing.assert_allclose(statistics.holm(p), by_hand, atol=1e-12)
+    assert statistics.holm([0.3]) == [0.3]
+
+
+def test_the_interquartile_mean_is_scipys_and_ignores_an_outlier(rng: np.random.Generator) -> None:
+    values = rng.normal(size=8)
+    assert statistics.interquartile_mean(values.tolist()) == pytest.approx(np.sort(values)[2:6].mean(), abs=1e-9)
+    assert math.isnan(statistics.interquartile_mean([]))
+
+
+def test_the_bootstrap_is_the_same_for_the_same_values_and_stays_inside_them(rng: np.random.Generator) -> None:
+    values = rng.normal(size=6).tolist()
+    low, high = statistics.bootstrap(values)
+    assert (low, high) == statistics.bootstrap(values)
+    assert min(values) <= low < high <= max(values)
+    assert statistics.bootstrap([1.0, 1.0]) == (1.0, 1.0)
+
+
+def test_one_value_says_nothing_of_the_next() -> None:
+    one = estimate([0.5])
+    assert one.interval() == (-math.inf, math.inf)
+    assert one.p_above(-1e9) == one.p_below(1e9) == 0.5
+
+
+def test_without_spread_a_bound_is_met_or_not() -> None:
+    same = estimate([0.3 - 0.2] * 3)
+    assert same.interval() == (same.mean, same.mean)
+    assert (same.p_above(0.1), same.p_above(0.1, strict=True), same.p_below(0.1)) == (0.0, 1.0, 0.0)
+
+
+def test_as_many_values_as_are_called_enough_are(rng: np.random.Generator) -> None:
+    one = Estimate(0.5, 1 / math.sqrt(3), 2, 3)
+    count = statistics.enough(one, 0.0, 0.05)
+    assert count is not None
+    decided = [Estimate(0.5, 1 / math.sqrt(n), n - 1, n).p_above(0) <= 0.05 for n in (count - 1, count)]
+    assert decided == [False, True]
+    assert statistics.enough(Estimate(0.5, 1, 2, 3), 0.5, 0.05) is None
+
+
+def test_the_effect_size_is_in_standard_deviations(rng: np.random.Generator) -> None:
+    values = rng.normal(1, 1, size=9)
+    assert statistics.effect_size(values.tolist()) == pytest.approx(values.mean() / values.std(ddof=1), abs=1e-9)
