@@ -14,78 +14,80 @@ import contextlib
 import inspect
 import math
 import operator
-import os
 import socket
 import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sweeper import trainer
-from sweeper.trial import Ended, Event, Reported, Started, State, Value
+from sweeper import checkpoints, trainer
+from sweeper.checkpoints import Checkpoint
+from sweeper.job import Driver, Job, Verdict
+from sweeper.process import device_name, limit_threads
+from sweeper.trial import Ended, Reported, Started, State
 
 LOG = "log.txt"
 CONTRACT = "trainer contract: "
 
 
-class Cancelled(BaseException):
-    """Raised inside the trainer, by report(), when its trial is to stop now; `except Exception` does not catch it."""
+class Stopped(BaseException):
+    """Raised inside the trainer, by report() or save(), to end its trial; `except Exception` does not catch it.
+
+    Without a verdict the trial has no end yet: the next run goes on with it.
+    """
+
+    def __init__(self, verdict: Verdict | None = None) -> None:
+        super().__init__(verdict.reason if verdict else "cancelled")
+        self.verdict = verdict
 
 
 class ContractError(TypeError):
     """The trainer used report() in a way that has no meaning; trying again would not help."""
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What a worker needs to make one attempt at a trial.
-
-    `params` holds every setting and "seed"; `keep` says whether the trained model stays on the disk.
-    """
-
-    trial: str
-    attempt: int
-    target: str
-    params: dict[str, Value]
-    goals: tuple[str, ...]
-    directory: Path
-    commit: str
-    threads: int
-    keep: bool
-
-
-@dataclass(slots=True)
 class Attempt:
     """The state of an attempt under way, and what turns the trainer's reports into events."""
 
-    job: Job
-    send: Callable[[Event], None]
-    cancelled: Callable[[], bool]
-    started_at: float = field(default_factory=time.time)
-    began: float = field(default_factory=time.perf_counter)
-    device: str = ""
-    step: int = -1
-    metrics: dict[str, float] = field(default_factory=dict)
-    ended: bool = False
+    def __init__(self, job: Job, driver: Driver) -> None:
+        self.job, self.driver = job, driver
+        self.started_at, self.began = time.time(), time.perf_counter()
+        self.device = ""
+        self.is_going = True
+        if job.fresh:
+            checkpoints.remove(job.directory)
+        found = checkpoints.latest(job.directory, job.trial)
+        self.step = found.step if found else -1
+        self.metrics = dict(found.metrics) if found else {}
+        self.before_s = found.wall_s if found else 0.0
+        rules = (job.every_s, job.keep, self._progress, driver.is_stopping, self._score, found)
+        self.checkpoint = Checkpoint(job.directory, job.trial, *rules)
+
+    @property
+    def wall_s(self) -> float:
+        """Seconds trained, those before the checkpoint included."""
+        return self.before_s + time.perf_counter() - self.began
 
     def report(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Take a report of the trainer. Raises to stop it: Cancelled, ContractError, or FloatingPointError."""
-        if self.cancelled():
-            raise Cancelled
+        """Take a report of the trainer. Raises to stop it: Stopped, ContractError, or FloatingPointError."""
+        if self.driver.is_cancelled():
+            raise Stopped
         step, values = self._checked(step, metrics)
         for goal in self.job.goals:
             if not math.isfinite(values.get(goal, 0.0)):
                 raise FloatingPointError(f"{goal} is {values[goal]} at step {step}")
         self.step = step
         self.metrics |= values
-        self.send(Reported(self.job.trial, self.job.attempt, time.time(), step, values))
+        self.driver.send(Reported(self.job.trial, self.job.attempt, time.time(), step, values))
+        if verdict := self.driver.verdict(self.job.trial):
+            raise Stopped(verdict)
 
     def start(self, device: str) -> None:
         self.device = device
-        self.send(Started(self.job.trial, self.job.attempt, self.started_at, device, socket.gethostname()))
+        host, step = socket.gethostname(), max(self.step, 0)
+        self.driver.send(Started(self.job.trial, self.job.attempt, self.started_at, device, host, step))
 
     def finish(self, returned: object) -> None:
         """The trainer came back: what it returned are the final metrics, else the last value of each one reported."""
@@ -107,8 +109,11 @@ class Attempt:
         """Turn whatever the block raises into the end of this attempt, unless it has ended already."""
         try:
             yield
-        except Cancelled:
-            print("cancelled", file=sys.stderr)
+        except Stopped as stop:
+            print(stop, file=sys.stderr)
+            self.is_going = stop.verdict is not None
+            if stop.verdict:
+                self.end(stop.verdict.state, stop.verdict.reason, self.metrics)
         except FloatingPointError as error:
             self.end(State.DIVERGED, str(error) or "a value is not finite", _last_finite(error, self.metrics))
         except ContractError as error:
@@ -118,86 +123,79 @@ class Attempt:
             self.end(State.FAILED, f"{type(error).__name__}: {_one_line(error)}{_place(error)}", self.metrics)
 
     def end(self, state: State, reason: str, metrics: Mapping[str, float]) -> None:
-        if self.ended:
+        if not self.is_going:
             return
-        self.ended = True
-        if not self.job.keep:
-            for path in self.job.directory.glob("*.safetensors"):
-                path.unlink(missing_ok=True)
-        wall_s = time.perf_counter() - self.began
+        self.is_going = False
         job, host = self.job, socket.gethostname()
+        if state is not State.FAILED:  # a failed one may be tried again, from its last checkpoint
+            self.checkpoint.clean()
+            if job.keep == "none":
+                for path in job.directory.glob("*.safetensors"):
+                    path.unlink(missing_ok=True)
         steps = max(self.step, 0)
-        args = (state, reason[:500], dict(metrics), steps, wall_s, self.started_at, self.device, host, job.commit)
-        self.send(Ended(job.trial, job.attempt, time.time(), *args))
+        args = (state, reason[:500], dict(metrics), steps, self.wall_s, self.started_at, self.device, host, job.commit)
+        self.driver.send(Ended(job.trial, job.attempt, time.time(), *args))
+
+    def _progress(self) -> tuple[dict[str, float], float]:
+        return dict(self.metrics), self.wall_s
+
+    def _score(self, metrics: Mapping[str, float]) -> float:
+        """The first goal, higher is better; -inf where there is none."""
+        value = metrics.get(self.job.goals[0], math.nan) if self.job.goals else math.nan
+        return -math.inf if math.isnan(value) else value if self.job.maximize else -value
 
     def _checked(self, step: Any, metrics: Any) -> tuple[int, dict[str, float]]:
         try:
             number = operator.index(step)
         except TypeError:
             raise ContractError(f"report() got the step {step!r:.80}; a whole number is wanted") from None
-        if number <= self.step or number < 0:
+        if number <= self.step:
             raise ContractError(f"report() got step {number} after step {self.step}; steps must ascend")
         if not isinstance(metrics, Mapping):
             raise ContractError(f"report() got {type(metrics).__name__} for metrics; a dict of numbers is wanted")
         return number, _numbers(metrics)
 
 
-def run(job: Job, send: Callable[[Event], None], cancelled: Callable[[], bool]) -> None:
+def run(job: Job, driver: Driver) -> None:
     """Make the attempt; every outcome is sent as an event, a cancelled attempt sends no end. Raises nothing else."""
-    attempt = Attempt(job, send, cancelled)
+    attempt = Attempt(job, driver)
     with attempt.outcome():
         limit_threads(job.threads)
         function = trainer.load(job.target)
         limit_threads(job.threads)
         attempt.start(device_name())
-        attempt.finish(function(job.params, attempt.report, **extras(function, job)))
+        attempt.finish(function(job.params, attempt.report, **extras(function, attempt)))
 
 
-def limit_threads(threads: int) -> None:
-    """Let the numeric libraries use `threads` threads: two trials with all threads each run 20 times slower (seen)."""
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ[name] = str(threads)
-    if torch := sys.modules.get("torch"):
-        torch.set_num_threads(threads)
-
-
-def device_name() -> str:
-    """The device that torch would use here: `cpu`, or the name of the GPU."""
-    torch = sys.modules.get("torch")
-    return str(torch.cuda.get_device_name()) if torch and torch.cuda.is_available() else "cpu"
-
-
-@contextlib.contextmanager
-def captured(path: Path) -> Iterator[None]:
-    """Send what this process writes to its standard streams, below Python too, to the end of the file at `path`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    saved = os.dup(1), os.dup(2)
-    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+def extras(function: Callable[..., object], attempt: Attempt) -> dict[str, object]:
+    """What a trainer takes beside settings and report: `directory`, made, and `checkpoint`."""
     try:
-        _point_streams_at(log, log)
-        yield
-    finally:
-        _point_streams_at(*saved)
-        for handle in (*saved, log):
-            os.close(handle)
-
-
-def _point_streams_at(out: int, err: int) -> None:
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os.dup2(out, 1)
-    os.dup2(err, 2)
-
-
-def extras(function: Callable[..., object], job: Job) -> dict[str, Path]:
-    """`directory`, made, for a trainer that takes it."""
-    try:
-        wanted = "directory" in inspect.signature(function).parameters
+        wanted = inspect.signature(function).parameters
     except (TypeError, ValueError):
-        wanted = False
-    if wanted:
-        job.directory.mkdir(parents=True, exist_ok=True)
-    return {"directory": job.directory} if wanted else {}
+        return {}
+    offered: dict[str, object] = {"directory": attempt.job.directory, "checkpoint": _Raising(attempt.checkpoint)}
+    given = {name: thing for name, thing in offered.items() if name in wanted}
+    if "directory" in given:
+        attempt.job.directory.mkdir(parents=True, exist_ok=True)
+    return given
+
+
+@dataclass(frozen=True, slots=True)
+class _Raising:
+    """A checkpoint for a plain function: to stop is raised, so that nobody can forget it."""
+
+    checkpoint: Checkpoint
+
+    def load(self) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        return self.checkpoint.load()
+
+    def is_due(self) -> bool:
+        return self.checkpoint.is_due()
+
+    def save(self, step: int, tensors: Mapping[str, Any], data: Mapping[str, Any]) -> bool:
+        if not self.checkpoint.save(step, tensors, data):
+            raise Stopped
+        return True
 
 
 def _numbers(metrics: Mapping[Any, Any]) -> dict[str, float]:

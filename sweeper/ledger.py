@@ -94,11 +94,21 @@ def read(sweep: SweepDir, *, curves: bool = False) -> History:
     if not lock.holder(sweep.lock):
         _close_open_attempts(history)
     if curves:
-        for entry in _entries(sweep.curves, history):
-            record = history.records.get(entry["trial"])
-            if record is not None and entry["attempt"] == record.attempt:
-                record.reports.append(Reported(**{**entry, "metrics": _floats(entry["metrics"])}))
+        _read_curves(sweep, history)
     return history
+
+
+def _read_curves(sweep: SweepDir, history: History) -> None:
+    """The curve of a trial: what its latest attempt reported, before that what led to the checkpoint it began from."""
+    for entry in _entries(sweep.curves, history):
+        if record := history.records.get(entry["trial"]):
+            report = Reported(**{**entry, "metrics": _floats(entry["metrics"])})
+            while record.reports and record.reports[-1].step >= report.step:
+                record.reports.pop()
+            record.reports.append(report)
+    for record in history.records.values():
+        now, since = record.attempt, record.resumed
+        record.reports = [report for report in record.reports if report.attempt == now or report.step <= since]
 
 
 class Ledger:
@@ -227,6 +237,7 @@ def _apply(history: History, entry: dict[str, Any], sweep: SweepDir) -> None:
     elif kind == "start":
         record = history.records[entry["trial"]]
         record.attempt, record.started, record.ended = entry["attempt"], Started(**entry), None
+        record.resumed = record.started.step
     elif kind == "end":
         record = history.records[entry["trial"]]
         entry |= {"state": State(entry["state"]), "metrics": _floats(entry["metrics"])}

@@ -1,80 +1,144 @@
-"""The attempts of a pack: one after the other, or at once where the trainer is a class that can train several.
+"""The attempts of a worker: one after the other, or at once where the trainer can train several as one program.
 
-    class Fused:
-        def train_pack(self, members, report):
-            ...
-            goes_on = report(index, step, {metric: number})     # False: this member is to stop, the others go on
-            return [final_metrics, ...]                         # or nothing: then the last reported are final
+    def train_pack(slots):
+        members = list(slots.join(8))                     # the first call gives at least one
+        while members:
+            ... one step of all members ...
+            if not member.report(step, {metric: number}):     # False: pruned, diverged or cancelled; drop it
+            if member.checkpoint.is_due() and not member.checkpoint.save(step, tensors, data):     # the same
+            member.finish({metric: number})               # done: drop it;  member.fail(error): this one went wrong
+            members += slots.join(8 - len(members))       # fills freed slots, [] when no trial waits
 
-`members` are the parameters of each member, "seed" among them. What one member reports never ends another: a member
-that reports a NaN for a goal has diverged and is told to stop. What `train_pack` raises fails the members that have not
-ended; they are then tried again alone, in packs of one.
+    train.train_pack = train_pack
+    train.fixed = ("model.width",)                        # settings in which the members of a pack agree
+
+What one member does never ends another. What `train_pack` raises fails the members that have not ended; they are then
+tried again alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 from sweeper import attempt, trainer
-from sweeper.attempt import Attempt, Cancelled, ContractError, Job
+from sweeper.attempt import LOG, Attempt, ContractError
+from sweeper.checkpoints import Checkpoint
 from sweeper.errors import SweeperError
-from sweeper.trial import Event
+from sweeper.job import Driver, Job
+from sweeper.process import captured, device_name, limit_threads
+from sweeper.trial import Value
+
+AHEAD_S = 0.5  # a worker of short trials asks for this much work at once, so that it need not wait for the driver
+MAX_AHEAD = 64
 
 
-def run(jobs: Sequence[Job], send: Callable[[Event], None], cancelled: Callable[[], bool]) -> None:
+class Member:
+    """A trial in a pack, as its trainer sees it."""
+
+    def __init__(self, attempt: Attempt) -> None:
+        self._attempt = attempt
+        self.params: Mapping[str, Value] = attempt.job.params
+        self.directory: Path = attempt.job.directory
+        self.checkpoint: Checkpoint = attempt.checkpoint
+
+    def report(self, step: int, metrics: Mapping[str, float]) -> bool:
+        """Take a report. False: this member is to stop; what became of it has been written down."""
+        with self._attempt.outcome():
+            if self._attempt.is_going:
+                self._attempt.report(step, metrics)
+        return self._attempt.is_going
+
+    def finish(self, metrics: Mapping[str, float] | None = None) -> None:
+        """It is done: its final metrics, or without any the last ones reported."""
+        with self._attempt.outcome():
+            self._attempt.finish(metrics)
+
+    def fail(self, error: BaseException) -> None:
+        """It alone went wrong: FloatingPointError says that it diverged."""
+        with self._attempt.outcome():
+            raise error
+
+
+class Slots:
+    """Hands the members of a pack to a trainer; `size` is how many the sweep file asks for, None: what pays."""
+
+    def __init__(self, jobs: Sequence[Job], driver: Driver, size: int | None) -> None:
+        self.size = size
+        self._waiting = deque(jobs)
+        self._driver = driver
+        self._active: list[Attempt] = []
+        self._log = jobs[0].trial
+
+    def join(self, free: int) -> list[Member]:
+        """Up to `free` further members; waits for the driver's answer only when none is in training."""
+        self._active = [attempt for attempt in self._active if attempt.is_going]
+        if self._driver.is_stopping():
+            return []
+        if len(self._waiting) < free:
+            self._waiting.extend(self._driver.more(free - len(self._waiting), wait=not self._active))
+        return [Member(self._start(self._waiting.popleft())) for _ in range(min(free, len(self._waiting)))]
+
+    def give_back(self, members: Sequence[Member]) -> None:
+        """These do not fit after all: they join again when there is room, and go on from their last checkpoint."""
+        jobs = [member._attempt.job for member in members]
+        self._active = [attempt for attempt in self._active if attempt.job not in jobs]
+        self._waiting.extendleft(replace(job, fresh=False) for job in reversed(jobs))
+
+    def end(self, error: BaseException) -> None:
+        """The trainer is through: members still in training failed by `error`."""
+        for member in self._active:
+            with member.outcome():
+                if member.is_going:
+                    raise error
+
+    def _start(self, job: Job) -> Attempt:
+        job.directory.mkdir(parents=True, exist_ok=True)
+        if job.trial != self._log:
+            (job.directory / LOG).write_text(f"trained in a pack; its log is that of {self._log}\n")
+        found = Attempt(job, self._driver)
+        self._active.append(found)
+        found.start(device_name())
+        return found
+
+
+def run(jobs: Sequence[Job], driver: Driver, size: int | None) -> None:
     """Make the attempts of a pack; every outcome is sent as an event. What is printed goes to the members' logs."""
-    if _trains_packs(jobs[0].target):
-        with attempt.captured(jobs[0].directory / attempt.LOG):
-            _run_together(jobs, send, cancelled)
-        for job in jobs[1:]:
-            job.directory.mkdir(parents=True, exist_ok=True)
-            (job.directory / attempt.LOG).write_text(f"trained in a pack; its log is that of {jobs[0].trial}\n")
+    if together := _train_pack(jobs[0].target):
+        with captured(jobs[0].directory / LOG):
+            _run_together(together, Slots(jobs, driver, size), jobs[0].threads)
         return
-    for job in jobs:
-        with attempt.captured(job.directory / attempt.LOG):
-            attempt.run(job, send, cancelled)
+    for job in _in_turn(jobs, driver):
+        with captured(job.directory / LOG):
+            attempt.run(job, driver)
 
 
-def _trains_packs(target: str) -> bool:
+def _in_turn(jobs: Sequence[Job], driver: Driver) -> Iterator[Job]:
+    """The jobs of this worker, then more while the driver has some; short ones are asked for ahead of time."""
+    waiting, began, done = deque(jobs), time.perf_counter(), 0
+    while waiting and not driver.is_stopping():
+        yield waiting.popleft()
+        done += 1
+        ahead = min(MAX_AHEAD, int(AHEAD_S * done / (time.perf_counter() - began)))
+        if len(waiting) <= ahead // 2 and ahead:
+            waiting.extend(driver.more(ahead, wait=not waiting))
+
+
+def _train_pack(target: str) -> Callable[[Slots], None] | None:
     try:
-        return hasattr(trainer.load(target), "train_pack")
+        return getattr(trainer.load(target), "train_pack", None)
     except SweeperError:
-        return False  # each attempt says so by itself
+        return None  # each attempt says so by itself
 
 
-def _run_together(jobs: Sequence[Job], send: Callable[[Event], None], cancelled: Callable[[], bool]) -> None:
-    attempt.limit_threads(jobs[0].threads)
-    members = [Attempt(job, send, cancelled) for job in jobs]
-    for member in members:
-        member.start(attempt.device_name())
-
-    def report(index: int, step: int, metrics: Mapping[str, float]) -> bool:
-        member = members[index]
-        if not member.ended:
-            with member.outcome():
-                member.report(step, metrics)
-        if cancelled():
-            raise Cancelled
-        return not member.ended
-
-    fused: Any = trainer.load(jobs[0].target)
+def _run_together(train_pack: Callable[[Slots], None], slots: Slots, threads: int) -> None:
+    limit_threads(threads)
+    error: BaseException = ContractError("train_pack() returned before this member had ended")
     try:
-        returned = fused().train_pack([job.params for job in jobs], report)
-        finals = _finals(returned, len(members))
-    except BaseException as error:
-        for member in members:
-            with member.outcome():
-                raise error
-        return
-    for member, final in zip(members, finals, strict=True):
-        with member.outcome():
-            member.finish(final)
-
-
-def _finals(returned: object, count: int) -> Sequence[object]:
-    if returned is None:
-        return [None] * count
-    if not isinstance(returned, Sequence) or len(returned) != count:
-        raise ContractError(f"train_pack() returned {returned!r:.80}; return {count} dicts of metrics, or nothing")
-    return returned
+        train_pack(slots)
+    except BaseException as raised:
+        error = raised
+    slots.end(error)

@@ -17,13 +17,14 @@ from sweeper import console as screens
 from sweeper import ledger, provenance, tracking
 from sweeper.errors import Exit, LedgerError, Problem, UsageError
 from sweeper.family import Family
+from sweeper.interrupts import interruptible
 from sweeper.ledger import History, Ledger, SweepDir
 from sweeper.mirrored import Mirrored
 from sweeper.plan import Fate, Plan
 from sweeper.proposals import Proposals
 from sweeper.schedule import Source, check_cpus, cpus_here, gpu_share, gpus_here, run_in_process
 from sweeper.search import check as check_search
-from sweeper.session import Session, interruptible
+from sweeper.session import Session
 from sweeper.spec import ADAPTIVE, Sweep
 from sweeper.tracking import Mirror
 from sweeper.trainer import Trainer
@@ -95,7 +96,7 @@ def run(plan: Plan, trainer: Trainer, options: Options, console: Console) -> Fin
         proposals = Proposals(plan.sweep, Family.of(plan.sweep, trainer)) if plan.sweep.method in ADAPTIVE else None
         watchers = (screen, mirror)
         session = Session(
-            plan, book, trainer.target, str(made["commit"]), history, watchers, screen.say, records, proposals
+            plan, book, trainer, str(made["commit"]), history, watchers, screen.say, records, proposals
         )
         mirror.start(_already_known(plan, history))
         with interruptible(session), screen:

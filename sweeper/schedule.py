@@ -7,54 +7,104 @@ A runner asks its source for packs and tells it what happens; it decides nothing
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from sweeper import pack
-from sweeper.attempt import Job
 from sweeper.errors import Problem, UsageError
+from sweeper.job import Job, Verdict
 from sweeper.trial import Event
 
 
 @dataclass(frozen=True, slots=True)
 class Pack:
-    """Attempts that share a process and a device; lost together when that process dies."""
+    """Attempts that share a process and a device; lost together when that process dies.
+
+    `size` is how many train at once where the trainer can do that; None: what pays.
+    """
 
     number: int
     jobs: tuple[Job, ...]
+    size: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What the driver tells a pack: trials that are to end, whether all are to stop at their next checkpoint, and
+    further jobs (None: none were asked for)."""
+
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
+    stopping: bool = False
+    jobs: tuple[Job, ...] | None = None
 
 
 class Source(Protocol):
-    """Who hands packs out and hears what became of them. Called from one thread."""
+    """Who hands packs out and hears what became of them. Called from one thread; packs go by their numbers."""
 
     def next_pack(self) -> Pack | None:
         """The next pack, or None when there is none right now."""
 
+    def more(self, number: int, count: int) -> Sequence[Job]:
+        """Up to `count` further jobs for a pack."""
+
     def is_done(self) -> bool:
         """Whether there is no pack now and none will come, whatever happens to the running ones."""
+
+    def is_stopping(self) -> bool:
+        """Whether running packs are to stop at their next checkpoint."""
 
     def is_cancelled(self) -> bool:
         """Whether running packs are to stop now."""
 
+    def verdicts(self, number: int) -> Mapping[str, Verdict]:
+        """The trials of a pack that are to end, and why."""
+
+    def hung(self) -> Sequence[int]:
+        """The packs that did not listen and whose process is to be ended."""
+
     def record(self, event: Event) -> None:
         """Something happened to a member of a pack."""
 
-    def lost(self, pack: Pack, reason: str) -> None:
-        """The process of a pack is gone; members that have not ended are lost with it."""
+    def lost(self, number: int, reason: str) -> None:
+        """The process of a pack is gone; members in training are lost with it."""
 
-    def closed(self, pack: Pack) -> None:
-        """A pack is over."""
+    def closed(self, number: int) -> None:
+        """A pack is over; what it has not begun waits again."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Here:
+    """The driver of a pack that runs in the driver's own process."""
+
+    source: Source
+    number: int
+
+    def send(self, event: Event) -> None:
+        self.source.record(event)
+
+    def verdict(self, trial: str) -> Verdict | None:
+        return self.source.verdicts(self.number).get(trial)
+
+    def is_stopping(self) -> bool:
+        return self.source.is_stopping()
+
+    def is_cancelled(self) -> bool:
+        return self.source.is_cancelled()
+
+    def more(self, count: int, *, wait: bool) -> Sequence[Job]:
+        return self.source.more(self.number, count)
 
 
 def run_in_process(source: Source) -> None:
-    """Run packs one after the other until the source is done or cancelled."""
-    while not source.is_done() and not source.is_cancelled():
+    """Run packs one after the other until the source is done or stopping."""
+    while not source.is_done() and not source.is_stopping():
         offered = source.next_pack()
         if offered is None:
             break
-        pack.run(offered.jobs, source.record, source.is_cancelled)
-        source.closed(offered)
+        pack.run(offered.jobs, _Here(source, offered.number), offered.size)
+        source.closed(offered.number)
 
 
 def gpus_here() -> int:

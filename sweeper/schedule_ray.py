@@ -6,15 +6,13 @@ Stopper ends it all. Tune's own retries, checkpoints, loggers and reporters stay
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
-import queue
 import shutil
 import signal
 import sys
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -34,12 +32,11 @@ import ray
 from ray import tune
 from ray.tune.search import Searcher
 
-from sweeper import pack
-from sweeper.attempt import Job, captured
 from sweeper.errors import Problem, ScheduleError, SweeperError, UsageError
-from sweeper.schedule import Pack, Source, check_cpus, cpus_here, gpu_share
-
-HEARTBEAT_S = 1.0  # a worker answers at least this often, so that a stop is heard while a long step runs
+from sweeper.line import Line
+from sweeper.pack import run as run_pack
+from sweeper.process import captured
+from sweeper.schedule import Orders, Pack, Source, check_cpus, cpus_here, gpu_share
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,70 +162,94 @@ class PackSearcher(_StaysHere, Searcher):  # type: ignore[misc]
 
 
 class PackTrainable(tune.Trainable):  # type: ignore[misc]
-    """Runs a pack in a thread of a worker process; each `step` carries the events since the last one to the driver.
-
-    The trainer never waits for the driver: events queue up here.
-    """
+    """Runs a pack in a thread of a worker process; each `step` carries the events since the last one to the driver."""
 
     def setup(self, config: dict[str, Any]) -> None:
         for folder in reversed(config["path"]):
             if folder not in sys.path:
                 sys.path.insert(0, folder)
-        self.jobs: tuple[Job, ...] = config["pack"].jobs
-        self.events: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self.stopping = threading.Event()
-        self.thread: threading.Thread | None = None
+        self.pack: Pack = config["pack"]
+        self.line: Line | None = None
 
     def step(self) -> dict[str, Any]:
-        if self.thread is None:
+        result: dict[str, Any] = {}
+        if self.line is None:
             # Not in setup: Tune sets up an actor for a trial and then may give that trial to a free one instead.
-            self.thread = threading.Thread(target=_work, args=(self.jobs, self.events, self.stopping), daemon=True)
-            self.thread.start()
-        events = []
-        with contextlib.suppress(queue.Empty):
-            events.append(self.events.get(timeout=HEARTBEAT_S))
-            while True:
-                events.append(self.events.get_nowait())
-        done = None in events
-        return {"events": [event for event in events if event is not None], "done": done}
+            self.line = Line()
+            threading.Thread(target=_work, args=(self.pack, self.line), daemon=True).start()
+            result["handle"] = ray.cloudpickle.dumps(ray.get_runtime_context().current_actor)
+        events, free = self.line.heard()
+        sent = [event for event in events if event is not None]
+        return result | {"events": sent, "free": free, "done": None in events}
+
+    def tell(self, orders: Orders) -> None:
+        """The driver calls this, between two steps."""
+        if self.line is not None:
+            self.line.tell(orders)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         self.setup(new_config)
         return True
 
     def cleanup(self) -> None:
-        self.stopping.set()
+        if self.line is not None:
+            self.line.cancelled.set()
 
     def get_auto_filled_metrics(self, now: datetime | None = None, *args: Any, **kwargs: Any) -> dict[str, Any]:
         # Tune would send the whole pack back with every result.
         return {**super().get_auto_filled_metrics(now, *args, **kwargs), "config": {}}
 
 
-def _work(jobs: tuple[Job, ...], events: queue.SimpleQueue[Any], stopping: threading.Event) -> None:
-    pack.run(jobs, events.put, stopping.is_set)
-    events.put(None)
+def _work(pack: Pack, line: Line) -> None:
+    run_pack(pack.jobs, line, pack.size)
+    line.events.put(None)
 
 
 class PackCallback(_StaysHere, tune.Callback):  # type: ignore[misc]
-    """Tells the source, in the driver, what the workers sent and which packs are over or lost."""
+    """Tells the source, in the driver, what the workers sent and which packs are over or lost, and the workers what
+    the source orders."""
 
     def __init__(self, source: Source, handlers: dict[signal.Signals, Any]) -> None:
         self.source = source
         self.handlers = handlers
+        self.workers: dict[int, Any] = {}
+        self.told: dict[int, Orders] = {}
 
     def setup(self, *_: object, **__: object) -> None:
         _restore(self.handlers)  # Tune has just put its own handler on SIGUSR1
 
     def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **_: Any) -> None:
+        number = trial.config["pack"].number
+        if "handle" in result:
+            self.workers[number] = ray.cloudpickle.loads(result["handle"])
         for event in result["events"]:
             self.source.record(event)
+        if not result["done"]:
+            self._order(number, result["free"])
+
+    def on_step_end(self, iteration: int, trials: list[Any], **_: Any) -> None:
+        for number in self.source.hung():
+            if worker := self.workers.pop(number, None):
+                ray.kill(worker)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
-        self.source.closed(trial.config["pack"])
+        self._forget(trial.config["pack"].number)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
-        self.source.lost(trial.config["pack"], _why_lost(trial))
-        self.source.closed(trial.config["pack"])
+        self.source.lost(trial.config["pack"].number, _why_lost(trial))
+        self._forget(trial.config["pack"].number)
+
+    def _order(self, number: int, free: int | None) -> None:
+        jobs = None if free is None else tuple(self.source.more(number, free))
+        orders = Orders(dict(self.source.verdicts(number)), self.source.is_stopping(), jobs)
+        if jobs is not None or orders != self.told.get(number, Orders()):
+            self.workers[number].tell.remote(orders)
+            self.told[number] = replace(orders, jobs=None)
+
+    def _forget(self, number: int) -> None:
+        self.workers.pop(number, None)
+        self.told.pop(number, None)
+        self.source.closed(number)
 
 
 class StopOnCancel(_StaysHere, tune.Stopper):  # type: ignore[misc]

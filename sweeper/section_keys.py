@@ -257,6 +257,9 @@ class ResourceKeys(Keys):
     max_concurrent: AutoCount = Field(
         None, description="Packs at the same time; auto: as many as fit.", examples=["auto"]
     )
+    timeout: Duration | None = Field(
+        None, description="An attempt that trains longer has failed, and is not tried again.", examples=["30m"]
+    )
 
 
 class RetryKeys(Keys):

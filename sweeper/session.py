@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
+import math
 import os
 import signal
-import socket
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from types import FrameType
 from typing import Protocol
 
 from sweeper import ledger
-from sweeper.attempt import CONTRACT, Job
+from sweeper.attempt import CONTRACT
 from sweeper.errors import Exit
+from sweeper.job import Job, Verdict
 from sweeper.ledger import History, Ledger, SweepDir
 from sweeper.plan import Fate, Plan
 from sweeper.proposals import Proposals
+from sweeper.running import TIMEOUT, Running
 from sweeper.schedule import Pack
+from sweeper.trainer import Trainer
 from sweeper.trial import Ended, Event, Record, Reported, Started, State, Trial
 
 GRACE_S = 60.0  # how long running trials may go on after the first interrupt
@@ -38,7 +39,7 @@ class Session:
 
     plan: Plan
     ledger: Ledger
-    target: str
+    trainer: Trainer
     commit: str
     history: History
     watchers: tuple[Watcher, ...]
@@ -46,10 +47,13 @@ class Session:
     records: dict[str, Record]
     proposals: Proposals | None = None
     waiting: deque[Job] = field(default_factory=deque)
-    running: dict[int, Pack] = field(default_factory=dict)
+    running: dict[int, Running] = field(default_factory=dict)
+    place: dict[str, Running] = field(default_factory=dict)  # of the trials that were handed out
     packs: int = 0
+    failures: Counter[str] = field(default_factory=Counter)
     failures_in_a_row: int = 0
-    device_s: float = 0.0
+    results: int = 0
+    device_s: float = 0.0  # of the packs that are over
     trained: int = 0
     began: float = field(default_factory=time.monotonic)
     stopped_by: Exit | None = None
@@ -61,58 +65,87 @@ class Session:
         trials = [item.trial for item in self.plan.items]
         self.ledger.run(text, provenance, trials, self.history)
         self.records |= {t.key: self.history.records.get(t.key) or Record(t) for t in trials}
+        again = {trial.key for trial in self.plan.to_run}
+        self.results = sum(record.state.is_result for key, record in self.records.items() if key not in again)
         self._adopt()
         if self.proposals is not None:
             self.proposals.begin(self.records.values())
         self._queue(self.plan.to_run)
 
     def next_pack(self) -> Pack | None:
-        self._check_budget()
-        self._propose()
-        if self.stopped_by is not None or not self.waiting:
+        jobs = self._take(1)
+        if not jobs:
             return None
-        # A job that was lost with its pack goes alone, so that it cannot take others with it again.
-        size = 1 if self.waiting[0].attempt > 1 else self.plan.pack
-        jobs = [self.waiting.popleft() for _ in range(min(size, len(self.waiting)))]
+        size = self.plan.sweep.resources.pack
+        if not jobs[0].alone:
+            jobs += self._take((size or 1) - 1, like=jobs[0])  # without a size the worker asks for what pays
         self.packs += 1
-        pack = self.running[self.packs] = Pack(self.packs, tuple(jobs))
+        pack = Pack(self.packs, tuple(jobs), size)
+        running = self.running[pack.number] = Running(jobs[0], {})
+        self._hand(jobs, running)
         return pack
+
+    def more(self, number: int, count: int) -> list[Job]:
+        """A fair share of what waits: the other packs that run would like some too."""
+        running = self.running[number]
+        if running.first.alone:
+            return []
+        share = math.ceil(len(self.waiting) / len(self.running)) if self.proposals is None else count
+        jobs = self._take(min(count, share), like=running.first)
+        self._hand(jobs, running)
+        return jobs
 
     def is_done(self) -> bool:
         self._check_budget()
         nothing_waits = not (self.waiting or self._may_propose()) or self.stopped_by is not None
         return nothing_waits and not self.running
 
+    def is_stopping(self) -> bool:
+        return self.deadline is not None or self.stopped_by is Exit.TRIALS_FAILED
+
     def is_cancelled(self) -> bool:
         return self.deadline is not None and time.monotonic() >= self.deadline
+
+    def verdicts(self, number: int) -> Mapping[str, Verdict]:
+        running = self.running[number]
+        running.check_time(self.plan.sweep.resources.timeout_s)
+        return running.verdicts
+
+    def hung(self) -> list[int]:
+        return [number for number in self.running if self.verdicts(number) and self.running[number].is_hung]
 
     def record(self, event: Event) -> None:
         record = self.records[event.trial]
         if isinstance(event, Ended):
-            self.device_s += event.wall_s
             event = replace(event, retry=self._may_retry(event))
         self.ledger.record(event)
         _advance(record, event)
         for watcher in self.watchers:
             watcher.push(record.trial, event)
+        if running := self.place.get(event.trial):
+            running.advance(event)
         if isinstance(event, Ended):
             self._after(event)
 
-    def lost(self, pack: Pack, reason: str) -> None:
-        for job in pack.jobs:
-            record = self.records[job.trial]
-            if record.ended is not None and record.ended.attempt == job.attempt:
-                continue
-            now, started = time.time(), record.started
-            since = started.at if started and started.attempt == job.attempt else now
-            steps = record.reports[-1].step if record.reports else 0
-            metrics = record.reports[-1].metrics if record.reports else {}
-            host, device = (started.host, started.device) if started else (socket.gethostname(), "")
-            outcome = (State.FAILED, reason, metrics, steps, now - since, since, device, host, self.commit)
-            self.record(Ended(job.trial, job.attempt, now, *outcome))
+    def lost(self, number: int, reason: str) -> None:
+        running, now = self.running[number], time.time()
+        # A process that died before any trial began must not be started for ever: it counts against the first one.
+        for trial in list(running.since) or list(running.open)[:1]:
+            record, job = self.records[trial], running.open[trial]
+            begun = record.started or Started(trial, job.attempt, now, "", "")
+            last = record.reports[-1] if record.reports else None
+            verdict = running.verdicts.get(trial)
+            why = verdict.reason if verdict and verdict.state is State.FAILED else reason
+            steps, metrics = (last.step, last.metrics) if last else (begun.step, {})
+            outcome = (State.FAILED, why, metrics, steps, now - begun.at, begun.at, begun.device, begun.host)
+            self.record(Ended(trial, job.attempt, now, *outcome, self.commit))
 
-    def closed(self, pack: Pack) -> None:
-        self.running.pop(pack.number, None)
+    def closed(self, number: int) -> None:
+        running = self.running.pop(number)
+        self.device_s += running.seconds
+        for job in reversed(running.open.values()):
+            self.waiting.appendleft(replace(job, fresh=False))
+            del self.place[job.trial]
 
     def interrupt(self, code: Exit) -> None:
         """First call: no new packs, running ones may end within GRACE_S. Second: they stop now. Third: die at once."""
@@ -121,7 +154,8 @@ class Session:
             self.deadline = time.monotonic() + GRACE_S
             running = sum(record.state is State.RUNNING for record in self.records.values())
             self.say(
-                f"Stopping: no new trials start; {running} running may finish within {GRACE_S:.0f} s. "
+                f"Stopping: no new trials start; {running} running stop at their next checkpoint, or end, within "
+                f"{GRACE_S:.0f} s. "
                 "Press Ctrl-C again to cancel them now."
             )
         elif not self.is_cancelled():
@@ -141,19 +175,49 @@ class Session:
         return Exit.TRIALS_FAILED if failed else Exit.OK
 
     def _queue(self, trials: Iterable[Trial]) -> None:
-        sweep = self.plan.sweep
-        goals = tuple(goal.name for goal in sweep.goals)
-        threads, keep = max(1, int(sweep.resources.cpu)), sweep.checkpoints.keep != "none"
-        for trial in trials:
-            attempt = self.records[trial.key].attempt + 1
-            params = {**trial.params, "seed": trial.seed}
-            folder = self.ledger.sweep.trial(trial.key).resolve()
-            self.waiting.append(Job(trial.key, attempt, self.target, params, goals, folder, self.commit, threads, keep))
+        self.waiting.extend(map(self._job, trials))
 
-    def _propose(self) -> None:
-        """Let the searcher add configurations until the next pack is full, within the budget of trials."""
+    def _job(self, trial: Trial) -> Job:
+        sweep, record = self.plan.sweep, self.records[trial.key]
+        return Job(
+            trial=trial.key,
+            attempt=record.attempt + 1,
+            target=self.trainer.target,
+            params={**trial.params, "seed": trial.seed},
+            goals=tuple(goal.name for goal in sweep.goals),
+            directory=self.ledger.sweep.trial(trial.key).resolve(),
+            commit=self.commit,
+            threads=max(1, int(sweep.resources.cpu)),
+            keep=sweep.checkpoints.keep,
+            every_s=sweep.checkpoints.every_s,
+            maximize=bool(sweep.goals and sweep.goals[0].maximize),
+            shape=self.trainer.shape(trial.params),
+            fresh=record.state.is_result,
+        )
+
+    def _take(self, count: int, like: Job | None = None) -> list[Job]:
+        """Jobs to hand out, of one shape, within the budget; a searcher is asked for as many as are missing."""
+        jobs: list[Job] = []
+        while len(jobs) < count:
+            self._check_budget(len(jobs))
+            self._propose(count - len(jobs))
+            wanted = like or (jobs[0] if jobs else None)
+            fits = (n for n, job in enumerate(self.waiting) if not wanted or _share_a_pack(job, wanted))
+            found = next(fits, None) if self.stopped_by is None else None
+            if found is None:
+                break
+            jobs.append(self.waiting[found])
+            del self.waiting[found]
+        return jobs
+
+    def _hand(self, jobs: list[Job], running: Running) -> None:
+        running.open |= {job.trial: job for job in jobs}
+        self.place |= {job.trial: running for job in jobs}
+
+    def _propose(self, count: int) -> None:
+        """Let the searcher add configurations until `count` trials wait, within the budget of trials."""
         budget = self.plan.sweep.budget.trials
-        while self._may_propose() and len(self.waiting) < self.plan.pack:
+        while self._may_propose() and len(self.waiting) < count:
             assert self.proposals is not None, "_may_propose"
             room = None if budget is None else budget - len(self.records)
             trials = self.proposals.more()[:room]
@@ -177,15 +241,19 @@ class Session:
             source = origins[item.origin].records[item.trial.key]
             assert source.ended is not None, "planned as reused, so it has a result"
             origin = source.ended.origin or item.origin
-            events: list[Event] = [*source.reports, replace(source.ended, origin=origin)]
+            reports = [replace(report, attempt=source.ended.attempt) for report in source.reports]
+            events: list[Event] = [*reports, replace(source.ended, origin=origin)]
             for event in events:
                 self.record(event)
 
     def _after(self, ended: Ended) -> None:
-        if ended.retry:
-            job = next(job for pack in self.running.values() for job in pack.jobs if job.trial == ended.trial)
-            self.waiting.append(replace(job, attempt=ended.attempt + 1))
-            return
+        running = self.place.pop(ended.trial, None)
+        if running is not None:
+            job = running.open.pop(ended.trial)
+            if ended.retry:
+                self.waiting.append(replace(job, attempt=ended.attempt + 1, alone=True, fresh=False))
+                return
+        self.results += ended.state.is_result
         self.trained += not ended.origin
         if self.proposals is not None and not ended.origin:
             self.proposals.ended(self.records[ended.trial].trial)
@@ -197,44 +265,33 @@ class Session:
 
     def _may_retry(self, ended: Ended) -> bool:
         retry = self.plan.sweep.retry
-        never = ended.reason.startswith((CONTRACT, *retry.never_on))
-        return ended.state is State.FAILED and ended.attempt <= retry.max and not never and self.stopped_by is None
+        self.failures[ended.trial] += ended.state is State.FAILED
+        never = ended.reason.startswith((CONTRACT, TIMEOUT, *retry.never_on))
+        return ended.state is State.FAILED and self.failures[ended.trial] <= retry.max and not never
 
-    def _check_budget(self) -> None:
+    def _check_budget(self, taken: int = 0) -> None:
+        """Stop when a budget is spent; `taken` trials are on their way to a pack."""
         budget = self.plan.sweep.budget
         if self.stopped_by is not None or not (self.waiting or self._may_propose()):
             return
+        device_s = self.device_s + sum(running.seconds for running in self.running.values())
+        in_flight = len(self.place) + taken
         if budget.wall_s is not None and time.monotonic() - self.began >= budget.wall_s:
             self.stopped_by, self.why_stopped = Exit.BUDGET, "the wall-time budget is spent"
-        elif budget.device_s is not None and self.device_s >= budget.device_s:
+        elif budget.device_s is not None and device_s >= budget.device_s:
             self.stopped_by, self.why_stopped = Exit.BUDGET, "the device-hours budget is spent"
-        elif self.proposals is None and budget.trials is not None and self._with_result() >= budget.trials:
+        elif self.proposals is None and budget.trials is not None and self.results + in_flight >= budget.trials:
             self.stopped_by, self.why_stopped = Exit.BUDGET, "the budget of trials is spent"
 
-    def _with_result(self) -> int:
-        return sum(r.state.is_result for r in self.records.values()) + sum(len(p.jobs) for p in self.running.values())
 
-
-@contextlib.contextmanager
-def interruptible(session: Session) -> Iterator[None]:
-    """Let Ctrl-C, SIGTERM, SIGUSR1 and a closed terminal stop the session in good order while the block runs."""
-    codes = {signal.SIGINT: Exit.INTERRUPTED, signal.SIGTERM: Exit.TERMINATED}
-    codes |= {signal.SIGUSR1: Exit.TERMINATED, signal.SIGHUP: Exit.TERMINATED}
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        session.interrupt(codes[signal.Signals(number)])
-
-    before = {number: signal.signal(number, handle) for number in codes}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def _share_a_pack(job: Job, other: Job) -> bool:
+    return not job.alone and job.shape == other.shape
 
 
 def _advance(record: Record, event: Event) -> None:
     if isinstance(event, Started):
-        record.attempt, record.started, record.ended, record.reports = event.attempt, event, None, []
+        record.attempt, record.started, record.ended = event.attempt, event, None
+        record.reports = record.reports[-1:] if event.step else []
     elif isinstance(event, Reported):
         record.reports = [event]  # the latest will do here: the curve is on the disk
     else:

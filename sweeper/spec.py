@@ -161,7 +161,7 @@ def _sweep(keys: SweepKeys, document: Document, path: Path) -> Sweep:
         constraints=tuple(condition(text) for text in keys.constraints),
         seeds=tuple(dict.fromkeys(keys.seeds)),
         budget=Budget(budget.trials, budget.wall, budget.device_hours and budget.device_hours * 3600),
-        resources=Resources(resources.gpu, resources.cpu, resources.pack, resources.max_concurrent),
+        resources=Resources(resources.gpu, resources.cpu, resources.pack, resources.max_concurrent, resources.timeout),
         retry=Retry(keys.retry.max, tuple(keys.retry.never_on)),
         abort=Abort(keys.abort.consecutive_failures),
         early=_early(keys.early_terminate),

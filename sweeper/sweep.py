@@ -36,12 +36,13 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """What one pack of trials gets; None is auto."""
+    """What one pack of trials gets; None is auto, and no limit to the seconds of an attempt."""
 
     gpu: float | None = None
     cpu: float = 1
     pack: int | None = None
     max_concurrent: int | None = None
+    timeout_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

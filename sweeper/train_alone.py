@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,8 +15,10 @@ from rich.table import Table
 from rich.text import Text
 
 from sweeper import attempt, trainer
-from sweeper.attempt import Attempt, Job
+from sweeper.attempt import Attempt
 from sweeper.console import heading, number, sparkline
+from sweeper.job import Job
+from sweeper.process import limit_threads
 from sweeper.trial import Ended, Event, Reported, State, Trial
 
 
@@ -58,11 +60,11 @@ def train(
     """Train one trial with its curves on the screen, then show the small tables it wrote. Nothing is recorded."""
     with tempfile.TemporaryDirectory() as folder:
         params = {**trial.params, "seed": trial.seed}
-        job = Job(trial.key, 1, target, params, tuple(goals), Path(folder), "", threads, keep=False)
+        job = Job(trial.key, 1, target, params, tuple(goals), Path(folder), threads=threads)
         curves = Curves(console, metrics)
         live = Live(console=console, get_renderable=curves.render, refresh_per_second=4)
         with live if console.is_terminal else nullcontext():
-            attempt.run(job, curves.push, lambda: False)
+            attempt.run(job, _Nobody(curves.push))
         assert curves.ended is not None, "an attempt that is not cancelled ends"
         for path in sorted(Path(folder).glob("*.csv")):
             console.print(_table(path))
@@ -73,11 +75,30 @@ def train_and_raise(target: str, trial: Trial, goals: Sequence[str], threads: in
     """The same with nothing caught: what the trainer raises flies, for a debugger."""
     with tempfile.TemporaryDirectory() as folder:
         params = {**trial.params, "seed": trial.seed}
-        job = Job(trial.key, 1, target, params, tuple(goals), Path(folder), "", threads, keep=False)
-        attempt.limit_threads(threads)
+        job = Job(trial.key, 1, target, params, tuple(goals), Path(folder), threads=threads)
+        limit_threads(threads)
         function = trainer.load(target)
-        watched = Attempt(job, lambda event: print(event) if isinstance(event, Reported) else None, lambda: False)
-        function(params, watched.report, **attempt.extras(function, job))
+        watched = Attempt(job, _Nobody(lambda event: print(event) if isinstance(event, Reported) else None))
+        function(params, watched.report, **attempt.extras(function, watched))
+
+
+@dataclass(frozen=True, slots=True)
+class _Nobody:
+    """The driver of a trial that is trained alone: it listens."""
+
+    send: Callable[[Event], None]
+
+    def verdict(self, trial: str) -> None:
+        return None
+
+    def is_stopping(self) -> bool:
+        return False
+
+    def is_cancelled(self) -> bool:
+        return False
+
+    def more(self, count: int, *, wait: bool) -> list[Job]:
+        return []
 
 
 def outcome_words(ended: Ended, metrics: Sequence[str]) -> Text:

@@ -23,7 +23,7 @@ from typing import Any
 
 from sweeper.errors import Problem, UsageError
 from sweeper.provenance import code_digest
-from sweeper.trial import Params, Value
+from sweeper.trial import Params, Value, canonical_json
 
 Report = Callable[[int, Mapping[str, float]], None]
 TrainFunction = Callable[..., Mapping[str, float] | None]
@@ -37,6 +37,7 @@ class Trainer:
 
     `defaults` and `metrics` are None when the trainer does not declare them (then any name is allowed); `check` names
     what is wrong with settings, `idle` those without effect beside the others; `code` is the digest of its source.
+    Trials of equal `shape` can be trained as one program, where the trainer can do that.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Trainer:
     check: Callable[[Params], list[Problem]]
     idle: Callable[[Params], list[str]]
     code: str
+    shape: Callable[[Params], str] = lambda params: ""
 
 
 def find(name: str) -> Trainer:
@@ -62,7 +64,8 @@ def find(name: str) -> Trainer:
     source = Path(module.__file__) if module.__file__ else None
     defaults, metrics = _declared(function, "parameters", name), _declared(function, "metrics", name)
     code = code_digest(module.__name__, source) if source else ""
-    return Trainer(name, name, defaults, metrics, _declared_check(defaults), lambda params: [], code)
+    check = _declared_check(defaults)
+    return Trainer(name, name, defaults, metrics, check, lambda params: [], code, _declared_shape(function, name))
 
 
 def load(target: str) -> TrainFunction:
@@ -110,9 +113,8 @@ def _bundled(name: str) -> Trainer:
             for p in config.check(params)
         ]
 
-    return Trainer(
-        name, BUNDLED[name], config.DEFAULTS, config.METRICS, check, config.irrelevant, code_digest(module, source)
-    )
+    code, shape = code_digest(module, source), getattr(config, "shape", canonical_json)
+    return Trainer(name, BUNDLED[name], config.DEFAULTS, config.METRICS, check, config.irrelevant, code, shape)
 
 
 def _declared(function: TrainFunction, attribute: str, name: str) -> Mapping[str, Any] | None:
@@ -122,6 +124,14 @@ def _declared(function: TrainFunction, attribute: str, name: str) -> Mapping[str
     raise UsageError(
         Problem(f"its `{attribute}` must be a mapping of names", "", f"trainer {name}", type(value).__name__)
     )
+
+
+def _declared_shape(function: TrainFunction, name: str) -> Callable[[Params], str]:
+    """What members of a pack agree in: the settings that the trainer names in `fixed`."""
+    fixed = getattr(function, "fixed", ())
+    if isinstance(fixed, str) or not all(isinstance(setting, str) for setting in fixed):
+        raise UsageError(Problem("its `fixed` must be a list of setting names", "", f"trainer {name}", repr(fixed)))
+    return lambda params: canonical_json({setting: params.get(setting) for setting in fixed})
 
 
 def _declared_check(defaults: Params | None) -> Callable[[Params], list[Problem]]:

@@ -60,13 +60,14 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A worker took the trial up. Times are seconds since the epoch."""
+    """A worker took the trial up, at `step` where an earlier attempt left a checkpoint. Times are since the epoch."""
 
     trial: str
     attempt: int
     at: float
     device: str
     host: str
+    step: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,9 @@ class Reported:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The attempt is over. `metrics` are the final ones, `steps` the last step reported, `wall_s` its seconds.
+    """The attempt is over. `metrics` are the final ones, `steps` the last step reported.
+
+    `wall_s` are the seconds trained, those before a checkpoint that it went on from included.
 
     `commit` is that of the repository trained in, `origin` the sweep a result was taken over from ("": trained here),
     and `retry` says that the trial was to be tried again: then this is not its outcome.
@@ -116,6 +119,7 @@ class Record:
     started: Started | None = None
     ended: Ended | None = None
     reports: list[Reported] = field(default_factory=list)
+    resumed: int = 0  # the step at which the latest attempt took up
 
     @property
     def state(self) -> State:

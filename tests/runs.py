@@ -38,7 +38,7 @@ def opened(file: Path, *overrides: str) -> Iterator[tuple[Session, Notes]]:
     with Ledger(SweepDir(results, sweep.name)) as book:
         proposals = Proposals(sweep, Family.of(sweep, found)) if sweep.method in ADAPTIVE else None
         history, say = ledger.read(book.sweep), notes.said.append
-        session = Session(made, book, found.target, "abc", history, (notes,), say, {}, proposals)
+        session = Session(made, book, found, "abc", history, (notes,), say, {}, proposals)
         session.begin(sweep.text, {})
         yield session, notes
         book.stop(session.end(), "")

@@ -7,19 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from drivers import Notebook
 
 from sweeper import attempt
-from sweeper.attempt import Job
+from sweeper.job import Job
 from sweeper.trial import Ended, Event, Reported, Started, State
 
 
 def run(function: str, tmp_path: Path, stop_at: int | None = None, **params: Any) -> list[Event]:
-    events: list[Event] = []
-    job = Job(
-        "key", 1, f"naughty:{function}", {"seed": 0, **params}, ("score",), tmp_path / "key", "abc", 1, keep=False
-    )
-    attempt.run(job, events.append, lambda: stop_at is not None and len(events) >= stop_at)
-    return events
+    driver = Notebook(cancels=lambda count: stop_at is not None and count >= stop_at)
+    job = Job("key", 1, f"naughty:{function}", {"seed": 0, **params}, ("score",), tmp_path / "key", "abc")
+    attempt.run(job, driver)
+    return driver.events
 
 
 def end(function: str, tmp_path: Path, **params: Any) -> Ended:
@@ -98,7 +97,7 @@ def test_a_trainer_that_cannot_be_imported_fails(tmp_path: Path) -> None:
 def test_what_a_process_prints_below_python_goes_to_the_log(tmp_path: Path) -> None:
     log = tmp_path / "sub" / "log.txt"
     code = (
-        "import os; from pathlib import Path; from sweeper.attempt import captured\n"
+        "import os; from pathlib import Path; from sweeper.process import captured\n"
         f"with captured(Path({str(log)!r})): print('py'); os.system('echo sh; echo err >&2')\nprint('after')"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

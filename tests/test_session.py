@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import signal
+import time
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import runs
+from drivers import Notebook
 from runs import Notes
 
-from sweeper import ledger, session
+from sweeper import attempt, ledger
 from sweeper.errors import Exit
+from sweeper.interrupts import interruptible
 from sweeper.ledger import SweepDir
-from sweeper.schedule import Pack, run_in_process
+from sweeper.schedule import run_in_process
 from sweeper.session import Session
-from sweeper.trial import Event, State
+from sweeper.trial import Event, Started, State
 
 NAUGHTY = """\
 name: toy
@@ -99,8 +102,10 @@ def test_the_members_of_a_lost_pack_are_tried_again_one_by_one(folder: Path) -> 
         pack = run.next_pack()
         assert pack is not None
         assert [job.attempt for job in pack.jobs] == [1, 1, 1]
-        run.lost(pack, "the worker process died")
-        run.closed(pack)
+        for job in pack.jobs:
+            run.record(Started(job.trial, 1, 0.0, "cpu", "here"))
+        run.lost(pack.number, "the worker process died")
+        run.closed(pack.number)
         sizes = [len(again.jobs) for again in iter(run.next_pack, None)]
     assert sizes == [1, 1, 1]
 
@@ -109,32 +114,60 @@ def test_members_that_had_ended_are_not_lost_with_their_pack(folder: Path) -> No
     with opened(folder, NAUGHTY % "a, b" + "resources: {pack: 2}\n") as (run, _):
         pack = run.next_pack()
         assert pack is not None
-        run_in_process(OnePack(run, Pack(1, pack.jobs[:1])))
-        run.lost(pack, "the worker process died")
-        run.closed(pack)
+        attempt.run(pack.jobs[0], Recorder(run))
+        run.record(Started(pack.jobs[1].trial, 1, 0.0, "cpu", "here"))
+        run.lost(pack.number, "the worker process died")
+        run.closed(pack.number)
         assert [job.trial for job in run.waiting] == [pack.jobs[1].trial]
 
 
-class OnePack:
-    """A source that hands one pack out and passes on what is told."""
+def test_members_that_had_not_begun_are_not_counted_as_lost(folder: Path) -> None:
+    with opened(folder, NAUGHTY % "a, b" + "resources: {pack: 2}\n") as (run, _):
+        pack = run.next_pack()
+        assert pack is not None
+        run.record(Started(pack.jobs[0].trial, 1, 0.0, "cpu", "here"))
+        run.lost(pack.number, "the worker process died")
+        run.closed(pack.number)
+        assert {(job.trial, job.attempt, job.alone) for job in run.waiting} == {
+            (pack.jobs[0].trial, 2, True),
+            (pack.jobs[1].trial, 1, False),
+        }
 
-    def __init__(self, run: Session, pack: Pack) -> None:
-        self.run, self.packs = run, [pack]
 
-    def next_pack(self) -> Pack | None:
-        return self.packs.pop() if self.packs else None
+def test_a_process_that_dies_before_any_trial_begins_is_not_started_for_ever(folder: Path) -> None:
+    with opened(folder, NAUGHTY % "a") as (run, _):
+        while pack := run.next_pack():
+            run.lost(pack.number, "the worker process died")
+            run.closed(pack.number)
+    assert (states(run), run.packs) == ([State.FAILED], 2)
 
-    def is_done(self) -> bool:
-        return not self.packs
 
-    def is_cancelled(self) -> bool:
-        return False
+def test_a_trial_that_takes_too_long_is_told_to_end_and_then_its_process_is_killed(folder: Path) -> None:
+    with opened(folder, NAUGHTY % "a" + "resources: {timeout: 0.01}\n") as (run, _):
+        pack = run.next_pack()
+        assert pack is not None
+        trial = pack.jobs[0].trial
+        run.record(Started(trial, 1, 0.0, "cpu", "here"))
+        time.sleep(0.02)
+        assert run.verdicts(pack.number)[trial].state is State.FAILED
+        assert run.hung() == []
+        run.running[pack.number].late[trial] = 0.0
+        assert run.hung() == [pack.number]
+        run.lost(pack.number, "the worker process died")
+        ended = run.records[trial].ended
+    assert ended is not None
+    assert ended.reason == "timeout: it trained for more than 0.01 s (resources.timeout)"
+    assert not ended.retry
 
-    def closed(self, pack: Pack) -> None: ...
 
-    def lost(self, pack: Pack, reason: str) -> None: ...
+class Recorder(Notebook):
+    """A driver that writes events into a session."""
 
-    def record(self, event: Event) -> None:
+    def __init__(self, run: Session) -> None:
+        super().__init__()
+        self.run = run
+
+    def send(self, event: Event) -> None:
         self.run.record(event)
 
 
@@ -151,7 +184,7 @@ def test_the_first_interrupt_starts_nothing_new_and_the_second_cancels(folder: P
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGUSR1, 143)])
 def test_signals_stop_a_session_in_good_order(folder: Path, number: signal.Signals, code: int) -> None:
-    with opened(folder, NAUGHTY % "a") as (run, _), session.interruptible(run):
+    with opened(folder, NAUGHTY % "a") as (run, _), interruptible(run):
         signal.raise_signal(number)
     assert run.end() == code
 

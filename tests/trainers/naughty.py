@@ -87,16 +87,48 @@ def writes_a_file(params, report, directory):
     report(1, {"score": 1.0})
 
 
-class Fused:
-    """Trains its members at once; those whose parameter says so do something bad."""
+def fused(params, report):
+    """Never called alone: `train_pack` trains one too."""
+    raise NotImplementedError
 
-    def train_pack(self, members, report):
-        going = dict.fromkeys(range(len(members)), True)
-        for step in range(1, 4):
-            for index, member in enumerate(members):
-                if going[index]:
-                    score = float("nan") if member["deed"] == "nan" and step == 2 else step * (index + 1)
-                    going[index] = report(index, step, {"score": score})
-            if any(member["deed"] == "raise" for member in members) and step == 2:
+
+def train_pack(slots):
+    """Trains its members at once; those whose parameter says so do something bad."""
+    members = {member: 0 for member in slots.join(slots.size or 4)}
+    while members:
+        for member, step in list(members.items()):
+            deed, step = member.params["deed"], step + 1
+            members[member] = step
+            if deed == "raise" and step == 2:
                 raise ValueError("one of us is bad")
-        return [{"score": 10.0 * (index + 1)} for index in range(len(members))]
+            if deed == "fail" and step == 2:
+                member.fail(FloatingPointError("it is not finite"))
+                del members[member]
+            elif not member.report(step, {"score": float("nan") if deed == "nan" and step == 2 else step}):
+                del members[member]
+            elif step == 3 and deed != "leave":
+                member.finish({"score": 10.0})
+                del members[member]
+        if any(step > 3 for step in members.values()):
+            return
+        members |= {member: 0 for member in slots.join((slots.size or 4) - len(members))}
+
+
+fused.train_pack = train_pack
+fused.fixed = ("width",)
+
+
+def counts(params, report, checkpoint):
+    """Sums the steps up to `steps`, from its last checkpoint on; one step takes `pause` seconds."""
+    import numpy as np
+
+    saved = checkpoint.load()
+    step, total = (saved[1]["step"], saved[0]["total"]) if saved else (0, np.zeros(1))
+    while step < params["steps"]:
+        time.sleep(params.get("pause", 0))
+        step += 1
+        total = total + step
+        if step % 2 == 0 or step == params["steps"]:
+            report(step, {"score": total.item()})
+        if checkpoint.is_due():
+            checkpoint.save(step, {"total": total}, {"step": step})

@@ -1,0 +1,195 @@
+"""Where a running trial could go on from: tensors as safetensors, the rest as JSON, nothing that can be executed.
+
+    trials/KEY/checkpoints/step-0000000400.safetensors    the trainer's tensors
+    trials/KEY/checkpoints/step-0000000400.json           its data, the last metrics, the seconds trained: written last
+
+A checkpoint exists once its JSON does. One that is damaged, or of another trial, is passed over for the one before it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import math
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+FOLDER = "checkpoints"
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A checkpoint: the step it was made after, what was last reported, the seconds trained, the trainer's own part."""
+
+    step: int
+    metrics: dict[str, float]
+    wall_s: float
+    tensors: dict[str, Any]
+    data: dict[str, Any]
+
+
+def write(folder: Path, trial: str, saved: Saved) -> None:
+    """Write a checkpoint into a trial's folder, whole or not at all. Raises OSError, TypeError for data not of JSON."""
+    place = folder / FOLDER
+    place.mkdir(parents=True, exist_ok=True)
+    stem = f"step-{saved.step:010d}"
+    head = {"version": VERSION, "trial": trial, "step": saved.step, "wall_s": saved.wall_s}
+    head |= {"tensors": _kind(saved.tensors)}
+    sidecar = json.dumps({**head, "metrics": saved.metrics, "data": saved.data}).encode()
+    _replace(place / f"{stem}.safetensors", _tensor_bytes(saved.tensors))
+    _replace(place / f"{stem}.json", sidecar)
+
+
+def latest(folder: Path, trial: str) -> Saved | None:
+    """The newest whole checkpoint of a trial, or None."""
+    for sidecar in reversed(_sidecars(folder)):
+        try:
+            return _read(sidecar, trial)
+        except Exception as error:
+            # Whatever is wrong with a file of the results folder, it must not stop the trial: it begins earlier.
+            print(f"checkpoint {sidecar.name} cannot be used: {error}", file=sys.stderr)
+    return None
+
+
+def remove(folder: Path, *, but: Iterable[int] = ()) -> None:
+    """Remove the checkpoints of a trial, except those made after the steps `but`."""
+    kept = {f"step-{step:010d}" for step in but}
+    place = folder / FOLDER
+    for path in sorted(place.glob("*")):  # the JSON of a checkpoint comes before its tensors
+        if path.stem not in kept:
+            path.unlink(missing_ok=True)
+    if not kept and place.is_dir():
+        place.rmdir()
+
+
+def steps(folder: Path) -> list[int]:
+    """The steps after which a trial left checkpoints, ascending."""
+    return [_step(path) for path in _sidecars(folder)]
+
+
+def size(folder: Path) -> int:
+    """Bytes that the checkpoints of a trial take."""
+    return sum(path.stat().st_size for path in (folder / FOLDER).glob("*"))
+
+
+@dataclass(slots=True)
+class Checkpoint:
+    """What a trainer is given to save and go on from; the callables ask its attempt.
+
+    `keep` is the rule of the sweep file for what remains. With `best`, a checkpoint is due after every report whose
+    `score` (higher is better) is above that of all saved before.
+    """
+
+    folder: Path
+    trial: str
+    every_s: float
+    keep: str
+    progress: Callable[[], tuple[dict[str, float], float]]  # metrics last reported, seconds trained
+    is_stopping: Callable[[], bool]
+    score: Callable[[Mapping[str, float]], float]
+    found: Saved | None = None
+    last_s: float = field(default_factory=time.monotonic)
+
+    def load(self) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        """The tensors and the data that an earlier attempt saved last, or None: begin at step 0."""
+        return (self.found.tensors, self.found.data) if self.found else None
+
+    def is_due(self) -> bool:
+        """Whether to save now: enough time has passed, the run is stopping, or this is the best so far and kept."""
+        late = time.monotonic() - self.last_s >= self.every_s
+        return late or self.is_stopping() or (self.keep == "best" and self._is_best())
+
+    def save(self, step: int, tensors: Mapping[str, Any], data: Mapping[str, Any]) -> bool:
+        """Save the state after `step`, tensors by name and data of JSON. False: stop now, the next run goes on here.
+
+        A disk that is full costs this checkpoint, not the trial.
+        """
+        metrics, wall_s = self.progress()
+        try:
+            write(self.folder, self.trial, Saved(step, metrics, wall_s, dict(tensors), dict(data)))
+        except OSError as error:
+            print(f"no checkpoint after step {step}: {error}", file=sys.stderr)
+        else:
+            if self.keep != "all":
+                remove(self.folder, but={step, *self._kept()})
+        self.last_s = time.monotonic()
+        return not self.is_stopping()
+
+    def clean(self) -> None:
+        """The trial has a result: leave what the rule keeps."""
+        if self.keep != "all":
+            remove(self.folder, but=self._kept())
+
+    def _kept(self) -> list[int]:
+        if self.keep == "best":
+            scores = _scores(self.folder, self.score)
+            return [max(scores, key=lambda step: (scores[step], -step))] if scores else []
+        return steps(self.folder)[-1:] if self.keep == "last" else []
+
+    def _is_best(self) -> bool:
+        scores = _scores(self.folder, self.score)
+        return self.score(self.progress()[0]) > max(scores.values(), default=-math.inf)
+
+
+def _scores(folder: Path, score: Callable[[Mapping[str, float]], float]) -> dict[int, float]:
+    """Step -> score of the metrics that a checkpoint remembers."""
+    scores = {}
+    for path in _sidecars(folder):
+        with contextlib.suppress(ValueError, LookupError, TypeError, OSError):  # a damaged one has no score
+            scores[_step(path)] = score(json.loads(path.read_bytes())["metrics"])
+    return scores
+
+
+def _sidecars(folder: Path) -> list[Path]:
+    return sorted((folder / FOLDER).glob("step-*.json"))
+
+
+def _step(path: Path) -> int:
+    return int(path.stem.removeprefix("step-"))
+
+
+def _read(sidecar: Path, trial: str) -> Saved:
+    head = json.loads(sidecar.read_bytes())
+    if head["version"] != VERSION or head["trial"] != trial:
+        raise ValueError(f"it is of trial {head['trial']}, version {head['version']}")
+    # The tensors are beside it by rule, never where the file says: it may come from a stranger.
+    tensors = _format(head["tensors"]).load(sidecar.with_suffix(".safetensors").read_bytes())
+    return Saved(int(head["step"]), dict(head["metrics"]), float(head["wall_s"]), dict(tensors), dict(head["data"]))
+
+
+def _kind(tensors: Mapping[str, Any]) -> str:
+    """`numpy` for arrays only, else `torch`; nothing heavy is imported for arrays."""
+    return "numpy" if all(type(tensor).__module__ == "numpy" for tensor in tensors.values()) else "torch"
+
+
+def _format(kind: str) -> Any:
+    if kind not in ("numpy", "torch"):
+        raise ValueError(f"it holds tensors of {kind}")
+    return importlib.import_module(f"safetensors.{kind}")
+
+
+def _tensor_bytes(tensors: Mapping[str, Any]) -> bytes:
+    if _kind(tensors) == "torch":
+        tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    return bytes(_format(_kind(tensors)).save(dict(tensors)))
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write a file beside its place, down to the disk, and rename it there."""
+    beside = path.with_name(f".{path.name}.part")
+    try:
+        with beside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise

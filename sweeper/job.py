@@ -1,0 +1,63 @@
+"""What a worker is given to do, and the driver as the worker sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from sweeper.trial import Event, State, Value
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One attempt at a trial.
+
+    `params` holds every setting and "seed"; `goals` the metrics that must be there and finite, `maximize` whether more
+    of the first is better; `keep` and `every_s` are the rules for checkpoints; `shape` is the same for trials that can
+    be trained as one program. `fresh` says to forget the checkpoints that are there, `alone` that the last attempt
+    failed: this one is to share no process.
+    """
+
+    trial: str
+    attempt: int
+    target: str
+    params: dict[str, Value]
+    goals: tuple[str, ...]
+    directory: Path
+    commit: str = ""
+    threads: int = 1
+    keep: str = "none"
+    every_s: float = 60.0
+    maximize: bool = False
+    shape: str = ""
+    fresh: bool = False
+    alone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A trial is to end now: pruned, or failed because it took too long."""
+
+    state: State
+    reason: str
+
+
+class Driver(Protocol):
+    """The driver of the sweep. No call waits for it, but `more` when it is told to."""
+
+    def send(self, event: Event) -> None:
+        """Something happened to a trial."""
+
+    def verdict(self, trial: str) -> Verdict | None:
+        """Whether a trial is to end now."""
+
+    def is_stopping(self) -> bool:
+        """Whether running trials are to stop at their next checkpoint."""
+
+    def is_cancelled(self) -> bool:
+        """Whether running trials are to stop now."""
+
+    def more(self, count: int, *, wait: bool) -> Sequence[Job]:
+        """Up to `count` further jobs for this worker, or with `wait` False those that have come by now."""

@@ -1,0 +1,76 @@
+"""The line between the thread that trains a pack and the process that talks to the driver, in a worker of Ray."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from sweeper.job import Job, Verdict
+from sweeper.schedule import Orders
+from sweeper.trial import Event
+
+HEARTBEAT_S = 1.0  # a worker answers at least this often, so that a stop is heard while a long step runs
+ANSWER_S = 5.0  # how long a worker without a trial waits for the driver's answer before it ends its pack
+WAKE: Any = object()  # an event that carries nothing: the driver is to be asked now
+
+
+class Line:
+    """The line between a pack's thread and the driver, which speaks when Tune asks for the next step.
+
+    The trainer never waits for the driver: what it sends queues up here, and so does what it is told.
+    """
+
+    def __init__(self) -> None:
+        self.events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+        self.stopping, self.cancelled = threading.Event(), threading.Event()
+        self.verdicts: dict[str, Verdict] = {}
+        self.delivered: list[Job] = []
+        self.wanted = 0
+        self.changed = threading.Condition()
+
+    def heard(self) -> tuple[list[Event | None], int | None]:
+        """The driver's side: all events since the last call, and how many jobs are asked for (None: not asked)."""
+        events: list[Event | None] = []
+        with contextlib.suppress(queue.Empty):
+            events.append(self.events.get(timeout=HEARTBEAT_S))
+            while True:
+                events.append(self.events.get_nowait())
+        with self.changed:
+            wanted = self.wanted - len(self.delivered)
+        return [event for event in events if event is not WAKE], wanted if wanted > 0 else None
+
+    def tell(self, orders: Orders) -> None:
+        """The driver's side: what the pack is to know."""
+        with self.changed:
+            self.verdicts |= orders.verdicts
+            if orders.stopping:
+                self.stopping.set()
+            if orders.jobs is not None:
+                self.delivered += orders.jobs
+                self.wanted = 0
+            self.changed.notify_all()
+
+    def send(self, event: Event) -> None:
+        self.events.put(event)
+
+    def verdict(self, trial: str) -> Verdict | None:
+        return self.verdicts.get(trial)
+
+    def is_stopping(self) -> bool:
+        return self.stopping.is_set() or self.cancelled.is_set()
+
+    def is_cancelled(self) -> bool:
+        return self.cancelled.is_set()
+
+    def more(self, count: int, *, wait: bool) -> Sequence[Job]:
+        with self.changed:
+            if not self.delivered:
+                self.wanted = count
+                if wait:
+                    self.events.put(WAKE)
+                    self.changed.wait_for(lambda: self.wanted == 0 or self.is_stopping(), timeout=ANSWER_S)
+            jobs, self.delivered = self.delivered[:count], self.delivered[count:]
+            return jobs
