@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import math
 import shlex
-import statistics
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,8 +15,10 @@ from rich.text import Text
 from sweeper.console import STYLES, duration, print_configurations
 from sweeper.errors import Exit
 from sweeper.plan import Plan
+from sweeper.ranking import best, ranked
 from sweeper.run import Finished
-from sweeper.trial import Record, State, Trial
+from sweeper.sweep import Sweep
+from sweeper.trial import Record, State, Trial, show
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,7 @@ def print_finished(
         console.print()
         print_configurations(console, _ranked(plan, finished.records), metrics)
         console.print()
+        _print_best(console, plan.sweep, finished.records)
     _print_failures(console, finished.records, folder)
     if finished.mirrored.behind:
         console.print(Text(f"MLflow lacks {finished.mirrored.behind} trials: {finished.mirrored.error}", "yellow"))
@@ -69,17 +70,33 @@ def print_finished(
 
 
 def _ranked(plan: Plan, records: Sequence[Record]) -> Sequence[Record]:
-    """A search with the best configuration first, by its mean; a list that people wrote stays in its order."""
+    """A search with the best configuration first; a list that people wrote stays in its order."""
     if plan.sweep.method in ("grid", "list"):
         return records
-    goal = plan.sweep.goals[0] if plan.sweep.goals else None
-    values: dict[str, list[float]] = {}
-    for record in records:
-        if goal and record.ended and record.state.is_result and goal.name in record.ended.metrics:
-            values.setdefault(record.trial.config, []).append(record.ended.metrics[goal.name])
-    means = {config: statistics.fmean(of_seeds) for config, of_seeds in values.items()}
-    sign = -1 if goal and goal.maximize else 1
-    return sorted(records, key=lambda record: sign * means.get(record.trial.config, sign * math.inf))
+    place = {standing.config: number for number, standing in enumerate(ranked(plan.sweep, records))}
+    return sorted(records, key=lambda record: place[record.trial.config])
+
+
+def _settings(trial: Trial) -> str:
+    return " ".join(f"{name.rsplit('.', 1)[-1]}={show(value)}" for name, value in trial.varied.items())
+
+
+def _print_best(console: Console, sweep: Sweep, records: Sequence[Record], limit: int = 10) -> None:
+    """Name the best configuration, or the Pareto front, among those that keep the constraints."""
+    kept = " and ".join(constraint.text for constraint in sweep.constraints)
+    first = best(sweep, records)
+    if not first:
+        if kept and any(record.state is State.COMPLETED for record in records):
+            console.print(Text(f"no configuration keeps {kept}", "yellow"))
+        return
+    names = {record.trial.config: _settings(record.trial) for record in records}
+    what = "best" if len(sweep.goals) == 1 else f"Pareto front, {len(first)} of {len(names)}"
+    console.print(Text(what, "bold").append(f", with {kept}:" if kept else ":", "default not bold"))
+    for standing in first[:limit]:
+        values = ", ".join(f"{g.name} {v:.4g}" for g, v in zip(sweep.goals, standing.values or (), strict=False))
+        console.print(f"  {names[standing.config]}  ({values})", soft_wrap=True)
+    if len(first) > limit:
+        console.print(f"  and {len(first) - limit} more", style="dim")
 
 
 def _headline(plan: Plan, finished: Finished) -> Text:

@@ -120,6 +120,9 @@ def unknown_metrics(sweep: Sweep, trainer: Trainer) -> list[Problem]:
         return []
     named = {f"metric.{i}" if len(sweep.goals) > 1 else "metric": g.name for i, g in enumerate(sweep.goals)}
     named |= {f"expect.{i}.metric": claim.metric for i, claim in enumerate(sweep.claims)}
+    if sweep.early.type != "none" and sweep.early.metric is not None:
+        named["early_terminate.metric"] = sweep.early.metric
+    read = [(f"constraints[{i}]", name) for i, clause in enumerate(sweep.constraints) for name in clause.names]
     return [
         Problem(
             "the trainer reports no such metric",
@@ -128,7 +131,7 @@ def unknown_metrics(sweep: Sweep, trainer: Trainer) -> list[Problem]:
             name,
             hint=f"it reports {', '.join(get_close_matches(name, trainer.metrics, 3, 0.5) or trainer.metrics)}",
         )
-        for key, name in named.items()
+        for key, name in [*named.items(), *read]
         if re.sub(r"/\d+$", "/T", name) not in trainer.metrics
     ]
 
@@ -206,7 +209,7 @@ def _idle_settings(sweep: Sweep, trainer: Trainer | None, trials: list[Trial]) -
 
 def _not_built_yet(sweep: Sweep) -> tuple[Problem, ...]:
     """What the file asks for and is read and checked, but changes nothing today: said, never dropped in silence."""
-    asked = {"expect": sweep.claims, "constraints": () if sweep.method in ADAPTIVE else sweep.constraints}
+    asked = {"expect": sweep.claims}
     message = "is checked for form only: judging it is not built yet"
     return tuple(Problem(message, sweep.place(key), key) for key, value in asked.items() if value)
 

@@ -103,9 +103,6 @@ def full_steps(trial: Trial) -> int | None:
 
 
 def saved_seconds(records: Iterable[Record]) -> float:
-    """Device seconds that pruning saved: the steps not made, at the trial's own seconds a step; 0 where unknown.
-
-    An attempt that went on from a checkpoint saved more than this says: its seconds are those since then.
-    """
+    """Device seconds that pruning saved: the steps not made, at the trial's own seconds a step; 0 where unknown."""
     pruned = [(r.ended, full_steps(r.trial)) for r in records if r.ended and r.state is State.PRUNED]
     return sum(e.wall_s / e.steps * max(full - e.steps, 0) for e, full in pruned if full and e.steps)

@@ -31,6 +31,7 @@ FLOW = [
     "search",
     "peers",
     "pruning",
+    "ranking",
     "attempt",
     "pack",
     "schedule",

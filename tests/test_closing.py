@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,10 @@ from rich.console import Console
 from sweeper import plan, spec, trainer
 from sweeper.closing import Commands, print_finished
 from sweeper.errors import Exit
+from sweeper.expressions import condition
 from sweeper.mirrored import Mirrored
 from sweeper.run import Finished, finished_json
+from sweeper.sweep import Goal
 from sweeper.trial import Record, State
 
 COMMANDS = Commands(Path("my sweep.yaml"), ["x=1,2"], Path("out"))
@@ -61,6 +64,26 @@ def test_what_mlflow_lacks_is_said_with_the_command_that_completes_it(made: plan
     text = said(made, finished(made, *[State.COMPLETED] * 4, behind=2))
     assert "MLflow lacks 2 trials: it is down" in text
     assert "sweeper sync toy --results out" in text
+
+
+def test_the_best_configuration_is_named(made: plan.Plan) -> None:
+    end = finished(made, *[State.COMPLETED] * 4)
+    for loss, record in zip((3, 1, 2, 0), end.records, strict=True):
+        record.ended = make_end(record.trial, loss=float(loss), gap=float(loss > 0))
+    assert "best:\n  x=4  (loss 0)\n" in said(made, end)
+    kept = replace(made, sweep=replace(made.sweep, constraints=(condition("gap > 0.5"),)))
+    assert "best, with gap > 0.5:\n  x=2  (loss 1)\n" in said(kept, end)
+    impossible = replace(made, sweep=replace(made.sweep, constraints=(condition("gap > 5"),)))
+    assert "no configuration keeps gap > 5" in said(impossible, end)
+
+
+def test_the_pareto_front_of_several_goals_is_named(made: plan.Plan) -> None:
+    end = finished(made, *[State.COMPLETED] * 4)
+    for (loss, gain), record in zip([(1, 1), (2, 2), (2, 1), (3, 3)], end.records, strict=True):
+        record.ended = make_end(record.trial, loss=float(loss), gain=float(gain))
+    goals = (Goal("loss", False, "worst"), Goal("gain", True, "worst"))
+    text = said(replace(made, sweep=replace(made.sweep, goals=goals)), end)
+    assert "Pareto front, 3 of 4:\n  x=1  (loss 1, gain 1)\n  x=2  (loss 2, gain 2)\n  x=4" in text
 
 
 def test_the_same_as_json(made: plan.Plan) -> None:

@@ -1,0 +1,88 @@
+"""Which configurations are best: those that keep the constraints first, by the goal, or by Pareto fronts for several.
+
+The value of a configuration is what a searcher sees: the mean over its seeds, where a diverged one counts as `impute`
+says. A configuration of which no seed was trained to its end comes after those that were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from sweeper.scores import Scores, violations
+from sweeper.sweep import Goal, Sweep
+from sweeper.trial import Record, State
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a configuration stands. `values` has the mean of each goal, None where too little is known.
+
+    `broken` is the sum over the constraints of how far each is missed, 0 where all hold; `front` counts Pareto fronts
+    from 0 among the configurations that are alike in all that comes before it (one goal: it counts distinct values).
+    """
+
+    config: str
+    values: tuple[float, ...] | None
+    complete: bool
+    broken: float
+    front: int = 0
+
+    @property
+    def is_feasible(self) -> bool:
+        return self.complete and self.values is not None and self.broken == 0
+
+
+def ranked(sweep: Sweep, records: Iterable[Record]) -> list[Standing]:
+    """The standing of every configuration, the best first; where nothing tells them apart, in the order given."""
+    groups: dict[str, list[Record]] = {}
+    for record in records:
+        groups.setdefault(record.trial.config, []).append(record)
+    scores = Scores(sweep.goals)
+    for _ in range(2):  # the second time, the worst value of a goal is known to all
+        standings = [_standing(sweep, scores, config, group) for config, group in groups.items()]
+    classes: dict[tuple[bool, bool, float], list[Standing]] = {}
+    for standing in standings:
+        unlike = (standing.values is None, not standing.complete, standing.broken)
+        classes.setdefault(unlike, []).append(standing)
+    return [standing for unlike in sorted(classes) for standing in _by_goals(sweep.goals, classes[unlike])]
+
+
+def best(sweep: Sweep, records: Iterable[Record]) -> list[Standing]:
+    """The feasible configurations that none surpasses: the best one (several if equal), or the Pareto front."""
+    return [standing for standing in ranked(sweep, records) if standing.is_feasible and standing.front == 0]
+
+
+def _standing(sweep: Sweep, scores: Scores, config: str, group: Sequence[Record]) -> Standing:
+    ends = [record.ended for record in group if record.ended is not None and record.state is not State.PENDING]
+    values = scores.of(ends) if ends and sweep.goals else None
+    broken = sum(max(far, 0.0) for far in violations(sweep.constraints, ends).values())
+    complete = any(end.state is State.COMPLETED for end in ends)
+    return Standing(config, tuple(values) if values is not None else None, complete, broken)
+
+
+def _by_goals(goals: Sequence[Goal], standings: Sequence[Standing]) -> list[Standing]:
+    """Front by front; within a front by the first goal, then as given."""
+    signs = [-1 if goal.maximize else 1 for goal in goals]
+    costs = [tuple(s * v for s, v in zip(signs, one.values or (), strict=False)) for one in standings]
+    fronts = _fronts(costs)
+    order = sorted(range(len(standings)), key=lambda i: (fronts[i], costs[i][:1]))
+    return [replace(standings[i], front=fronts[i]) for i in order]
+
+
+def _fronts(costs: Sequence[tuple[float, ...]]) -> list[int]:
+    """The number of the front of each: 0 where no other is at least as good in all and better in one.
+
+    In ascending order only those before a point can surpass it, and it belongs behind the last front that does.
+    """
+    points = sorted(set(costs))
+    fronts = np.arange(len(points))
+    if points and len(points[0]) > 1:
+        table = np.array(points)
+        for i, point in enumerate(table):
+            above = fronts[:i][(table[:i] <= point).all(axis=1)]
+            fronts[i] = above.max(initial=-1) + 1
+    number = dict(zip(points, fronts.tolist(), strict=True))
+    return [number[cost] for cost in costs]
