@@ -159,9 +159,10 @@ def mirror_arguments(sweep: Sweep, sweep_dir: SweepDir, commit: str) -> tuple[st
 
 
 def headline_metrics(plan: Plan, trainer: Trainer) -> list[str]:
-    """The metrics worth a column: the goals, then the first three that the trainer declares."""
-    declared = list(trainer.metrics or ())[:3]
-    return list(dict.fromkeys([*(goal.name for goal in plan.sweep.goals), *declared]))
+    """The metrics worth a column: the goals, those of constraints, then the first three that the trainer declares."""
+    goals, declared = (goal.name for goal in plan.sweep.goals), list(trainer.metrics or ())[:3]
+    kept = (name for constraint in plan.sweep.constraints for name in constraint.names)
+    return list(dict.fromkeys([*goals, *kept, *declared]))
 
 
 def _work(source: Source, sweep: Sweep, options: Options, sweep_dir: SweepDir) -> None:
