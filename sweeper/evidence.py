@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from sweeper.expressions import Expression, UnknownName
 from sweeper.tokens import ExpressionError
-from sweeper.trial import Params, Record, State, Value, show
+from sweeper.trial import Params, Record, State, show
 
 
 @dataclass(slots=True)
@@ -104,11 +104,6 @@ def label(varied: Params, names: Sequence[str]) -> str:
     """A configuration in words: `beta=1 marginal_kl=0`."""
     words = [f"{name.rsplit('.', 1)[-1]}={show(varied[name])}" for name in names if name in varied]
     return " ".join(words) or "all settings"
-
-
-def same(one: Value, other: Value) -> bool:
-    """Equality without Python's 1 == true."""
-    return one == other and isinstance(one, bool) is isinstance(other, bool)
 
 
 def _told(where: Expression | None, error: Exception) -> str:

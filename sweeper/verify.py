@@ -11,6 +11,8 @@ from sweeper import spec
 from sweeper.claims import Against, Best, Claim, Compare, Equivalent, Mean, Monotone, Share, Typical, Within
 from sweeper.evidence import Evidence, gather
 from sweeper.judge_means import judge_against, judge_equivalent, judge_mean, judge_within
+from sweeper.judge_pairs import judge_compare, judge_monotone
+from sweeper.judge_spread import judge_best, judge_share, judge_typical
 from sweeper.ledger import SweepDir
 from sweeper.statistics import holm
 from sweeper.trial import Record
@@ -40,6 +42,8 @@ def _judged(claim: Claim, evidence: Evidence, records: Sequence[Record], folder:
         return unjudged(evidence.problem)
     if not evidence.measured:
         return unjudged(f"no trial has a value of {claim.metric} yet")
+    configs = {group.config for group in evidence.groups}
+    chosen = [record for record in records if record.trial.config in configs]
     match claim.test:
         case Within() as test:
             return judge_within(claim, test, evidence)
@@ -49,8 +53,16 @@ def _judged(claim: Claim, evidence: Evidence, records: Sequence[Record], folder:
             return judge_equivalent(claim, test, evidence)
         case Against() as test:
             return judge_against(claim, test, evidence, folder)
-        case Typical() | Best() | Share() | Compare() | Monotone():
-            return unjudged("this kind is not judged yet")
+        case Typical() as test:
+            return judge_typical(claim, test, evidence)
+        case Best() as test:
+            return judge_best(claim, test, evidence)
+        case Share() as test:
+            return judge_share(claim, test, evidence)
+        case Compare() as test:
+            return judge_compare(claim, test, chosen)
+        case Monotone() as test:
+            return judge_monotone(claim, test, chosen)
 
 
 def _corrected(claims: Sequence[Claim], judged: Sequence[Judgement]) -> list[Judgement]:

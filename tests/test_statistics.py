@@ -77,9 +77,12 @@ def test_the_interval_of_a_grand_mean_covers_as_often_as_it_says(rng: np.random.
 
 
 def test_holm_is_that_of_statsmodels(rng: np.random.Generator) -> None:
-    p = sorted(rng.uniform(0, 0.05, size=4).tolist())
-    by_hand = np.maximum.accumulate([min(1, (4 - i) * value) for i, value in enumerate(p)])
-    np.testing.assert_allclose(statistics.holm(p), by_hand, atol=1e-12)
+    from statsmodels.stats.multitest import multipletests
+
+    for count in (2, 5):
+        p = rng.uniform(0, 0.4, size=count).tolist()
+        np.testing.assert_allclose(statistics.holm(p), multipletests(p, method="holm")[1], atol=1e-12)
+    assert statistics.holm([]) == []
     assert statistics.holm([0.3]) == [0.3]
 
 

@@ -1,0 +1,161 @@
+"""Claims about changes of a parameter, all else and the seed being equal: compare and monotone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+from scipy import stats
+
+from sweeper.claims import Claim, Compare, Monotone
+from sweeper.pairs import Block, Pairing, blocks, pairings, settings, value_of
+from sweeper.statistics import Estimate, effect_size, enough, estimate, holm
+from sweeper.trial import Params, Record, Value, show
+from sweeper.verdicts import Judgement, Outcome, Row, bracket, counted, finite, number, unjudged
+
+FEWEST_PAIRS = 6  # outcomes are bimodal: five agreeing pairs come from a fair coin once in sixteen, both ways counted
+
+
+def judge_compare(claim: Claim, test: Compare, records: Sequence[Record]) -> Judgement:
+    """A paired t test of the gain, `first` less `second`, over all pairs of configurations and seeds."""
+    found = pairings(records, claim.metric, test.first, test.second)
+    gains = [gain for pairing in found for gain in pairing.gains]
+    if not gains:
+        ended = "have both ended with a value" if found else "differ in that alone"
+        return unjudged(f"no two trials {ended}: {_settings(test.first)} and {_settings(test.second)}")
+    one, alpha = estimate(gains), claim.alpha
+    interval = one.interval(1 - 2 * alpha)
+    words = f"gain {number(one.mean)} {bracket(interval)}, to be {_asked(test)}, over {counted(one.n, 'pair')}"
+    size = effect_size(gains)
+    words += f" (d = {size:.2g})" if math.isfinite(size) else ""
+    lost = sum(pairing.lost for pairing in found)
+    words += f", {counted(lost, 'pair')} lost" if lost else ""
+    doubt = f"a paired claim needs {FEWEST_PAIRS} pairs" if one.n < FEWEST_PAIRS else ""
+    few = enough(one, _bound(test), alpha)
+    most = max(FEWEST_PAIRS if p_for(test, one) <= alpha else 0, few or 0)
+    seeds = math.ceil(most / len(found)) if most else None
+    p_pass, p_fail = p_for(test, one), p_against(test, one)
+    rows = _rows(found, test, alpha)
+    return Judgement(words, one.mean, interval, one.n, p_pass, p_fail, seeds, rows, doubt)
+
+
+def judge_monotone(claim: Claim, test: Monotone, records: Sequence[Record]) -> Judgement:
+    """Page's trend test over blocks of all other settings and seed; it fails where a single step goes back (Holm).
+
+    The effect is the paired difference between the last value of the parameter and the first. Two values only: the
+    paired t test of that difference.
+    """
+    levels = _levels(records, test.parameter)
+    if len(levels) < 2:
+        return unjudged(f"{test.parameter} takes fewer than two numbers here")
+    whole = [values for block in blocks(records, (test.parameter,)) if (values := _along(block, levels, claim, test))]
+    if not whole:
+        return unjudged(f"nowhere do all {len(levels)} values of {test.parameter} have a result, all else equal")
+    table, sign = np.array(whole), 1.0 if test.increasing else -1.0
+    steps = [estimate(column.tolist()) for column in np.diff(table, axis=1).T]
+    back = holm([step.p_below(0, strict=True) if test.increasing else step.p_above(0, strict=True) for step in steps])
+    total = estimate((table[:, -1] - table[:, 0]).tolist())
+    p_rise, p_fall = _trend(sign * table)
+    interval = total.interval(1 - 2 * claim.alpha)
+    direction = "rise" if test.increasing else "fall"
+    words = f"{number(total.mean)} {bracket(interval)} from {test.parameter}={show(levels[0])} to {show(levels[-1])}, "
+    words += f"to {direction}, over {counted(len(whole), 'block')} of equal settings and seed"
+    reversed_ = [index for index, p in enumerate(back) if p <= claim.alpha]
+    if reversed_:
+        names = ", ".join(f"{show(levels[i])} to {show(levels[i + 1])}" for i in reversed_)
+        words += f"; goes back from {names}"
+    doubt = "" if len(whole) > 1 else "one block says nothing of the next"
+    rows = _steps(levels, steps, back, sign, claim.alpha)
+    few = enough(total, 0.0, claim.alpha) if sign * total.mean > 0 else None
+    per_seed = max(len(whole) / max(len({r.trial.seed for r in records}), 1), 1)
+    seeds = math.ceil(few / per_seed) if few else None
+    p_pass = 1.0 if reversed_ else p_rise
+    return Judgement(words, total.mean, interval, len(whole), p_pass, min([p_fall, *back]), seeds, rows, doubt)
+
+
+def p_for(test: Compare, one: Estimate) -> float:
+    """The p value for what is claimed of the gain. Greater by nothing in particular means more than 0."""
+    if test.effect == "greater":
+        return one.p_above(test.min_gain, strict=test.min_gain == 0)
+    if test.effect == "less":
+        return one.p_below(-test.min_gain, strict=test.min_gain == 0)
+    return one.p_above(-test.margin) if test.effect == "not_lower" else one.p_below(test.margin)
+
+
+def p_against(test: Compare, one: Estimate) -> float:
+    """The p value for the opposite."""
+    if test.effect == "greater":
+        return one.p_below(test.min_gain, strict=test.min_gain > 0)
+    if test.effect == "less":
+        return one.p_above(-test.min_gain, strict=test.min_gain > 0)
+    if test.effect == "not_lower":
+        return one.p_below(-test.margin, strict=True)
+    return one.p_above(test.margin, strict=True)
+
+
+def _bound(test: Compare) -> float:
+    return {"greater": test.min_gain, "less": -test.min_gain, "not_lower": -test.margin}.get(test.effect, test.margin)
+
+
+def _asked(test: Compare) -> str:
+    bound = number(_bound(test))
+    if test.effect in ("greater", "less") and test.min_gain == 0:
+        return "above 0" if test.effect == "greater" else "below 0"
+    return f"at least {bound}" if test.effect in ("greater", "not_lower") else f"at most {bound}"
+
+
+def _rows(found: Sequence[Pairing], test: Compare, alpha: float) -> tuple[Row, ...]:
+    rows = []
+    for pairing in found:
+        if not pairing.first:
+            rows.append(Row(pairing.label, "", "undecided", None, None, None, 0))
+            continue
+        one = estimate(pairing.gains)
+        low, high = (finite(end) for end in one.interval(1 - 2 * alpha))
+        outcome = _outcome(p_for(test, one), p_against(test, one), alpha)
+        rows.append(Row(pairing.label, "", outcome, one.mean, low, high, one.n))
+    return tuple(rows)
+
+
+def _steps(
+    levels: Sequence[float], steps: Sequence[Estimate], back: Sequence[float], sign: float, alpha: float
+) -> tuple[Row, ...]:
+    rows = []
+    for (one, other), step, p in zip(pairwise(levels), steps, back, strict=True):
+        low, high = (finite(end) for end in step.interval(1 - 2 * alpha))
+        forward = step.p_above(0, strict=True) if sign > 0 else step.p_below(0, strict=True)
+        outcome = _outcome(forward, p, alpha)
+        rows.append(Row(f"{show(one)} to {show(other)}", "", outcome, step.mean, low, high, step.n))
+    return tuple(rows)
+
+
+def _outcome(p_pass: float, p_fail: float, alpha: float) -> Outcome:
+    return "pass" if p_pass <= alpha else "fail" if p_fail <= alpha else "undecided"
+
+
+def _trend(table: np.ndarray) -> tuple[float, float]:
+    """The p values for a rise along the rows and for a fall."""
+    if table.shape[1] == 2 or len(table) < 2:
+        one = estimate((table[:, -1] - table[:, 0]).tolist())
+        return one.p_above(0, strict=True), one.p_below(0)
+    rise, fall = (float(stats.page_trend_test(data).pvalue) for data in (table, table[:, ::-1]))
+    return rise, fall
+
+
+def _levels(records: Sequence[Record], name: str) -> list[float]:
+    """The numbers that a parameter takes, ascending."""
+    taken = {record.trial.params.get(name) for record in records if not isinstance(record.trial.params.get(name), list)}
+    return sorted(value for value in taken if isinstance(value, int | float) and not isinstance(value, bool))
+
+
+def _along(block: Block, levels: Sequence[Value], claim: Claim, test: Monotone) -> list[float] | None:
+    """The metric along the parameter, None where a value is missing."""
+    found = [block.records.get(settings({test.parameter: level})) for level in levels]
+    values = [value_of(record, claim.metric) if record else None for record in found]
+    return None if None in values else [value for value in values if value is not None]
+
+
+def _settings(params: Params) -> str:
+    return ", ".join(f"{name}={show(value)}" for name, value in params.items())

@@ -1,0 +1,81 @@
+"""Trials that differ in chosen parameters only, matched by all other settings and by seed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sweeper.evidence import label, varying_names
+from sweeper.trial import Params, Record, State, canonical_json
+
+
+@dataclass(slots=True)
+class Pairing:
+    """Two configurations that differ as asked: the metric's values of the seeds that both completed, and the rest.
+
+    `lost` is how many of their seeds have no such pair of values.
+    """
+
+    label: str
+    first: list[float] = field(default_factory=list)
+    second: list[float] = field(default_factory=list)
+    lost: int = 0
+
+    @property
+    def gains(self) -> list[float]:
+        return [one - other for one, other in zip(self.first, self.second, strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """All settings but some, with one seed: the record at each setting of those."""
+
+    label: str
+    seed: int
+    records: Mapping[str, Record]
+
+
+def blocks(records: Sequence[Record], names: Collection[str]) -> list[Block]:
+    """The trials in blocks that differ in `names` only; a block's records by the canonical JSON of their settings."""
+    varying = [name for name in varying_names(records) if name not in names]
+    found: dict[tuple[str, int], dict[str, Record]] = {}
+    labels: dict[tuple[str, int], str] = {}
+    for record in records:
+        params = record.trial.params
+        rest = canonical_json({name: value for name, value in params.items() if name not in names})
+        key = (rest, record.trial.seed)
+        labels.setdefault(key, label(record.trial.varied, varying))
+        found.setdefault(key, {})[settings({name: params.get(name) for name in names})] = record
+    return [Block(labels[key], key[1], members) for key, members in found.items()]
+
+
+def settings(params: Params) -> str:
+    """Settings as a key: 1 and 1.0 are one, 1 and true are two."""
+    return canonical_json(params)
+
+
+def pairings(records: Sequence[Record], metric: str, first: Params, second: Params) -> list[Pairing]:
+    """`first` against `second`, one pairing for every choice of the other settings that has trials of both."""
+    one, other = settings(first), settings(second)
+    found: dict[str, Pairing] = {}
+    for block in blocks(records, tuple(first)):
+        if one not in block.records or other not in block.records:
+            continue
+        rest = canonical_json({n: v for n, v in block.records[one].trial.params.items() if n not in first})
+        pairing = found.setdefault(rest, Pairing(block.label))
+        values = [value_of(block.records[side], metric) for side in (one, other)]
+        if None in values:
+            pairing.lost += 1
+        else:
+            pairing.first.append(values[0] or 0.0)
+            pairing.second.append(values[1] or 0.0)
+    return list(found.values())
+
+
+def value_of(record: Record, metric: str) -> float | None:
+    """The final value of a completed trial's metric, None without one or where it is not finite."""
+    if record.state is not State.COMPLETED or record.ended is None:
+        return None
+    value = record.ended.metrics.get(metric)
+    return value if value is not None and math.isfinite(value) else None
