@@ -86,7 +86,7 @@ def show(
     debug: Debug = False,
 ) -> None:
     """One trial: settings, metrics, curves, provenance, log, and how to run it again alone."""
-    from sweeper.closing import alone
+    from sweeper.commands import alone
     from sweeper.results import history
     from sweeper.samples import find_trial
     from sweeper.status import print_trial
@@ -163,19 +163,20 @@ def sync(sweep: SweepName, results: Results = DEFAULT_RESULTS, no_color: NoColor
     from sweeper import results as frames
     from sweeper import spec, tracking
     from sweeper.ledger import Ledger
-    from sweeper.provenance import commit
-    from sweeper.run import mirror_arguments
+    from sweeper.mirror_input import mirror_input
 
     sweep_dir = _sweep_dir(results, sweep)
     frames.history(sweep_dir)
     with Ledger(sweep_dir):
         known = frames.history(sweep_dir, curves=True)
         loaded = spec.load(sweep_dir.spec)
-        mirrored = tracking.sync(*mirror_arguments(loaded, sweep_dir, commit(Path.cwd())), known.planned())
+        mirrored = tracking.sync(
+            *mirror_input(loaded, sweep_dir, known.runs[-1] if known.runs else {}), known.planned()
+        )
     console = news_console(no_color)
     console.print(f"MLflow has {mirrored.runs} of {mirrored.runs + mirrored.behind} trials")
-    if mirrored.behind:
-        console.print(f"  {mirrored.error}")
+    if not mirrored.is_whole:
+        console.print(f"it lacks {mirrored.lacking()}: {mirrored.error}")
         raise typer.Exit(Exit.INTERNAL)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections import Counter
 from collections.abc import Sequence
@@ -39,12 +38,6 @@ class Commands:
         return [] if self.results == Path("results") else ["--results", str(self.results)]
 
 
-def alone(file: Path, trial: Trial) -> str:
-    """The command that trains this trial again, alone and unrecorded, from the sweep's file as it was run."""
-    settings = [f"{name}={json.dumps(value)}" for name, value in trial.varied.items()]
-    return shlex.join(["sweeper", "train", str(file), *settings, f"seeds=[{trial.seed}]"])
-
-
 def print_finished(
     console: Console, plan: Plan, metrics: Sequence[str], finished: Finished, commands: Commands
 ) -> None:
@@ -57,8 +50,8 @@ def print_finished(
         console.print()
         _print_best(console, plan.sweep, finished.records)
     _print_failures(console, finished.records, folder)
-    if finished.mirrored.behind:
-        console.print(Text(f"MLflow lacks {finished.mirrored.behind} trials: {finished.mirrored.error}", "yellow"))
+    if not finished.mirrored.is_whole:
+        console.print(Text(f"MLflow lacks {finished.mirrored.lacking()}: {finished.mirrored.error}", "yellow"))
         console.print(f"  complete it with: {commands.verb('sync', name)}")
     console.print(f"results  {folder}", soft_wrap=True)
     console.print(f"table    {commands.verb('export', name)}", soft_wrap=True)

@@ -1,18 +1,14 @@
-"""How far MLflow follows one trial, and what it should show of it: names, values and points, without MLflow itself."""
+"""How far MLflow follows one trial, and what it should show of it, without MLflow itself."""
 
 from __future__ import annotations
 
-import json
-import posixpath
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
-from sweeper.trial import Ended, Event, Record, Reported, Started, State, Value, canonical
+from sweeper.experiment import Choice
+from sweeper.mlflow_text import LONGEST_NAME, LONGEST_TAG, legal, ms, text
+from sweeper.trial import Ended, Event, Record, Reported, Started, State, Value
 
-# MLflow's own limits, cut to here rather than refused there (older servers take tags up to 5000 only).
-LONGEST_TAG, LONGEST_PARAM, LONGEST_NAME = 5000, 6000, 250
 STATUS = {State.COMPLETED: "FINISHED", State.PRUNED: "KILLED", State.DIVERGED: "FAILED", State.FAILED: "FAILED"}
 
 Point = tuple[str, float, int, int]  # metric, value, milliseconds since the epoch, step
@@ -20,38 +16,65 @@ Point = tuple[str, float, int, int]  # metric, value, milliseconds since the epo
 
 @dataclass(frozen=True, slots=True)
 class Mirrored:
-    """How the mirror stands: trials shown in full, trials that are not, the last error in one line ("" if none)."""
+    """How the mirror stands: trials shown in full, trials that are not, the last error in one line ("" if none).
+
+    `overviews` counts the runs of configurations and of the sweep that are missing or out of date.
+    """
 
     runs: int
     behind: int
     error: str
+    overviews: int = 0
+
+    @property
+    def is_whole(self) -> bool:
+        return not (self.behind or self.overviews)
+
+    def lacking(self) -> str:
+        """What is missing, in words: `3 trials and 1 overview`."""
+        counts = ((self.behind, "trial"), (self.overviews, "overview"))
+        return " and ".join(f"{count} {noun}{'s' * (count != 1)}" for count, noun in counts if count)
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A run that is in MLflow: id, status and end, and from its tags the trial, the attempt and the results folder."""
+    """A run that is in MLflow, with what its tags say.
+
+    `kind` is trial, config or summary; `trial` and `config` are keys ("" where it has none), `parent` the run it is
+    nested in, `digest` and `revision` the page it shows and how often that changed, `metrics` their names.
+    """
 
     run: str
     status: str
-    end_ms: int
-    trial: str
-    attempt: str
-    results: str
+    start_ms: int = 0
+    end_ms: int = 0
+    kind: str = "trial"
+    trial: str = ""
+    config: str = ""
+    attempt: str = ""
+    results: str = ""
+    parent: str = ""
+    digest: str = ""
+    revision: str = ""
+    metrics: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
 class Copy:
     """The copy of one trial: what the ledger says, and how much of it MLflow has.
 
-    `run` is MLflow's run ("" for none), `outdated` the run of an earlier attempt that it replaces, `points` the reports
-    written, `opened` whether the parameters are written, `complete` whether the end is. `live` says that this process
-    runs the trial: an attempt that a killed driver left unfinished is not live, and gets no run.
+    `run` is MLflow's run ("" for none), `outdated` the run of an earlier attempt that it replaces, `parent` the run it
+    is nested in, `points` the reports written, `opened` whether the parameters are written, `complete` whether the end
+    is. `live` says that this process runs the trial: an attempt that a killed driver left unfinished is not live, and
+    gets no run.
     """
 
     record: Record
+    choice: Choice = field(default_factory=Choice)
     live: bool = False
     run: str = ""
     outdated: str = ""
+    parent: str = ""
     points: int = 0
     opened: bool = False
     complete: bool = False
@@ -60,6 +83,15 @@ class Copy:
     @property
     def running(self) -> bool:
         return self.live and self.record.ended is None
+
+    @property
+    def name(self) -> str:
+        return self.record.trial.name[:LONGEST_NAME]
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether the trial has or gets a run."""
+        return self.live or self.record.ended is not None
 
     @property
     def owed(self) -> bool:
@@ -71,7 +103,9 @@ class Copy:
     def take(self, event: Event) -> None:
         """Adds an event. A new attempt begins a new run; what comes late from an earlier one, or twice, is dropped."""
         if self._begins(event):
-            self.record = Record(self.record.trial, event.attempt)
+            since = event.step if isinstance(event, Started) else 0  # where a checkpoint let it take up
+            kept = [report for report in self.record.reports if since and report.step <= since]
+            self.record = Record(self.record.trial, event.attempt, reports=kept)
             self.forget(self.run)
         elif event.attempt < self.record.attempt or self.record.ended is not None:
             return
@@ -86,16 +120,17 @@ class Copy:
 
     def forget(self, outdated: str = "") -> None:
         """Knows nothing of MLflow any more, except the run to remove when the new one is made."""
-        self.run, self.outdated, self.points, self.opened, self.complete = "", outdated, 0, False, False
+        self.run, self.outdated, self.parent = "", outdated, ""
+        self.points, self.opened, self.complete = 0, False, False
+        self.choice.others.clear()
 
     def adopt(self, found: Found) -> bool:
         """Takes a run in MLflow for its own, if it is whole or can be completed (points written twice count once)."""
         whole = self.is_whole(found)
-        wanted = self.live or self.record.ended is not None
-        mendable = wanted and found.status == "RUNNING" and found.attempt == str(self.record.attempt)
+        mendable = self.is_shown and found.status == "RUNNING" and found.attempt == str(self.record.attempt)
         if self.run or not (whole or mendable):
             return False
-        self.run, self.opened, self.complete = found.run, whole, whole
+        self.run, self.parent, self.opened, self.complete = found.run, found.parent, whole, whole
         return True
 
     def is_whole(self, found: Found) -> bool:
@@ -114,6 +149,7 @@ class Copy:
         trial, ended = self.record.trial, self.record.ended
         last = ended or self.record.started
         tags = {
+            "sweeper.kind": "trial",
             "sweeper.trial": trial.key,
             "sweeper.config": trial.config,
             "sweeper.attempt": str(self.record.attempt),
@@ -123,6 +159,7 @@ class Copy:
             "sweeper.device": last.device if last else "",
             "sweeper.host": last.host if last else "",
             "sweeper.origin": ended.origin if ended else "",
+            "mlflow.source.name": trial.trainer,
             "mlflow.source.git.commit": ended.commit if ended else "",
         }
         return {name: value[:LONGEST_TAG] for name, value in tags.items() if value}
@@ -130,14 +167,15 @@ class Copy:
     def params(self) -> dict[str, str]:
         """Every setting of the trial and its seed, as text that reads back: 3000000, 0.1, true, null, adam."""
         settings: dict[str, Value] = {**self.record.trial.params, "seed": self.record.trial.seed}
-        return {legal(name): _text(value)[:LONGEST_PARAM] for name, value in settings.items()}
+        return {legal(name): text(value) for name, value in settings.items()}
 
     def new_points(self) -> Iterator[Point]:
         """The reports not written yet, and after the last one the final metrics that differ from it."""
         reports, ended = self.record.reports, self.record.ended
         for report in reports[self.points :]:
             for name, value in report.metrics.items():
-                yield legal(name), float(value), ms(report.at), report.step
+                if self.choice.admits(name):
+                    yield legal(name), float(value), ms(report.at), report.step
         if ended is None:
             return
         last = reports[-1] if reports else None
@@ -145,7 +183,7 @@ class Copy:
         # MLflow shows the point of the largest step, then time: a clock set back must not hide the final value.
         at_ms = max(ms(ended.at), ms(last.at) + 1 if last else 0)
         for name, value in ended.metrics.items():
-            if not _same(shown.get(name), value):
+            if not _same(shown.get(name), value) and self.choice.admits(name):
                 yield legal(name), float(value), at_ms, ended.steps
 
     def _begins(self, event: Event) -> bool:
@@ -155,43 +193,5 @@ class Copy:
         return event.at > ended.at if ended is not None else not self.live
 
 
-def batches(metrics: list[Any], params: list[Any], tags: list[Any]) -> Iterator[tuple[list[Any], list[Any], list[Any]]]:
-    """As few calls of `log_batch` as MLflow allows: 100 params, 100 tags, 1000 of all together."""
-    while metrics or params or tags:
-        room = 1000 - len(params[:100]) - len(tags[:100])
-        yield metrics[:room], params[:100], tags[:100]
-        metrics, params, tags = metrics[room:], params[100:], tags[100:]
-
-
-def legal(name: str) -> str:
-    """The name as MLflow accepts it: letters, digits and `/_.- :`, and no path that leads elsewhere (`../a`)."""
-    cleaned = re.sub(r"[^/\w.\- :]", "_", name)
-    return posixpath.normpath(cleaned).lstrip("/.")[:LONGEST_NAME] or "_"
-
-
-def ms(seconds: float) -> int:
-    """Seconds as MLflow counts time: whole milliseconds."""
-    return round(seconds * 1000)
-
-
-def one_line(error: Exception, address: str) -> str:
-    """What went wrong, in one line, without passwords, and with the cure where there is one."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    if "out-of-date database schema" in text or "Can't locate revision" in text:
-        return f"{address} was made by another MLflow version: back it up, then `mlflow db upgrade {address}`"
-    if "Max retries exceeded" in text or "timeout exception" in text:
-        return f"{address} does not answer"
-    return without_password(text)[:300]
-
-
-def without_password(text: str) -> str:
-    """Text whose addresses carry no user and no password."""
-    return re.sub(r"//[^/@\s]+@", "//", text)
-
-
 def _same(shown: float | None, final: float) -> bool:
     return shown is not None and (shown == final or (shown != shown and final != final))
-
-
-def _text(value: Value) -> str:
-    return value if isinstance(value, str) else json.dumps(canonical(value), ensure_ascii=False)

@@ -14,11 +14,12 @@ from pathlib import Path
 from rich.console import Console
 
 from sweeper import console as screens
-from sweeper import ledger, provenance, tracking
+from sweeper import ledger, provenance
 from sweeper.errors import Exit, LedgerError, Problem, UsageError
 from sweeper.family import Family
 from sweeper.interrupts import interruptible
 from sweeper.ledger import History, Ledger, SweepDir
+from sweeper.mirror_input import mirror_input, tracking_uri
 from sweeper.mirrored import Mirrored
 from sweeper.plan import Fate, Plan
 from sweeper.proposals import Proposals
@@ -81,7 +82,7 @@ def run(plan: Plan, trainer: Trainer, options: Options, console: Console) -> Fin
     """Train what the plan has to run, on Ray or in this process; every outcome is in the ledger when this returns."""
     began = time.monotonic()
     sweep_dir = SweepDir(options.results, plan.sweep.name)
-    made = provenance.session(provenance.command_line())
+    made = {**provenance.session(provenance.command_line()), "metrics": list(trainer.metrics or ())}
     with Ledger(sweep_dir) as book:
         if book.found_bytes != plan.ledger_bytes:
             hint = "run the same command again"
@@ -89,22 +90,20 @@ def run(plan: Plan, trainer: Trainer, options: Options, console: Console) -> Fin
                 Problem("another run wrote to it since this one was planned", str(sweep_dir.ledger), hint=hint)
             )
         history = ledger.read(sweep_dir, curves=True)
-        mirror = Mirror(*mirror_arguments(plan.sweep, sweep_dir, str(made["commit"])))
+        mirror = Mirror(*mirror_input(plan.sweep, sweep_dir, made))
         records: dict[str, Record] = {}
         metrics = headline_metrics(plan, trainer)
         screen = screens.Screen(console, _total(plan), metrics, options.quiet)
         proposals = Proposals(plan.sweep, Family.of(plan.sweep, trainer)) if plan.sweep.method in ADAPTIVE else None
         watchers = (screen, mirror)
-        session = Session(
-            plan, book, trainer, str(made["commit"]), history, watchers, screen.say, records, proposals
-        )
+        session = Session(plan, book, trainer, str(made["commit"]), history, watchers, screen.say, records, proposals)
         mirror.start(_already_known(plan, history))
         with interruptible(session), screen:
             session.begin(plan.sweep.text, made)
             _work(session, plan.sweep, options, sweep_dir)
         mirrored = mirror.close(MIRROR_GRACE_S)
         code = session.end()
-        book.stop(code, "" if mirrored.behind else tracking_uri(plan.sweep, options.results))
+        book.stop(code, tracking_uri(plan.sweep, options.results) if mirrored.is_whole else "")
     return Finished(
         code, session.why_stopped, session.trained, list(records.values()), mirrored, time.monotonic() - began
     )
@@ -133,6 +132,7 @@ def finished_json(plan: Plan, results: Path, finished: Finished) -> dict[str, ob
         "mlflow": {
             "runs": finished.mirrored.runs,
             "behind": finished.mirrored.behind,
+            "overviews_behind": finished.mirrored.overviews,
             "error": finished.mirrored.error,
         },
     }
@@ -143,19 +143,6 @@ def is_mirrored(sweep: Sweep, results: Path) -> bool:
     runs = ledger.read(SweepDir(results, sweep.name)).runs
     stopped: Mapping[str, object] = runs[-1].get("stopped", {}) if runs else {}
     return stopped.get("mirror") == tracking_uri(sweep, results)
-
-
-def tracking_uri(sweep: Sweep, results: Path) -> str:
-    """Where the sweep is mirrored."""
-    return sweep.tracking.uri or tracking.store_uri(results)
-
-
-def mirror_arguments(sweep: Sweep, sweep_dir: SweepDir, commit: str) -> tuple[str, str, str, str, dict[str, str]]:
-    """What `Mirror` and `sync` want to know of a sweep: store, artifacts, experiment, description, tags."""
-    results = sweep_dir.results
-    tags = {"sweeper.sweep": sweep.name, **({"mlflow.source.git.commit": commit} if commit else {})}
-    description = f"{sweep.description}\n\n`sweeper run {sweep.source}`".strip()
-    return tracking_uri(sweep, results), tracking.artifact_root(results), sweep.name, description, tags
 
 
 def headline_metrics(plan: Plan, trainer: Trainer) -> list[str]:

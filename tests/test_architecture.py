@@ -15,7 +15,7 @@ OWNERS = {
     "typer": {"cli", "cli_options", "cli_run", "cli_files", "cli_results"},
     "rich": {"console", "train_alone", "samples", "status", "cli_results", "closing", "run", "cli_run", "cli_output"},
     "ray": {"schedule_ray"},
-    "mlflow": {"tracking", "ui"},
+    "mlflow": {"mlflow_store", "ui"},
     "optuna": {"search", "peers", "study"},
     "torch": set(),
 }
@@ -37,7 +37,8 @@ FLOW = [
     "schedule",
     "ledger",
 ]
-FLOW += ["plan", "proposals", "session", "mirrored", "tracking", "run", "closing", "cli"]
+FLOW += ["plan", "proposals", "session", "experiment", "mirrored", "pages", "mlflow_store", "tracking"]
+FLOW += ["mirror_input", "run", "closing", "cli"]
 
 
 def imports(path: Path) -> set[str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from sweeper.mirrored import Copy, Found, legal, one_line
+from sweeper.mirrored import Copy, Found
 from sweeper.trial import Ended, Record, Reported, Started, State, Trial
 
 TRIAL = Trial("k" * 16, "c" * 16, 3, {"a.b": 1e-3}, {"flag": True, "none": None, "n": 3e6, "s": "adam"}, "cvae", "d")
@@ -32,7 +32,7 @@ def copy_of(*events: Started | Reported | Ended) -> Copy:
 
 
 def found(status: str, end_ms: int = 0, attempt: str = "1") -> Found:
-    return Found("run", status, end_ms, TRIAL.key, attempt, "file:///results")
+    return Found("run", status, end_ms=end_ms, trial=TRIAL.key, attempt=attempt)
 
 
 def test_parameters_are_text_that_reads_back() -> None:
@@ -119,19 +119,6 @@ def test_a_trial_adopts_one_run_only() -> None:
     copy = Copy(Record(TRIAL, 1, started(), ended()))
     assert copy.adopt(found("FINISHED", 110000))
     assert not copy.adopt(found("FINISHED", 110000))
-
-
-@pytest.mark.parametrize(
-    ("name", "shown"),
-    [("a/b.c-d e:f", "a/b.c-d e:f"), ("acc@5", "acc_5"), ("../../x", "x"), ("a//b/", "a/b"), ("", "_"), ("β", "β")],
-)
-def test_names_become_what_mlflow_accepts(name: str, shown: str) -> None:
-    assert legal(name) == shown
-
-
-def test_an_error_is_one_line_without_a_password() -> None:
-    line = one_line(ValueError("no\nway to postgresql://me:secret@host/db"), "x")
-    assert line == "no way to postgresql://host/db"
 
 
 def test_empty_tags_are_not_written() -> None:

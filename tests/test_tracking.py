@@ -17,8 +17,10 @@ from typing import Any
 
 import pytest
 
+from sweeper.experiment import Experiment
 from sweeper.mirrored import Mirrored
-from sweeper.tracking import Mirror, artifact_root, connect, make_database, store_uri, sync
+from sweeper.mlflow_store import connect, make_database
+from sweeper.tracking import Mirror, artifact_root, store_uri, sync
 from sweeper.trial import Ended, Event, Record, Reported, Started, State, Trial
 
 # MLflow's own imports and calls warn about themselves and their dependencies; ours are errors still.
@@ -30,7 +32,7 @@ pytestmark = [
 ]
 
 T0 = 1_700_000_000.0
-ABOUT = ("grid", "beta against JSD", {"mlflow.source.git.commit": "c0ffee"})
+COMMIT = {"mlflow.source.git.commit": "c0ffee"}
 
 
 def a_trial(seed: int) -> Trial:
@@ -67,11 +69,11 @@ class Sweep:
 
     def __init__(self, folder: Path, uri: str = "") -> None:
         self.folder, self.uri = folder, uri or store_uri(folder)
-        name, description, tags = ABOUT
-        self.arguments = (self.uri, artifact_root(folder), name if not uri else folder.name, description, tags)
+        self.told = Experiment(folder.name if uri else "grid", "beta against JSD", tags=COMMIT)
+        self.artifacts = artifact_root(folder)
 
     def start(self, *records: Record) -> Mirror:
-        mirror = Mirror(*self.arguments)
+        mirror = Mirror(self.uri, self.artifacts, self.told)
         mirror.start(records)
         return mirror
 
@@ -81,16 +83,24 @@ class Sweep:
         return mirror.close(60)
 
     def sync(self, *records: Record) -> Mirrored:
-        return sync(*self.arguments, records)
+        return sync(self.uri, self.artifacts, self.told, records)
 
     @property
     def client(self) -> Any:
         return connect(self.uri)
 
     @property
-    def runs(self) -> list[Any]:
-        experiment = self.client.get_experiment_by_name(self.arguments[2])
+    def every(self) -> list[Any]:
+        experiment = self.client.get_experiment_by_name(self.told.name)
         return list(self.client.search_runs([experiment.experiment_id])) if experiment else []
+
+    @property
+    def runs(self) -> list[Any]:
+        """The runs of trials, and those that are not ours."""
+        return [run for run in self.every if run.data.tags.get("sweeper.kind", "trial") == "trial"]
+
+    def kind(self, kind: str) -> list[Any]:
+        return [run for run in self.every if run.data.tags.get("sweeper.kind") == kind]
 
     @property
     def statuses(self) -> dict[str, str]:
@@ -348,7 +358,7 @@ def test_a_locked_store_delays_the_mirror_and_not_the_driver(sweep: Sweep) -> No
 def test_a_file_that_is_no_database_is_named(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "mlflow.db").write_text("a shopping list, longer than a header of SQLite is " * 4)
     mirrored = Sweep(tmp_path).sync(a_life(7))
-    assert mirrored == Mirrored(0, 1, "file is not a database")
+    assert mirrored == Mirrored(0, 1, "file is not a database", 1)
     assert capfd.readouterr() == ("", "")
 
 
@@ -393,7 +403,8 @@ def test_a_server_that_answers_500_costs_the_driver_nothing(tmp_path: Path, capf
 
 
 def test_two_mirrors_that_make_the_store_at_once_make_one(tmp_path: Path) -> None:
-    mirrors = [Mirror(store_uri(tmp_path), artifact_root(tmp_path), name, "", {}) for name in ("one", "two")]
+    uri, artifacts = store_uri(tmp_path), artifact_root(tmp_path)
+    mirrors = [Mirror(uri, artifacts, Experiment(name, "")) for name in ("one", "two")]
     for mirror in mirrors:
         mirror.start([])
         push(mirror, a_life(7))
@@ -470,7 +481,7 @@ def test_over_http_a_second_start_changes_nothing(served: Sweep, server: Server)
 
 def test_the_running_trials_of_a_colleague_on_the_same_server_are_left_alone(served: Sweep, tmp_path: Path) -> None:
     theirs = Sweep(tmp_path, served.uri)
-    theirs.arguments = (served.uri, "file:///theirs", *served.arguments[2:])
+    theirs.artifacts = "file:///theirs"
     mirror = theirs.start()
     push(mirror, cut_short(a_life(1)))
     until(lambda: served.runs != [])
@@ -486,7 +497,7 @@ def test_a_server_killed_in_mid_sweep_and_restarted_gets_everything_once(served:
     assert server.stop() == -signal.SIGKILL
     push(mirror, a_life(2), a_life(3))
     late = served.start(a_life(1))  # another driver finds the server down at its start, and at its end
-    assert late.close(2) == Mirrored(0, 1, f"{server.address} does not answer")
+    assert late.close(2) == Mirrored(0, 1, f"{server.address} does not answer: connection refused", 1)
     server.start()
     assert mirror.close(60) == Mirrored(3, 0, "")
     assert served.statuses == dict.fromkeys("123", "FINISHED")

@@ -1,0 +1,65 @@
+"""What the mirror is told of a sweep: where MLflow is, the experiment, and the files that its summary carries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from sweeper import tracking
+from sweeper.commands import alone
+from sweeper.experiment import Experiment
+from sweeper.ledger import SweepDir
+from sweeper.spec import Sweep
+
+PICTURES = ("*.png", "*.svg", "*.html")
+DOCUMENTS = ("report.html", "verdicts.json", "verdicts.md")
+
+
+def tracking_uri(sweep: Sweep, results: Path) -> str:
+    """Where the sweep is mirrored."""
+    return sweep.tracking.uri or tracking.store_uri(results)
+
+
+def mirror_input(sweep: Sweep, sweep_dir: SweepDir, run: Mapping[str, Any]) -> tuple[str, str, Experiment]:
+    """What `Mirror` and `sync` want to know: store, artifacts, experiment. `run` is the ledger's entry of the last run.
+
+    Nothing is imported or executed: the metrics that the trainer declares were written down by the run.
+    """
+    commit = str(run.get("commit") or "")
+    told = Experiment(
+        name=sweep.name,
+        description=sweep.description,
+        command=str(run.get("command") or f"sweeper run {sweep.source}"),
+        tags={"mlflow.source.git.commit": commit} if commit else {},
+        goals={goal.name: goal.maximize for goal in sweep.goals},
+        declared=tuple(str(name) for name in run.get("metrics") or ()),
+        alone=lambda trial: alone(sweep_dir.spec, trial),
+        files=lambda: summary_files(sweep_dir),
+    )
+    return tracking_uri(sweep, sweep_dir.results), tracking.artifact_root(sweep_dir.results), told
+
+
+def summary_files(sweep_dir: SweepDir) -> dict[str, str | Path]:
+    """The sweep file, the tables, and whatever pictures, report and verdicts there are, by their path in MLflow."""
+    from sweeper import results, tables
+
+    known = results.history(sweep_dir)
+    trials, configs = results.trials(sweep_dir, known), results.configs(sweep_dir, known)
+    files: dict[str, str | Path] = {
+        "tables/trials.csv": tables.text(trials, tables.Format.CSV),
+        "tables/configs.csv": tables.text(configs, tables.Format.CSV),
+        "tables/configs.md": tables.text(configs, tables.Format.MARKDOWN),
+    }
+    return files | dict(_there(sweep_dir))
+
+
+def _there(sweep_dir: SweepDir) -> Iterator[tuple[str, Path]]:
+    """Files of the sweep's own folder, by name; links are left out: in a stranger's folder they may lead anywhere."""
+    folder, plots = sweep_dir.folder, sweep_dir.folder / "plots"
+    wanted = [sweep_dir.spec, *(folder / name for name in DOCUMENTS)]
+    if not plots.is_symlink():
+        wanted += sorted(path for pattern in PICTURES for path in plots.glob(pattern))
+    for path in wanted:
+        if path.is_file() and not path.is_symlink():
+            yield str(path.relative_to(folder)), path

@@ -1,0 +1,273 @@
+"""One experiment in an MLflow store, read once a connection and written a run at a time. The only file with mlflow."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sqlite3
+import tempfile
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from sweeper.experiment import Experiment
+from sweeper.mirrored import STATUS, Copy, Found
+from sweeper.mlflow_text import LONGEST_TAG, batches, ms, without_password
+from sweeper.pages import Page, Sheet, opening
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+TRAINING = {"mlflow.experimentKind": "custom_model_development"}  # runs of models, not traces of agents
+SETTINGS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_CONFIGURE_LOGGING": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",  # we try again ourselves; MLflow's 7 retries take four minutes
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_SQLALCHEMYSTORE_POOL_RECYCLE": "1",  # seconds; an older connection may lead into a file since deleted
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+}
+
+
+class Store:
+    """One experiment in MLflow. Every method raises what MLflow raises."""
+
+    def __init__(self, uri: str, artifacts: str, experiment: Experiment) -> None:
+        self.address = without_password(uri)
+        self._uri = uri
+        self._file = Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
+        # A server has artifact folders of its own, and may hold the sweeps of others.
+        self._place = f"{artifacts}/{quote(experiment.name)}" if self._file else None
+        self._told, self._results = experiment, artifacts
+        tags = {**experiment.tags, "sweeper.sweep": experiment.name, "sweeper.results": artifacts}
+        self._tags = {name: value[:LONGEST_TAG] for name, value in tags.items()}
+        self._client: MlflowClient | None = None
+        self._experiment = ""
+        self._experiment_tags: dict[str, str] = {}
+        self._inode = 0
+
+    def open(self, copies: Mapping[str, Copy], groups: Mapping[str, Sheet], summary: Sheet) -> None:
+        """Connects unless connected, and compares: afterwards each copy knows its run, and stale runs are gone."""
+        if self._file is not None:
+            self._see_to_the_file(self._file)
+        if self._client is None:
+            client = connect(self._uri)
+            self._find_experiment(client)
+            self._compare(client, copies, groups, summary)
+            self._client = client
+
+    def close(self) -> None:
+        """Forgets the connection, so that the next `open` compares again."""
+        self._client = None
+
+    def write(self, copy: Copy, parent: str) -> None:
+        """Brings the run of a trial up to its record, nested in `parent` unless "": made, filled and ended.
+
+        On SQLite the three calls take 30 ms (26 parameters, 10 reports of 5 metrics), nearly all in MLflow's own code.
+        """
+        assert self._client is not None
+        from mlflow.entities import Metric, Param, RunTag
+
+        ended, reports = copy.record.ended, len(copy.record.reports)
+        if copy.outdated:
+            self._client.delete_run(copy.outdated)
+            copy.outdated = ""
+        made = not copy.run
+        if made:
+            tags = {**self._tags, **copy.tags(), **self._note(copy), "mlflow.parentRunId": parent}
+            told = {name: value for name, value in tags.items() if value}
+            run = self._client.create_run(self._experiment, copy.start_ms(), told, copy.name)
+            copy.run, copy.parent = run.info.run_id, parent
+        new_params = [] if copy.opened else [Param(*item) for item in copy.params().items()]
+        new_tags = [RunTag(*item) for item in copy.tags().items()] if ended and not made else []
+        new_metrics = [Metric(*point) for point in copy.new_points()]
+        for batch in batches(new_metrics, new_params, new_tags):
+            self._client.log_batch(copy.run, *batch, synchronous=True)  # whatever the environment says
+        copy.opened, copy.points = True, reports
+        if ended is not None:
+            # Last of all: a run that has ended is a whole one.
+            self._client.set_terminated(copy.run, STATUS[ended.state], ms(ended.at))
+            copy.complete = True
+
+    def nest(self, copy: Copy, parent: str) -> None:
+        """Moves the run of a trial below that of its configuration."""
+        assert self._client is not None
+        self._client.set_tag(copy.run, "mlflow.parentRunId", parent)
+        copy.parent = parent
+
+    def interrupt(self, copy: Copy) -> None:
+        """Ends the run of a trial that the driver leaves unfinished; the next attempt replaces it."""
+        assert self._client is not None
+        self._client.set_tag(copy.run, "sweeper.state", "interrupted")
+        self._client.set_terminated(copy.run, "KILLED")
+
+    def begin(self, sheet: Sheet, page: Page) -> None:
+        """Makes the run of a page, so that others can be nested in it."""
+        assert self._client is not None
+        begun = opening(page)
+        run = self._client.create_run(self._experiment, page.start_ms, {**self._tags, **begun.tags}, page.name)
+        sheet.run, sheet.start_ms, sheet.revision = run.info.run_id, page.start_ms, 0
+
+    def show(self, sheet: Sheet, page: Page) -> None:
+        """Brings the run of a page up to it: nothing is written where it shows just that already."""
+        assert self._client is not None
+        from mlflow.entities import Metric, Param, RunTag
+
+        if not sheet.shows(page):
+            if sheet.shown is not None and sheet.shown.metrics - page.metrics.keys():
+                self._client.delete_run(sheet.run)  # a figure that no longer exists cannot be taken from a run
+                sheet.forget()
+            if not sheet.run:
+                self.begin(sheet, page)
+            self._upload(sheet.run, page)
+            sheet.revision += 1
+            # MLflow shows the latest point, and these must follow each other whatever the clock says.
+            at_ms = sheet.start_ms + sheet.revision
+            tags = {**page.tags, "sweeper.digest": page.digest, "sweeper.revision": str(sheet.revision)}
+            metrics = [Metric(name, value, at_ms, 0) for name, value in page.metrics.items()]
+            params = [Param(*item) for item in page.params.items()]
+            for batch in batches(metrics, params, [RunTag(*item) for item in tags.items()]):
+                self._client.log_batch(sheet.run, *batch, synchronous=True)
+            self._client.set_terminated(sheet.run, page.status, page.end_ms)
+            sheet.adopt(_shown(sheet, page))
+        sheet.changed = False
+
+    def set_tags(self, tags: Mapping[str, str]) -> None:
+        """Sets tags of the experiment, where they differ."""
+        assert self._client is not None
+        for name, value in tags.items():
+            if self._experiment_tags.get(name) != value:
+                self._client.set_experiment_tag(self._experiment, name, value)
+                self._experiment_tags[name] = value
+
+    def _note(self, copy: Copy) -> dict[str, str]:
+        command = self._told.alone(copy.record.trial)
+        note = f"Train it again, alone:\n\n```\n{command}\n```" if command else ""
+        return {"mlflow.note.content": note[:LONGEST_TAG]}
+
+    def _upload(self, run: str, page: Page) -> None:
+        assert self._client is not None
+        for name, content in sorted(page.files.items()):
+            path = PurePosixPath(name)
+            folder = str(path.parent) if path.parent.parts else None
+            if isinstance(content, Path):
+                self._client.log_artifact(run, str(content), folder)
+                continue
+            with tempfile.TemporaryDirectory() as place:
+                (file := Path(place) / path.name).write_text(content)
+                self._client.log_artifact(run, str(file), folder)
+
+    def _see_to_the_file(self, file: Path) -> None:
+        make_database(file)
+        inode, self._inode = self._inode, file.stat().st_ino
+        if inode not in (0, self._inode):
+            self.close()
+            time.sleep(1.1)  # until MLflow's connections into the deleted file are too old to be used
+
+    def _find_experiment(self, client: MlflowClient) -> None:
+        told = self._told
+        tags = {"mlflow.note.content": told.note()[:LONGEST_TAG]}
+        found = client.get_experiment_by_name(told.name)
+        if found is None:
+            self._experiment = str(client.create_experiment(told.name, self._place, {**tags, **TRAINING}))
+            self._experiment_tags = tags
+            return
+        if found.lifecycle_stage == "deleted":  # its name is taken for good: the only way back is to restore it
+            client.restore_experiment(found.experiment_id)
+        self._experiment, self._experiment_tags = str(found.experiment_id), dict(found.tags)
+        if self._experiment_tags.get("mlflow.note.content", "") != tags["mlflow.note.content"]:
+            client.set_experiment_tag(found.experiment_id, "mlflow.note.content", tags["mlflow.note.content"])
+
+    def _compare(
+        self, client: MlflowClient, copies: Mapping[str, Copy], groups: Mapping[str, Sheet], summary: Sheet
+    ) -> None:
+        for copy_known in copies.values():
+            copy_known.forget()
+        for sheet_known in (*groups.values(), summary):
+            sheet_known.forget()
+        # Whole runs first: a second run of the same trial is then the one to remove.
+        for found in sorted(find_runs(client, self._experiment), key=lambda found: found.status == "RUNNING"):
+            foreign = self._file is None and found.results != self._results  # a colleague's, on a shared server
+            if found.kind == "trial":
+                copy = copies.get(found.trial)
+                known_one, adopted = copy is not None, copy is not None and copy.adopt(found)
+            else:
+                sheet = summary if found.kind == "summary" else groups.get(found.config)
+                known_one, adopted = sheet is not None, sheet is not None and not sheet.run and not foreign
+                if sheet is not None and adopted:
+                    sheet.adopt(found)
+            forgotten = not known_one and found.status != "RUNNING"  # of a trial no longer in the sweep file
+            if not (adopted or foreign or forgotten):
+                client.delete_run(found.run)
+
+
+def find_runs(client: MlflowClient, experiment: str) -> Iterable[Found]:
+    """Our active runs in an experiment, page by page; runs that someone added by hand are left out."""
+    token = None
+    while True:
+        page = client.search_runs([experiment], max_results=200, page_token=token)
+        for run in page:
+            info, tags = run.info, run.data.tags
+            if "sweeper.trial" in tags or "sweeper.kind" in tags:
+                names = ("trial", "config", "attempt", "results", "digest", "revision")
+                yield Found(
+                    run=info.run_id,
+                    status=info.status,
+                    start_ms=info.start_time or 0,
+                    end_ms=info.end_time or 0,
+                    kind=tags.get("sweeper.kind", "trial"),
+                    parent=tags.get("mlflow.parentRunId", ""),
+                    metrics=frozenset(run.data.metrics),
+                    **{name: tags.get(f"sweeper.{name}", "") for name in names},
+                )
+        token = page.token
+        if not token:
+            return
+
+
+def connect(uri: str) -> MlflowClient:
+    """A client, of an MLflow that keeps quiet: no telemetry, no log lines, short waits. A user's own settings stand."""
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
+    for name in ("mlflow", "alembic", "sqlalchemy", "urllib3.connectionpool"):
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [logging.NullHandler()], False
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=uri)
+
+
+def make_database(path: Path) -> None:
+    """Creates and migrates a SQLite store beside its place, then links it there: whoever races us finds a whole one.
+
+    Raises what is wrong with the path at once: MLflow would try for 100 s.
+    """
+    if {"%", "?"} & set(str(path)):
+        raise ValueError(f"MLflow cannot open a store with % or ? in its path: {path}")
+    if path.exists() and path.stat().st_size:
+        with contextlib.closing(sqlite3.connect(path)) as database:
+            database.execute("SELECT count(*) FROM sqlite_master")
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+    try:
+        beside.touch()
+        connect(f"sqlite:///{beside}")
+        if path.exists() and not path.stat().st_size:  # what SQLite leaves when it opens a file that is not there
+            path.unlink()
+        with contextlib.suppress(FileExistsError):
+            os.link(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _shown(sheet: Sheet, page: Page) -> Found:
+    """The run of a page as MLflow has it once it is written."""
+    found = Found(sheet.run, page.status, sheet.start_ms, page.end_ms, metrics=frozenset(page.metrics))
+    return replace(found, digest=page.digest, revision=str(sheet.revision))

@@ -1,0 +1,65 @@
+"""What MLflow accepts as names, values and batches, and its errors in one line; without MLflow itself."""
+
+from __future__ import annotations
+
+import json
+import posixpath
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from sweeper.trial import Value, canonical
+
+# MLflow's own limits, cut to here rather than refused there (older servers take tags up to 5000 only).
+LONGEST_TAG, LONGEST_PARAM, LONGEST_NAME = 5000, 6000, 250
+CREDENTIALS = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
+# What another attempt a moment later will not change.
+_LASTING = re.compile(r"refused|not known|name resolution|no address|log-in|disk is full|no space left", re.IGNORECASE)
+
+
+def batches(metrics: list[Any], params: list[Any], tags: list[Any]) -> Iterator[tuple[list[Any], list[Any], list[Any]]]:
+    """As few calls of `log_batch` as MLflow allows: 100 params, 100 tags, 1000 of all together."""
+    while metrics or params or tags:
+        room = 1000 - len(params[:100]) - len(tags[:100])
+        yield metrics[:room], params[:100], tags[:100]
+        metrics, params, tags = metrics[room:], params[100:], tags[100:]
+
+
+def legal(name: str) -> str:
+    """The name as MLflow accepts it: letters, digits and `/_.- :`, and no path that leads elsewhere (`../a`)."""
+    cleaned = re.sub(r"[^/\w.\- :]", "_", name)
+    return posixpath.normpath(cleaned).lstrip("/.")[:LONGEST_NAME] or "_"
+
+
+def text(value: Value) -> str:
+    """A value as text that reads back: 3000000, 0.1, true, null, adam."""
+    plain = value if isinstance(value, str) else json.dumps(canonical(value), ensure_ascii=False)
+    return plain[:LONGEST_PARAM]
+
+
+def ms(seconds: float) -> int:
+    """Seconds as MLflow counts time: whole milliseconds."""
+    return round(seconds * 1000)
+
+
+def one_line(error: Exception, address: str) -> str:
+    """What went wrong, in one line, without passwords, and with the cure where there is one."""
+    said = " ".join(str(error).split()) or type(error).__name__
+    if "out-of-date database schema" in said or "Can't locate revision" in said:
+        return f"{address} was made by another MLflow version: back it up, then `mlflow db upgrade {address}`"
+    if "error code 401" in said or "error code 403" in said:
+        return f"{address} refuses this log-in: {CREDENTIALS}"
+    if "Max retries exceeded" in said or "timeout exception" in said:
+        why = re.search(r"Connection refused|Name or service not known|Temporary failure in name resolution", said)
+        return f"{address} does not answer" + (f": {why[0].lower()}" if why else "")
+    return without_password(said)[:300]
+
+
+def will_last(error: str) -> bool:
+    """Whether an error, in the words of `one_line`, is one that waiting some seconds more will not cure."""
+    return bool(_LASTING.search(error))
+
+
+def without_password(text: str) -> str:
+    """Text whose addresses carry no user and no password."""
+    return re.sub(r"//[^/@\s]+@", "//", text)

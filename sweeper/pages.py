@@ -1,0 +1,189 @@
+"""Runs that MLflow shows beside the trials': one a configuration of several seeds, one for the whole sweep."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from sweeper.experiment import Experiment, Files
+from sweeper.mirrored import Copy, Found
+from sweeper.mlflow_text import LONGEST_NAME, LONGEST_TAG, legal, ms
+from sweeper.trial import Record, State
+
+UNFINISHED = (State.PENDING, State.RUNNING)
+
+
+@dataclass(frozen=True)
+class Page:
+    """What such a run shows. Times in milliseconds since the epoch; `files` are its artifacts."""
+
+    name: str
+    status: str
+    start_ms: int
+    end_ms: int
+    tags: Mapping[str, str]
+    params: Mapping[str, str] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    files: Files = field(default_factory=dict)
+
+    @cached_property
+    def digest(self) -> str:
+        """16 hex digits: two pages with the same show the same."""
+        told = [self.name, self.status, self.start_ms, self.end_ms, self.tags, self.params, self.metrics]
+        digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
+        for path, content in sorted(self.files.items()):
+            data = content.read_bytes() if isinstance(content, Path) else content.encode()
+            digest.update(f"\0{path}\0{hashlib.sha256(data).hexdigest()}".encode())
+        return digest.hexdigest()[:16]
+
+
+@dataclass(slots=True)
+class Sheet:
+    """How far MLflow follows a page: `run` is its run ("" for none), `shown` what that was found to show.
+
+    `members` are the trials it is about, `changed` says that they have changed since the page was written.
+    """
+
+    members: list[Copy] = field(default_factory=list)
+    run: str = ""
+    shown: Found | None = None
+    start_ms: int = 0
+    revision: int = 0
+    changed: bool = True
+    refusals: int = 0
+
+    @property
+    def is_group(self) -> bool:
+        """Whether several trials are shown: one seed needs no run beside its own."""
+        return sum(copy.is_shown for copy in self.members) > 1
+
+    @property
+    def is_settled(self) -> bool:
+        return not any(copy.running for copy in self.members)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the page is to be written, if not for a trial that still runs."""
+        return self.changed and (self.is_group or bool(self.run)) and any(copy.is_shown for copy in self.members)
+
+    def records(self) -> list[Record]:
+        return [copy.record for copy in self.members if copy.is_shown]
+
+    def forget(self) -> None:
+        """Knows nothing of MLflow any more."""
+        self.run, self.shown, self.start_ms, self.revision, self.changed = "", None, 0, 0, True
+
+    def adopt(self, found: Found) -> None:
+        """Takes a run in MLflow for its own."""
+        self.run, self.shown, self.start_ms = found.run, found, found.start_ms
+        self.revision = int(found.revision) if found.revision.isdecimal() else 0
+
+    def shows(self, page: Page) -> bool:
+        """Whether MLflow shows the page in full: its status and end are written last."""
+        found = self.shown
+        return found is not None and (found.digest, found.status, found.end_ms) == (
+            page.digest, page.status, page.end_ms
+        )  # fmt: skip
+
+
+def config_page(experiment: Experiment, records: Sequence[Record]) -> Page:
+    """The run of a configuration: its settings, and of each headline metric mean, std, 95 % interval and n.
+
+    Completed trials count, as in `sweeper export --level config`, whose column names the metrics bear.
+    """
+    from sweeper.statistics import estimate  # scipy takes a second; a sweep of single seeds does without
+
+    completed = [record.ended for record in records if record.state is State.COMPLETED and record.ended]
+    metrics: dict[str, float] = {}
+    for name in experiment.headlines(name for ended in completed for name in ended.metrics):
+        values = [float(ended.metrics[name]) for ended in completed if name in ended.metrics]
+        one = estimate(values)
+        metrics |= {f"{name}.mean": one.mean, f"{name}.n": float(one.n)}
+        if one.n > 1:
+            low, high = one.interval()
+            metrics |= {f"{name}.std": one.se * math.sqrt(one.n), f"{name}.ci_low": low, f"{name}.ci_high": high}
+    trial = records[0].trial
+    seeds = ", ".join(str(seed) for seed in sorted(record.trial.seed for record in records))
+    tags = {"sweeper.kind": "config", "sweeper.config": trial.config, "sweeper.seeds": seeds}
+    tags |= {"sweeper.code": trial.code, "mlflow.source.name": trial.trainer, **_states(records)}
+    tags["mlflow.note.content"] = f"Mean over {len(completed)} of {len(records)} seeds: {seeds}."
+    params = Copy(records[0]).params()
+    del params["seed"]
+    name = trial.name.rpartition(" ")[0] or "the configuration"
+    return _page(name, records, tags, params, {legal(k): v for k, v in metrics.items()})
+
+
+def opening(page: Page) -> Page:
+    """The page before any of its trials has ended: who it is, and that it runs."""
+    kept = {name: value for name, value in page.tags.items() if name != "sweeper.state"}
+    return Page(page.name, "RUNNING", page.start_ms, 0, kept)
+
+
+def summary_page(experiment: Experiment, records: Sequence[Record]) -> Page:
+    """The run of the sweep: how many trials ended how, the best configuration, and the files."""
+    counts = _counts(records)
+    metrics = {"trials": float(len(records)), "configs": float(len({record.trial.config for record in records}))}
+    metrics |= {name: float(count) for name, count in counts.items()}
+    ended = [record.ended for record in records if record.ended]
+    metrics["device_hours"] = sum(end.wall_s for end in ended) / 3600
+    for goal, (best, _) in (bests := _bests(experiment, records)).items():
+        metrics[f"{goal}.best"] = best
+    lines = [f"**{experiment.name}**: {_states(records)['sweeper.state']}"]
+    lines += [f"Best {goal} (mean over seeds): {best:.6g} at `{where}`" for goal, (best, where) in bests.items()]
+    note = "\n\n".join([*lines, experiment.note(), "The sweep file, the tables and the pictures are its artifacts."])
+    tags = {"sweeper.kind": "summary", "mlflow.note.content": note, **_states(records)}
+    page = _page(f"{experiment.name}: summary", records, tags, {}, {legal(k): v for k, v in metrics.items()})
+    # It is made when the last trial has ended, and so stands first where runs are listed by their start.
+    return Page(page.name, "FINISHED", page.end_ms, page.end_ms, page.tags, {}, page.metrics, experiment.files())
+
+
+def _page(
+    name: str,
+    records: Sequence[Record],
+    tags: Mapping[str, str],
+    params: Mapping[str, str],
+    metrics: Mapping[str, float],
+) -> Page:
+    ends = [record.ended for record in records if record.ended]
+    begins = [end.started_at for end in ends] + [r.started.at for r in records if r.started and not r.ended]
+    any_completed = any(record.state is State.COMPLETED for record in records)
+    status = "FINISHED" if any_completed else "FAILED" if len(ends) == len(records) else "KILLED"
+    last = max((end.at for end in ends), default=max(begins, default=0.0))
+    cut = {tag: value[:LONGEST_TAG] for tag, value in tags.items() if value}
+    return Page(name[:LONGEST_NAME], status, ms(min(begins, default=0.0)), ms(last), cut, params, metrics)
+
+
+def _counts(records: Sequence[Record]) -> dict[str, int]:
+    """How many trials ended how; what has not ended when a page is written is left unfinished."""
+    counts = Counter(record.state for record in records)
+    ended = {str(state): counts[state] for state in State if state not in UNFINISHED and counts[state]}
+    rest = sum(counts[state] for state in UNFINISHED)
+    return ended | ({"unfinished": rest} if rest else {})
+
+
+def _states(records: Sequence[Record]) -> dict[str, str]:
+    return {"sweeper.state": ", ".join(f"{count} {name}" for name, count in _counts(records).items())}
+
+
+def _bests(experiment: Experiment, records: Sequence[Record]) -> dict[str, tuple[float, str]]:
+    """Of each goal the best mean of a configuration over its completed seeds, and that configuration's name."""
+    groups: dict[str, list[Record]] = {}
+    for record in records:
+        if record.state is State.COMPLETED:
+            groups.setdefault(record.trial.config, []).append(record)
+    found: dict[str, tuple[float, str]] = {}
+    for goal, maximize in experiment.goals.items():
+        means = []
+        for group in groups.values():
+            values = [float(r.ended.metrics[goal]) for r in group if r.ended and goal in r.ended.metrics]
+            if values and math.isfinite(mean := math.fsum(values) / len(values)):
+                means.append((mean, group[0].trial.name.rpartition(" ")[0]))
+        if means:
+            found[goal] = (max if maximize else min)(means, key=lambda pair: pair[0])
+    return found

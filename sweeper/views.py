@@ -1,0 +1,81 @@
+"""Views of an experiment in MLflow's UI: which runs, columns and charts it opens with, instead of its bare default.
+
+MLflow's UI keeps what its menu `Views` saves in tags of the experiment, and opens the one that a link names. The form
+is that of MLflow 3 (components `experiment-page` of its UI: `mlflow.sharedViewState.ID`, an envelope with a name and
+the state that it was saved from, deflated). An older UI takes what it knows of it and ignores the rest.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+
+from sweeper.experiment import Experiment
+from sweeper.mlflow_text import LONGEST_TAG, legal
+from sweeper.trial import Trial
+
+TRIALS, CONFIGS = "sweeper-trials", "sweeper-configs"
+MOST_PARAMETERS, MOST_COLUMNS = 8, 6
+
+
+def views(experiment: Experiment, trials: Sequence[Trial], metrics: Sequence[str], grouped: bool) -> dict[str, str]:
+    """The tags of an experiment that give it views: of the trials and, where seeds are grouped, of configurations.
+
+    `trials` say which parameters vary, `metrics` are those seen. The same arguments give the same tags.
+    """
+    names = dict.fromkeys(legal(name) for trial in trials for name in trial.varied)
+    varied = [name for name in names if len({str(trial.params.get(name)) for trial in trials}) > 1 or len(trials) == 1]
+    shown = [legal(name) for name in experiment.headlines(metrics)][:MOST_COLUMNS]
+    goal, maximize = next(iter(experiment.goals.items()), (shown[0] if shown else "", True))
+    order = (legal(goal), maximize)
+    made = {TRIALS: ("Trials", _state("trial", varied[:MOST_PARAMETERS], ["seed"], shown, order))}
+    if grouped:
+        figures = [f"{name}.{part}" for name in shown[:3] for part in ("mean", "std", "n")]
+        best = (f"{order[0]}.mean", maximize)
+        made[CONFIGS] = ("Configurations", _state("config", varied[:MOST_PARAMETERS], [], figures, best))
+    tags = {f"mlflow.sharedViewState.{key}": _envelope(name, state) for key, (name, state) in made.items()}
+    return {name: tag for name, tag in tags.items() if len(tag) <= LONGEST_TAG}
+
+
+def link(experiment_id: str, view: str) -> str:
+    """The address of a view below that of the UI."""
+    return f"#/experiments/{experiment_id}/runs?viewStateShareKey={view}"
+
+
+def _state(
+    kind: str, varied: Sequence[str], other: Sequence[str], metrics: Sequence[str], order: tuple[str, bool]
+) -> dict[str, object]:
+    """The state of MLflow's page of runs: a filter, an order, columns, and one chart of parallel coordinates."""
+    columns = [*(f"params.`{name}`" for name in (*varied, *other)), *(f"metrics.`{name}`" for name in metrics)]
+    axes = [name for name in metrics if not name.endswith((".std", ".n"))][:4]
+    section = f"sweeper-{kind}"
+    chart = {
+        "type": "PARALLEL",
+        "uuid": f"{section}-parallel",
+        "runsCountToCompare": 100,
+        "metricSectionId": section,
+        "deleted": False,
+        "isGenerated": False,
+        "displayName": "Parameters and metrics",
+        "selectedParams": list(varied),
+        "selectedMetrics": axes,
+        "showAllRuns": True,
+    }
+    about = {"uuid": section, "name": "Sweep", "display": True, "isReordered": False, "deleted": False}
+    return {
+        "searchFilter": f"tags.`sweeper.kind` = '{kind}'",
+        "orderByKey": f"metrics.`{order[0]}`",
+        "orderByAsc": not order[1],
+        "selectedColumns": [*columns, "tags.`sweeper.state`"],
+        "compareRunCharts": [chart],
+        "compareRunSections": [{**about, "isGenerated": False}],
+        "runsHiddenMode": "SHOW_ALL",
+    }
+
+
+def _envelope(name: str, state: Mapping[str, object]) -> str:
+    packed = zlib.compress(json.dumps(state, separators=(",", ":")).encode(), 9)
+    text = "deflate;" + base64.b64encode(packed).decode("ascii")
+    return json.dumps({"name": name, "createdAt": 0, "state": text}, separators=(",", ":"))
