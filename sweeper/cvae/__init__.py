@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sweeper.cvae.config import CVAEConfig, DisentanglementLossConfig
+    from sweeper.cvae.diverged import Diverged
     from sweeper.cvae.losses import inter_latent_jsd_loss
     from sweeper.cvae.model import SharedDiscreteCVAE
-    from sweeper.cvae.train import Diverged
 
 __all__ = [
     "CVAEConfig",
@@ -26,7 +26,7 @@ __all__ = [
 _HOMES = {
     "CVAEConfig": "config",
     "DisentanglementLossConfig": "config",
-    "Diverged": "train",
+    "Diverged": "diverged",
     "SharedDiscreteCVAE": "model",
     "inter_latent_jsd_loss": "losses",
 }

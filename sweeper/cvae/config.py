@@ -11,7 +11,7 @@ from sweeper.cvae.metric_names import METRICS
 from sweeper.cvae.settings import Problem, Scalar, collect, construct, problems_of, setting
 from sweeper.cvae.stopping import STOP_WHEN, is_stop_condition
 
-__all__ = ["DEFAULTS", "DESCRIPTIONS", "METRICS", "CVAEConfig", "Problem", "build", "check", "irrelevant"]
+__all__ = ["DEFAULTS", "DESCRIPTIONS", "METRICS", "CVAEConfig", "Problem", "build", "check", "irrelevant", "shape"]
 
 STYLE_TOKENS = 8  # size of the alphabet of nuisance tokens; their entropy is at most ln 8
 OPERATORS, DETOUR, SUM = "operator_order", "detour", "ordered_sum"
@@ -242,6 +242,24 @@ def build(params: Mapping[str, object]) -> CVAEConfig:
     if problems:
         raise ValueError("; ".join(str(problem) for problem in problems))
     return construct(CVAEConfig, params)
+
+
+_FIXED = {
+    key: known
+    for key, known in SETTINGS.items()
+    if key.startswith(("task.", "model."))
+    or key in ("loss.reduction", "train.batch_size", "train.test_prompts", "train.device")
+}
+
+
+def shape(params: Mapping[str, object]) -> str:
+    """The settings in which trials must agree to be trained as one program, as text; the defaults are left out."""
+    chosen = [
+        f"{key}={known.convert(params[key])}"
+        for key, known in _FIXED.items()
+        if key in params and params[key] != known.default
+    ]
+    return " ".join(chosen)
 
 
 def irrelevant(params: Mapping[str, object]) -> list[str]:

@@ -1,6 +1,7 @@
 """How different the latents' outputs are: next tokens under any weighting of the latents, and whole sequences.
 
 Natural logarithms, nats. Shapes: B examples, N prompts, K latents, T target positions, V vocabulary.
+Dimensions are counted from the last, so that everything may be stacked [M, ...].
 """
 
 from __future__ import annotations
@@ -15,22 +16,22 @@ from torch import Tensor
 def prefix_posterior(log_prior_BK: Tensor, nll_BKT: Tensor) -> Tensor:
     """log p(z | x, y_<t), [B,K,T], by Bayes' rule."""
     past_BKT = nll_BKT.cumsum(-1) - nll_BKT
-    return (log_prior_BK[..., None] - past_BKT).log_softmax(1)
+    return (log_prior_BK[..., None] - past_BKT).log_softmax(-2)
 
 
 def weighted_jsd(logp_BKTV: Tensor, log_weight_BKT: Tensor) -> Tensor:
     """sum_k w_k KL(p_k || sum_j w_j p_j), [B,T]: I(z; y_t) for z ~ w."""
     log_joint_BKTV = log_weight_BKT[..., None] + logp_BKTV
-    log_mean_BTV = torch.logsumexp(log_joint_BKTV, dim=1)
-    return (log_joint_BKTV.exp() * (logp_BKTV - log_mean_BTV[:, None])).sum((1, 3)).clamp_min(0)
+    log_mean_BTV = torch.logsumexp(log_joint_BKTV, dim=-3)
+    return (log_joint_BKTV.exp() * (logp_BKTV - log_mean_BTV.unsqueeze(-3))).sum((-3, -1)).clamp_min(0)
 
 
 def pairwise_kl(logp_BKTV: Tensor) -> Tensor:
     """The mean of KL(p_k || p_j) over the ordered pairs k != j, [B,T], without forming the pairs."""
-    latents = logp_BKTV.shape[1]
+    latents = logp_BKTV.shape[-3]
     p_BKTV = logp_BKTV.exp()
-    own_BT = (p_BKTV * logp_BKTV).sum((1, 3)) * latents
-    cross_BT = (p_BKTV.sum(1) * logp_BKTV.sum(1)).sum(-1)
+    own_BT = (p_BKTV * logp_BKTV).sum((-3, -1)) * latents
+    cross_BT = (p_BKTV.sum(-3) * logp_BKTV.sum(-3)).sum(-1)
     return (own_BT - cross_BT) / max(1, latents * (latents - 1))
 
 

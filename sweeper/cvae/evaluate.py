@@ -1,6 +1,8 @@
-"""Every metric of a trained model on the test split: teacher-forced, free-running, and the agreement with strategies.
+"""Every metric of trained models on the test split: teacher-forced, free-running, and the agreement with strategies.
 
-Shapes: N test prompts, S strategies, B = N S examples (prompt-major), K latents, T target positions, V vocabulary.
+All members of a pack are scored at once, with stacked networks, and then looked at one by one where a matching has to
+be found. Shapes: M members, N test prompts, S strategies, B = N S examples (prompt-major), K latents, T target
+positions, V vocabulary.
 """
 
 from __future__ import annotations
@@ -16,17 +18,17 @@ from sweeper.cvae import alignment, divergence, losses
 from sweeper.cvae.decode import under_every_latent
 from sweeper.cvae.matching import best_matching
 from sweeper.cvae.model import SharedDiscreteCVAE
-from sweeper.cvae.objective import LossWeights, Reduction, Scores, combine, exact_log_posterior, score
+from sweeper.cvae.objective import LossWeights, Scores, combine, exact_log_posterior, score
 from sweeper.cvae.tasks import Batch, Task
 from sweeper.cvae.tasks.task import SPLIT_SEED
 
-CHUNK = 192  # examples scored at once: their activations stay in the cache
+CHUNK = {"cpu": 192, "cuda": 65_536}  # examples scored at once, of all members: activations in the cache, or in memory
 SAMPLED_PROMPTS = 64  # on which outputs are sampled, for task_accuracy_sampled and the on-policy divergence
 
 
 @dataclass(frozen=True, slots=True)
 class TestSplit:
-    """The examples to test on, and what can be said of them without a model."""
+    """The examples to test on, what can be said of them without a model, and the random numbers for sampled outputs."""
 
     __test__ = False  # not a class of tests
 
@@ -35,14 +37,19 @@ class TestSplit:
     batch: Batch
     strategy_B: Tensor
     ceiling_BT: Tensor
+    uniform_BT: Tensor
 
     @classmethod
     def of(cls, task: Task, rows_N: Tensor, latents: int, device: torch.device) -> TestSplit:
         """All strategies of every prompt in ``rows_N``, with the batch on ``device``."""
         batch, strategy_B = task.enumerate(rows_N)
         counts_BT = valid_next_tokens(task, rows_N)
-        ceiling_BT = counts_BT.clamp_max(latents).log()
-        return cls(task, rows_N, Batch(*(part.to(device) for part in batch)), strategy_B, ceiling_BT)
+        ceiling_BT = counts_BT.clamp_max(latents).log().to(device)
+        draws = min(SAMPLED_PROMPTS, len(rows_N)) * latents
+        generator = torch.Generator().manual_seed(SPLIT_SEED)
+        uniform_BT = torch.rand(draws, task.trace_length, generator=generator).to(device)
+        batch = Batch(*(part.to(device) for part in batch))
+        return cls(task, rows_N, batch, strategy_B, ceiling_BT, uniform_BT)
 
     @property
     def first_half_N(self) -> Tensor:
@@ -63,16 +70,16 @@ def valid_next_tokens(task: Task, rows_N: Tensor) -> Tensor:
 
 
 class Forced(NamedTuple):
-    """Free-running outputs under each latent: correct steps and answer [N,K], and the strategy named, or -1."""
+    """Free-running outputs under each latent: correct steps and answer [M,N,K], and the strategy named, or -1."""
 
-    steps_NK: Tensor
-    answer_NK: Tensor
-    strategy_NK: Tensor
+    steps_MNK: Tensor
+    answer_MNK: Tensor
+    strategy_MNK: Tensor
 
     @property
-    def correct_NK(self) -> Tensor:
+    def correct_MNK(self) -> Tensor:
         """Valid, with the right answer."""
-        return self.steps_NK & self.answer_NK
+        return self.steps_MNK & self.answer_MNK
 
 
 class Evaluation(NamedTuple):
@@ -84,59 +91,94 @@ class Evaluation(NamedTuple):
 
 
 @torch.no_grad()
-def evaluate(model: SharedDiscreteCVAE, split: TestSplit, weights: LossWeights, reduction: Reduction) -> Evaluation:
-    """All metrics but those of the optimiser. It draws from a generator of its own: training goes on unchanged."""
-    scores, batch = _score_in_chunks(model, split.batch), split.batch
-    prior_NK = scores.log_prior_BK[:: len(split.task.strategies)].exp().cpu()
-    forced = _judge(split, split.rows_N, _outputs(model, split, split.rows_N, prior_NK.shape[1], sampled=False))
-    posterior_BK = scores.log_q_BK.exp().cpu()
-    routed_NK = torch.unflatten(posterior_BK, 0, (len(split.rows_N), -1)).mean(1)
-    metrics = _free_running_metrics(forced, prior_NK, routed_NK, len(split.task.strategies))
-    metrics |= _agreement_metrics(split, posterior_BK, forced)
-    exact_BK = exact_log_posterior(scores.log_prior_BK, scores.nll_BKT, batch.mask_BT)
-    metrics["alignment_bayes"] = _cross_fitted(split, exact_BK.exp().cpu())
-    metrics |= _likelihood_metrics(scores, batch.mask_BT, exact_BK) | _loss_metrics(scores, batch, weights, reduction)
-    metrics |= _divergence_metrics(scores, batch.mask_BT, split.ceiling_BT.to(batch.mask_BT.device))
-    metrics |= _information_metrics(torch.unflatten(posterior_BK, 0, (len(split.rows_N), -1)))
-    metrics |= _sampled_metrics(model, split, prior_NK)
-    table_KS = alignment.contingency(posterior_BK, split.strategy_B, len(split.task.strategies))
-    return Evaluation(metrics, table_KS, _forced_table(forced, len(split.task.strategies)))
+def evaluate(model: SharedDiscreteCVAE, split: TestSplit, weights: LossWeights, per_token: bool) -> list[Evaluation]:
+    """All metrics but those of the optimiser, of each member; the model and the weights are stacked [M, ...].
+
+    It draws from no generator: training goes on unchanged.
+    """
+    members, strategies = len(weights.beta), len(split.task.strategies)
+    scores = _score_in_chunks(model, Batch(*(part.expand(members, -1, -1) for part in split.batch)))
+    mask_BT = split.batch.mask_BT
+    exact_MBK = exact_log_posterior(scores.log_prior_BK, scores.nll_BKT, mask_BT)
+    values = _likelihood_metrics(scores, mask_BT, exact_MBK) | _loss_metrics(scores, mask_BT, weights, per_token)
+    values |= _divergence_metrics(scores, mask_BT, split.ceiling_BT)
+    values |= _information_metrics(torch.unflatten(scores.log_q_BK.exp(), 1, (-1, strategies)))
+    posterior_MBK, exact_MBK = scores.log_q_BK.exp().cpu(), exact_MBK.exp().cpu()
+    prior_MNK = scores.log_prior_BK[:, ::strategies].exp().cpu()
+    forced = _judge(split, split.rows_N, _outputs(model, split, split.rows_N, members, prior_MNK.shape[-1]))
+    routed_MNK = torch.unflatten(posterior_MBK, 1, (-1, strategies)).mean(2)
+    free = _free_running_metrics(forced, prior_MNK, routed_MNK, strategies)
+    sampled = _sampled_metrics(model, split, prior_MNK)
+    listed = {name: column.tolist() for name, column in (_on_host(values) | free).items()}
+    return [
+        _evaluation(
+            split,
+            {name: column[i] for name, column in listed.items()} | sampled[i],
+            posterior_MBK[i],
+            exact_MBK[i],
+            forced.strategy_MNK[i],
+        )
+        for i in range(members)
+    ]
+
+
+def _on_host(values: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Everything in one transfer: on a GPU each wait costs as much as many operations."""
+    return dict(zip(values, torch.stack([value.double() for value in values.values()]).cpu(), strict=True))
+
+
+def _evaluation(
+    split: TestSplit, metrics: dict[str, float], posterior_BK: Tensor, exact_BK: Tensor, strategy_NK: Tensor
+) -> Evaluation:
+    strategies = len(split.task.strategies)
+    metrics |= _agreement_metrics(split, posterior_BK, strategy_NK)
+    metrics["alignment_bayes"] = _cross_fitted(split, exact_BK)
+    table_KS = alignment.contingency(posterior_BK, split.strategy_B, strategies)
+    return Evaluation(metrics, table_KS, _forced_table(strategy_NK, strategies))
 
 
 def _score_in_chunks(model: SharedDiscreteCVAE, batch: Batch) -> Scores:
+    members, examples = batch.target_BT.shape[:2]
+    size = max(1, CHUNK[batch.mask_BT.device.type] // members)
     parts = []
-    for start in range(0, len(batch.target_BT), CHUNK):
-        part = Batch(*(tensor[start : start + CHUNK] for tensor in batch))
+    for start in range(0, examples, size):
+        part = Batch(*(tensor[:, start : start + size] for tensor in batch))
         parts.append(score(model(*part), part))
-    return Scores(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))
+    return Scores(*(torch.cat(tensors, dim=1) for tensors in zip(*parts, strict=True)))
 
 
-def _outputs(model: SharedDiscreteCVAE, split: TestSplit, rows_N: Tensor, latents: int, sampled: bool) -> Tensor:
-    device = split.batch.mask_BT.device
-    prompt_NP = split.task.prompts_NP[rows_N].to(device)
-    generator = torch.Generator(device).manual_seed(SPLIT_SEED) if sampled else None
-    return under_every_latent(model.generator, prompt_NP, latents, split.task.trace_length, generator)
+def _outputs(
+    model: SharedDiscreteCVAE,
+    split: TestSplit,
+    rows_N: Tensor,
+    members: int,
+    latents: int,
+    uniform_BT: Tensor | None = None,
+) -> Tensor:
+    """Traces [M,N,K,T], greedy or sampled."""
+    prompt_MNP = split.task.prompts_NP[rows_N].to(split.batch.mask_BT.device).expand(members, -1, -1)
+    return under_every_latent(model.generator, prompt_MNP, latents, split.task.trace_length, uniform_BT)
 
 
-def _judge(split: TestSplit, rows_N: Tensor, trace_NKT: Tensor) -> Forced:
-    latents = trace_NKT.shape[1]
-    rows_B, trace_BT = rows_N.repeat_interleave(latents), trace_NKT.flatten(0, 1).cpu()
+def _judge(split: TestSplit, rows_N: Tensor, trace_MNKT: Tensor) -> Forced:
+    members, _, latents = trace_MNKT.shape[:3]
+    rows_B, trace_BT = rows_N.repeat_interleave(latents).repeat(members), trace_MNKT.flatten(0, 2).cpu()
     verdict = split.task.check(rows_B, trace_BT)
     named_B = split.task.name_strategy(rows_B, trace_BT)
-    return Forced(*(torch.unflatten(part, 0, (len(rows_N), latents)) for part in (*verdict, named_B)))
+    return Forced(*(part.view(trace_MNKT.shape[:3]) for part in (*verdict, named_B)))
 
 
-def _free_running_metrics(forced: Forced, prior_NK: Tensor, routed_NK: Tensor, strategies: int) -> dict[str, float]:
-    def mean(right_NK: Tensor, weight_NK: Tensor) -> float:
-        return float((right_NK * weight_NK).sum(1).mean())
+def _free_running_metrics(forced: Forced, prior_MNK: Tensor, routed_MNK: Tensor, strategies: int) -> dict[str, Tensor]:
+    def mean(right_MNK: Tensor, weight_MNK: Tensor) -> Tensor:
+        return (right_MNK * weight_MNK).sum(-1).mean(-1)
 
-    reached = [len(set(row) - {-1}) for row in forced.strategy_NK.tolist()]
+    reached_MNS = (forced.strategy_MNK[..., None] == torch.arange(strategies)).any(-2)
     return {
-        "task_accuracy": mean(forced.correct_NK, prior_NK),
-        "task_accuracy_routed": mean(forced.correct_NK, routed_NK),
-        "answer_accuracy": mean(forced.answer_NK, prior_NK),
-        "valid_rate": mean(forced.steps_NK, prior_NK),
-        "coverage": sum(reached) / len(reached) / strategies,
+        "task_accuracy": mean(forced.correct_MNK, prior_MNK),
+        "task_accuracy_routed": mean(forced.correct_MNK, routed_MNK),
+        "answer_accuracy": mean(forced.answer_MNK, prior_MNK),
+        "valid_rate": mean(forced.steps_MNK, prior_MNK),
+        "coverage": reached_MNS.double().mean((-2, -1)),
     }
 
 
@@ -146,106 +188,116 @@ def _cross_fitted(split: TestSplit, posterior_BK: Tensor) -> float:
     return alignment.cross_fitted_alignment(posterior_BK, split.strategy_B, strategies, halves_B)
 
 
-def _agreement_metrics(split: TestSplit, posterior_BK: Tensor, forced: Forced) -> dict[str, float]:
+def _agreement_metrics(split: TestSplit, posterior_BK: Tensor, strategy_NK: Tensor) -> dict[str, float]:
     strategies, latents = len(split.task.strategies), posterior_BK.shape[1]
     soft_KS = alignment.contingency(posterior_BK, split.strategy_B, strategies)
     hard_KS = alignment.contingency(alignment.one_hot_arg_max(posterior_BK), split.strategy_B, strategies)
     match = torch.tensor(best_matching(soft_KS.tolist()))
-    follows_NK = (forced.strategy_NK == match)[:, match >= 0]
+    follows_NK = (strategy_NK == match)[:, match >= 0]
     one_hot_BK = torch.eye(latents).repeat(len(split.rows_N), 1)
     halves_B = split.first_half_N.repeat_interleave(latents)
-    written_B = forced.strategy_NK.flatten()
     return {
         "alignment": _cross_fitted(split, posterior_BK),
         "alignment_hard": alignment.hard_alignment(posterior_BK, split.strategy_B, strategies),
         "alignment_hard_tie": float(alignment.is_tie(posterior_BK)),
         "alignment_nmi": alignment.normalised_information(soft_KS),
         "alignment_ami": alignment.adjusted_information(hard_KS),
-        "alignment_generative": alignment.cross_fitted_alignment(one_hot_BK, written_B, strategies, halves_B),
+        "alignment_generative": alignment.cross_fitted_alignment(
+            one_hot_BK, strategy_NK.flatten(), strategies, halves_B
+        ),
         "controllability": float(follows_NK.float().mean()),
     }
 
 
-def _likelihood_metrics(scores: Scores, mask_BT: Tensor, exact_BK: Tensor) -> dict[str, float]:
-    nll_BK = torch.where(mask_BT[:, None] > 0, scores.nll_BKT, 0.0).sum(-1)
-    nll = float(-torch.logsumexp(scores.log_prior_BK - nll_BK, dim=1).mean())
-    q_BK = scores.log_q_BK.exp()
-    gap = float((q_BK * (scores.log_q_BK - exact_BK)).sum(1).mean())
-    tokens = float(mask_BT.sum() / len(mask_BT))
+def _likelihood_metrics(scores: Scores, mask_BT: Tensor, exact_MBK: Tensor) -> dict[str, Tensor]:
+    nll_MBK = torch.where(mask_BT[:, None] > 0, scores.nll_BKT, 0.0).sum(-1)
+    nll_M = -torch.logsumexp(scores.log_prior_BK - nll_MBK, dim=-1).mean(-1)
+    gap_M = (scores.log_q_BK.exp() * (scores.log_q_BK - exact_MBK)).sum(-1).mean(-1)
+    tokens = mask_BT.sum() / len(mask_BT)
     return {
-        "nll": nll,
-        "elbo": -nll - gap,
-        "diagnostics/elbo_gap": gap,
-        "bits_per_token": nll / math.log(2) / tokens,
-        "nll_baseline": float(torch.where(mask_BT > 0, scores.baseline_nll_BT, 0.0).sum(1).mean()),
+        "nll": nll_M,
+        "elbo": -nll_M - gap_M,
+        "diagnostics/elbo_gap": gap_M,
+        "bits_per_token": nll_M / math.log(2) / tokens,
+        "nll_baseline": torch.where(mask_BT > 0, scores.baseline_nll_BT, 0.0).sum(-1).mean(-1),
     }
 
 
-def _loss_metrics(scores: Scores, batch: Batch, weights: LossWeights, reduction: Reduction) -> dict[str, float]:
-    mask_BT, marginal_K = batch.mask_BT, scores.log_q_BK.exp().mean(0)
-    terms = combine(scores, mask_BT, weights, marginal_K, reduction)
-    excess_BT = losses.expected_nll(scores.log_q_BK, scores.nll_BKT) - scores.baseline_nll_BT
-    excess = losses.weighted_mean(excess_BT, losses.token_weights(scores.baseline_nll_BT, mask_BT), mask_BT)
+def _loss_metrics(scores: Scores, mask_BT: Tensor, weights: LossWeights, per_token: bool) -> dict[str, Tensor]:
+    terms = combine(scores, mask_BT, weights, scores.log_q_BK.exp().mean(-2), per_token)
+    excess_MBT = losses.expected_nll(scores.log_q_BK, scores.nll_BKT) - scores.baseline_nll_BT
+    weights_MBT = losses.token_weights(scores.baseline_nll_BT, mask_BT)
     named = {
-        f"loss/{name}": float(value)
+        f"loss/{name}": value
         for name, value in terms._asdict().items()
         if name not in ("posterior_entropy", "baseline")
     }
-    return named | {"posterior_entropy": float(terms.posterior_entropy), "loss/excess_reconstruction": float(excess)}
+    return named | {
+        "posterior_entropy": terms.posterior_entropy,
+        "loss/excess_reconstruction": losses.weighted_mean(excess_MBT, weights_MBT, mask_BT),
+    }
 
 
-def _divergence_metrics(scores: Scores, mask_BT: Tensor, ceiling_BT: Tensor) -> dict[str, float]:
-    weights_BT = losses.token_weights(scores.baseline_nll_BT, mask_BT)
-    routed_BT = divergence.weighted_jsd(
+def _divergence_metrics(scores: Scores, mask_BT: Tensor, ceiling_BT: Tensor) -> dict[str, Tensor]:
+    weights_MBT = losses.token_weights(scores.baseline_nll_BT, mask_BT)
+    routed_MBT = divergence.weighted_jsd(
         scores.logp_BKTV, divergence.prefix_posterior(scores.log_prior_BK, scores.nll_BKT)
     )
     count_T = mask_BT.sum(0).clamp_min(1)
-    proxy = torch.where(mask_BT > 0, divergence.pairwise_kl(scores.logp_BKTV), 0.0).sum(1).mean()
     name = "diagnostics/inter_latent_jsd"
     metrics = {
-        f"{name}/weighted_mean": float(losses.weighted_mean(scores.jsd_BT, weights_BT, mask_BT)),
-        f"{name}/ceiling": float(losses.weighted_mean(ceiling_BT, weights_BT, mask_BT)),
-        f"{name}/unweighted_mean": float(losses.weighted_mean(scores.jsd_BT, mask_BT, mask_BT)),
-        f"{name}/posterior_weighted": float(losses.weighted_mean(routed_BT, weights_BT, mask_BT)),
-        "diagnostics/sequence_kl/teacher_forced": float(proxy),
+        f"{name}/weighted_mean": losses.weighted_mean(scores.jsd_BT, weights_MBT, mask_BT),
+        f"{name}/ceiling": losses.weighted_mean(ceiling_BT, weights_MBT, mask_BT),
+        f"{name}/unweighted_mean": losses.weighted_mean(scores.jsd_BT, mask_BT, mask_BT),
+        f"{name}/posterior_weighted": losses.weighted_mean(routed_MBT, weights_MBT, mask_BT),
+        "diagnostics/sequence_kl/teacher_forced": torch.where(
+            mask_BT > 0, divergence.pairwise_kl(scores.logp_BKTV), 0.0
+        )
+        .sum(-1)
+        .mean(-1),
     }
-    for t, value in enumerate(((scores.jsd_BT * mask_BT).sum(0) / count_T).tolist()):
-        metrics[f"{name}/position/{t}"] = value
-    for t, value in enumerate(((scores.baseline_nll_BT * mask_BT).sum(0) / count_T).tolist()):
-        metrics[f"diagnostics/baseline_nll/position/{t}"] = value
+    for t, value_M in enumerate(((scores.jsd_BT * mask_BT).sum(-2) / count_T).unbind(-1)):
+        metrics[f"{name}/position/{t}"] = value_M
+    for t, value_M in enumerate(((scores.baseline_nll_BT * mask_BT).sum(-2) / count_T).unbind(-1)):
+        metrics[f"diagnostics/baseline_nll/position/{t}"] = value_M
     return metrics
 
 
-def _information_metrics(posterior_NSK: Tensor) -> dict[str, float]:
+def _information_metrics(posterior_MNSK: Tensor) -> dict[str, Tensor]:
     def entropy(p_K: Tensor) -> Tensor:
         return -torch.xlogy(p_K, p_K).sum(-1)
 
-    given_x_NK, marginal_K = posterior_NSK.mean(1), posterior_NSK.mean((0, 1))
-    latents = len(marginal_K)
+    given_x_MNK, marginal_MK = posterior_MNSK.mean(-2), posterior_MNSK.mean((-3, -2))
+    given_x_M, given_y_M = entropy(given_x_MNK).mean(-1), entropy(posterior_MNSK).mean((-2, -1))
     return {
-        "diagnostics/information/z_x": float(entropy(marginal_K) - entropy(given_x_NK).mean()),
-        "diagnostics/information/z_y_given_x": float(entropy(given_x_NK).mean() - entropy(posterior_NSK).mean()),
-        "diagnostics/usage_perplexity": float(entropy(marginal_K).exp()),
-        "diagnostics/active_latents": float((marginal_K > 0.5 / latents).sum()),
+        "diagnostics/information/z_x": entropy(marginal_MK) - given_x_M,
+        "diagnostics/information/z_y_given_x": given_x_M - given_y_M,
+        "diagnostics/usage_perplexity": entropy(marginal_MK).exp(),
+        "diagnostics/active_latents": (marginal_MK > 0.5 / marginal_MK.shape[-1]).sum(-1),
     }
 
 
-def _sampled_metrics(model: SharedDiscreteCVAE, split: TestSplit, prior_NK: Tensor) -> dict[str, float]:
-    rows_N, latents = split.rows_N[:SAMPLED_PROMPTS], prior_NK.shape[1]
-    trace_NKT = _outputs(model, split, rows_N, latents, sampled=True)
-    correct_NK = _judge(split, rows_N, trace_NKT).correct_NK
-    prompt_BP = split.task.prompts_NP[rows_N].repeat_interleave(latents, dim=0).to(trace_NKT.device)
-    trace_BT = trace_NKT.flatten(0, 1)
-    scores = _score_in_chunks(model, Batch(prompt_BP, trace_BT, torch.ones_like(trace_BT, dtype=torch.float32)))
-    estimate = divergence.sequence_kl(torch.unflatten(scores.nll_BKT.sum(-1), 0, (len(rows_N), latents)))
-    return {
-        "task_accuracy_sampled": float((correct_NK * prior_NK[: len(rows_N)]).sum(1).mean()),
-        "diagnostics/sequence_kl/on_policy": estimate.mean,
-        "diagnostics/sequence_kl/standard_error": estimate.standard_error,
-    }
+def _sampled_metrics(model: SharedDiscreteCVAE, split: TestSplit, prior_MNK: Tensor) -> list[dict[str, float]]:
+    rows_N, (members, _, latents) = split.rows_N[:SAMPLED_PROMPTS], prior_MNK.shape
+    trace_MNKT = _outputs(model, split, rows_N, members, latents, split.uniform_BT)
+    correct_MNK = _judge(split, rows_N, trace_MNKT).correct_MNK
+    prompt_BP = split.task.prompts_NP[rows_N].repeat_interleave(latents, dim=0).to(trace_MNKT.device)
+    trace_MBT = trace_MNKT.flatten(1, 2)
+    mask_MBT = torch.ones_like(trace_MBT, dtype=torch.float32)
+    scores = _score_in_chunks(model, Batch(prompt_BP.expand(members, -1, -1), trace_MBT, mask_MBT))
+    nll_MNKK = torch.unflatten(scores.nll_BKT.sum(-1), 1, (-1, latents)).cpu()
+    accuracy_M = (correct_MNK * prior_MNK[:, : len(rows_N)]).sum(-1).mean(-1)
+    return [
+        {
+            "task_accuracy_sampled": accuracy,
+            "diagnostics/sequence_kl/on_policy": estimate.mean,
+            "diagnostics/sequence_kl/standard_error": estimate.standard_error,
+        }
+        for accuracy, estimate in zip(accuracy_M.tolist(), map(divergence.sequence_kl, nll_MNKK), strict=True)
+    ]
 
 
-def _forced_table(forced: Forced, strategies: int) -> Tensor:
+def _forced_table(strategy_NK: Tensor, strategies: int) -> Tensor:
     """How often each latent writes each strategy, [K,S+1]; the last column counts what is none of them."""
-    named_NK = torch.where(forced.strategy_NK < 0, strategies, forced.strategy_NK)
+    named_NK = torch.where(strategy_NK < 0, strategies, strategy_NK)
     return torch.nn.functional.one_hot(named_NK, strategies + 1).sum(0)

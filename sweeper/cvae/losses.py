@@ -3,7 +3,8 @@
 Source: the note "Inter-Latent Divergence via Token-Weighted Jensen-Shannon Divergence".
 
 Natural logarithms, nats. Shapes: B batch, K latents, T target positions, V vocabulary. Masks are 1 where a token
-counts. Forbidden tokens have the logit ``finfo.min / 2``, not -inf, whose gradients are NaN.
+counts. Dimensions are counted from the last: where all tensors are stacked [M, ...], each result is [M] or stacked
+likewise, and a weight may be [M]. Forbidden tokens have the logit ``finfo.min / 2``, not -inf, whose gradients are NaN.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ from torch import Tensor
 WEIGHT_FLOOR = 0.05  # share of the tokens that the weights' sum at least counts as: little uncertain, little reward
 
 
-def log_probabilities(logits_V: Tensor) -> Tensor:
-    """log_softmax along the last dimension, in float32 at least.
+def log_probabilities(logits_V: Tensor, members: int = 0) -> Tensor:
+    """log_softmax along the last dimension, in float32 at least; ``members`` dimensions are stacks.
 
-    Computed with that dimension outermost: torch's kernel for a short last dimension is twenty times slower.
+    Computed with that dimension outermost but for them: torch's kernel for a short last one is twenty times slower.
     """
     logits_V = logits_V if logits_V.dtype == torch.float64 else logits_V.float()
-    return logits_V.movedim(-1, 0).log_softmax(0).movedim(0, -1)
+    return logits_V.movedim(-1, members).log_softmax(members).movedim(members, -1)
 
 
 def token_nll(logp_V: Tensor, target: Tensor) -> Tensor:
@@ -33,15 +34,17 @@ def token_nll(logp_V: Tensor, target: Tensor) -> Tensor:
 
 def token_weights(baseline_nll_BT: Tensor, mask_BT: Tensor, warmth: Tensor | float = 1.0) -> Tensor:
     """w = m ((1 - warmth) + warmth b), without gradient: from uniform weights to the baseline's surprise, [B,T]."""
+    if isinstance(warmth, Tensor):
+        warmth = warmth[..., None, None]
     surprise_BT = (1 - warmth) + warmth * baseline_nll_BT.detach()
     return torch.where(mask_BT > 0, surprise_BT, 0.0)
 
 
 def weighted_mean(values_BT: Tensor, weights_BT: Tensor, mask_BT: Tensor) -> Tensor:
     """sum w v / max(sum w, 0.05 sum m), a scalar; 0 if nothing counts."""
-    total = torch.maximum(weights_BT.sum(), WEIGHT_FLOOR * mask_BT.sum())
+    total = torch.maximum(weights_BT.sum((-2, -1)), WEIGHT_FLOOR * mask_BT.sum((-2, -1)))
     counted_BT = torch.where(weights_BT > 0, weights_BT * values_BT, 0.0)
-    return counted_BT.sum() / total.clamp_min(torch.finfo(total.dtype).tiny)
+    return counted_BT.sum((-2, -1)) / total.clamp_min(torch.finfo(total.dtype).tiny)
 
 
 def inter_latent_jsd(logp_BKTV: Tensor) -> Tensor:
@@ -52,8 +55,8 @@ def inter_latent_jsd(logp_BKTV: Tensor) -> Tensor:
     sum_v d pbar_v = 0, because probabilities sum to one, and the gradient in the logits is exact without it.
     """
     p_BKTV = logp_BKTV.exp()
-    logmean_BTV = p_BKTV.detach().mean(1).clamp_min(torch.finfo(p_BKTV.dtype).tiny).log()
-    return (p_BKTV * (logp_BKTV - logmean_BTV[:, None])).sum(-1).mean(1)
+    logmean_BTV = p_BKTV.detach().mean(-3).clamp_min(torch.finfo(p_BKTV.dtype).tiny).log()
+    return (p_BKTV * (logp_BKTV - logmean_BTV.unsqueeze(-3))).sum(-1).mean(-2)
 
 
 def inter_latent_jsd_loss(
@@ -76,13 +79,13 @@ def inter_latent_jsd_loss(
 
 def expected_nll(log_q_BK: Tensor, nll_BKT: Tensor) -> Tensor:
     """sum_k q_k nll_k,t, [B,T]."""
-    return (log_q_BK.exp()[..., None] * nll_BKT).sum(1)
+    return (log_q_BK.exp()[..., None] * nll_BKT).sum(-2)
 
 
 def reconstruction(expected_nll_BT: Tensor, mask_BT: Tensor, per_token: bool) -> Tensor:
     """R: mean over examples of the summed nll (nats a sequence), or over tokens (nats a token)."""
-    total = torch.where(mask_BT > 0, expected_nll_BT, 0.0).sum()
-    return total / (mask_BT.sum() if per_token else len(mask_BT))
+    total = torch.where(mask_BT > 0, expected_nll_BT, 0.0).sum((-2, -1))
+    return total / (mask_BT.sum((-2, -1)) if per_token else mask_BT.shape[-2])
 
 
 def token_weighted_reconstruction(
@@ -90,17 +93,17 @@ def token_weighted_reconstruction(
 ) -> Tensor:
     """R_tw: the weighted mean nll a token, times the mean length unless ``per_token``; R where weights are uniform."""
     mean = weighted_mean(expected_nll_BT, weights_BT, mask_BT)
-    return mean if per_token else mean * (mask_BT.sum() / len(mask_BT))
+    return mean if per_token else mean * (mask_BT.sum((-2, -1)) / mask_BT.shape[-2])
 
 
 def posterior_kl(log_q_BK: Tensor, log_prior_BK: Tensor) -> Tensor:
     """KLbar = mean_b KL(q || p), in [0, ln K] under a uniform prior."""
-    return (log_q_BK.exp() * (log_q_BK - log_prior_BK)).sum(-1).mean()
+    return (log_q_BK.exp() * (log_q_BK - log_prior_BK)).sum(-1).mean(-1)
 
 
 def posterior_entropy(log_q_BK: Tensor) -> Tensor:
     """Hbar = mean_b H(q), in [0, ln K]."""
-    return -(log_q_BK.exp() * log_q_BK).sum(-1).mean()
+    return -(log_q_BK.exp() * log_q_BK).sum(-1).mean(-1)
 
 
 def blended_marginal(log_q_BK: Tensor, memory_K: Tensor, ema: Tensor | float) -> Tensor:
@@ -108,18 +111,22 @@ def blended_marginal(log_q_BK: Tensor, memory_K: Tensor, ema: Tensor | float) ->
 
     Its gradient is that of the minibatch marginal at full strength: the memory lowers the noise, not the force.
     """
-    batch_K = log_q_BK.exp().mean(0)
+    if isinstance(ema, Tensor):
+        ema = ema[..., None]
+    batch_K = log_q_BK.exp().mean(-2)
     value_K = ema * memory_K + (1 - ema) * batch_K
     return value_K.detach() + (batch_K - batch_K.detach())
 
 
 def marginal_kl(marginal_K: Tensor, log_prior_BK: Tensor) -> Tensor:
     """M = KL(qbar || p), with the prior's own mean over the batch."""
-    log_prior_K = torch.logsumexp(log_prior_BK, dim=0) - math.log(len(log_prior_BK))
+    log_prior_K = torch.logsumexp(log_prior_BK, dim=-2) - math.log(log_prior_BK.shape[-2])
     log_marginal_K = marginal_K.clamp_min(torch.finfo(marginal_K.dtype).tiny).log()
-    return (marginal_K * (log_marginal_K - log_prior_K)).sum()
+    return (marginal_K * (log_marginal_K - log_prior_K)).sum(-1)
 
 
-def router_support(marginal_K: Tensor, floor: float) -> Tensor:
+def router_support(marginal_K: Tensor, floor: Tensor | float) -> Tensor:
     """Supp = (1/K) sum_k relu(1 - qbar_k K / f)^2: exactly 0 once each latent holds f/K; in [0, 1]."""
-    return torch.relu(1 - marginal_K * (len(marginal_K) / floor)).square().mean()
+    if isinstance(floor, Tensor):
+        floor = floor[..., None]
+    return torch.relu(1 - marginal_K * (marginal_K.shape[-1] / floor)).square().mean(-1)

@@ -1,11 +1,13 @@
 """``SharedDiscreteCVAE``: one generator shared by all latents, a router, a prior, and a z-free baseline.
 
-Shapes: B batch, K latents, P prompt tokens, T target positions, J = P + T - 1 positions read, V vocabulary, D width,
-F hidden units.
+All of it also runs with stacked parameters, see transformer.py. Shapes: B batch, K latents, P prompt tokens, T target
+positions, J = P + T - 1 positions read, V vocabulary, D width, F hidden units.
 """
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
@@ -15,7 +17,7 @@ from torch import Tensor, nn
 from sweeper.cvae.config import ModelConfig
 from sweeper.cvae.losses import inter_latent_jsd_loss
 from sweeper.cvae.tasks import Task
-from sweeper.cvae.transformer import FORBIDDEN, Block, Embedding, Past, draw, normalise, parameter
+from sweeper.cvae.transformer import FORBIDDEN, Block, Embedding, Past, draw, linear, normalise, parameter
 
 HIDDEN = 2  # hidden units of a perceptron, as a multiple of the width
 
@@ -62,7 +64,7 @@ class Decoder(nn.Module):
     def forward(self, prompt_BP: Tensor, previous_BT: Tensor) -> tuple[Tensor, tuple[Past, ...]]:
         """The stream [B,T,D] where a trace token is to be predicted, and what each block remembers of all positions."""
         h_BJD, pasts = self.embedding(prompt_BP, previous_BT), []
-        bias_JT = causal_bias(self.prompt_length, h_BJD.shape[1], h_BJD)
+        bias_JT = causal_bias(self.prompt_length, h_BJD.shape[-2], h_BJD)
         for depth, block in enumerate(self.blocks, start=1):
             first = self.prompt_length - 1 if depth == len(self.blocks) else 0  # of the rest only the keys are needed
             h_BJD, past = block(h_BJD, bias_JT, first=first)
@@ -101,26 +103,26 @@ class Generator(nn.Module):
     def forward(self, prompt_BP: Tensor, previous_BT: Tensor) -> Tensor:
         """Teacher-forced logits [B,K,T,V], stored as V,K,B,T: sums along outer dimensions are vectorised."""
         h_BTD, _ = self.trunk(prompt_BP, previous_BT)
-        h_BTD = normalise(h_BTD)
-        plain_FN = self.read @ h_BTD.flatten(0, 1).t()
-        hidden_FKN = F.relu(plain_FN[:, None] + self.latent[:, :, None])
-        logits_VN = self.head @ hidden_FKN.flatten(1)
-        return torch.unflatten(logits_VN, 1, (-1, *h_BTD.shape[:2])).permute(2, 1, 3, 0)
+        plain_FN = self.read @ normalise(h_BTD).flatten(-3, -2).mT
+        hidden_FKN = F.relu(plain_FN[..., None, :] + self.latent[..., None])
+        logits_VKBT = torch.unflatten(self.head @ hidden_FKN.flatten(-2), -1, (-1, *h_BTD.shape[-3:-1]))
+        return logits_VKBT.movedim(-4, -1).transpose(-4, -3)
 
     def begin(self, prompt_BP: Tensor, latents_B: Tensor) -> tuple[Tensor, tuple[Past, ...]]:
         """Next-token logits [B,V] after the prompt under one latent a row, and the state to go on from."""
-        h_B1D, pasts = self.trunk(prompt_BP, prompt_BP[:, :0])
-        return self._predict(h_B1D[:, 0], latents_B), pasts
+        h_B1D, pasts = self.trunk(prompt_BP, prompt_BP[..., :0])
+        return self._predict(h_B1D[..., 0, :], latents_B), pasts
 
     def extend(
         self, token_B: Tensor, position: int, latents_B: Tensor, pasts: tuple[Past, ...]
     ) -> tuple[Tensor, tuple[Past, ...]]:
         """Next-token logits [B,V] after one further token at ``position``, and the state to go on from."""
-        h_B1D, pasts = self.trunk.extend(token_B[:, None], position, pasts)
-        return self._predict(h_B1D[:, 0], latents_B), pasts
+        h_B1D, pasts = self.trunk.extend(token_B[..., None], position, pasts)
+        return self._predict(h_B1D[..., 0, :], latents_B), pasts
 
     def _predict(self, h_BD: Tensor, latents_B: Tensor) -> Tensor:
-        return F.linear(F.relu(F.linear(normalise(h_BD), self.read) + self.latent.t()[latents_B]), self.head)
+        entered_BF = self.latent.mT.index_select(-2, latents_B)
+        return linear(F.relu(linear(normalise(h_BD), self.read) + entered_BF), self.head)
 
 
 class Baseline(nn.Module):
@@ -138,7 +140,7 @@ class Baseline(nn.Module):
     def forward(self, prompt_BP: Tensor, previous_BT: Tensor) -> Tensor:
         """Teacher-forced logits [B,T,V]."""
         h_BTD, _ = self.body(prompt_BP, previous_BT)
-        return F.linear(normalise(h_BTD), self.head)
+        return linear(normalise(h_BTD), self.head)
 
 
 class Router(nn.Module):
@@ -159,12 +161,12 @@ class Router(nn.Module):
     def forward(self, prompt_BP: Tensor, target_BT: Tensor, mask_BT: Tensor) -> Tensor:
         """Logits [B,K]."""
         h_BJD = self.embedding(prompt_BP, target_BT)
-        counts_BJ = torch.cat([torch.ones_like(prompt_BP, dtype=mask_BT.dtype), mask_BT], dim=1)
-        bias = torch.where(counts_BJ > 0, 0.0, FORBIDDEN).to(h_BJD.dtype)[:, None, :, None]
+        counts_BJ = torch.cat([torch.ones_like(prompt_BP, dtype=mask_BT.dtype), mask_BT], dim=-1)
+        bias = torch.where(counts_BJ > 0, 0.0, FORBIDDEN).to(h_BJD.dtype)[..., None, :, None]
         for block in self.blocks:
             h_BJD, _ = block(h_BJD, bias)
-        pooled_BD = (normalise(h_BJD) * counts_BJ[..., None]).sum(1) / counts_BJ.sum(1, keepdim=True)
-        return F.linear(normalise(pooled_BD), self.head)
+        pooled_BD = (normalise(h_BJD) * counts_BJ[..., None]).sum(-2) / counts_BJ.sum(-1, keepdim=True)
+        return linear(normalise(pooled_BD), self.head)
 
 
 class Prior(nn.Module):
@@ -189,11 +191,11 @@ class Prior(nn.Module):
     def forward(self, prompt_BP: Tensor, dtype: torch.dtype) -> Tensor:
         """Log-probabilities [B,K]."""
         if self.kind == "conditional":
-            h_BPD, _ = self.block(self.embedding(prompt_BP, prompt_BP[:, :0]), None)
-            return F.linear(normalise(h_BPD.mean(1)), self.head).log_softmax(-1)
+            h_BPD, _ = self.block(self.embedding(prompt_BP, prompt_BP[..., :0]), None)
+            return linear(normalise(h_BPD.mean(-2)), self.head).log_softmax(-1)
         if self.kind == "learned":
-            return self.logits.log_softmax(-1).expand(len(prompt_BP), -1)
-        logits_BK = torch.zeros(len(prompt_BP), self.latents, device=prompt_BP.device, dtype=dtype)
+            return self.logits.log_softmax(-1).expand(*prompt_BP.shape[:-1], -1)
+        logits_BK = torch.zeros(*prompt_BP.shape[:-1], self.latents, device=prompt_BP.device, dtype=dtype)
         return logits_BK.log_softmax(-1)
 
 
@@ -206,6 +208,7 @@ class SharedDiscreteCVAE(nn.Module):
 
     def __init__(self, sizes: Sizes, config: ModelConfig) -> None:
         super().__init__()
+        self.config = config
         self.generator = Generator(sizes, config)
         self.router = Router(sizes, config) if config.router == "network" else None
         self.prior = Prior(sizes, config)
@@ -219,7 +222,7 @@ class SharedDiscreteCVAE(nn.Module):
 
     def forward(self, prompt_BP: Tensor, target_BT: Tensor, mask_BT: Tensor) -> CVAEOutput:
         """One teacher-forced pass over prompt [B,P] and target [B,T]; mask [B,T] is 1 where a token counts."""
-        previous_BT = target_BT[:, :-1]
+        previous_BT = target_BT[..., :-1]
         logits_BKTV = self.generator(prompt_BP, previous_BT)
         router_BK = None if self.router is None else self.router(prompt_BP, target_BT, mask_BT)
         prior_BK = self.prior(prompt_BP, logits_BKTV.dtype)
@@ -230,3 +233,12 @@ class SharedDiscreteCVAE(nn.Module):
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """The note's name for :func:`sweeper.cvae.losses.inter_latent_jsd_loss`."""
         return inter_latent_jsd_loss(logits_by_latent_BKTV, baseline_nll_BT, mask_BT)
+
+
+def with_parameters(model: SharedDiscreteCVAE, parameters: Mapping[str, Tensor]) -> SharedDiscreteCVAE:
+    """A copy of ``model`` that holds these parameters, which may be stacked [M, ...]."""
+    copied = copy.deepcopy(model)
+    for name, tensor in parameters.items():
+        owner, _, leaf = name.rpartition(".")
+        setattr(copied.get_submodule(owner), leaf, nn.Parameter(tensor, requires_grad=False))
+    return copied

@@ -1,6 +1,7 @@
 """The whole loss of one minibatch: a pure function of the networks' outputs and of weights that are tensors.
 
-Nothing here branches on a weight's value, so that ``torch.func.vmap`` maps it over trials with different weights.
+Nothing here branches on a weight's value, and all of it runs on stacked networks with stacked weights [M], giving a
+loss a member: see transformer.py.
 Shapes: B batch, K latents, T target positions, V vocabulary.
 """
 
@@ -19,7 +20,7 @@ from sweeper.cvae.tasks import Batch
 
 
 class LossWeights(NamedTuple):
-    """Every weight of the loss, as 0-d tensors: L = R + beta KL + w_H H + w_M M + w_S Supp - w_J J."""
+    """Every weight of the loss, as tensors [] or [M]: L = R + beta KL + w_H H + w_M M + w_S Supp - w_J J."""
 
     beta: Tensor
     posterior_entropy_weight: Tensor
@@ -29,10 +30,11 @@ class LossWeights(NamedTuple):
     token_weighted_reconstruction_weight: Tensor
     marginal_ema: Tensor
     token_warmth: Tensor
+    support_floor: Tensor
 
 
 class Terms(NamedTuple):
-    """The terms of the loss, unweighted, and their weighted sum without the baseline's own loss; 0-d tensors, nats."""
+    """The terms of the loss, unweighted, and their weighted sum without the baseline's own loss; [] or [M], nats."""
 
     total: Tensor
     reconstruction: Tensor
@@ -45,23 +47,16 @@ class Terms(NamedTuple):
     baseline: Tensor
 
 
-class Reduction(NamedTuple):
-    """What is the same for all trials that run as one program: nats a token or a sequence, and the support's floor."""
-
-    per_token: bool
-    support_floor: float
-
-
 def log_posterior(output: CVAEOutput, nll_BKT: Tensor, mask_BT: Tensor) -> Tensor:
     """log q(z|x,y), [B,K]: the router's, or by Bayes' rule from p(z) p(y|x,z)."""
     if output.router_logits_BK is not None:
-        return losses.log_probabilities(output.router_logits_BK)
+        return losses.log_probabilities(output.router_logits_BK, output.router_logits_BK.dim() - 2)
     return exact_log_posterior(output.log_prior_BK, nll_BKT, mask_BT)
 
 
 def exact_log_posterior(log_prior_BK: Tensor, nll_BKT: Tensor, mask_BT: Tensor) -> Tensor:
     """log p(z|x,y), [B,K]."""
-    return (log_prior_BK - torch.where(mask_BT[:, None] > 0, nll_BKT, 0.0).sum(-1)).log_softmax(-1)
+    return (log_prior_BK - torch.where(mask_BT[..., None, :] > 0, nll_BKT, 0.0).sum(-1)).log_softmax(-1)
 
 
 class Scores(NamedTuple):
@@ -77,21 +72,21 @@ class Scores(NamedTuple):
 
 def score(output: CVAEOutput, batch: Batch) -> Scores:
     """Log-probabilities, posterior and divergence of one teacher-forced pass."""
-    logp_BKTV = losses.log_probabilities(output.logits_by_latent_BKTV)
-    nll_BKT = losses.token_nll(logp_BKTV, batch.target_BT[:, None])
+    members = batch.target_BT.dim() - 2
+    logp_BKTV = losses.log_probabilities(output.logits_by_latent_BKTV, members)
+    nll_BKT = losses.token_nll(logp_BKTV, batch.target_BT[..., None, :])
     return Scores(
         logp_BKTV,
         nll_BKT,
         log_posterior(output, nll_BKT, batch.mask_BT),
         output.log_prior_BK,
-        losses.token_nll(losses.log_probabilities(output.baseline_logits_BTV), batch.target_BT),
+        losses.token_nll(losses.log_probabilities(output.baseline_logits_BTV, members), batch.target_BT),
         losses.inter_latent_jsd(logp_BKTV),
     )
 
 
-def combine(scores: Scores, mask_BT: Tensor, weights: LossWeights, marginal_K: Tensor, reduction: Reduction) -> Terms:
+def combine(scores: Scores, mask_BT: Tensor, weights: LossWeights, marginal_K: Tensor, per_token: bool) -> Terms:
     """Every term, and their weighted sum; ``marginal_K`` is the marginal of q that two of them judge."""
-    per_token = reduction.per_token
     expected_BT = losses.expected_nll(scores.log_q_BK, scores.nll_BKT)
     tokens_BT = losses.token_weights(scores.baseline_nll_BT, mask_BT, weights.token_warmth)
     plain = losses.reconstruction(expected_BT, mask_BT, per_token)
@@ -99,7 +94,7 @@ def combine(scores: Scores, mask_BT: Tensor, weights: LossWeights, marginal_K: T
     kl = losses.posterior_kl(scores.log_q_BK, scores.log_prior_BK)
     entropy = losses.posterior_entropy(scores.log_q_BK)
     marginal_kl = losses.marginal_kl(marginal_K, scores.log_prior_BK)
-    support = losses.router_support(marginal_K, reduction.support_floor)
+    support = losses.router_support(marginal_K, weights.support_floor)
     jsd = losses.weighted_mean(scores.jsd_BT, tokens_BT, mask_BT)
     total = (
         plain
@@ -120,15 +115,14 @@ def step_loss(
     weights: LossWeights,
     batch: Batch,
     marginal_K: Tensor,
-    reduction: Reduction,
+    per_token: bool,
 ) -> tuple[Tensor, tuple[Terms, Tensor]]:
     """What one step descends: the total plus the baseline's own loss, with the terms and the marginal beside it.
 
-    Pure in ``parameters``, ``weights``, ``batch`` and ``marginal_K``: ``vmap(grad(step_loss, argnums=1,
-    has_aux=True))`` over stacked members gives each member's gradient.
+    Pure. Members do not meet: of stacked members, the gradient of the losses' sum is each member's own gradient.
     """
     output = functional_call(model, dict(parameters), tuple(batch))
     scores = score(output, batch)
     marginal_K = losses.blended_marginal(scores.log_q_BK, marginal_K, weights.marginal_ema)
-    terms = combine(scores, batch.mask_BT, weights, marginal_K, reduction)
+    terms = combine(scores, batch.mask_BT, weights, marginal_K, per_token)
     return terms.total + terms.baseline, (terms, marginal_K.detach())

@@ -1,6 +1,7 @@
-"""AdamW on one flat vector, with clipping and a learning rate a group: a pure function that ``torch.func.vmap`` maps.
+"""AdamW on one flat vector, with clipping and a learning rate a group.
 
-All parameters of a model lie in one vector [W]: an update is a dozen operations, however many tensors there are.
+All parameters of a model lie in one vector [W]: an update is a dozen operations, however many tensors there are. Every
+[W] here may be [M, W], a row a member; rates and limits are then [M, W] and [M].
 """
 
 from __future__ import annotations
@@ -16,17 +17,23 @@ BETA1, BETA2, EPSILON = 0.9, 0.98, 1e-8  # a short memory of the variance: a few
 
 
 class Layout(NamedTuple):
-    """Where each parameter lies in the flat vector, and which elements are decayed, the router's, or the baseline's."""
+    """Where each parameter lies in the flat vector, and which elements are decayed, the router's, or the baseline's.
+
+    The baseline's are the last ones, from ``baseline_start`` on.
+    """
 
     shapes: dict[str, torch.Size]
     decayed_W: Tensor
     router_W: Tensor
     baseline_W: Tensor
+    baseline_start: int
 
     @classmethod
     def of(cls, model: nn.Module) -> Layout:
         """The layout of a model, in the order of its parameters; tables of one row or column are not decayed."""
         parameters = dict(model.named_parameters())
+        baseline = [name for name in parameters if name.startswith("baseline.")]
+        assert baseline == list(parameters)[-len(baseline) :]
 
         def mark(chosen: list[bool]) -> Tensor:
             sizes = [parameter.numel() for parameter in parameters.values()]
@@ -37,20 +44,25 @@ class Layout(NamedTuple):
             mark([_is_decayed(name) for name in parameters]),
             mark([name.startswith("router.") for name in parameters]),
             mark([name.startswith("baseline.") for name in parameters]),
+            sum(parameter.numel() for name, parameter in parameters.items() if name not in baseline),
         )
 
     def to(self, device: torch.device) -> Layout:
         """The same layout with its masks on ``device``."""
-        return Layout(self.shapes, self.decayed_W.to(device), self.router_W.to(device), self.baseline_W.to(device))
+        decayed_W, router_W, baseline_W = (mask_W.to(device) for mask_W in self[1:4])
+        return Layout(self.shapes, decayed_W, router_W, baseline_W, self.baseline_start)
 
     def flatten(self, parameters: Mapping[str, Tensor]) -> Tensor:
-        """One vector [W] of all parameters."""
+        """One vector [W] of all parameters of one model."""
         return torch.cat([parameters[name].reshape(-1) for name in self.shapes])
 
     def unflatten(self, flat_W: Tensor) -> dict[str, Tensor]:
         """Views of the vector, by name; their gradient is one concatenation."""
-        parts = torch.split(flat_W, [shape.numel() for shape in self.shapes.values()])
-        return {name: part.view(shape) for part, (name, shape) in zip(parts, self.shapes.items(), strict=True)}
+        parts = torch.split(flat_W, [shape.numel() for shape in self.shapes.values()], dim=-1)
+        members = flat_W.shape[:-1]
+        return {
+            name: part.view(*members, *shape) for part, (name, shape) in zip(parts, self.shapes.items(), strict=True)
+        }
 
 
 def _is_decayed(name: str) -> bool:
@@ -64,25 +76,31 @@ class Moments(NamedTuple):
     square_W: Tensor
 
 
-def clip(gradient_W: Tensor, baseline_W: Tensor, limit: float) -> tuple[Tensor, Tensor]:
-    """The gradient with its norm at most ``limit``, and the norm before; the baseline's part has a norm of its own."""
-    square_W = gradient_W.square()
-    baseline_norm = (square_W * baseline_W).sum().sqrt()
-    norm = (square_W * (1 - baseline_W)).sum().sqrt()
-    scale = (limit / (norm + 1e-12)).clamp_max(1.0)
-    baseline_scale = (limit / (baseline_norm + 1e-12)).clamp_max(1.0)
-    return gradient_W * (scale + (baseline_scale - scale) * baseline_W), norm
+def clip_(gradient_W: Tensor, baseline_start: int, limit: Tensor) -> Tensor:
+    """Scales the gradient in place to a norm of at most ``limit``; returns the norm before.
+
+    The baseline's part has a norm of its own.
+    """
+    own, baseline = gradient_W[..., :baseline_start], gradient_W[..., baseline_start:]
+    norm: Tensor = torch.linalg.vector_norm(own, dim=-1)
+    for part, its_norm in ((own, norm), (baseline, torch.linalg.vector_norm(baseline, dim=-1))):
+        part.mul_((limit / (its_norm + 1e-12)).clamp_max(1.0)[..., None])
+    return norm
 
 
-def adamw(
-    flat_W: Tensor, gradient_W: Tensor, moments: Moments, step: int, rate_W: Tensor, decay_W: Tensor
-) -> tuple[Tensor, Moments]:
-    """The parameters and moments after step number ``step`` = 1, 2, ...; rate and decay may differ by element."""
-    mean_W = torch.lerp(gradient_W, moments.mean_W, BETA1)
-    square_W = torch.lerp(gradient_W.square(), moments.square_W, BETA2)
-    unbias = math.sqrt(1 - BETA2**step) / (1 - BETA1**step)
-    direction_W = unbias * mean_W / (square_W.sqrt() + EPSILON)
-    return flat_W - rate_W * (direction_W + decay_W * flat_W), Moments(mean_W, square_W)
+def adamw_(
+    flat_W: Tensor, gradient_W: Tensor, moments: Moments, unbias: Tensor, rate_W: Tensor, decay_W: Tensor
+) -> None:
+    """One update of the parameters and moments, in place; ``unbias`` is :func:`unbiasing` of the step's number."""
+    moments.mean_W.lerp_(gradient_W, 1 - BETA1)
+    moments.square_W.mul_(BETA2).addcmul_(gradient_W, gradient_W, value=1 - BETA2)
+    direction_W = moments.mean_W * unbias[..., None] / moments.square_W.sqrt().add_(EPSILON)
+    flat_W.sub_(rate_W * direction_W.addcmul_(decay_W, flat_W))
+
+
+def unbiasing(step: int) -> float:
+    """What makes up for moments that began at zero, at step number ``step`` = 1, 2, ..."""
+    return math.sqrt(1 - BETA2**step) / (1 - BETA1**step)
 
 
 def learning_rate(step: int, steps: int, peak: float, warmup: float, final: float) -> float:

@@ -38,8 +38,11 @@ def write(
     """The outputs for the prompts of ``rows`` under each latent (default: all): greedy, or sampled by ``generator``."""
     rows_N, count = torch.tensor(list(rows)), model.generator.latent.shape[1]
     device = model.generator.latent.device
+    uniform_BT = None
+    if generator is not None:
+        uniform_BT = torch.rand(len(rows_N) * count, task.trace_length, generator=generator).to(device)
     trace_NKT = under_every_latent(
-        model.generator, task.prompts_NP[rows_N].to(device), count, task.trace_length, generator
+        model.generator, task.prompts_NP[rows_N].to(device), count, task.trace_length, uniform_BT
     ).cpu()
     written = []
     for row, trace_KT in zip(rows_N, trace_NKT, strict=True):

@@ -1,7 +1,8 @@
 """The blocks all networks are made of: pre-norm attention and a ReLU perceptron, without biases.
 
-Every operation is one that ``torch.func.vmap`` maps over stacked parameters (tables are one-hot products: their
-gradient is a matrix product, not a scatter). Modules hold shapes and parameters, never state, and draw from no global
+Every function counts its dimensions from the last: where parameters are stacked [M, ...], one a member, inputs and
+results have the same first dimension, and M networks run as one (batched products). Tables are one-hot products: their
+gradient is a matrix product, not a scatter. Modules hold shapes and parameters, never state, and draw from no global
 generator.
 
 Chosen by measurement on one core, where a default step is about 10 ms: torch's softmax along a last dimension of ten
@@ -45,9 +46,15 @@ def normalise(h_D: Tensor) -> Tensor:
     return F.layer_norm(h_D, h_D.shape[-1:])
 
 
+def linear(h_D: Tensor, weight: Tensor) -> Tensor:
+    """h [..., in] times weight [out, in], or h [M, ..., in] times weight [M, out, in]: one product a member."""
+    rows_ND = h_D.flatten(weight.dim() - 2, -2)
+    return (rows_ND @ weight.mT).view(*h_D.shape[:-1], weight.shape[-2])
+
+
 def perceptron(h_D: Tensor, up: Tensor, down: Tensor) -> Tensor:
     """down(relu(up(h)))."""
-    return F.linear(F.relu(F.linear(h_D, up)), down)
+    return linear(F.relu(linear(h_D, up)), down)
 
 
 def one_hot(tokens: Tensor, size: int, dtype: torch.dtype) -> Tensor:
@@ -55,9 +62,14 @@ def one_hot(tokens: Tensor, size: int, dtype: torch.dtype) -> Tensor:
     return (tokens[..., None] == torch.arange(size, device=tokens.device)).to(dtype)
 
 
+def look_up(tokens: Tensor, table_VD: Tensor) -> Tensor:
+    """The rows of a table, [..., D]."""
+    return linear(one_hot(tokens, table_VD.shape[-2], table_VD.dtype), table_VD.mT)
+
+
 def split_heads(h_BTD: Tensor, heads: int) -> Tensor:
     """[B,T,D] to [B,H,T,C]."""
-    return torch.unflatten(h_BTD, -1, (heads, -1)).transpose(1, 2)
+    return torch.unflatten(h_BTD, -1, (heads, -1)).transpose(-3, -2)
 
 
 class Embedding(nn.Module):
@@ -75,14 +87,12 @@ class Embedding(nn.Module):
 
     def forward(self, prompt_BP: Tensor, trace_BT: Tensor) -> Tensor:
         """[B,P] and [B,T] tokens to [B,P+T,D]."""
-        h_BPD = one_hot(prompt_BP, len(self.prompt), self.prompt.dtype) @ self.prompt
-        h_BTD = one_hot(trace_BT, len(self.trace), self.trace.dtype) @ self.trace
-        h_BJD = torch.cat([h_BPD, h_BTD], dim=1)
-        return h_BJD + self.position[: h_BJD.shape[1]]
+        h_BJD = torch.cat([look_up(prompt_BP, self.prompt), look_up(trace_BT, self.trace)], dim=-2)
+        return h_BJD + self.position[..., None, : h_BJD.shape[-2], :]
 
     def next(self, token_B1: Tensor, position: int) -> Tensor:
         """One further trace token, [B,1,D]."""
-        return one_hot(token_B1, len(self.trace), self.trace.dtype) @ self.trace + self.position[position]
+        return look_up(token_B1, self.trace) + self.position[..., None, position : position + 1, :]
 
 
 class Block(nn.Module):
@@ -110,13 +120,13 @@ class Block(nn.Module):
         ``bias_JT`` [..., J, J] is added to the scores: a column a reading position, a row a position read.
         """
         plain_BJD = normalise(h_BJD)
-        key, value = (split_heads(part, self.heads) for part in F.linear(plain_BJD, self.key_value).chunk(2, dim=-1))
+        key, value = (split_heads(part, self.heads) for part in linear(plain_BJD, self.key_value).chunk(2, dim=-1))
         if past is not None:
-            key, value = torch.cat([past.key_BHJC, key], dim=2), torch.cat([past.value_BHJC, value], dim=2)
-        query_BHTC = split_heads(F.linear(plain_BJD[:, first:], self.query), self.heads) * key.shape[-1] ** -0.5
+            key, value = torch.cat([past.key_BHJC, key], dim=-2), torch.cat([past.value_BHJC, value], dim=-2)
+        query_BHTC = split_heads(linear(plain_BJD[..., first:, :], self.query), self.heads) * key.shape[-1] ** -0.5
         scores_BHJT = key @ query_BHTC.transpose(-1, -2)
         if bias_JT is not None:
             scores_BHJT = scores_BHJT + bias_JT[..., first:]
         share_BHTJ = torch.softmax(scores_BHJT, dim=-2).transpose(-1, -2)
-        h_BTD = h_BJD[:, first:] + F.linear((share_BHTJ @ value).transpose(1, 2).flatten(2), self.out)
+        h_BTD = h_BJD[..., first:, :] + linear((share_BHTJ @ value).transpose(-3, -2).flatten(-2), self.out)
         return h_BTD + perceptron(normalise(h_BTD), self.up, self.down), Past(key, value)

@@ -17,6 +17,13 @@ def network(seed=0, dtype=torch.float32, **changes):
     return model.to(dtype)
 
 
+def stack(items):
+    """Several named tuples or mappings of tensors as one, stacked."""
+    if isinstance(items[0], dict):
+        return {name: torch.stack([item[name] for item in items]) for name in items[0]}
+    return type(items[0])(*(torch.stack(parts) for parts in zip(*items, strict=True)))
+
+
 def parameters_of(model):
     return {name: parameter.detach() for name, parameter in model.named_parameters()}
 
@@ -31,5 +38,7 @@ def batch_of(seed=0, size=6, dtype=torch.float32):
 
 
 def weights_of(dtype=torch.float32, **changes):
-    values = dict.fromkeys(LossWeights._fields, 0.0) | {"beta": 1.0, "token_warmth": 1.0} | changes
+    values = (
+        dict.fromkeys(LossWeights._fields, 0.0) | {"beta": 1.0, "token_warmth": 1.0, "support_floor": 0.5} | changes
+    )
     return LossWeights(**{name: torch.tensor(value, dtype=dtype) for name, value in values.items()})

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweeper.cvae.config import DEFAULTS, DESCRIPTIONS, METRICS, Problem, build, check, irrelevant
+from sweeper.cvae.config import DEFAULTS, DESCRIPTIONS, METRICS, Problem, build, check, irrelevant, shape
 from sweeper.cvae.settings import Setting
 
 TEN = ("task.name", "task.modulus", "model.latents", "model.width", "loss.beta", "loss.reduction", "train.steps")
@@ -144,3 +144,15 @@ def test_the_package_offers_its_main_names():
     assert CVAEConfig().loss.beta == 1
     assert callable(inter_latent_jsd_loss)
     assert SharedDiscreteCVAE.__name__ == "SharedDiscreteCVAE"
+
+
+def test_trials_of_one_shape_differ_in_weights_seeds_and_optimiser_only():
+    free = {"loss.beta": 0.3, "loss.schedules.beta.kind": "cosine", "seed": 7, "train.learning_rate": 1e-3}
+    free |= {"train.steps": 5, "train.report_every": 2, "train.stop_when": "nll <= 1", "train.clip_norm": 2}
+    assert shape(free) == shape({}) == ""
+    assert shape({"model.width": 32.0} | free) == shape({"model.width": 32})
+    fixed = {"model.width": 32, "task.modulus": 9, "train.batch_size": 8, "loss.reduction": "mean"}
+    fixed |= {"train.test_prompts": 9, "train.device": "cpu", "model.router": "bayes"}
+    shapes = {shape({key: value}) for key, value in fixed.items()}
+    assert len(shapes) == len(fixed)
+    assert shape(fixed) == shape(dict(reversed(fixed.items())))

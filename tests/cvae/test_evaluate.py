@@ -9,12 +9,11 @@ from torch import nn
 from sweeper.cvae.config import METRICS, build
 from sweeper.cvae.evaluate import TestSplit, evaluate, valid_next_tokens
 from sweeper.cvae.model import CVAEOutput
-from sweeper.cvae.objective import Reduction
 from sweeper.cvae.tasks import make_task
 
-from .networks import weights_of
+from .networks import stack, weights_of
 
-CPU, SUM = torch.device("cpu"), Reduction(per_token=False, support_floor=0.5)
+CPU = torch.device("cpu")
 LOUD = 30.0
 TASK = make_task(build({}).task)
 
@@ -66,9 +65,45 @@ class Oracle(nn.Module):
         return CVAEOutput(torch.stack(steps, dim=2), router_BK, prior_BK, torch.stack(steps, dim=2).mean(1))
 
 
-def metrics_of(order, routed=True, prompts=32):
-    split = TestSplit.of(TASK, TASK.split(prompts)[1], len(order), CPU)
-    return evaluate(Oracle(TASK, order, routed), split, weights_of(), SUM)
+class SideBySide(nn.Module):
+    """Several oracles behind the interface of stacked networks."""
+
+    def __init__(self, *oracles):
+        super().__init__()
+        self.oracles, self.generator = oracles, self
+
+    def forward(self, *batch_M):
+        return stack([oracle(*batch) for oracle, *batch in zip(self.oracles, *batch_M, strict=True)])
+
+    def begin(self, prompt_MBP, latents_B):
+        return self.after([oracle.begin(p, latents_B) for oracle, p in zip(self.oracles, prompt_MBP, strict=True)])
+
+    def extend(self, token_MB, position, latents_B, states):
+        each = zip(self.oracles, token_MB, states, strict=True)
+        return self.after([oracle.extend(token_B, position, latents_B, state) for oracle, token_B, state in each])
+
+    def after(self, steps):
+        logits, states = zip(*steps, strict=True)
+        return torch.stack(logits), states
+
+
+def evaluations_of(*oracles, prompts=32):
+    split = TestSplit.of(TASK, TASK.split(prompts)[1], len(oracles[0].order), CPU)
+    return evaluate(SideBySide(*oracles), split, stack([weights_of()] * len(oracles)), per_token=False)
+
+
+def metrics_of(order, routed=True):
+    return evaluations_of(Oracle(TASK, order, routed))[0]
+
+
+def test_members_evaluated_together_have_the_metrics_they_have_alone():
+    orders = [[3, 1, 4, 0, 5, 2], [-1] * 6, [0, 1, 2, -2, 4, 4]]
+    together = evaluations_of(*(Oracle(TASK, order) for order in orders))
+    for order, evaluation in zip(orders, together, strict=True):
+        alone = metrics_of(order)
+        assert evaluation.metrics == pytest.approx(alone.metrics, rel=1e-6, abs=1e-6)
+        assert torch.equal(evaluation.forced_KS, alone.forced_KS)
+        assert torch.allclose(evaluation.confusion_KS, alone.confusion_KS)
 
 
 def test_a_perfect_model_has_perfect_metrics():
@@ -121,8 +156,7 @@ def test_controllability_asks_for_the_strategy_that_the_router_saw():
             output = super().forward(*batch)
             return output._replace(router_logits_BK=output.router_logits_BK.roll(1, dims=1))
 
-    split = TestSplit.of(TASK, TASK.split(32)[1], 6, CPU)
-    metrics = evaluate(Crossed(TASK, [0, 1, 2, 3, 4, 5]), split, weights_of(), SUM).metrics
+    metrics = evaluations_of(Crossed(TASK, [0, 1, 2, 3, 4, 5]))[0].metrics
     for name in ("alignment", "alignment_generative", "coverage"):
         assert metrics[name] == pytest.approx(1.0)
     assert metrics["controllability"] == 0.0

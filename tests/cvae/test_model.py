@@ -64,12 +64,11 @@ def test_decoding_a_token_at_a_time_repeats_the_teacher_forced_pass(depth):
     assert torch.allclose(logits_BV, own_BTV[:, 1])
 
 
-def test_sampling_follows_the_distribution_and_its_generator():
+def test_sampling_follows_the_distribution_and_the_numbers_given():
     model, batch = network(), batch_of(size=1)
     prompt_BP, latent_B = batch.prompt_BP.expand(5000, -1), torch.zeros(5000, dtype=torch.long)
-    drawn = [
-        free_run(model.generator, prompt_BP, latent_B, 1, torch.Generator().manual_seed(5))[:, 0] for _ in range(2)
-    ]
+    uniform_B1 = torch.rand(5000, 1, generator=torch.Generator().manual_seed(5))
+    drawn = [free_run(model.generator, prompt_BP, latent_B, 1, uniform_B1)[:, 0] for _ in range(2)]
     p_V = outputs(model, batch).logits_by_latent_BKTV[0, 0, 0].softmax(-1)
     assert torch.equal(*drawn)
     assert torch.allclose(torch.bincount(drawn[0], minlength=7) / 5000, p_V, atol=0.03)

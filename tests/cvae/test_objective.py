@@ -1,4 +1,4 @@
-"""The whole loss: against plain Python, its identities, and mapped over stacked members."""
+"""The whole loss: against plain Python, its identities, and of stacked members."""
 
 import math
 
@@ -6,14 +6,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch.func import grad, vmap
 
-from sweeper.cvae.objective import LossWeights, Reduction, combine, exact_log_posterior, score, step_loss
+from sweeper.cvae.objective import combine, exact_log_posterior, score, step_loss
 from sweeper.cvae.tasks import Batch
 
-from .networks import batch_of, network, parameters_of, weights_of
+from .networks import batch_of, network, parameters_of, stack, weights_of
 
-SUM, MEAN = Reduction(per_token=False, support_floor=0.5), Reduction(per_token=True, support_floor=0.5)
+SUM, MEAN = False, True  # whether the reconstruction is counted per token
 ALL = {
     "beta": 0.7,
     "posterior_entropy_weight": 0.2,
@@ -161,22 +160,47 @@ def test_the_divergence_gives_the_baseline_no_gradient():
     assert set(torch.autograd.grad(terms.total, theirs, allow_unused=True)) == {None}
 
 
+def member(i, dtype, **changes):
+    """Model, batch and weights of the i-th of several unlike members."""
+    weights = weights_of(dtype, **{name: value * (1 + i) / 2 for name, value in ALL.items()}, marginal_ema=i / 20)
+    return network(i, dtype, **changes), batch_of(i, dtype=dtype), weights._replace(token_warmth=weights.beta / 6)
+
+
+def gradients(model, parameters, batch, weights, marginal_K):
+    parameters = {name: value.detach().requires_grad_() for name, value in parameters.items()}
+    loss, _ = step_loss(model, parameters, weights, batch, marginal_K, SUM)
+    return dict(zip(parameters, torch.autograd.grad(loss.sum(), list(parameters.values())), strict=True))
+
+
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-10)])
 @pytest.mark.parametrize("changes", [{}, {"router": "bayes", "prior": "conditional"}, {"prior": "learned", "depth": 2}])
-def test_three_stacked_members_have_the_gradients_of_the_three_alone(dtype, tolerance, changes):
-    models = [network(seed, dtype, **changes) for seed in range(3)]
-    batches = [batch_of(seed, dtype=dtype) for seed in range(3)]
-    weights = [weights_of(dtype, **{name: value * (1 + i) / 2 for name, value in ALL.items()}) for i in range(3)]
-    gradient = grad(lambda p, w, b: step_loss(models[0], p, w, b, UNIFORM.to(dtype), SUM), argnums=0, has_aux=True)
-    names = parameters_of(models[0])
-    stacked = {name: torch.stack([parameters_of(model)[name] for model in models]) for name in names}
-    together, _ = vmap(gradient)(
-        stacked,
-        LossWeights(*(torch.stack(each) for each in zip(*weights, strict=True))),
-        Batch(*(torch.stack(each) for each in zip(*batches, strict=True))),
+@pytest.mark.parametrize("count", [1, 2, 3, 16])
+def test_stacked_members_have_the_gradients_they_have_alone(count, changes, dtype, tolerance):
+    models, batches, weights = zip(*(member(i, dtype, **changes) for i in range(count)), strict=True)
+    uniform_K = UNIFORM.to(dtype)
+    together = gradients(
+        models[0],
+        stack([parameters_of(model) for model in models]),
+        stack(batches),
+        stack(weights),
+        uniform_K.expand(count, -1),
     )
-    for i in range(3):
-        alone, _ = gradient(parameters_of(models[i]), weights[i], batches[i])
-        for name in names:
-            scale = alone[name].abs().max().clamp_min(1e-3)
-            assert (together[name][i] - alone[name]).abs().max() <= tolerance * scale, name
+    for i, model in enumerate(models):
+        alone = gradients(model, parameters_of(model), batches[i], weights[i], uniform_K)
+        for name, gradient in alone.items():
+            scale = gradient.abs().max().clamp_min(1e-3)
+            assert (together[name][i] - gradient).abs().max() <= tolerance * scale, name
+
+
+def test_a_member_that_is_not_a_number_leaves_the_others_gradients_alone():
+    models, batches, weights = zip(*(member(i, torch.float32) for i in range(3)), strict=True)
+    parameters = stack([parameters_of(model) for model in models])
+    marginal_MK = UNIFORM.float().expand(3, -1)
+    healthy = gradients(models[0], parameters, stack(batches), stack(weights), marginal_MK)
+    broken = {
+        name: torch.cat([value[:1], torch.full_like(value[1:2], math.nan), value[2:]])
+        for name, value in parameters.items()
+    }
+    found = gradients(models[0], broken, stack(batches), stack(weights), marginal_MK)
+    for name, gradient in healthy.items():
+        assert torch.equal(found[name][[0, 2]], gradient[[0, 2]]), name

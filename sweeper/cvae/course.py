@@ -1,0 +1,75 @@
+"""What a member is given for its next steps, made ahead: its examples, and the numbers that steer each step.
+
+A stretch is ``length`` steps; stretch number n holds the steps n length + 1 ... (n + 1) length. What it holds depends
+on the settings, the seed and n alone, so that a training resumed anywhere sees the same, and members of one seed share.
+Shapes: C steps of a stretch, B batch, P prompt tokens, T target positions, X controls.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from sweeper.cvae.config import CVAEConfig
+from sweeper.cvae.objective import LossWeights
+from sweeper.cvae.optim import learning_rate, unbiasing
+from sweeper.cvae.program import Program
+from sweeper.cvae.schedules import weights_at
+
+CONTROLS = (*LossWeights._fields, "rate", "unbias")
+EXAMPLES = 8192  # drawn at once: one draw costs as much as eight steps' draws, and it is 1 MB of tokens
+LONGEST = 64
+
+
+class Examples(NamedTuple):
+    """The batches of a stretch: prompts [C,B,P] and targets [C,B,T]."""
+
+    prompt_CBP: Tensor
+    target_CBT: Tensor
+
+
+def length(program: Program) -> int:
+    """C: how many steps a stretch has, by the size of a batch."""
+    return max(1, min(LONGEST, EXAMPLES // program.batch_size))
+
+
+@lru_cache(maxsize=16)
+def examples(program: Program, seed: int, stretch: int) -> Examples:
+    """The batches of a stretch, on the CPU."""
+    steps = length(program)
+    generator = torch.Generator().manual_seed(_mixed(seed, stretch))
+    batch = program.task.sample(program.train_rows_R, steps * program.batch_size, generator)
+    return Examples(*(torch.unflatten(part, 0, (steps, -1)) for part in (batch.prompt_BP, batch.target_BT)))
+
+
+def _mixed(seed: int, stretch: int) -> int:
+    """A seed of 63 bits: neighbouring ones have nothing in common."""
+    digest = hashlib.blake2b(f"data {seed} {stretch}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1
+
+
+def controls(program: Program, config: CVAEConfig, stretch: int) -> Tensor:
+    """The loss weights, the learning rate and AdamW's correction at each step of a stretch, [C,X] on the CPU."""
+    first = stretch * length(program)
+    return torch.tensor([controls_at(config, step) for step in range(first, first + length(program))])
+
+
+def controls_at(config: CVAEConfig, step: int) -> list[float]:
+    """The numbers named in CONTROLS, for the step after ``step``."""
+    train, progress = config.train, step / config.train.steps
+    weights = weights_at(config.loss, progress) | {
+        "marginal_ema": config.loss.marginal_ema,
+        "token_warmth": min(1.0, progress / train.baseline_warmup) if train.baseline_warmup else 1.0,
+        "support_floor": config.loss.support_floor,
+    }
+    return [*(weights[name] for name in LossWeights._fields), rate_of(config, step + 1), unbiasing(step + 1)]
+
+
+def rate_of(config: CVAEConfig, step: int) -> float:
+    """The learning rate of step number ``step``."""
+    train = config.train
+    return learning_rate(step, train.steps, train.learning_rate, train.warmup, train.final_lr)

@@ -1,0 +1,80 @@
+"""What all members of a pack share: the task, the networks' shapes, the test split and the device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from sweeper.cvae.allocator import keep_freed_memory
+from sweeper.cvae.config import CVAEConfig, ModelConfig, TaskConfig
+from sweeper.cvae.evaluate import TestSplit
+from sweeper.cvae.model import SharedDiscreteCVAE, Sizes
+from sweeper.cvae.optim import Layout
+from sweeper.cvae.tasks import Task, make_task
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Program:
+    """Made once for all trials that agree in it; holds nothing of any one of them."""
+
+    task: Task
+    model: SharedDiscreteCVAE
+    layout: Layout
+    train_rows_R: Tensor
+    split: TestSplit
+    device: torch.device
+    batch_size: int
+    per_token: bool
+
+    @classmethod
+    def of(cls, config: CVAEConfig) -> Program:
+        """The program for ``config``. Raises ValueError where there is no such device."""
+        device = _device(config.train.device)
+        train = config.train
+        return _program(
+            config.task, config.model, train.batch_size, train.test_prompts, config.loss.reduction == "mean", device
+        )
+
+    def initial_W(self, seed: int) -> Tensor:
+        """The parameters that a member begins with, drawn on the CPU: the same on every device, [W]."""
+        drawn = SharedDiscreteCVAE(Sizes.of(self.task), self.model.config)
+        drawn.reset(torch.Generator().manual_seed((2 * seed) % 2**63))
+        return self.layout.flatten(dict(drawn.named_parameters())).detach().to(self.device)
+
+
+@lru_cache(maxsize=4)
+def _program(
+    task_config: TaskConfig,
+    model_config: ModelConfig,
+    batch_size: int,
+    test_prompts: int,
+    per_token: bool,
+    device: torch.device,
+) -> Program:
+    if device.type == "cpu":
+        keep_freed_memory()
+    task, (train_rows_R, split) = _data(task_config, test_prompts, model_config.latents, device)
+    model = SharedDiscreteCVAE(Sizes.of(task), model_config)
+    return Program(
+        task, model.to(device), Layout.of(model).to(device), train_rows_R, split, device, batch_size, per_token
+    )
+
+
+@lru_cache(maxsize=4)
+def _data(
+    config: TaskConfig, test_prompts: int, latents: int, device: torch.device
+) -> tuple[Task, tuple[Tensor, TestSplit]]:
+    task = make_task(config)
+    train_rows_R, test_rows_N = task.split(test_prompts)
+    return task, (train_rows_R, TestSplit.of(task, test_rows_N, latents, device))
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ValueError("train.device: found 'cuda', allowed: auto or cpu, there is no GPU that torch can use here")
+    return torch.device(name)

@@ -1,0 +1,111 @@
+"""The members of a pack side by side: one row a member in every tensor.
+
+Shapes: M members, W parameters, K latents, C steps of a stretch, B batch, P prompt tokens, T target positions, X
+controls.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from sweeper.cvae import course
+from sweeper.cvae.config import CVAEConfig
+from sweeper.cvae.optim import Moments
+from sweeper.cvae.program import Program
+
+SAVED = ("flat_MW", "mean_MW", "square_MW", "marginal_MK", "step_M", "commit_M")
+
+
+@dataclass(slots=True)
+class Stack:
+    """All that changes during a training, then what belongs to a member's settings, then its stretch of the course.
+
+    ``step_M`` counts the steps done. ``commit_M`` is the first step whose posterior entropy was under half of ln K, -1
+    before it. ``bad_M`` is the first step at which something was not finite, -1 before it, and ``term_M`` what that was
+    (:data:`sweeper.cvae.step.WATCHED`).
+    """
+
+    flat_MW: Tensor
+    mean_MW: Tensor
+    square_MW: Tensor
+    marginal_MK: Tensor
+    step_M: Tensor
+    commit_M: Tensor
+    bad_M: Tensor
+    term_M: Tensor
+    norm_M: Tensor
+    scale_MW: Tensor
+    decay_MW: Tensor
+    clip_M: Tensor
+    prompt_MCBP: Tensor
+    target_MCBT: Tensor
+    controls_MCX: Tensor
+
+    @property
+    def moments(self) -> Moments:
+        """AdamW's, [M,W]."""
+        return Moments(self.mean_MW, self.square_MW)
+
+    def __len__(self) -> int:
+        return len(self.flat_MW)
+
+    def select(self, rows: Sequence[int]) -> Stack:
+        """These members alone, copied."""
+        index = torch.tensor(rows, device=self.flat_MW.device)
+        return Stack(*(tensor.index_select(0, index) for tensor in _tensors(self)))
+
+    def put(self, row: int, one: Stack) -> None:
+        """Replaces a member, in place."""
+        for mine, other in zip(_tensors(self), _tensors(one), strict=True):
+            mine[row].copy_(other[0])
+
+    def saved(self, row: int) -> dict[str, Tensor]:
+        """What a checkpoint of a member holds, on the CPU; the rest follows from its settings."""
+        return {name: getattr(self, name)[row].detach().cpu() for name in SAVED}
+
+
+def joined(stacks: Iterable[Stack]) -> Stack:
+    """All members of several stacks, in order."""
+    return Stack(*(torch.cat(tensors) for tensors in zip(*map(_tensors, stacks), strict=True)))
+
+
+def _tensors(stack: Stack) -> list[Tensor]:
+    return [getattr(stack, field.name) for field in dataclasses.fields(stack)]
+
+
+def member(program: Program, config: CVAEConfig, seed: int, saved: Mapping[str, Tensor] | None = None) -> Stack:
+    """A stack of one: at its first step, or where :meth:`Stack.saved` left it."""
+    layout, train, device = program.layout, config.train, program.device
+    flat_W, latents, steps = program.initial_W(seed), config.model.latents, course.length(program)
+    scale_W = 1 + (train.router_lr_scale - 1) * layout.router_W + (train.baseline_lr_scale - 1) * layout.baseline_W
+    scalars = {"step_M": 0, "commit_M": -1, "bad_M": -1, "term_M": 0}
+    stretch = course.examples(program, seed, 0)
+    values = {name: torch.tensor(value, device=device) for name, value in scalars.items()} | {
+        "flat_MW": flat_W,
+        "mean_MW": torch.zeros_like(flat_W),
+        "square_MW": torch.zeros_like(flat_W),
+        "marginal_MK": torch.full((latents,), 1 / latents, device=device),
+        "norm_M": torch.zeros((), device=device),
+        "scale_MW": scale_W,
+        "decay_MW": train.weight_decay * layout.decayed_W,
+        "clip_M": torch.tensor(train.clip_norm, device=device),
+        "prompt_MCBP": torch.empty_like(stretch.prompt_CBP, device=device),
+        "target_MCBT": torch.empty_like(stretch.target_CBT, device=device),
+        "controls_MCX": torch.empty(steps, len(course.CONTROLS), device=device),
+    }
+    values |= {name: tensor.to(device) for name, tensor in (saved or {}).items()}
+    return Stack(**{name: tensor[None] for name, tensor in values.items()})
+
+
+def load_stretch(program: Program, stack: Stack, row: int, config: CVAEConfig, seed: int, step: int) -> None:
+    """Gives a member the stretch of its course that holds the step after ``step``."""
+    number = step // course.length(program)
+    batches = course.examples(program, seed, number)
+    stack.prompt_MCBP[row].copy_(batches.prompt_CBP)
+    stack.target_MCBT[row].copy_(batches.target_CBT)
+    stack.controls_MCX[row].copy_(course.controls(program, config, number))

@@ -1,0 +1,57 @@
+"""One optimiser step of all members as one program; members do not meet in it.
+
+Shapes: M members, W parameters, B batch, C steps of a stretch.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from sweeper.cvae.objective import LossWeights, Terms, step_loss
+from sweeper.cvae.optim import adamw_, clip_
+from sweeper.cvae.program import Program
+from sweeper.cvae.stack import Stack
+from sweeper.cvae.tasks import Batch
+
+WATCHED = (*(name for name in Terms._fields if name != "total"), "total", "gradient_norm")  # in the order of blame
+
+
+def advance(program: Program, stack: Stack) -> None:
+    """One step, in place on ``stack``, without waiting for the device."""
+    row_M = torch.arange(len(stack), device=program.device)
+    at_M = stack.step_M % stack.controls_MCX.shape[1]
+    target_MBT = stack.target_MCBT[row_M, at_M]
+    batch = Batch(stack.prompt_MCBP[row_M, at_M], target_MBT, torch.ones_like(target_MBT, dtype=stack.flat_MW.dtype))
+    *weights, rate_M, unbias_M = stack.controls_MCX[row_M, at_M].unbind(-1)
+    flat_MW = stack.flat_MW.detach().requires_grad_()
+    loss_M, (terms, marginal_MK) = step_loss(
+        program.model,
+        program.layout.unflatten(flat_MW),
+        LossWeights(*weights),
+        batch,
+        stack.marginal_MK,
+        program.per_token,
+    )
+    (gradient_MW,) = torch.autograd.grad(loss_M.sum(), flat_MW)
+    with torch.no_grad():
+        norm_M = clip_(gradient_MW, program.layout.baseline_start, stack.clip_M)
+        adamw_(stack.flat_MW, gradient_MW, stack.moments, unbias_M, rate_M[:, None] * stack.scale_MW, stack.decay_MW)
+        stack.step_M.add_(1)
+        stack.marginal_MK.copy_(marginal_MK)
+        stack.norm_M.copy_(norm_M)
+        _note(stack, terms, norm_M)
+
+
+def _note(stack: Stack, terms: Terms, norm_M: Tensor) -> None:
+    """Writes down who committed to a latent in this step, and whose numbers went out of range."""
+    half = math.log(stack.marginal_MK.shape[-1]) / 2
+    commits_M = (stack.commit_M < 0) & (terms.posterior_entropy < half)
+    stack.commit_M.copy_(torch.where(commits_M, stack.step_M, stack.commit_M))
+    values = terms._asdict() | {"gradient_norm": norm_M}
+    wrong_MX = ~torch.stack([values[name] for name in WATCHED], dim=-1).isfinite()
+    breaks_M = (stack.bad_M < 0) & wrong_MX.any(-1)
+    stack.term_M.copy_(torch.where(breaks_M, wrong_MX.int().argmax(-1), stack.term_M))
+    stack.bad_M.copy_(torch.where(breaks_M, stack.step_M, stack.bad_M))

@@ -1,0 +1,91 @@
+"""A small stand-in for whoever runs packs: trials, the places of their checkpoints, and what became of them."""
+
+import json
+import math
+
+import torch
+
+SMALL = {"model.width": 16, "model.hidden": 16, "train.batch_size": 16, "train.test_prompts": 12, "train.steps": 6}
+SMALL |= {"loss.inter_latent_divergence_weight": 1.0, "loss.router_marginal_kl_to_prior_weight": 1.0}
+
+
+class Kept:
+    """A checkpoint in memory, saved after the steps ``at``; ``stop``: the first save ends the attempt."""
+
+    def __init__(self, at=(), stop=False):
+        self.at, self.stop, self.saved, self.asked = set(at), stop, None, 0
+
+    def load(self):
+        return self.saved
+
+    def is_due(self):
+        self.asked += 1
+        return self.asked in self.at
+
+    def save(self, step, tensors, data):
+        copied = {name: tensor.clone() for name, tensor in tensors.items()}
+        assert all(tensor.device.type == "cpu" for tensor in copied.values())
+        self.saved = (copied, json.loads(json.dumps(data)))
+        return not self.stop
+
+
+class Trial:
+    """One member: it remembers its reports and how it ended; ``prune_at``: dropped at its report of that step."""
+
+    def __init__(self, params=(), checkpoint=None, directory=None, prune_at=math.inf, **changes):
+        self.params = SMALL | {"seed": 0} | dict(params) | {key.replace("__", "."): v for key, v in changes.items()}
+        self.checkpoint, self.directory, self.prune_at = checkpoint, directory, prune_at
+        self.reports, self.final, self.error = {}, None, None
+
+    def report(self, step, metrics):
+        assert not self.ended
+        self.reports[step] = dict(metrics)
+        return step < self.prune_at
+
+    def finish(self, metrics):
+        assert not self.ended
+        self.final = dict(metrics)
+
+    def fail(self, error):
+        assert not self.ended
+        self.error = error
+
+    @property
+    def ended(self):
+        return self.final is not None or self.error is not None
+
+
+class Waiting:
+    """Slots that hand out trials in order; ``later`` maps how many joins have been asked for to who comes then."""
+
+    def __init__(self, trials, size=None, later=()):
+        self.trials, self.size, self.later = list(trials), size or len(trials), dict(later)
+        self.joins, self.back, self.sizes = 0, [], []
+
+    def join(self, count):
+        self.joins += 1
+        self.trials += self.later.pop(self.joins, [])
+        joined, self.trials = self.trials[:count], self.trials[count:]
+        self.sizes.append(len(joined))
+        return joined
+
+    def give_back(self, members):
+        self.back += members
+
+
+def same(first, second):
+    """Bit for bit, with NaN equal to itself."""
+    return first.keys() == second.keys() and all(repr(first[name]) == repr(second[name]) for name in first)
+
+
+def close(first, second, tolerance=1e-3):
+    """Up to rounding."""
+    pairs = [(first[name], second[name]) for name in first]
+    return first.keys() == second.keys() and all(
+        math.isclose(a, b, rel_tol=tolerance, abs_tol=tolerance) for a, b in pairs
+    )
+
+
+def equal_tensors(first, second):
+    """Bit for bit, by name."""
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
