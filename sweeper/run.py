@@ -23,6 +23,7 @@ from sweeper.mirror_input import mirror_input, tracking_uri
 from sweeper.mirrored import Mirrored
 from sweeper.plan import Fate, Plan
 from sweeper.proposals import Proposals
+from sweeper.pruning import Pruner
 from sweeper.schedule import Source, check_cpus, cpus_here, gpu_share, gpus_here, run_in_process
 from sweeper.search import check as check_search
 from sweeper.session import Session
@@ -68,8 +69,6 @@ def check(sweep: Sweep, options: Options) -> None:
     """Everything that can be known to fail before anything is created or started. Raises SweeperError."""
     if sweep.method in ADAPTIVE:
         check_search(sweep)
-    if sweep.early.type != "none":
-        _refuse(sweep, "early_terminate", sweep.early.type, "none")
     if options.runner is Runner.RAY and options.address:
         _check_reachable(options.address)
     else:
@@ -96,7 +95,8 @@ def run(plan: Plan, trainer: Trainer, options: Options, console: Console) -> Fin
         screen = screens.Screen(console, _total(plan), metrics, options.quiet)
         proposals = Proposals(plan.sweep, Family.of(plan.sweep, trainer)) if plan.sweep.method in ADAPTIVE else None
         watchers = (screen, mirror)
-        session = Session(plan, book, trainer, str(made["commit"]), history, watchers, screen.say, records, proposals)
+        pruner, commit = Pruner.of(plan.sweep, history.records.values()), str(made["commit"])
+        session = Session(plan, book, trainer, commit, history, watchers, screen.say, records, proposals, pruner)
         mirror.start(_already_known(plan, history))
         with interruptible(session), screen:
             session.begin(plan.sweep.text, made)
@@ -178,10 +178,6 @@ def _total(plan: Plan) -> int:
 def _already_known(plan: Plan, history: History) -> list[Record]:
     keys = (item.trial.key for item in plan.items)
     return [history.records[key] for key in keys if key in history.records]
-
-
-def _refuse(sweep: Sweep, key: str, found: str, allowed: str) -> None:
-    raise UsageError(Problem("`run` cannot do this yet", sweep.place(key), key, found, allowed))
 
 
 def _check_reachable(address: str) -> None:

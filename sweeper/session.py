@@ -6,19 +6,20 @@ import math
 import os
 import signal
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from sweeper import ledger
-from sweeper.attempt import CONTRACT
 from sweeper.errors import Exit
 from sweeper.job import Job, Verdict
 from sweeper.ledger import History, Ledger, SweepDir
+from sweeper.limits import Limits
 from sweeper.plan import Fate, Plan
 from sweeper.proposals import Proposals
-from sweeper.running import TIMEOUT, Running
+from sweeper.pruning import Pruner
+from sweeper.running import Running
 from sweeper.schedule import Pack
 from sweeper.trainer import Trainer
 from sweeper.trial import Ended, Event, Record, Reported, Started, State, Trial
@@ -46,19 +47,19 @@ class Session:
     say: Callable[[str], None]
     records: dict[str, Record]
     proposals: Proposals | None = None
+    pruner: Pruner | None = None
     waiting: deque[Job] = field(default_factory=deque)
     running: dict[int, Running] = field(default_factory=dict)
     place: dict[str, Running] = field(default_factory=dict)  # of the trials that were handed out
+    limits: Limits = field(init=False)
     packs: int = 0
-    failures: Counter[str] = field(default_factory=Counter)
-    failures_in_a_row: int = 0
-    results: int = 0
-    device_s: float = 0.0  # of the packs that are over
     trained: int = 0
-    began: float = field(default_factory=time.monotonic)
     stopped_by: Exit | None = None
     why_stopped: str = ""
     deadline: float | None = None  # monotonic: running packs are cancelled then
+
+    def __post_init__(self) -> None:
+        self.limits = Limits(self.plan.sweep)
 
     def begin(self, text: str, provenance: dict[str, object]) -> None:
         """Write the run down, take over the results that other sweeps have, and queue what is to be trained."""
@@ -66,7 +67,7 @@ class Session:
         self.ledger.run(text, provenance, trials, self.history)
         self.records |= {t.key: self.history.records.get(t.key) or Record(t) for t in trials}
         again = {trial.key for trial in self.plan.to_run}
-        self.results = sum(record.state.is_result for key, record in self.records.items() if key not in again)
+        self.limits.results = sum(r.state.is_result for key, r in self.records.items() if key not in again)
         self._adopt()
         if self.proposals is not None:
             self.proposals.begin(self.records.values())
@@ -117,13 +118,17 @@ class Session:
     def record(self, event: Event) -> None:
         record = self.records[event.trial]
         if isinstance(event, Ended):
-            event = replace(event, retry=self._may_retry(event))
+            event = replace(event, retry=self.limits.may_retry(event))
         self.ledger.record(event)
         _advance(record, event)
         for watcher in self.watchers:
             watcher.push(record.trial, event)
-        if running := self.place.get(event.trial):
+        running = self.place.get(event.trial)
+        if running is not None:
             running.advance(event)
+        reason = self._judge(record.trial, event)
+        if running is not None and reason:
+            running.verdicts[event.trial] = Verdict(State.PRUNED, reason)
         if isinstance(event, Ended):
             self._after(event)
 
@@ -142,7 +147,7 @@ class Session:
 
     def closed(self, number: int) -> None:
         running = self.running.pop(number)
-        self.device_s += running.seconds
+        self.limits.device_s += running.seconds
         for job in reversed(running.open.values()):
             self.waiting.appendleft(replace(job, fresh=False))
             del self.place[job.trial]
@@ -253,35 +258,32 @@ class Session:
             if ended.retry:
                 self.waiting.append(replace(job, attempt=ended.attempt + 1, alone=True, fresh=False))
                 return
-        self.results += ended.state.is_result
+        self.limits.count(ended)
         self.trained += not ended.origin
         if self.proposals is not None and not ended.origin:
             self.proposals.ended(self.records[ended.trial].trial)
-        self.failures_in_a_row = self.failures_in_a_row + 1 if ended.state is State.FAILED else 0
-        limit = self.plan.sweep.abort.consecutive_failures
-        if limit and self.failures_in_a_row >= limit and self.stopped_by is None:
-            self.stopped_by = Exit.TRIALS_FAILED
-            self.why_stopped = f"{limit} trials in a row failed (abort.consecutive_failures)"
+        if self.stopped_by is None and (why := self.limits.failing()):
+            self.stopped_by, self.why_stopped = Exit.TRIALS_FAILED, why
 
-    def _may_retry(self, ended: Ended) -> bool:
-        retry = self.plan.sweep.retry
-        self.failures[ended.trial] += ended.state is State.FAILED
-        never = ended.reason.startswith((CONTRACT, TIMEOUT, *retry.never_on))
-        return ended.state is State.FAILED and self.failures[ended.trial] <= retry.max and not never
+    def _judge(self, trial: Trial, event: Event) -> str:
+        """Why the trial is to be pruned, or ""."""
+        if self.pruner is None:
+            return ""
+        if isinstance(event, Reported):
+            return self.pruner.reported(event)
+        if isinstance(event, Started):
+            self.pruner.started(trial)
+        else:
+            self.pruner.ended(event)
+        return ""
 
     def _check_budget(self, taken: int = 0) -> None:
         """Stop when a budget is spent; `taken` trials are on their way to a pack."""
-        budget = self.plan.sweep.budget
         if self.stopped_by is not None or not (self.waiting or self._may_propose()):
             return
-        device_s = self.device_s + sum(running.seconds for running in self.running.values())
-        in_flight = len(self.place) + taken
-        if budget.wall_s is not None and time.monotonic() - self.began >= budget.wall_s:
-            self.stopped_by, self.why_stopped = Exit.BUDGET, "the wall-time budget is spent"
-        elif budget.device_s is not None and device_s >= budget.device_s:
-            self.stopped_by, self.why_stopped = Exit.BUDGET, "the device-hours budget is spent"
-        elif self.proposals is None and budget.trials is not None and self.results + in_flight >= budget.trials:
-            self.stopped_by, self.why_stopped = Exit.BUDGET, "the budget of trials is spent"
+        device_s = sum(running.seconds for running in self.running.values())
+        if why := self.limits.spent(len(self.place) + taken, device_s, searching=self.proposals is not None):
+            self.stopped_by, self.why_stopped = Exit.BUDGET, why
 
 
 def _share_a_pack(job: Job, other: Job) -> bool:

@@ -10,6 +10,7 @@ from sweeper import ledger, plan, spec, trainer
 from sweeper.family import Family
 from sweeper.ledger import Ledger, SweepDir
 from sweeper.proposals import Proposals
+from sweeper.pruning import Pruner
 from sweeper.schedule import run_in_process
 from sweeper.session import Session
 from sweeper.spec import ADAPTIVE
@@ -37,8 +38,9 @@ def opened(file: Path, *overrides: str) -> Iterator[tuple[Session, Notes]]:
     notes = Notes()
     with Ledger(SweepDir(results, sweep.name)) as book:
         proposals = Proposals(sweep, Family.of(sweep, found)) if sweep.method in ADAPTIVE else None
-        history, say = ledger.read(book.sweep), notes.said.append
-        session = Session(made, book, found, "abc", history, (notes,), say, {}, proposals)
+        history, say = ledger.read(book.sweep, curves=True), notes.said.append
+        pruner = Pruner.of(sweep, history.records.values())
+        session = Session(made, book, found, "abc", history, (notes,), say, {}, proposals, pruner)
         session.begin(sweep.text, {})
         yield session, notes
         book.stop(session.end(), "")

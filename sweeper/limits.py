@@ -1,0 +1,54 @@
+"""When a run stops by itself, and what is tried again: budgets, failures in a row, retries."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+
+from sweeper.attempt import CONTRACT
+from sweeper.running import TIMEOUT
+from sweeper.sweep import Sweep
+from sweeper.trial import Ended, State
+
+
+@dataclass(slots=True)
+class Limits:
+    """The limits of a sweep and what has been used up in this run. Times are monotonic seconds."""
+
+    sweep: Sweep
+    results: int = 0  # trials with a result, those of earlier runs included
+    device_s: float = 0.0  # of the packs that are over
+    failures: Counter[str] = field(default_factory=Counter)
+    failures_in_a_row: int = 0
+    began: float = field(default_factory=time.monotonic)
+
+    def may_retry(self, ended: Ended) -> bool:
+        """Whether an attempt that ended is followed by another one in this run."""
+        if ended.state is not State.FAILED:
+            return False
+        self.failures[ended.trial] += 1
+        never = ended.reason.startswith((CONTRACT, TIMEOUT, *self.sweep.retry.never_on))
+        return self.failures[ended.trial] <= self.sweep.retry.max and not never
+
+    def count(self, ended: Ended) -> None:
+        """A trial has ended for good."""
+        self.results += ended.state.is_result
+        self.failures_in_a_row = self.failures_in_a_row + 1 if ended.state is State.FAILED else 0
+
+    def failing(self) -> str:
+        """Why to give up, in words for people, or ""."""
+        limit = self.sweep.abort.consecutive_failures
+        hopeless = limit is not None and self.failures_in_a_row >= limit
+        return f"{limit} trials in a row failed (abort.consecutive_failures)" if hopeless else ""
+
+    def spent(self, in_flight: int, device_s: float, *, searching: bool) -> str:
+        """Which budget is spent, in words for people, or "". A searcher counts its trials when it proposes them."""
+        budget = self.sweep.budget
+        if budget.wall_s is not None and time.monotonic() - self.began >= budget.wall_s:
+            return "the wall-time budget is spent"
+        if budget.device_s is not None and self.device_s + device_s >= budget.device_s:
+            return "the device-hours budget is spent"
+        if budget.trials is not None and not searching and self.results + in_flight >= budget.trials:
+            return "the budget of trials is spent"
+        return ""
