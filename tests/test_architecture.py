@@ -36,6 +36,7 @@ FLOW = [
     "pack",
     "schedule",
     "ledger",
+    "study",
 ]
 FLOW += ["plan", "proposals", "session", "experiment", "mirrored", "pages", "mlflow_store", "tracking"]
 FLOW += ["mirror_input", "run", "closing", "cli"]
