@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import typer
 
-from sweeper import cli_files, cli_results, cli_run
+from sweeper import cli_export, cli_files, cli_judge, cli_results, cli_run
 
 app = typer.Typer(
     name="sweeper",
@@ -27,7 +27,8 @@ VERBS: dict[str, Callable[..., None]] = {
     "list": cli_results.list_sweeps,
     "status": cli_results.status,
     "show": cli_results.show,
-    "export": cli_results.export,
+    "export": cli_export.export,
+    "verify": cli_judge.verify,
     "sample": cli_results.sample,
     "ui": cli_results.ui,
     "sync": cli_results.sync,

@@ -8,9 +8,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sweeper.errors import Problem, UsageError
+
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from sweeper.ledger import SweepDir
     from sweeper.spec import Sweep
 
 
@@ -41,3 +44,15 @@ def load_sweep(file: Path, overrides: list[str] | None, console: Console) -> Swe
     sweep = spec.load(file, overrides or ())
     print_problems(console, sweep.warnings, "warning")
     return sweep
+
+
+def named_sweep(results: Path, name: str) -> SweepDir:
+    """The folder of a sweep named on the command line (a path to it will do, as the shell completes it)."""
+    from sweeper.ledger import SweepDir
+
+    path = Path(name)
+    if len(path.parts) > 1 and path.name not in ("", "..") and path.is_dir():
+        return SweepDir(path.parent, path.name)
+    if len(path.parts) != 1 or path.name in ("", ".", ".."):
+        raise UsageError(Problem("not the name of a sweep", "", "SWEEP", name, "a name that `sweeper list` shows"))
+    return SweepDir(results, name)

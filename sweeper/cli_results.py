@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import sys
 import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from sweeper.cli_options import (
     DEFAULT_RESULTS,
     Debug,
-    FormatChoice,
     Json,
-    LevelChoice,
     NoColor,
     Results,
     SweepName,
 )
-from sweeper.cli_output import news_console, print_json, results_console
+from sweeper.cli_output import named_sweep, news_console, print_json, results_console
 from sweeper.errors import Exit, Problem, UsageError
 
 FOLLOW_S = 2.0
-
-if TYPE_CHECKING:
-    from sweeper.ledger import SweepDir
 
 
 def list_sweeps(
@@ -59,7 +52,7 @@ def status(
     from sweeper.results import history
     from sweeper.status import render_progress
 
-    sweep_dir = _sweep_dir(results, sweep)
+    sweep_dir = named_sweep(results, sweep)
 
     def now() -> Progress:
         return progress(sweep_dir, history(sweep_dir), time.time())
@@ -91,38 +84,11 @@ def show(
     from sweeper.samples import find_trial
     from sweeper.status import print_trial
 
-    sweep_dir = _sweep_dir(results, sweep)
+    sweep_dir = named_sweep(results, sweep)
     record = find_trial(history(sweep_dir, curves=True), trial)
     print_trial(
         results_console(no_color), record, sweep_dir.trial(record.trial.key), alone(sweep_dir.spec, record.trial)
     )
-
-
-def export(
-    sweep: SweepName,
-    results: Results = DEFAULT_RESULTS,
-    form: Annotated[FormatChoice, typer.Option("--format", "-f", help="The form of the table.")] = FormatChoice.csv,
-    level: Annotated[LevelChoice, typer.Option(help="What a row is.")] = LevelChoice.trial,
-    columns: Annotated[str, typer.Option(help="Only these, comma-separated.", show_default=False)] = "",
-    sort: Annotated[str, typer.Option(help="By these columns; -NAME descending.", show_default=False)] = "",
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="A file; else standard output.")] = None,
-    debug: Debug = False,
-) -> None:
-    """Result tables: one row a trial, a configuration, or a point of a curve."""
-    from sweeper import results as frames
-    from sweeper import tables
-
-    chosen = tables.Format(form)
-    if chosen is tables.Format.PARQUET and output is None:
-        raise UsageError(Problem("parquet is not text", key="--output", hint="add --output FILE"))
-    sweep_dir = _sweep_dir(results, sweep)
-    known = frames.history(sweep_dir, curves=level is LevelChoice.curve)
-    build = {"trial": frames.trials, "config": frames.configs, "curve": frames.curves}[level]
-    frame = tables.select(build(sweep_dir, known), _names(columns), _names(sort))
-    if output is None:
-        sys.stdout.write(tables.text(frame, chosen))
-    else:
-        tables.write(frame, chosen, output)
 
 
 def ui(
@@ -150,7 +116,7 @@ def sample(
     from sweeper.results import history
     from sweeper.samples import find_trial, print_samples
 
-    sweep_dir = _sweep_dir(results, sweep)
+    sweep_dir = named_sweep(results, sweep)
     record = find_trial(history(sweep_dir), trial)
     if z != "all" and not all(name.isdigit() for name in _names(z)):
         raise UsageError(Problem("not a list of latents", "", "--z", z, "all, or e.g. 0,2"))
@@ -165,7 +131,7 @@ def sync(sweep: SweepName, results: Results = DEFAULT_RESULTS, no_color: NoColor
     from sweeper.ledger import Ledger
     from sweeper.mirror_input import mirror_input
 
-    sweep_dir = _sweep_dir(results, sweep)
+    sweep_dir = named_sweep(results, sweep)
     frames.history(sweep_dir)
     with Ledger(sweep_dir):
         known = frames.history(sweep_dir, curves=True)
@@ -178,18 +144,6 @@ def sync(sweep: SweepName, results: Results = DEFAULT_RESULTS, no_color: NoColor
     if not mirrored.is_whole:
         console.print(f"it lacks {mirrored.lacking()}: {mirrored.error}")
         raise typer.Exit(Exit.INTERNAL)
-
-
-def _sweep_dir(results: Path, name: str) -> SweepDir:
-    """The folder of a sweep named on the command line (a path to it will do, as the shell completes it)."""
-    from sweeper.ledger import SweepDir
-
-    path = Path(name)
-    if len(path.parts) > 1 and path.name not in ("", "..") and path.is_dir():
-        return SweepDir(path.parent, path.name)
-    if len(path.parts) != 1 or path.name in ("", ".", ".."):
-        raise UsageError(Problem("not the name of a sweep", "", "SWEEP", name, "a name that `sweeper list` shows"))
-    return SweepDir(results, name)
 
 
 def _names(text: str) -> list[str]:

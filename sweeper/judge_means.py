@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from sweeper.claims import Against, Claim, Equivalent, Mean, Within
@@ -66,7 +67,7 @@ def judge_against(claim: Claim, test: Against, evidence: Evidence, folder: Path)
     bounds = [(reference[g.config] - test.tolerance, reference[g.config] + test.tolerance) for g in known]
     judged = _each(known, bounds, claim.alpha, f"within {number(test.tolerance)} of {path.name}")
     absent = len(evidence.groups) - len(known)
-    return judged if not absent else _doubting(judged, f"{counted(absent, 'configuration')} not in {path.name}")
+    return judged if not absent else replace(judged, doubt=f"{counted(absent, 'configuration')} not in {path.name}")
 
 
 def rows_of(groups: Sequence[Group], bounds: Sequence[Bounds], alpha: float) -> tuple[Row, ...]:
@@ -138,19 +139,26 @@ def _each(groups: Sequence[Group], bounds: Sequence[Bounds], alpha: float, what:
     """Every configuration inside its bounds: an intersection-union test, so that only failing needs a correction."""
     rows = rows_of(groups, bounds, alpha)
     known = [(row, estimate(g.numbers), b) for row, g, b in zip(rows, groups, bounds, strict=True) if g.values]
-    worst, one, _ = max(known, key=lambda item: (p_inside(item[1], item[2]), p_inside_distance(item[1], item[2])))
+    worst, one, _ = max(known, key=lambda item: (p_inside(item[1], item[2]), distance_outside(item[1], item[2])))
     p_pass = max(p_inside(estimate(g.numbers) if g.values else None, b) for g, b in zip(groups, bounds, strict=True))
     p_fail = min(holm([p_outside(one, pair) for _, one, pair in known]))
     good, bad = ([row for row in rows if row.outcome == outcome] for outcome in ("pass", "fail"))
     words = f"{len(good)} of {counted(len(rows), 'configuration')} {what}"
-    words += f"; outside: {_told(bad)}" if bad else f"; closest: {_told([worst])}"
+    unsure = [row for row in rows if row.outcome == "undecided" and row.n]
+    words += (
+        f"; outside: {_told(bad)}"
+        if bad
+        else f"; in doubt: {_told(unsure)}"
+        if unsure
+        else f"; closest: {_told([worst])}"
+    )
     open_rows = [needed(one, pair, alpha) for row, one, pair in known if row.outcome == "undecided"]
     most = max((count for count in open_rows if count), default=None) if all(open_rows) else None
     n = sum(len(group.values) for group in groups)
     return Judgement(words, one.mean, one.interval(1 - 2 * alpha), n, p_pass, p_fail, most, rows)
 
 
-def p_inside_distance(one: Estimate, bounds: Bounds) -> float:
+def distance_outside(one: Estimate, bounds: Bounds) -> float:
     """How far outside a mean lies (negative: how far inside): the tie-break among configurations without spread."""
     low, high = bounds
     return max(low - one.mean, one.mean - high)
@@ -199,12 +207,6 @@ def _equal(cell: str, value: str) -> bool:
         return float(cell) == float(value)
     except ValueError:
         return cell == value
-
-
-def _doubting(judged: Judgement, doubt: str) -> Judgement:
-    from dataclasses import replace
-
-    return replace(judged, doubt=doubt)
 
 
 def _told(rows: Sequence[Row]) -> str:

@@ -62,9 +62,14 @@ def estimate(values: Values) -> Estimate:
 def grand_mean(groups: Sequence[Values]) -> Estimate:
     """The mean of the groups' means, each group's spread its own: df by Welch and Satterthwaite.
 
-    The groups are fixed (the configurations of a sweep), what varies is within them (the seed).
+    The groups are fixed (the configurations of a sweep), what varies is within them (the seed). A group of one value
+    borrows the mean variance of the others.
     """
-    return _combined([estimate(group) for group in groups], 1 / len(groups))
+    parts = [estimate(group) for group in groups]
+    known = [part.se**2 * part.n for part in parts if part.n > 1]
+    borrowed = math.sqrt(math.fsum(known) / len(known)) if known else math.inf
+    parts = [part if part.n > 1 else Estimate(part.mean, borrowed, 1, 1) for part in parts]
+    return _combined(parts, 1 / len(groups))
 
 
 def welch(first: Values, second: Values) -> Estimate:
@@ -122,7 +127,7 @@ def enough(one: Estimate, bound: float, alpha: float) -> int | None:
 
     None where no reasonable number would. Two at the least: one value has no spread.
     """
-    if one.n < 2:
+    if not math.isfinite(one.se):
         return 2
     spread, distance = one.se * math.sqrt(one.n), abs(one.mean - bound)
     if spread == 0 or distance == 0:

@@ -12,8 +12,19 @@ import pytest
 ROOT = Path(__file__).parents[1]
 MODULES = sorted((ROOT / "sweeper").glob("*.py"))
 OWNERS = {
-    "typer": {"cli", "cli_options", "cli_run", "cli_files", "cli_results"},
-    "rich": {"console", "train_alone", "samples", "status", "cli_results", "closing", "run", "cli_run", "cli_output"},
+    "typer": {"cli", "cli_options", "cli_run", "cli_files", "cli_results", "cli_judge", "cli_export"},
+    "rich": {
+        "console",
+        "verdict_list",
+        "train_alone",
+        "samples",
+        "status",
+        "cli_results",
+        "closing",
+        "run",
+        "cli_run",
+        "cli_output",
+    },
     "ray": {"schedule_ray"},
     "mlflow": {"mlflow_store", "ui"},
     "optuna": {"search", "peers", "study"},

@@ -124,3 +124,9 @@ def test_as_many_values_as_are_called_enough_are(rng: np.random.Generator) -> No
 def test_the_effect_size_is_in_standard_deviations(rng: np.random.Generator) -> None:
     values = rng.normal(1, 1, size=9)
     assert statistics.effect_size(values.tolist()) == pytest.approx(values.mean() / values.std(ddof=1), abs=1e-9)
+
+
+def test_a_group_of_one_value_borrows_the_spread_of_the_others() -> None:
+    found = statistics.grand_mean([[1.0, 3.0], [5.0]])
+    assert (found.mean, found.se) == (3.5, pytest.approx(math.sqrt((1 + 2) / 4)))
+    assert statistics.grand_mean([[1.0], [2.0]]).se == math.inf

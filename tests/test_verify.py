@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import json
+import math
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import TRAINERS
-from runs import train
+from records import make_end, make_trial
+from runs import opened, train
 
+from sweeper import results
+from sweeper.claim_keys import ClaimKeys
+from sweeper.claims import claim as record
+from sweeper.judge_means import reachable
+from sweeper.ledger import SweepDir
+from sweeper.trial import Record
 from sweeper.verdicts import Verdict
-from sweeper.verify import verdicts
+from sweeper.verify import judge, verdicts
+
+REPEATS = 500  # of each experiment with a known truth
 
 FILE = """\
 name: noisy
@@ -107,3 +119,97 @@ def test_a_claim_holds_or_not(tmp_path: Path, finished: Path, claim: str, outcom
     assert "\n" not in verdict.sentence
     assert verdict.n > 0 or "no " in verdict.sentence
     json.dumps(verdict.as_json(), allow_nan=False)
+
+
+def test_two_seeds_that_spread_widely_decide_nothing_and_how_many_would_is_said(tmp_path: Path) -> None:
+    verdict = judged(ran(tmp_path, 5.0, 2), "equivalent: {to: 0, margin: 8}, where: a + b == 0")
+    assert verdict.outcome == "undecided"
+    assert verdict.needed is not None
+    assert f"{verdict.needed} seeds a configuration would do" in verdict.sentence
+
+
+@pytest.mark.parametrize("claim", ["mean: {at_least: -9}", "equivalent: {to: 1.5, margin: 9}", "within: [-9, 9]"])
+def test_one_seed_decides_nothing_about_means(tmp_path: Path, claim: str) -> None:
+    verdict = judged(ran(tmp_path, 0.0, 1), claim)
+    assert (verdict.outcome, verdict.needed) == ("undecided", 2)
+    assert (verdict.ci_low, verdict.ci_high) == (None, None)
+
+
+def test_a_claim_is_open_while_trials_are_to_come(tmp_path: Path) -> None:
+    results = ran(tmp_path)
+    (tmp_path / "noisy.yaml").write_text(FILE % (0.01, 4, "within: [5, 6]"))
+    with opened(tmp_path / "noisy.yaml"):
+        pass  # planned with a fourth seed, and stopped at once
+    [verdict] = verdicts(results, "noisy")
+    assert verdict.outcome == "undecided"
+    assert "6 trials still to come" in verdict.sentence
+
+
+def test_trials_that_diverged_are_named_and_count_in_no_mean(tmp_path: Path) -> None:
+    results = ran(tmp_path, 0.01, 3, "diverging=[2]")
+    verdict = judged(results, "compare: {b: [1, 0]}, min_gain: 0.9")
+    assert (verdict.outcome, verdict.n) == ("pass", 6)
+    assert "3 pairs lost; not counted: 3 diverged" in verdict.sentence
+    share = judged(results, "share: {above: -1, at_least: 0.1}, over: trials")
+    assert (share.n, share.effect) == (18, pytest.approx(15 / 18))
+
+
+def test_a_configuration_without_a_result_keeps_a_claim_about_all_open(tmp_path: Path) -> None:
+    verdict = judged(ran(tmp_path, 0.01, 2, "diverging=[0,1]"), "within: [-9, 9]")
+    assert verdict.outcome == "undecided"
+    assert [row.n for row in verdict.rows] == [2, 0, 2, 0, 2, 0]
+
+
+def test_claims_of_a_family_pay_for_one_another(finished: Path, tmp_path: Path) -> None:
+    shutil.copytree(finished, tmp_path / "results")
+    alone = judged(tmp_path / "results", "compare: {b: [1, 0]}, min_gain: 0.9, family: f")
+    claims = ["compare: {b: [1, 0]}, min_gain: 0.98, family: f", "compare: {b: [1, 0]}, min_gain: 0.9, family: f"]
+    together = judged(tmp_path / "results", claims[1], claims[0])
+    assert alone.p is not None
+    assert together.p == pytest.approx(2 * alone.p)
+    assert "after Holm in 'f'" in together.sentence
+
+
+def test_an_end_that_the_metric_itself_cannot_pass_is_not_tested() -> None:
+    values = [0.99, 0.995, 1.0]
+    assert reachable((0.9, 1.0), values) == (0.9, math.inf)
+    assert reachable((0.9, 1.01), values) == (0.9, 1.01)
+
+
+def test_a_reference_table_is_met_or_not(finished: Path, tmp_path: Path) -> None:
+    sweep = SweepDir(finished, "noisy")
+    table = tmp_path / "reference.csv"
+    frame = results.configs(sweep, results.history(sweep))
+    frame.to_csv(table, index=False)
+    assert judged(finished, f"against: {{table: {table}, tolerance: 0.1}}").outcome == "pass"
+    frame["score.mean"] += [0.0] * 5 + [1.0]
+    frame[["a", "b", "score.mean"]].to_csv(table, index=False)
+    verdict = judged(finished, f"against: {{table: {table}, tolerance: 0.1}}")
+    assert verdict.outcome == "fail"
+    assert "5 of 6 configurations within 0.1 of reference.csv; outside: a=2 b=1" in verdict.sentence
+    table.write_text("a,b\n1,2\n")
+    assert "has no column score.mean" in judged(finished, f"against: {{table: {table}}}").sentence
+    table.unlink()
+    assert "cannot be used" in judged(finished, f"against: {{table: {table}}}").sentence
+
+
+def test_where_nothing_is_better_a_compare_claim_passes_about_as_often_as_alpha() -> None:
+    claim, rng, passed = record(ClaimKeys(name="n", metric="score", compare={"b": [1, 0]})), np.random.default_rng(), 0
+    trials = [make_trial(seed, a=a, b=b) for a in range(3) for b in (0, 1) for seed in range(4)]
+    for _ in range(REPEATS):
+        noise = rng.normal(size=len(trials))
+        records = [Record(t, ended=make_end(t, score=t.params["a"] + e)) for t, e in zip(trials, noise, strict=True)]
+        [verdict] = judge([claim], records, Path())
+        passed += verdict.outcome == "pass"
+    error = math.sqrt(0.05 * 0.95 / REPEATS)
+    assert abs(passed / REPEATS - 0.05) < 4.5 * error, passed
+
+
+@pytest.mark.parametrize("test", [{"mean": {"at_least": 0}}, {"within": [0, 9]}, {"best": {"at_least": 0}}])
+def test_at_the_edge_a_claim_about_means_passes_no_more_often_than_alpha(test: dict[str, object]) -> None:
+    claim, rng, passed = record(ClaimKeys(name="n", metric="score", **test)), np.random.default_rng(), 0
+    trials = [make_trial(seed, a=a) for a in range(2) for seed in range(4)]
+    for _ in range(REPEATS):
+        records = [Record(t, ended=make_end(t, score=e)) for t, e in zip(trials, rng.normal(size=8), strict=True)]
+        passed += judge([claim], records, Path())[0].outcome == "pass"
+    assert passed / REPEATS < 0.05 + 4.5 * math.sqrt(0.05 * 0.95 / REPEATS)
