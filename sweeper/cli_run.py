@@ -57,6 +57,7 @@ def run(
     from sweeper.run import Options, Runner, check, finished_json, headline_metrics, is_mirrored, nothing_to_do
     from sweeper.run import run as run_plan
     from sweeper.spec import ADAPTIVE, Budget
+    from sweeper.verify import exit_code, is_as_run, judge
 
     console = news_console(no_color)
     sweep = load_sweep(file, overrides, console)
@@ -71,20 +72,22 @@ def run(
     if not plan.complete and (sweep.method not in ADAPTIVE or sweep.budget == Budget()):
         hint = "add e.g. `budget: {trials: 50}`"
         raise UsageError(Problem("this search has no end", sweep.place("method"), "budget.trials", hint=hint))
-    if plan.is_finished and is_mirrored(sweep, results):
+    if plan.is_finished and is_mirrored(sweep, results) and is_as_run(sweep, results):
         finished = nothing_to_do(plan, results)
     else:
         if not quiet:
             console.print(Text(f"{sweep.name}: {summary(plan)}"))
         finished = run_plan(plan, trainer, options, console)
+    verdicts = judge(sweep.claims, finished.records, results / sweep.name)
+    code = exit_code(finished.exit_code, verdicts)
     if as_json:
-        print_json(finished_json(plan, results, finished))
+        told = {"exit_code": int(code), "verdicts": [verdict.as_json() for verdict in verdicts]}
+        print_json(finished_json(plan, results, finished) | told)
     if not quiet:
-        print_finished(
-            console, plan, headline_metrics(plan, trainer), finished, Commands(file, overrides or [], results)
-        )
-    if finished.exit_code:
-        raise typer.Exit(finished.exit_code)
+        metrics, commands = headline_metrics(plan, trainer), Commands(file, overrides or [], results)
+        print_finished(console, plan, metrics, finished, commands, verdicts)
+    if code:
+        raise typer.Exit(code)
 
 
 def plan(

@@ -18,6 +18,8 @@ from sweeper.ranking import best, ranked
 from sweeper.run import Finished
 from sweeper.sweep import Sweep
 from sweeper.trial import Record, State, Trial, show
+from sweeper.verdict_list import print_verdicts
+from sweeper.verdicts import Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,12 @@ class Commands:
 
 
 def print_finished(
-    console: Console, plan: Plan, metrics: Sequence[str], finished: Finished, commands: Commands
+    console: Console,
+    plan: Plan,
+    metrics: Sequence[str],
+    finished: Finished,
+    commands: Commands,
+    verdicts: Sequence[Verdict] = (),
 ) -> None:
     """Print the end of a run. The last line is the command that continues, when there is something to continue."""
     name, folder = plan.sweep.name, commands.results / plan.sweep.name
@@ -49,6 +56,8 @@ def print_finished(
         print_configurations(console, _ranked(plan, finished.records), metrics)
         console.print()
         _print_best(console, plan.sweep, finished.records)
+    if verdicts:
+        print_verdicts(console, verdicts)
     _print_failures(console, finished.records, folder)
     if not finished.mirrored.is_whole:
         console.print(Text(f"MLflow lacks {finished.mirrored.lacking()}: {finished.mirrored.error}", "yellow"))

@@ -178,7 +178,7 @@ def _one_mean(
     one: Estimate, bounds: Bounds, alpha: float, words: str, groups: int, rows: tuple[Row, ...] = ()
 ) -> Judgement:
     interval = one.interval(1 - 2 * alpha)
-    words = f"mean {number(one.mean)} {bracket(interval)}, to be {interval_words(bounds)}, {words}"
+    words = f"mean {number(one.mean)} {bracket(interval)}, claimed {interval_words(bounds)}, {words}"
     count = needed(one, bounds, alpha)
     seeds = max(2, math.ceil(count / groups)) if count else None
     return Judgement(words, one.mean, interval, one.n, p_inside(one, bounds), p_outside(one, bounds), seeds, rows)

@@ -27,7 +27,7 @@ def judge_compare(claim: Claim, test: Compare, records: Sequence[Record]) -> Jud
         return unjudged(f"no two trials {ended}: {_settings(test.first)} and {_settings(test.second)}")
     one, alpha = estimate(gains), claim.alpha
     interval = one.interval(1 - 2 * alpha)
-    words = f"gain {number(one.mean)} {bracket(interval)}, to be {_asked(test)}, over {counted(one.n, 'pair')}"
+    words = f"gain {number(one.mean)} {bracket(interval)}, claimed {_asked(test)}, over {counted(one.n, 'pair')}"
     size = effect_size(gains)
     words += f" (d = {size:.2g})" if math.isfinite(size) else ""
     lost = sum(pairing.lost for pairing in found)
@@ -61,7 +61,7 @@ def judge_monotone(claim: Claim, test: Monotone, records: Sequence[Record]) -> J
     interval = total.interval(1 - 2 * claim.alpha)
     direction = "rise" if test.increasing else "fall"
     words = f"{number(total.mean)} {bracket(interval)} from {test.parameter}={show(levels[0])} to {show(levels[-1])}, "
-    words += f"to {direction}, over {counted(len(whole), 'block')} of equal settings and seed"
+    words += f"claimed to {direction}, over {counted(len(whole), 'block')} of equal settings and seed"
     reversed_ = [index for index, p in enumerate(back) if p <= claim.alpha]
     if reversed_:
         names = ", ".join(f"{show(levels[i])} to {show(levels[i + 1])}" for i in reversed_)

@@ -32,7 +32,7 @@ def judge_typical(claim: Claim, test: Typical, evidence: Evidence) -> Judgement:
         low, high = (float(q) for q in np.quantile(evidence.values, (0.25, 0.75)))
         inside = test.low <= low and high <= test.high
         words = f"quartiles {number(low)} and {number(high)} of {counted(len(evidence.values), 'trial')}"
-        words += f", to be {interval_words(bounds)}"
+        words += f", claimed {interval_words(bounds)}"
         middle = float(np.median(evidence.values))
         return Judgement(words, middle, None, len(evidence.values), float(not inside), float(inside))
     reached, groups = reachable(bounds, evidence.values), evidence.measured
@@ -48,7 +48,7 @@ def judge_typical(claim: Claim, test: Typical, evidence: Evidence) -> Judgement:
     ends = [tuple(float(np.quantile(side, q)) for side in (lows, highs)) for q in (0.25, 0.75)]
     values = np.quantile(means.values, (0.25, 0.5, 0.75))
     (first, third) = (f"{number(v)} {_told(end)}" for v, end in zip(values[[0, 2]], ends, strict=True))
-    words = f"quartiles {first} and {third} of {counted(len(groups), 'configuration')}, to be {interval_words(bounds)}"
+    words = f"quartiles {first} and {third} of {counted(len(groups), 'configuration')}, claimed {interval_words(bounds)}"
     return Judgement(
         words,
         float(values[1]),
@@ -73,7 +73,7 @@ def judge_best(claim: Claim, test: Best, evidence: Evidence) -> Judgement:
     none_reached = top < bound
     words_none = f"; not one of {counted(len(evidence.values), 'trial')} reached it" if none_reached else ""
     if claim.over == "trials":
-        words = f"best trial {number(sign * top)}, to be {words_bound}"
+        words = f"best trial {number(sign * top)}, claimed {words_bound}"
         return Judgement(words, sign * top, None, len(evidence.values), float(none_reached), float(not none_reached))
     groups = evidence.measured
     flipped = [_flip(estimate(group.numbers), sign) for group in groups]
@@ -82,7 +82,7 @@ def judge_best(claim: Claim, test: Best, evidence: Evidence) -> Judgement:
     index = max(range(len(groups)), key=lambda i: flipped[i].mean)
     one = _flip(flipped[index], sign)
     words = f"best mean {number(one.mean)} {bracket(one.interval(1 - 2 * claim.alpha))} at {groups[index].label}, "
-    words += f"to be {words_bound}{words_none}"
+    words += f"claimed {words_bound}{words_none}"
     bounds = (sign * bound, math.inf) if sign > 0 else (-math.inf, sign * bound)
     rows = rows_of(groups, [bounds] * len(groups), claim.alpha)
     interval = one.interval(1 - 2 * claim.alpha)
@@ -96,7 +96,7 @@ def judge_share(claim: Claim, test: Share, evidence: Evidence) -> Judgement:
     bounds = (test.low, test.high)
     what = interval_words(bounds)
     if claim.over == "trials":
-        return _share_of_trials(claim, test, evidence, f"{what}, to be {asked}")
+        return _share_of_trials(claim, test, evidence, f"{what}, claimed {asked}")
     groups = [group for group in evidence.groups if group.values or group.states[State.DIVERGED]]
     means = _Means([estimate(group.numbers) for group in groups if group.values])
 
@@ -119,7 +119,7 @@ def judge_share(claim: Claim, test: Share, evidence: Evidence) -> Judgement:
     p_pass, p_fail = (_smallest(lambda level, w=wanted: decided(level, w)) for wanted in (True, False))  # type: ignore[misc]
     rows = rows_of(groups, [bounds] * len(groups), claim.alpha)
     most = means.needed(bounds, claim.alpha)
-    return Judgement(f"{words}, to be {asked}", share, interval, len(evidence.values), p_pass, p_fail, most, rows)
+    return Judgement(f"{words}, claimed {asked}", share, interval, len(evidence.values), p_pass, p_fail, most, rows)
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,7 +110,7 @@ def make(sweep: Sweep, trainer: Trainer | None, results: Path, rerun: Rerun = Re
     items = tuple(_planned(trials, own, rerun, results, sweep.name))
     pack = sweep.resources.pack or 1
     estimate = _estimate(items, own, sweep, SweepDir(results, sweep.name))
-    warnings = _idle_settings(sweep, trainer, trials) + _not_built_yet(sweep)
+    warnings = _idle_settings(sweep, trainer, trials)
     return Plan(sweep, items, configs, dict(points.removed), points.complete, pack, estimate, warnings, ledger_bytes)
 
 
@@ -205,13 +205,6 @@ def _idle_settings(sweep: Sweep, trainer: Trainer | None, trials: list[Trial]) -
     looked_at = [trainer.idle({**sweep.base, **trial.varied}) for trial in trials[:200]] if trainer else []
     idle = set.intersection(*map(set, looked_at)) if looked_at else set()
     return tuple(Problem("has no effect beside the other settings", sweep.place(name), name) for name in sorted(idle))
-
-
-def _not_built_yet(sweep: Sweep) -> tuple[Problem, ...]:
-    """What the file asks for and is read and checked, but changes nothing today: said, never dropped in silence."""
-    asked = {"expect": sweep.claims}
-    message = "is checked for form only: judging it is not built yet"
-    return tuple(Problem(message, sweep.place(key), key) for key, value in asked.items() if value)
 
 
 def _planned(trials: list[Trial], own: History, rerun: Rerun, results: Path, name: str) -> Iterator[Planned]:

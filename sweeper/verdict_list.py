@@ -6,23 +6,24 @@ from collections import Counter
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.table import Table
+from rich.padding import Padding
 from rich.text import Text
 
 from sweeper.verdicts import Outcome, Verdict
 
+INDENT = 11
 STYLES: dict[Outcome, str] = {"pass": "green", "fail": "bold red", "undecided": "yellow"}
 
 
 def print_verdicts(console: Console, verdicts: Sequence[Verdict]) -> None:
     """One claim after the other, and how many passed, failed and are open."""
-    table = Table.grid(padding=(0, 2))
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
     for verdict in verdicts:
+        outcome = Text(f"{verdict.outcome:<{INDENT}}", STYLES[verdict.outcome])
         what = Text(verdict.name, "bold").append(f"  {verdict.kind} of {verdict.metric}", "not bold dim")
-        table.add_row(Text(verdict.outcome, STYLES[verdict.outcome]), what.append(f"\n{verdict.sentence}", "not bold"))
-    console.print(table)
+        console.print(Text.assemble(outcome, what), soft_wrap=True)
+        console.print(
+            Padding(Text(verdict.sentence), (0, 0, 0, INDENT)) if console.is_terminal else f"  {verdict.sentence}"
+        )
     console.print(summary(verdicts))
 
 

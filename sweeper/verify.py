@@ -9,16 +9,16 @@ from pathlib import Path
 from sweeper import results as frames
 from sweeper import spec
 from sweeper.claims import Against, Best, Claim, Compare, Equivalent, Mean, Monotone, Share, Typical, Within
+from sweeper.errors import Exit
 from sweeper.evidence import Evidence, gather
 from sweeper.judge_means import judge_against, judge_equivalent, judge_mean, judge_within
 from sweeper.judge_pairs import judge_compare, judge_monotone
 from sweeper.judge_spread import judge_best, judge_share, judge_typical
 from sweeper.ledger import SweepDir
 from sweeper.statistics import holm
+from sweeper.sweep import Sweep
 from sweeper.trial import Record
 from sweeper.verdicts import Judgement, Outcome, Verdict, counted, finite, unjudged
-
-NOTHING = 1.0  # the p value of a judgement that decides nothing
 
 
 def verdicts(results: Path, name: str) -> list[Verdict]:
@@ -33,8 +33,23 @@ def judge(claims: Sequence[Claim], records: Sequence[Record], folder: Path) -> l
     """The verdict on each claim, by the trials of the plan. `folder` may hold reference tables."""
     gathered = [gather(records, claim.metric, claim.where) for claim in claims]
     judged = [_judged(claim, one, records, folder) for claim, one in zip(claims, gathered, strict=True)]
-    judged = _corrected(claims, judged)
+    judged = [_more(one, known) for one, known in zip(_corrected(claims, judged), gathered, strict=True)]
     return [_verdict(claim, one, found) for claim, one, found in zip(claims, gathered, judged, strict=True)]
+
+
+def exit_code(ended: Exit, found: Sequence[Verdict]) -> Exit:
+    """How a run exits that ended so: a failed claim is told by its code only where every trial is there to judge.
+
+    Interrupts, budgets and failed trials come first: their cure, running again, comes before believing the verdict.
+    """
+    failed = any(verdict.outcome == "fail" for verdict in found)
+    return Exit.CLAIM_FAILED if failed and ended is Exit.OK else ended
+
+
+def is_as_run(sweep: Sweep, results: Path) -> bool:
+    """Whether the results folder holds the sweep's file as it is now: other claims are news although trials are not."""
+    file = SweepDir(results, sweep.name).spec
+    return file.exists() and file.read_text(encoding="utf-8") == sweep.text
 
 
 def _judged(claim: Claim, evidence: Evidence, records: Sequence[Record], folder: Path) -> Judgement:
@@ -75,6 +90,12 @@ def _corrected(claims: Sequence[Claim], judged: Sequence[Judgement]) -> list[Jud
         for index, p_pass, p_fail in zip(members, passing, failing, strict=True):
             corrected[index] = replace(judged[index], p_pass=p_pass, p_fail=p_fail)
     return corrected
+
+
+def _more(found: Judgement, evidence: Evidence) -> Judgement:
+    """What would do is more than what is there: a correction can leave open what the plain numbers decide."""
+    there = max((len(group.values) for group in evidence.groups), default=0)
+    return replace(found, needed=max(found.needed, there + 1)) if found.needed else found
 
 
 def _verdict(claim: Claim, evidence: Evidence, found: Judgement) -> Verdict:
