@@ -1,0 +1,92 @@
+"""Pictures of a sweep: each kind is a function in the file of its name; this is the list of them.
+
+matplotlib draws PNG and SVG, plotly the pages to look closer at. Everything is computed from the tables of
+`sweeper export`: the same ledger gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from sweeper.figures import curves, heatmap, importance, parallel, pareto, seeds, slice, style
+from sweeper.figures.subject import Subject, Unfit
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["KINDS", "Drawn", "Form", "Kind", "Subject", "Unfit", "draw"]
+
+
+class Form(StrEnum):
+    """What a picture can be written as."""
+
+    PNG = "png"
+    SVG = "svg"
+    HTML = "html"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of picture: of each metric (`by_metric`) or of all at once; `closer` names its interactive form."""
+
+    name: str
+    draw: Callable[..., Figure]
+    by_metric: bool
+    closer: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """One picture: the stem of its file, what it is of, and its content in each form it has."""
+
+    kind: str
+    metric: str
+    content: Mapping[Form, bytes]
+
+    @property
+    def stem(self) -> str:
+        return f"{self.kind}-{re.sub(r'[^A-Za-z0-9_.-]+', '-', self.metric)}" if self.metric else self.kind
+
+
+KINDS: dict[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        Kind("heatmap", heatmap.draw, by_metric=True),
+        Kind("seeds", seeds.draw, by_metric=True),
+        Kind("slice", slice.draw, by_metric=True),
+        Kind("curves", curves.draw, by_metric=True, closer=True),
+        Kind("importance", importance.draw, by_metric=True),
+        Kind("pareto", pareto.draw, by_metric=False, closer=True),
+        Kind("parallel", parallel.draw, by_metric=False, closer=True),
+    )
+}
+
+
+def draw(kind: Kind, subject: Subject, forms: set[Form]) -> Iterator[Drawn | Unfit]:
+    """The pictures of a kind, one by one; where one makes no sense, the reason in its place."""
+    for metric in subject.shown if kind.by_metric else [""]:
+        try:
+            yield Drawn(kind.name, metric, _content(kind, subject, metric, forms))
+        except Unfit as reason:
+            yield reason
+
+
+def _content(kind: Kind, subject: Subject, metric: str, forms: set[Form]) -> dict[Form, bytes]:
+    arguments = (subject, metric) if metric else (subject,)
+    content: dict[Form, bytes] = {}
+    if forms & {Form.PNG, Form.SVG}:
+        with style.look():
+            figure = kind.draw(*arguments)
+            content |= {form: save(figure) for form, save in _SAVES.items() if form in forms}
+    if Form.HTML in forms and kind.closer:
+        from sweeper.figures import interactive
+
+        content[Form.HTML] = interactive.page(getattr(interactive, kind.name)(*arguments))
+    return content
+
+
+_SAVES: dict[Form, Callable[[Figure], bytes]] = {Form.PNG: style.png, Form.SVG: style.svg}

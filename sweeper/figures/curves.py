@@ -1,0 +1,102 @@
+"""How a metric moved during training: the median over the seeds of a configuration, and the band they fill."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from sweeper.figures import style
+from sweeper.figures.subject import Subject, Unfit
+from sweeper.trial import State
+
+COLORED = 12  # the colours twice, the second time dashed
+FEW = 5  # seeds; below that each has its own thin line, and the band is all of them
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """One configuration: the metric of its seeds by step (a column a trial), and where the seeds that diverged end.
+
+    `median` is over the seeds, as long as at least half of them go on.
+    """
+
+    config: str
+    label: str
+    seeds: pd.DataFrame
+    median: pd.Series
+    ends: list[tuple[float, float]]
+
+    def band(self) -> tuple[pd.Series, pd.Series]:
+        """From the least to the greatest of few seeds, the middle half of more."""
+        rows = self.seeds.loc[self.median.index]
+        if self.seeds.shape[1] < FEW:
+            return rows.min(axis=1), rows.max(axis=1)
+        return rows.quantile(0.25, axis=1), rows.quantile(0.75, axis=1)
+
+
+def courses(subject: Subject, metric: str) -> list[Course]:
+    """The course of every configuration that reported the metric, the best first where it is known what that is.
+
+    Raises Unfit where no trial reported the metric twice.
+    """
+    curves = subject.results.curves
+    rows = curves[curves.metric == metric]
+    if rows.step.nunique() < 2:
+        raise Unfit(f"{metric} was reported at fewer than two steps")
+    tables = rows.pivot_table(index="step", columns=["config", "trial"], values="value", sort=True)
+    states = subject.trials.set_index("trial").state
+    lost = set(states.index[states.isin([State.DIVERGED, State.FAILED])])
+    groups = tables.T.groupby(level="config")
+    medians, counts, sizes = groups.median().T, groups.count().T, groups.size()
+    found = {}
+    for config in dict.fromkeys(rows.config):
+        table = tables[config]
+        median = medians.loc[counts[config] >= max(1.0, sizes[config] / 2), config]
+        ends = [_end(table[trial].dropna()) for trial in table.columns if trial in lost]
+        found[config] = Course(config, subject.config_label(config), table, median, ends)
+    return [found[config] for config in subject.ranked(metric)[0] if config in found]
+
+
+def _end(curve: pd.Series) -> tuple[float, float]:
+    return float(curve.index.to_numpy()[-1]), float(curve.iloc[-1])
+
+
+def draw(subject: Subject, metric: str) -> Figure:
+    """The picture: up to twelve configurations in colour, the others grey behind them."""
+    all_of_them = courses(subject, metric)
+    seeds = max(course.seeds.shape[1] for course in all_of_them)
+    band = "from the least to the greatest seed" if seeds < FEW else "the middle half of the seeds"
+    notes = [f"Lines are medians over the seeds, bands {band}; crosses are where a trial diverged or failed."]
+    if len(all_of_them) > COLORED:
+        notes.append(f"In colour: the first {COLORED} of {len(all_of_them)}, {subject.ranked(metric)[1]}.")
+    shown = all_of_them[:COLORED]
+    figure = style.sheet(subject, subject.label(metric), *notes, height=3.4 + 0.17 * len(shown))
+    panel = figure.subplots()
+    for course in all_of_them[COLORED:]:
+        median = course.median
+        panel.plot(median.index, median, color=style.GREY, linewidth=0.5, alpha=0.5, zorder=1)
+    for number, course in enumerate(shown):
+        _line(panel, course, number)
+    panel.set_xlabel("step")
+    panel.set_ylabel(metric)
+    if style.is_wide(pd.concat([course.median for course in all_of_them])):
+        style.logarithmic(panel, "y")
+    panel.legend(loc="upper left", bbox_to_anchor=(-0.05, -0.17), borderaxespad=0)
+    return figure
+
+
+def _line(panel: Axes, course: Course, number: int) -> None:
+    color, dashes = style.COLORS[number % len(style.COLORS)], "-" if number < len(style.COLORS) else "--"
+    median, (low, high) = course.median, course.band()
+    panel.fill_between(median.index.to_numpy(), low, high, color=color, alpha=0.13, linewidth=0)
+    if course.seeds.shape[1] < FEW:
+        for trial in course.seeds:
+            seed = course.seeds[trial].dropna()
+            panel.plot(seed.index, seed, color=color, linewidth=0.5, alpha=0.6)
+    name = f"{course.label}  (n={course.seeds.shape[1]})"
+    panel.plot(median.index, median, color=color, linestyle=dashes, linewidth=1.6, label=name)
+    for end in course.ends:
+        panel.plot(*end, "x", color=color, markersize=6)

@@ -1,0 +1,106 @@
+"""Every configuration as a line through its parameters and its metrics: what the good ones have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from sweeper.figures import style
+from sweeper.figures.subject import Axis, Subject, Unfit, plain, short
+from sweeper.trial import show
+
+
+@dataclass(frozen=True, slots=True)
+class Rail:
+    """One upright axis: a name, where each configuration crosses it, and the ticks with their words."""
+
+    name: str
+    values: pd.Series
+    ticks: list[tuple[float, str]]
+    log: bool = False
+    is_levels: bool = False
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """The least and the greatest value."""
+        return float(self.values.min()), float(self.values.max())
+
+    def heights(self) -> pd.Series:
+        """The crossings between 0 (the least) and 1 (the greatest)."""
+        return self.values.map(self.height)
+
+    def height(self, value: float) -> float:
+        low, high = self.span
+        if self.log:
+            value, low, high = np.log([value, low, high])
+        return float((value - low) / (high - low)) if high > low else 0.5
+
+
+def rails(subject: Subject) -> list[Rail]:
+    """A rail for each parameter that varies and each metric shown; only configurations that have them all.
+
+    Raises Unfit where that is too little to look at.
+    """
+    done = subject.done.dropna(subset=subject.shown)
+    configs = done.config.drop_duplicates()
+    if not subject.varied or len(configs) < 2:
+        raise Unfit(f"needs a parameter that varies and two configurations, there are {len(configs)} with a result")
+    found = []
+    for name in subject.varied:
+        axis = subject.axis(name)
+        at = axis.positions().loc[configs.index].set_axis(configs)
+        ticks = _level_ticks(axis)
+        found.append(Rail(name, at, ticks or _number_ticks(at), axis.log and not ticks, bool(ticks)))
+    for name in subject.shown:
+        means = done.groupby("config")[name].mean().loc[configs]
+        found.append(Rail(name, means, _number_ticks(means), style.is_wide(means)))
+    return found
+
+
+def _level_ticks(axis: Axis) -> list[tuple[float, str]]:
+    return [(float(i), show(plain(level))[:14]) for i, level in enumerate(axis.levels or ())]
+
+
+def _number_ticks(values: pd.Series) -> list[tuple[float, str]]:
+    return [(float(v), f"{v:.3g}") for v in (values.min(), values.max())]
+
+
+def draw(subject: Subject) -> Figure:
+    """The picture, its lines in the colour of the first metric."""
+    found = rails(subject)
+    first = next(rail for rail in found if rail.name == subject.shown[0])
+    notes = [f"A line is a configuration (mean over its seeds), in the colour of {first.name}; bright is high."]
+    figure = style.sheet(
+        subject, "Configurations side by side", *notes, height=3.9, width=max(style.WIDTH, 1.25 * len(found))
+    )
+    panel = figure.subplots()
+    names = [rail.name for rail in found]
+    heights = pd.DataFrame({rail.name: rail.heights() for rail in found})
+    color = colormaps[style.MAP]
+    wobble = np.random.default_rng(0).uniform(
+        -0.012, 0.012, heights.shape
+    )  # so that equal lines do not hide each other
+    for row, (level, line) in enumerate(zip(heights[first.name], heights.to_numpy(), strict=True)):
+        crowded = 0.9 if len(heights) < 60 else 0.35
+        panel.plot(range(len(found)), line + wobble[row], color=color(level), linewidth=1.1, alpha=crowded)
+    for at, rail in enumerate(found):
+        _upright(panel, at, rail)
+    panel.set_xticks(range(len(found)), [style.wrapped(short(name, names), 16) for name in names], fontsize=7.5)
+    panel.set_yticks([])
+    panel.spines[:].set_visible(False)
+    panel.grid(visible=False)
+    panel.set_xlim(-0.2, len(found) - 0.6)
+    return figure
+
+
+def _upright(panel: Axes, at: int, rail: Rail) -> None:
+    panel.axvline(at, color="#444444", linewidth=0.8, zorder=3)
+    for value, words in rail.ticks:
+        if rail.values.min() <= value <= rail.values.max():
+            box = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 0.6}
+            panel.text(at + 0.04, rail.height(value), words, fontsize=7, va="center", bbox=box, zorder=4)

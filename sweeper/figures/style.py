@@ -1,0 +1,140 @@
+"""How pictures look and are written: for print and for every kind of sight, the same bytes each time."""
+
+from __future__ import annotations
+
+import io
+import re
+import textwrap
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.cm import ScalarMappable
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
+
+from sweeper.trial import show
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from sweeper.figures.subject import Axis, Subject
+
+# Okabe and Ito, Color Universal Design (2008), without the yellow that vanishes on white paper.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+BLUE, ORANGE, GREY = COLORS[0], COLORS[1], "#8a8a8a"
+MAP = "viridis"
+WIDTH = 7.0  # inches: a page without its margins
+_FOOT = 0.17  # inches a line below the picture
+_LOOK: Any = {
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e6e6e6",
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "savefig.dpi": 200,
+    "svg.hashsalt": "sweeper",  # the same ids in every SVG of the same picture
+    "text.parse_math": False,  # a dollar in a name is a dollar
+}
+
+
+@contextmanager
+def look() -> Iterator[None]:
+    """The style, for as long as a picture is drawn and written."""
+    with matplotlib.rc_context(_LOOK), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from")  # a script the font lacks is shown as boxes
+        yield
+
+
+def sheet(subject: Subject, title: str, *notes: str, height: float, width: float = WIDTH) -> Figure:
+    """An empty picture in inches: a title, and below it what the trials are and the notes, in grey."""
+    wide = round(width * 17)
+    foot = [
+        line for note in (f"{subject.results.name}: {subject.counts()}.", *notes) for line in textwrap.wrap(note, wide)
+    ]
+    below = _FOOT * len(foot) + 0.05
+    layout = ConstrainedLayoutEngine(rect=(0, below / (height + below), 1, height / (height + below)))
+    figure = Figure(figsize=(width, height + below), layout=layout)
+    figure.suptitle(
+        "\n".join(textwrap.wrap(title, round(width * 12))), x=0.01, ha="left", fontsize=11, fontweight="bold"
+    )
+    figure.text(
+        0.01, 0.04 / (height + below), "\n".join(foot), fontsize=7.5, color="#555555", va="bottom", linespacing=1.3
+    )
+    return figure
+
+
+def scale(axes: Axes, axis: Axis, which: str, width: int = 46) -> None:
+    """Ticks and label of a parameter: its levels in words, or numbers on a linear or logarithmic scale."""
+    side = axes.xaxis if which == "x" else axes.yaxis
+    set_label = axes.set_xlabel if which == "x" else axes.set_ylabel
+    set_label(wrapped(axis.name, width))
+    levels = axis.levels
+    if levels is not None:
+        side.set_major_locator(FixedLocator(range(len(levels))))
+        side.set_ticklabels([textwrap.shorten(show(level), 16, placeholder="...") for level in levels])
+    elif axis.log:
+        logarithmic(axes, which)
+
+
+def is_wide(values: pd.Series) -> bool:
+    """Whether values are all positive and span more than three decades: a linear axis would show only the largest."""
+    finite = values[np.isfinite(values)]
+    return bool(len(finite)) and bool(finite.min() > 0) and bool(finite.max() / finite.min() > 1e3)
+
+
+def logarithmic(axes: Axes, which: str) -> None:
+    """A logarithmic axis whose ticks are plain numbers."""
+    (axes.set_xscale if which == "x" else axes.set_yscale)("log")
+    side = axes.xaxis if which == "x" else axes.yaxis
+    side.set_major_locator(LogLocator(numticks=8))
+    side.set_minor_locator(NullLocator())
+    side.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
+def colorbar(figure: Figure, colors: ScalarMappable, panels: Any, label: str) -> None:
+    """The scale of colours beside its panels, its ticks plain numbers."""
+    plain = FuncFormatter(lambda value, _: f"{value:g}")
+    figure.colorbar(colors, ax=panels, label=label, shrink=0.8, pad=0.02, format=plain)
+
+
+def png(figure: Figure) -> bytes:
+    """The picture as PNG, at 200 dots an inch."""
+    return _saved(figure, "png", {"Software": None})
+
+
+def svg(figure: Figure) -> bytes:
+    """The picture as SVG, its text drawn: it looks the same everywhere."""
+    return _saved(figure, "svg", {"Date": None, "Creator": None})
+
+
+def _saved(figure: Figure, form: str, metadata: dict[str, str | None]) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=form, metadata=metadata)
+    return buffer.getvalue()
+
+
+def ink(red: float, green: float, blue: float) -> str:
+    """Black or white, whichever reads better on a colour with parts in [0, 1] (relative luminance, WCAG 2)."""
+    parts = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in (red, green, blue)]
+    return "white" if 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2] < 0.179 else "black"
+
+
+def wrapped(words: str, width: int) -> str:
+    """Words on lines of at most `width` characters, as far as spaces, dots and underscores allow."""
+    lines = [""]
+    for part in re.findall(r"[^\s._]*[\s._]*", words):
+        if lines[-1] and len(lines[-1]) + len(part.rstrip()) > width:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(line.rstrip() for line in lines)

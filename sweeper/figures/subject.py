@@ -1,0 +1,207 @@
+"""What a picture is about: the trials of a sweep, the metrics to show, and the axes they are shown over."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import pandas as pd
+
+from sweeper.domains import Normal, Range
+from sweeper.errors import Problem, UsageError
+from sweeper.expressions import UnknownName, condition
+from sweeper.loaded import SweepResults
+from sweeper.results import parameter_column, parameter_names
+from sweeper.tokens import ExpressionError
+from sweeper.trial import State, Value, show
+from sweeper.wording import did_you_mean
+
+MANY = 12  # distinct values; up to here they are levels side by side, above they are numbers on a scale
+_INTERVAL = re.compile(r"\[[^\]]*\]")
+_UNIT = re.compile(r"(?:nats|bits|ms|s|%|steps|tokens|bytes|MB|GB)(?: an? \w+)?")
+
+
+class Unfit(Exception):
+    """This picture makes no sense for this sweep; the message says why in a line."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Axis:
+    """A parameter, or a combination of some: its value in every trial. `reads` are the parameters behind it."""
+
+    name: str
+    values: pd.Series
+    log: bool
+    reads: tuple[str, ...]
+
+    @property
+    def levels(self) -> list[Value] | None:
+        """Its values in order where they are few or not all numbers; None where it is a scale."""
+        distinct = {canonical_level(value): value for value in self.values}
+        numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value in distinct.values())
+        if numeric:
+            return sorted(distinct.values()) if len(distinct) <= MANY else None
+        return sorted(distinct.values(), key=lambda v: (isinstance(v, str), str(v)))
+
+    def positions(self) -> pd.Series:
+        """Where each trial lies along the axis: its number, or the index of its level."""
+        if (levels := self.levels) is None:
+            return self.values.astype(float)
+        index = {canonical_level(level): i for i, level in enumerate(levels)}
+        return self.values.map(lambda value: index[canonical_level(value)]).astype(float)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A sweep's results, and what is asked to be shown of them.
+
+    `metrics` are the names asked for, each with the direction given with it (None: as the sweep says); `x` and `y` are
+    parameters, or combinations of some in the language of `where`.
+    """
+
+    results: SweepResults
+    metrics: tuple[tuple[str, bool | None], ...] = ()
+    x: str | None = None
+    y: str | None = None
+
+    @cached_property
+    def trials(self) -> pd.DataFrame:
+        """One row a trial, as exported."""
+        return self.results.trials.copy()  # in one block: pandas warns of frames in a hundred
+
+    @cached_property
+    def done(self) -> pd.DataFrame:
+        """The completed trials: those that count in every mean."""
+        return self.trials[self.trials.state == State.COMPLETED]
+
+    @cached_property
+    def varied(self) -> list[str]:
+        return self.results.varied
+
+    @property
+    def shown(self) -> list[str]:
+        """The metrics to show: those asked for, else the goals and the trainer's headlines."""
+        return [name for name, _ in self.metrics] or self.results.headlines
+
+    def maximize(self, metric: str) -> bool | None:
+        """Whether more of it is better: as asked, else as the sweep says, else None."""
+        asked = dict(self.metrics).get(metric)
+        return self.results.maximize(metric) if asked is None else asked
+
+    def label(self, metric: str) -> str:
+        """A metric's name, with its unit and its better side where they are known."""
+        unit = unit_of(self.results.descriptions.get(metric, ""))
+        better = {True: ", higher is better", False: ", lower is better", None: ""}[self.maximize(metric)]
+        return f"{metric} [{unit}]{better}" if unit else f"{metric}{better}"
+
+    def axis(self, text: str) -> Axis:
+        """The axis of a parameter or of a combination. Raises UsageError for a name that is no parameter."""
+        names = [parameter_column(name) for name in parameter_names(self.results.history.planned())]
+        if text in names:
+            return Axis(text, self.trials[text], self._log(text), (text,))
+        try:
+            expression = condition(text)
+            rows = self.trials[[name for name in names if name in expression.names]].to_dict("records")
+            values = pd.Series([expression.value(row) for row in rows], index=self.trials.index)  # type: ignore[arg-type]
+        except ExpressionError as error:
+            raise UsageError(Problem(f"not a combination of parameters: {error}", found=text)) from None
+        except UnknownName as error:
+            hint = did_you_mean(str(error), names)
+            raise UsageError(
+                Problem("no such parameter", found=str(error), allowed=_some(self.varied), hint=hint)
+            ) from None
+        return Axis(text, values.map(_tidy), False, expression.names)
+
+    def axes(self, count: int) -> list[Axis]:
+        """The axes asked for, filled up with what varies. Raises Unfit where that is not enough."""
+        asked = [self.axis(text) for text in (self.x, self.y)[:count] if text]
+        used = {name for axis in asked for name in axis.reads}
+        rest = [self.axis(name) for name in self.varied if name not in used]
+        if len(asked) + len(rest) < count:
+            raise Unfit(f"needs {count} parameters that vary, the sweep has {len(self.varied)}")
+        if self.x is None and self.y and count == 2:
+            return [rest[0], asked[0]]
+        return [*asked, *rest][:count]
+
+    def check_metrics(self) -> None:
+        """Raises UsageError for a metric that no trial has."""
+        there = self.results.metrics
+        for name, _ in self.metrics:
+            if name not in there:
+                hint = did_you_mean(name, there)
+                raise UsageError(Problem("no such metric", "", "--metric", name, _some(there), hint))
+
+    def counts(self) -> str:
+        """How many trials stand behind a picture and what became of the others, in words."""
+        states = Counter(self.trials.state)
+        others = ", ".join(f"{states[state]} {state}" for state in State if state != "completed" and states[state])
+        configs = self.trials.config.nunique()
+        words = f"{states['completed']} of {len(self.trials)} trials completed, {configs} configurations"
+        return f"{words}; not in any mean: {others}" if others else words
+
+    def ranked(self, metric: str) -> tuple[list[str], str]:
+        """The configurations, the best first where it is known what that is, and by what they are ordered, in words.
+
+        By the metric itself where it has a better side, else by the sweep's first goal, else as planned.
+        """
+        configs = list(dict.fromkeys(self.trials.config))
+        goals = [goal.name for goal in self.results.sweep.goals] if self.results.sweep else []
+        by = next((name for name in (metric, *goals) if self.maximize(name) is not None), None)
+        if by is None or by not in self.done:
+            return configs, "in the order of the plan"
+        means = self.done.groupby("config")[by].mean().dropna()
+        order = means.sort_values(ascending=not self.maximize(by), kind="stable").index
+        return [*order, *(config for config in configs if config not in means.index)], f"by {by}"
+
+    def config_label(self, config: str) -> str:
+        """A configuration in words: what varies, by the shortest names that tell them apart."""
+        return self._config_labels[config]
+
+    @cached_property
+    def _config_labels(self) -> dict[str, str]:
+        names = {name: short(name, self.varied) for name in self.varied}
+        rows = self.trials.drop_duplicates("config")[["config", *self.varied]].to_dict("records")
+        words = {row["config"]: "  ".join(f"{names[n]}={show(plain(row[n]))}" for n in names) for row in rows}
+        return {config: label or config[:8] for config, label in words.items()}
+
+    def _log(self, name: str) -> bool:
+        space = self.results.sweep.space.parameters if self.results.sweep else ()
+        domain = next((p.domain for p in space if parameter_column(p.name) == name), None)
+        return isinstance(domain, Range | Normal) and domain.log
+
+
+def short(name: str, names: Sequence[str]) -> str:
+    """The last word of a dotted name, unless another ends in it too."""
+    last = re.split(r"[./]", name)[-1]
+    return last if sum(re.split(r"[./]", other)[-1] == last for other in names) <= 1 else name
+
+
+def unit_of(description: str) -> str:
+    """The unit that ends a metric's description: `mean entropy, [0, ln K] nats` is in nats; "" where there is none."""
+    words = _INTERVAL.sub("", description).rpartition(",")[2].strip()
+    return words if _UNIT.fullmatch(words) else ""
+
+
+def plain(value: object) -> Value:
+    """A cell of a data frame as a value of Python."""
+    value = value.item() if hasattr(value, "item") else value
+    return None if isinstance(value, float) and math.isnan(value) else value  # type: ignore[return-value]
+
+
+def canonical_level(value: object) -> str:
+    """What makes two cells the same level: 1 and 1.0 are, 1 and true are not."""
+    value = plain(value)
+    return repr(float(value)) if isinstance(value, int | float) and not isinstance(value, bool) else repr(value)
+
+
+def _tidy(value: object) -> Value:
+    value = plain(value)
+    return float(f"{value:.12g}") if isinstance(value, float) else value  # 0.1 + 0.2 and 0.3 are one level
+
+
+def _some(names: Sequence[str], limit: int = 12) -> str:
+    return ", ".join(names[:limit]) + (f" and {len(names) - limit} more" if len(names) > limit else "")
