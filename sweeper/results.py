@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import math
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
+import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import stdtrit
 
 from sweeper import ledger
 from sweeper.errors import Problem, UsageError
 from sweeper.ledger import History, SweepDir
-from sweeper.trial import Record, State
+from sweeper.trial import Ended, Params, Record, State
 
 CONFIDENCE = 0.95
 BEFORE = ["sweep", "trial", "config", "seed", "state", "reason"]
@@ -30,28 +33,78 @@ def history(sweep: SweepDir, *, curves: bool = False) -> History:
 def trials(sweep: SweepDir, known: History) -> pd.DataFrame:
     """One row a trial, in the order of the plan: identity, every parameter, every final metric, provenance."""
     records = known.planned()
-    rows = [_trial_row(sweep.name, record) for record in records]
-    frame = pd.DataFrame(rows, columns=[*BEFORE, *_parameter_columns(records), *metric_names(records), *AFTER])
-    return frame.astype({"steps": "Int64"})  # a pending trial has none, and must not turn the others into 2000.0
+    ended = [record.ended for record in records]
+    begun = [e.started_at if e else r.started.at if r.started else None for e, r in zip(ended, records, strict=True)]
+    device = [e.device if e else r.started.device if r.started else None for e, r in zip(ended, records, strict=True)]
+    columns: dict[str, object] = {
+        "sweep": [sweep.name] * len(records),
+        "trial": [record.trial.key for record in records],
+        "config": [record.trial.config for record in records],
+        "seed": [record.trial.seed for record in records],
+        "state": [str(record.state) for record in records],
+        "reason": [end.reason if end else "" for end in ended],
+        **_parameters([record.trial.params for record in records], parameter_names(records)),
+        **_metrics(ended, metric_names(records)),
+        # a pending trial has none, and must not turn the others into 2000.0
+        "steps": pd.array([end.steps if end else None for end in ended], dtype="Int64"),
+        "started_at": [_utc(at) for at in begun],
+        "wall_s": np.array([round(end.wall_s, 3) if end else math.nan for end in ended], dtype=float),
+        "device": device,
+        "code": [record.trial.code for record in records],
+        "commit": [end.commit if end else None for end in ended],
+    }
+    return pd.DataFrame(columns)
 
 
-def configs(sweep: SweepDir, known: History) -> pd.DataFrame:
-    """One row a configuration: its parameters, and of each metric over its seeds mean, std, 95 % interval and n.
+def configs(sweep: SweepDir, known: History, *, interval: str = "t", only: Collection[str] = ()) -> pd.DataFrame:
+    """One row a configuration: its parameters, and of each metric over its seeds mean, std, 95 % interval, n and iqm.
 
-    Completed trials count; the t interval needs two of them, and std is that of a sample.
+    Completed trials count; an interval needs two of them, and std is that of a sample. `interval` is t, or bootstrap
+    (BCa; slower, so `only` may name the metrics). `iqm` is the interquartile mean.
     """
     records = known.planned()
     groups: dict[str, list[Record]] = {}
     for record in records:
         groups.setdefault(record.trial.config, []).append(record)
-    metrics = metric_names(records)
-    rows = [
-        {"sweep": sweep.name, "config": key, **_parameters(group[0]), **_group_row(group, metrics)}
-        for key, group in groups.items()
-    ]
-    columns = ["sweep", "config", *_parameter_columns(records), "seeds"]
-    columns += [f"{name}.{part}" for name in metrics for part in ("mean", "std", "ci_low", "ci_high", "n")]
-    return pd.DataFrame(rows, columns=columns)
+    names = [name for name in metric_names(records) if not only or name in only]
+    ends = [record.ended if record.state is State.COMPLETED else None for group in groups.values() for record in group]
+    codes = np.repeat(np.arange(len(groups)), [len(group) for group in groups.values()])
+    first = [group[0].trial.params for group in groups.values()]
+    columns: dict[str, object] = {
+        "sweep": [sweep.name] * len(groups),
+        "config": [*groups],
+        **_parameters(first, parameter_names(records)),
+        "seeds": [len(group) for group in groups.values()],
+        **summaries(pd.DataFrame(_metrics(ends, names), index=codes), interval),
+    }
+    return pd.DataFrame(columns)
+
+
+def summaries(values: pd.DataFrame, interval: str = "t") -> dict[str, np.ndarray]:
+    """Of each column `NAME.mean`, `.std`, `.ci_low`, `.ci_high`, `.n`, `.iqm` over the rows with the same index label.
+
+    NaN and infinite values do not count. The labels are 0, 1, 2 ... in the order of the groups.
+    """
+    values = values.where(np.isfinite(values))
+    grouped = values.groupby(level=0)
+    means, stds, counts = grouped.mean(), grouped.std(), grouped.count()
+    ranks = grouped.rank(method="first").to_numpy()
+    sizes = counts.reindex(values.index).to_numpy()
+    cut = sizes // 4
+    middle = values.where((ranks > cut) & (ranks <= sizes - cut)).groupby(level=0).mean()
+    found: dict[str, np.ndarray] = {}
+    for name in values.columns:
+        mean, std, count = (frame[name].to_numpy() for frame in (means, stds, counts))
+        low, high = _t_ends(mean, std, count) if interval == "t" else _bootstrap_ends(values[name], len(mean))
+        parts = {"mean": mean, "std": std, "ci_low": low, "ci_high": high, "n": count, "iqm": middle[name].to_numpy()}
+        found |= {f"{name}.{part}": column for part, column in parts.items()}
+    return found
+
+
+def digest(sweep: SweepDir, known: History) -> str:
+    """The sweep's hash: 16 hex digits over its file as run and the keys of its trials (settings, seeds, code)."""
+    text = sweep.spec.read_bytes() if sweep.spec.exists() else b""
+    return hashlib.sha256(b"\x1f".join([b"sweep-1", text, *(key.encode() for key in known.order)])).hexdigest()[:16]
 
 
 def curves(sweep: SweepDir, known: History) -> pd.DataFrame:
@@ -82,37 +135,32 @@ def parameter_column(name: str) -> str:
     return f"params.{name}" if name in {*BEFORE, *AFTER, "seeds"} else name
 
 
-def _parameter_columns(records: Sequence[Record]) -> list[str]:
-    return [parameter_column(name) for name in parameter_names(records)]
+def _parameters(params: Sequence[Params], names: Sequence[str]) -> dict[str, Sequence[object]]:
+    """The columns of parameters; NaN where a trial has none of that name."""
+    return {parameter_column(name): [one.get(name, math.nan) for one in params] for name in names}
 
 
-def _parameters(record: Record) -> dict[str, object]:
-    return {parameter_column(name): value for name, value in record.trial.params.items()}
+def _metrics(ended: Sequence[Ended | None], names: Sequence[str]) -> dict[str, np.ndarray]:
+    """The columns of metrics; NaN where a trial has none of that name."""
+    found = [end.metrics if end else {} for end in ended]
+    return {name: np.array([one.get(name, math.nan) for one in found], dtype=float) for name in names}
 
 
-def _trial_row(sweep: str, record: Record) -> dict[str, object]:
-    trial, ended = record.trial, record.ended
-    row: dict[str, object] = {"sweep": sweep, "trial": trial.key, "config": trial.config, "seed": trial.seed}
-    row |= {"state": str(record.state), "reason": "", "code": trial.code, **_parameters(record)}
-    if ended is not None:
-        row |= {"reason": ended.reason, "steps": ended.steps, "started_at": _utc(ended.started_at)}
-        row |= {"wall_s": round(ended.wall_s, 3), "device": ended.device, "commit": ended.commit, **ended.metrics}
-    elif record.started is not None:
-        row |= {"started_at": _utc(record.started.at), "device": record.started.device}
-    return row
+def _t_ends(mean: np.ndarray, std: np.ndarray, count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    many = count > 1
+    half = np.full(len(mean), math.nan)
+    half[many] = stdtrit(count[many] - 1, 0.5 + CONFIDENCE / 2) * std[many] / np.sqrt(count[many])
+    return mean - half, mean + half
 
 
-def _group_row(group: list[Record], metrics: list[str]) -> dict[str, object]:
-    ended = [r.ended for r in group if r.ended is not None and r.state is State.COMPLETED]
-    row: dict[str, object] = {"seeds": len(group)}
-    for name in metrics:
-        values = pd.Series([e.metrics[name] for e in ended if name in e.metrics], dtype=float)
-        count, mean, std = len(values), values.mean(), values.std()
-        half = stats.t.ppf(0.5 + CONFIDENCE / 2, count - 1) * std / count**0.5 if count > 1 else float("nan")
-        parts = {"mean": mean, "std": std, "ci_low": mean - half, "ci_high": mean + half, "n": count}
-        row |= {f"{name}.{part}": value for part, value in parts.items()}
-    return row
+def _bootstrap_ends(values: pd.Series, groups: int) -> tuple[np.ndarray, np.ndarray]:
+    from sweeper.statistics import bootstrap  # scipy.stats takes half a second to import
+
+    known = values.dropna().groupby(level=0)
+    ends = {label: bootstrap(of.tolist()) for label, of in known}
+    low, high = np.array([ends.get(label, (math.nan, math.nan)) for label in range(groups)]).reshape(-1, 2).T
+    return low, high
 
 
-def _utc(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+def _utc(seconds: float | None) -> str | None:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds") if seconds is not None else None

@@ -75,3 +75,40 @@ def test_whole_numbers_stay_whole_beside_pending_trials(sweep: SweepDir) -> None
 def test_an_unknown_sweep_is_refused_with_those_there_are(sweep: SweepDir) -> None:
     with pytest.raises(UsageError, match="toy"):
         results.history(SweepDir(sweep.results, "tyo"))
+
+
+def test_statistics_of_groups_are_those_of_scipy_on_fresh_data() -> None:
+    rng = np.random.default_rng()
+    groups = [rng.normal(size=count) for count in (1, 2, 5, 8)]
+    labels = np.repeat(range(4), [len(group) for group in groups])
+    found = results.summaries(pd.DataFrame({"m": np.concatenate(groups)}, index=labels))
+    for i, group in enumerate(groups):
+        row = {part: found[f"m.{part}"][i] for part in ("mean", "std", "ci_low", "ci_high", "n", "iqm")}
+        assert (row["n"], row["mean"]) == (len(group), pytest.approx(group.mean(), abs=1e-12))
+        assert row["iqm"] == pytest.approx(stats.trim_mean(group, 0.25), abs=1e-12)
+        if len(group) > 1:
+            ends = stats.t.interval(0.95, len(group) - 1, group.mean(), stats.sem(group))
+            np.testing.assert_allclose([row["ci_low"], row["ci_high"]], ends, atol=1e-9)
+            assert row["std"] == pytest.approx(group.std(ddof=1), abs=1e-12)
+        else:
+            assert np.isnan([row["std"], row["ci_low"]]).all()
+
+
+def test_a_bootstrap_interval_is_had_by_asking(sweep: SweepDir) -> None:
+    row = results.configs(sweep, results.history(sweep), interval="bootstrap", only=["score"]).iloc[0]
+    assert 0.2 <= row["score.ci_low"] < 0.3 < row["score.ci_high"] <= 0.4
+
+
+def test_nan_and_infinite_values_do_not_count() -> None:
+    found = results.summaries(pd.DataFrame({"m": [1.0, float("nan"), float("inf"), 3.0]}, index=[0, 0, 0, 0]))
+    assert (found["m.mean"][0], found["m.n"][0]) == (2.0, 2)
+
+
+def test_the_hash_changes_with_the_file_and_with_the_trials(sweep: SweepDir) -> None:
+    known = results.history(sweep)
+    before = results.digest(sweep, known)
+    assert before == results.digest(sweep, known)
+    sweep.spec.write_text("name: other\n")
+    other = results.digest(sweep, known)
+    known.order.pop()
+    assert len({before, other, results.digest(sweep, known)}) == 3
