@@ -35,21 +35,25 @@ def mirror_input(sweep: Sweep, sweep_dir: SweepDir, run: Mapping[str, Any]) -> t
         goals={goal.name: goal.maximize for goal in sweep.goals},
         declared=tuple(str(name) for name in run.get("metrics") or ()),
         alone=lambda trial: alone(sweep_dir.spec, trial),
-        files=lambda: summary_files(sweep_dir),
+        files=lambda: summary_files(sweep_dir, told),
     )
     return tracking_uri(sweep, sweep_dir.results), tracking.artifact_root(sweep_dir.results), told
 
 
-def summary_files(sweep_dir: SweepDir) -> dict[str, str | Path]:
+def summary_files(sweep_dir: SweepDir, told: Experiment) -> dict[str, str | Path]:
     """The sweep file, the tables, and whatever pictures, report and verdicts there are, by their path in MLflow."""
     from sweeper import results, tables
 
     known = results.history(sweep_dir)
+    records = known.planned()
     trials, configs = results.trials(sweep_dir, known), results.configs(sweep_dir, known)
+    metrics = told.headlines(results.metric_names(records))
+    varied = dict.fromkeys(results.parameter_column(name) for record in records for name in record.trial.varied)
+    short = [*varied, *(f"{name}.{part}" for name in metrics for part in ("mean", "std", "n"))]
     files: dict[str, str | Path] = {
         "tables/trials.csv": tables.text(trials, tables.Format.CSV),
         "tables/configs.csv": tables.text(configs, tables.Format.CSV),
-        "tables/configs.md": tables.text(configs, tables.Format.MARKDOWN),
+        "tables/configs.md": tables.text(tables.select(configs, short, ()), tables.Format.MARKDOWN),
     }
     return files | dict(_there(sweep_dir))
 

@@ -137,7 +137,8 @@ def summary_page(experiment: Experiment, records: Sequence[Record]) -> Page:
     lines = [f"**{experiment.name}**: {_states(records)['sweeper.state']}"]
     lines += [f"Best {goal} (mean over seeds): {best:.6g} at `{where}`" for goal, (best, where) in bests.items()]
     note = "\n\n".join([*lines, experiment.note(), "The sweep file, the tables and the pictures are its artifacts."])
-    tags = {"sweeper.kind": "summary", "mlflow.note.content": note, **_states(records)}
+    tags = {"sweeper.kind": "summary", "mlflow.source.name": records[0].trial.trainer, **_states(records)}
+    tags["mlflow.note.content"] = note
     page = _page(f"{experiment.name}: summary", records, tags, {}, {legal(k): v for k, v in metrics.items()})
     # It is made when the last trial has ended, and so stands first where runs are listed by their start.
     return Page(page.name, "FINISHED", page.end_ms, page.end_ms, page.tags, {}, page.metrics, experiment.files())

@@ -6,6 +6,7 @@ import ipaddress
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -13,13 +14,15 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import IO
 from urllib.error import URLError
+from urllib.parse import quote
 
 from sweeper.errors import Problem, ScheduleError, UsageError
+from sweeper.views import VIEW_TAG, link
 
 START_S = 90.0  # MLflow imports for 5 to 10 s on two cores, and longer beside a busy sweep
 STOP_S = 5.0
@@ -28,6 +31,11 @@ ENVIRONMENT = {
     "DO_NOT_TRACK": "true",
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # no job runners: we only look
 }
+MOST_LINKS = 10
+VIEWS = """
+    SELECT e.experiment_id, e.name, t.key FROM experiments e JOIN experiment_tags t USING (experiment_id)
+    WHERE t.key LIKE ? AND e.lifecycle_stage = 'active' ORDER BY e.experiment_id DESC, t.key LIMIT ?
+"""
 # Ends its process group when our end of its standard input closes, however we died.
 GUARD = "import os, signal, sys; sys.stdin.read(); os.killpg(0, signal.SIGTERM)"
 
@@ -51,10 +59,22 @@ def serve(uri: str, artifacts: str, host: str = "127.0.0.1", port: int = 5000) -
     ):
         _wait_until_it_answers(it, address, log)
         print(address, flush=True)
-        print(f"the runs: {address}/#/experiments?workflowType=machine_learning", file=sys.stderr, flush=True)
+        print("\n".join(_where_to_look(uri, address)), file=sys.stderr, flush=True)
         with suppress(KeyboardInterrupt):
             it.wait()
             raise ScheduleError(Problem("the MLflow server ended by itself", found=_last_words(log)))
+
+
+def _where_to_look(uri: str, address: str) -> list[str]:
+    """The addresses of the latest sweeps' views, as far as a SQLite store has them."""
+    lines = [f"all sweeps: {address}/#/experiments?workflowType=machine_learning"]
+    if uri.startswith("sqlite:///"):
+        file = quote(uri.removeprefix("sqlite:///"))
+        with suppress(sqlite3.Error), closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
+            for number, name, tag in database.execute(VIEWS, (f"{VIEW_TAG}sweeper-%", MOST_LINKS)):
+                view, shown = tag.removeprefix(VIEW_TAG), "".join(filter(str.isprintable, name))
+                lines.append(f"{shown}, {view.removeprefix('sweeper-')}: {address}{link(str(number), view)}")
+    return lines
 
 
 def _command(uri: str, artifacts: str, host: str, port: int) -> list[str]:

@@ -16,7 +16,9 @@ from sweeper.experiment import Experiment
 from sweeper.mlflow_text import LONGEST_TAG, legal
 from sweeper.trial import Trial
 
+VIEW_TAG = "mlflow.sharedViewState."
 TRIALS, CONFIGS = "sweeper-trials", "sweeper-configs"
+STATE = "tags.`sweeper.state`"
 MOST_PARAMETERS, MOST_COLUMNS = 8, 6
 
 
@@ -35,44 +37,46 @@ def views(experiment: Experiment, trials: Sequence[Trial], metrics: Sequence[str
         figures = [f"{name}.{part}" for name in shown[:3] for part in ("mean", "std", "n")]
         best = (f"{order[0]}.mean", maximize)
         made[CONFIGS] = ("Configurations", _state("config", varied[:MOST_PARAMETERS], [], figures, best))
-    tags = {f"mlflow.sharedViewState.{key}": _envelope(name, state) for key, (name, state) in made.items()}
+    tags = {f"{VIEW_TAG}{key}": _envelope(name, state) for key, (name, state) in made.items()}
     return {name: tag for name, tag in tags.items() if len(tag) <= LONGEST_TAG}
 
 
 def link(experiment_id: str, view: str) -> str:
     """The address of a view below that of the UI."""
-    return f"#/experiments/{experiment_id}/runs?viewStateShareKey={view}"
+    return f"/#/experiments/{experiment_id}/runs?workflowType=machine_learning&viewStateShareKey={view}"
 
 
 def _state(
     kind: str, varied: Sequence[str], other: Sequence[str], metrics: Sequence[str], order: tuple[str, bool]
 ) -> dict[str, object]:
-    """The state of MLflow's page of runs: a filter, an order, columns, and one chart of parallel coordinates."""
+    """The state of MLflow's page of runs: a filter, an order, columns, and charts for its chart mode."""
     columns = [*(f"params.`{name}`" for name in (*varied, *other)), *(f"metrics.`{name}`" for name in metrics)]
-    axes = [name for name in metrics if not name.endswith((".std", ".n"))][:4]
-    section = f"sweeper-{kind}"
-    chart = {
-        "type": "PARALLEL",
-        "uuid": f"{section}-parallel",
-        "runsCountToCompare": 100,
-        "metricSectionId": section,
-        "deleted": False,
-        "isGenerated": False,
-        "displayName": "Parameters and metrics",
-        "selectedParams": list(varied),
-        "selectedMetrics": axes,
-        "showAllRuns": True,
-    }
-    about = {"uuid": section, "name": "Sweep", "display": True, "isReordered": False, "deleted": False}
+    axes = [name for name in metrics if not name.endswith((".std", ".n"))]
+    overview, single = _section("Parameters and metrics", columns=1), _section("Metrics", columns=3)
+    one_each = {"type": "LINE" if kind == "trial" else "BAR"}
+    parallel = {"type": "PARALLEL", "selectedParams": list(varied), "selectedMetrics": axes[:4], "showAllRuns": True}
+    charts = [_chart(overview, "parallel", **parallel)]
+    charts += [_chart(single, name, metricKey=name, displayName=name, **one_each) for name in axes]
     return {
         "searchFilter": f"tags.`sweeper.kind` = '{kind}'",
         "orderByKey": f"metrics.`{order[0]}`",
         "orderByAsc": not order[1],
-        "selectedColumns": [*columns, "tags.`sweeper.state`"],
-        "compareRunCharts": [chart],
-        "compareRunSections": [{**about, "isGenerated": False}],
+        "selectedColumns": [*columns, STATE],
+        "columnOrder": [*columns, STATE],
+        "compareRunCharts": charts,
+        "compareRunSections": [overview, single],
         "runsHiddenMode": "SHOW_ALL",
     }
+
+
+def _section(name: str, columns: int) -> dict[str, object]:
+    about = {"uuid": f"sweeper {name}", "name": name, "columns": columns, "cardHeight": 360}
+    return {**about, "display": True, "isReordered": False, "deleted": False, "isGenerated": False}
+
+
+def _chart(section: Mapping[str, object], name: str, **kind: object) -> dict[str, object]:
+    about = {"uuid": f"sweeper {name}", "metricSectionId": section["uuid"], "runsCountToCompare": 100}
+    return {**about, "deleted": False, "isGenerated": False, **kind}
 
 
 def _envelope(name: str, state: Mapping[str, object]) -> str:

@@ -1,27 +1,22 @@
-"""The mirror against real MLflow: a SQLite store, and a server that is killed and comes back."""
+"""The mirror against real MLflow, in a SQLite store. Over HTTP: tests/test_outages.py."""
 
 from __future__ import annotations
 
 import shutil
-import signal
-import socket
 import sqlite3
 import subprocess
-import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
+from mirrors import T0, Sweep, a_life, a_trial, cut_short, push, until
 
 from sweeper.experiment import Experiment
 from sweeper.mirrored import Mirrored
 from sweeper.mlflow_store import connect, make_database
-from sweeper.tracking import Mirror, artifact_root, store_uri, sync
-from sweeper.trial import Ended, Event, Record, Reported, Started, State, Trial
+from sweeper.tracking import Mirror, artifact_root, store_uri
+from sweeper.trial import Record, Reported, State, Trial
 
 # MLflow's own imports and calls warn about themselves and their dependencies; ours are errors still.
 pytestmark = [
@@ -30,100 +25,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:::alembic"),
     pytest.mark.filterwarnings("ignore:::sqlalchemy"),
 ]
-
-T0 = 1_700_000_000.0
-COMMIT = {"mlflow.source.git.commit": "c0ffee"}
-
-
-def a_trial(seed: int) -> Trial:
-    key = f"{seed:016x}"
-    return Trial(key, "c" * 16, seed, {"loss.beta": 0.5, "optim.name": "adam"}, {"train.steps": 2000}, "cvae", "d" * 16)
-
-
-def a_life(seed: int, state: State = State.COMPLETED, attempt: int = 1, reports: int = 3) -> Record:
-    """A trial from its start to its end, with `reports` points a metric."""
-    trial, began = a_trial(seed), T0 + 100 * attempt
-    record = Record(trial, attempt, Started(trial.key, attempt, began, "cpu", "here"))
-    for step in range(reports):
-        metrics = {"loss": 1.0 / (step + 1), "accuracy": 0.1 * step}
-        record.reports.append(Reported(trial.key, attempt, began + step + 1, 10 * step, metrics))
-    last = record.reports[-1] if reports else None
-    final = {**(last.metrics if last else {}), "alignment": 0.9}
-    end, steps = began + reports + 1, last.step if last else 0
-    reason = "" if state is State.COMPLETED else f"it {state}"
-    record.ended = Ended(trial.key, attempt, end, state, reason, final, steps, reports + 1.0, began, "cpu", "here")
-    return record
-
-
-def cut_short(record: Record) -> Record:
-    """The record that a killed driver leaves: started, never ended."""
-    return Record(record.trial, record.attempt, record.started, None, record.reports)
-
-
-def events(record: Record) -> list[Event]:
-    return [event for event in (record.started, *record.reports, record.ended) if event is not None]
-
-
-class Sweep:
-    """A results folder with an MLflow store, and what a driver does with it."""
-
-    def __init__(self, folder: Path, uri: str = "") -> None:
-        self.folder, self.uri = folder, uri or store_uri(folder)
-        self.told = Experiment(folder.name if uri else "grid", "beta against JSD", tags=COMMIT)
-        self.artifacts = artifact_root(folder)
-
-    def start(self, *records: Record) -> Mirror:
-        mirror = Mirror(self.uri, self.artifacts, self.told)
-        mirror.start(records)
-        return mirror
-
-    def run(self, *lives: Record, known: tuple[Record, ...] = ()) -> Mirrored:
-        mirror = self.start(*known)
-        push(mirror, *lives)
-        return mirror.close(60)
-
-    def sync(self, *records: Record) -> Mirrored:
-        return sync(self.uri, self.artifacts, self.told, records)
-
-    @property
-    def client(self) -> Any:
-        return connect(self.uri)
-
-    @property
-    def every(self) -> list[Any]:
-        experiment = self.client.get_experiment_by_name(self.told.name)
-        return list(self.client.search_runs([experiment.experiment_id])) if experiment else []
-
-    @property
-    def runs(self) -> list[Any]:
-        """The runs of trials, and those that are not ours."""
-        return [run for run in self.every if run.data.tags.get("sweeper.kind", "trial") == "trial"]
-
-    def kind(self, kind: str) -> list[Any]:
-        return [run for run in self.every if run.data.tags.get("sweeper.kind") == kind]
-
-    @property
-    def statuses(self) -> dict[str, str]:
-        """Trial's seed -> status of its run; fails where a trial has two runs."""
-        found = [(str(int(run.data.tags["sweeper.trial"], 16)), run.info.status) for run in self.runs]
-        assert len(dict(found)) == len(found), f"a trial with two runs: {found}"
-        return dict(found)
-
-    def curve(self, run: Any, metric: str) -> list[tuple[int, float]]:
-        return [(point.step, point.value) for point in self.client.get_metric_history(run.info.run_id, metric)]
-
-
-def push(mirror: Mirror, *lives: Record) -> None:
-    for life in lives:
-        for event in events(life):
-            mirror.push(life.trial, event)
-
-
-def until(condition: Callable[[], bool], timeout_s: float = 30) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "it never came about"
-        time.sleep(0.1)
 
 
 @pytest.fixture(scope="session")
@@ -147,9 +48,9 @@ def test_a_completed_trial_is_a_finished_run_with_parameters_and_final_metrics(s
     assert sweep.run(a_life(7)) == Mirrored(runs=1, behind=0, error="")
     (run,) = sweep.runs
     assert run.info.status == "FINISHED"
-    assert run.info.run_name == "beta=0.5 name=adam seed=7"
+    assert run.info.run_name == "beta=0 name=adam seed=7"
     assert (run.info.start_time, run.info.end_time) == (1000 * (T0 + 100), 1000 * (T0 + 104))
-    assert run.data.params == {"loss.beta": "0.5", "optim.name": "adam", "train.steps": "2000", "seed": "7"}
+    assert run.data.params == {"loss.beta": "0", "optim.name": "adam", "train.steps": "2000", "seed": "7"}
     assert run.data.metrics == pytest.approx({"loss": 1 / 3, "accuracy": 0.2, "alignment": 0.9})
 
 
@@ -157,7 +58,7 @@ def test_a_run_carries_what_finds_it_again(sweep: Sweep) -> None:
     sweep.run(a_life(7, State.PRUNED))
     tags = sweep.runs[0].data.tags
     assert tags["sweeper.trial"] == a_trial(7).key
-    assert tags["sweeper.config"] == "c" * 16
+    assert tags["sweeper.config"] == a_trial(7).config
     assert (tags["sweeper.sweep"], tags["sweeper.code"], tags["sweeper.device"]) == ("grid", "d" * 16, "cpu")
     assert (tags["sweeper.attempt"], tags["sweeper.state"], tags["sweeper.reason"]) == ("1", "pruned", "it pruned")
     assert tags["mlflow.source.git.commit"] == "c0ffee"
@@ -381,27 +282,6 @@ def test_a_wrong_address_is_an_error_in_one_line(uri: str, tmp_path: Path, capfd
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_server_that_answers_500_costs_the_driver_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    class Broken(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_error(500)
-
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Broken) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        broken = Sweep(tmp_path, f"http://user:secret@127.0.0.1:{server.server_port}")
-        mirror = broken.start(a_life(1))
-        push(mirror, a_life(2))
-        mirrored = mirror.close(4)
-        server.shutdown()
-    assert (mirrored.runs, mirrored.behind) == (0, 2)
-    assert mirrored.error
-    assert "secret" not in mirrored.error
-    assert capfd.readouterr() == ("", "")
-
-
 def test_two_mirrors_that_make_the_store_at_once_make_one(tmp_path: Path) -> None:
     uri, artifacts = store_uri(tmp_path), artifact_root(tmp_path)
     mirrors = [Mirror(uri, artifacts, Experiment(name, "")) for name in ("one", "two")]
@@ -412,94 +292,130 @@ def test_two_mirrors_that_make_the_store_at_once_make_one(tmp_path: Path) -> Non
     assert {e.name for e in connect(store_uri(tmp_path)).search_experiments()} == {"Default", "one", "two"}
 
 
-# --- a server ---------------------------------------------------------------------------------------------------------
+# --- configurations and the sweep -------------------------------------------------------------------------------------
 
 
-class Server:
-    """`sweeper ui` as a process: MLflow's server on a results folder, to be killed and started again."""
-
-    def __init__(self, folder: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.folder, self.address = folder, f"http://127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        call = f"serve({store_uri(self.folder)!r}, {artifact_root(self.folder)!r}, '127.0.0.1', {self.port})"
-        # A shell's background job is started with Ctrl-C ignored, and so is all that a test starts from there.
-        hear = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
-        command = [sys.executable, "-c", f"{hear}; from sweeper.tracking import serve; {call}"]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        assert self.process.stdout is not None
-        assert self.process.stdout.readline() == f"{self.address}\n"
-
-    def stop(self, sign: int = signal.SIGKILL) -> int:
-        self.process.send_signal(sign)
-        code = self.process.wait(30)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
-        until(self.is_gone)
-        return code
-
-    def is_gone(self) -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) != 0
+def three_seeds(*alignments: float, beta: int = 1) -> list[Record]:
+    return [a_life(seed, beta=beta, alignment=value) for seed, value in enumerate(alignments)]
 
 
-@pytest.fixture(scope="module")
-def server(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("served")
-    shutil.copy(template, folder / "mlflow.db")
-    server = Server(folder)
-    server.start()
-    yield server
-    assert server.stop(signal.SIGINT) == 0
+def test_seeds_are_nested_in_a_run_of_their_configuration_with_mean_spread_and_n(sweep: Sweep) -> None:
+    assert sweep.run(*three_seeds(0.7, 0.8, 0.9)) == Mirrored(3, 0, "")
+    (parent,) = sweep.kind("config")
+    assert {run.data.tags["mlflow.parentRunId"] for run in sweep.runs} == {parent.info.run_id}
+    figures = {name.removeprefix("alignment."): value for name, value in parent.data.metrics.items() if "align" in name}
+    assert figures == pytest.approx({"mean": 0.8, "std": 0.1, "n": 3, "ci_low": 0.5516, "ci_high": 1.0484}, abs=1e-4)
+    assert parent.data.params == {"loss.beta": "1", "optim.name": "adam", "train.steps": "2000"}
+    assert (parent.info.run_name, parent.info.status) == ("beta=1 name=adam", "FINISHED")
 
 
-@pytest.fixture
-def served(server: Server, tmp_path: Path) -> Sweep:
-    return Sweep(tmp_path, server.address)
+def test_a_single_seed_needs_no_run_of_its_configuration(sweep: Sweep) -> None:
+    sweep.run(a_life(0, beta=1), a_life(0, beta=2))
+    assert sweep.kind("config") == []
+    assert len(sweep.kind("trial")) == 2
 
 
-def test_over_http_a_life_of_each_state_arrives(served: Sweep, capfd: pytest.CaptureFixture[str]) -> None:
-    life = a_life(1, State.DIVERGED)
-    life.reports.append(Reported(life.trial.key, 1, T0 + 104, 30, {"loss": float("nan"), "kl": float("inf")}))
-    assert served.run(a_life(0), life, a_life(2, State.FAILED), a_life(2, attempt=2)) == Mirrored(3, 0, "")
-    assert served.statuses == {"0": "FINISHED", "1": "FAILED", "2": "FINISHED"}
-    run = next(run for run in served.runs if run.data.params["seed"] == "0")
-    assert served.curve(run, "loss") == [(0, 1.0), (10, 0.5), (20, pytest.approx(1 / 3))]
-    assert capfd.readouterr() == ("", "")
+def test_another_seed_moves_the_first_below_the_configuration_and_a_third_moves_the_mean(sweep: Sweep) -> None:
+    lives = three_seeds(0.7, 0.8, 0.9)
+    sweep.run(lives[0])
+    sweep.run(lives[1], known=(lives[0],))
+    (before,) = sweep.kind("config")
+    assert sweep.run(lives[2], known=(lives[0], lives[1])) == Mirrored(3, 0, "")
+    (after,) = sweep.kind("config")
+    assert after.info.run_id == before.info.run_id
+    assert before.data.metrics["alignment.mean"] == pytest.approx(0.75)
+    assert (after.data.metrics["alignment.mean"], after.data.metrics["alignment.n"]) == (pytest.approx(0.8), 3)
+    assert {run.data.tags["mlflow.parentRunId"] for run in sweep.runs} == {after.info.run_id}
 
 
-def test_over_http_a_second_start_changes_nothing(served: Sweep, server: Server) -> None:
-    lives = [a_life(seed) for seed in range(3)]
-    served.run(*lives)
-    before = (server.folder / "mlflow.db").read_bytes()
-    assert served.run(known=tuple(lives)) == Mirrored(3, 0, "")
-    assert (server.folder / "mlflow.db").read_bytes() == before
+def test_only_completed_seeds_count_and_the_run_says_how_many_there_were(sweep: Sweep) -> None:
+    sweep.run(a_life(0, beta=1, alignment=0.6), a_life(1, State.FAILED, beta=1), a_life(2, State.DIVERGED, beta=1))
+    (parent,) = sweep.kind("config")
+    assert (parent.data.metrics["alignment.mean"], parent.data.metrics["alignment.n"]) == (0.6, 1)
+    assert "alignment.std" not in parent.data.metrics
+    assert parent.data.tags["sweeper.state"] == "1 completed, 1 diverged, 1 failed"
+    assert "1 of 3 seeds" in parent.data.tags["mlflow.note.content"]
 
 
-def test_the_running_trials_of_a_colleague_on_the_same_server_are_left_alone(served: Sweep, tmp_path: Path) -> None:
-    theirs = Sweep(tmp_path, served.uri)
-    theirs.artifacts = "file:///theirs"
-    mirror = theirs.start()
-    push(mirror, cut_short(a_life(1)))
-    until(lambda: served.runs != [])
-    served.run(a_life(2))
-    assert served.statuses == {"1": "RUNNING", "2": "FINISHED"}
-    mirror.close(60)
+def test_a_figure_that_no_longer_exists_is_not_shown(sweep: Sweep) -> None:
+    lives = three_seeds(0.7, 0.8)
+    sweep.run(*lives)
+    sweep.sync(lives[0])
+    (parent,) = sweep.kind("config")
+    assert (parent.data.metrics["alignment.n"], "alignment.std" in parent.data.metrics) == (1, False)
+    assert sweep.sync(*lives) == Mirrored(2, 0, "")
+    assert {run.data.tags["mlflow.parentRunId"] for run in sweep.runs} == {sweep.kind("config")[0].info.run_id}
 
 
-def test_a_server_killed_in_mid_sweep_and_restarted_gets_everything_once(served: Sweep, server: Server) -> None:
-    mirror = served.start()
-    push(mirror, a_life(1), cut_short(a_life(2)))
-    until(lambda: served.statuses == {"1": "FINISHED", "2": "RUNNING"})
-    assert server.stop() == -signal.SIGKILL
-    push(mirror, a_life(2), a_life(3))
-    late = served.start(a_life(1))  # another driver finds the server down at its start, and at its end
-    assert late.close(2) == Mirrored(0, 1, f"{server.address} does not answer: connection refused", 1)
-    server.start()
-    assert mirror.close(60) == Mirrored(3, 0, "")
-    assert served.statuses == dict.fromkeys("123", "FINISHED")
-    assert [len(served.curve(run, "loss")) for run in served.runs] == [3, 3, 3]
-    assert served.sync(*(a_life(seed) for seed in (1, 2, 3, 4))) == Mirrored(4, 0, "")
+def test_a_killed_driver_leaves_no_second_configuration_and_none_that_runs_for_ever(sweep: Sweep) -> None:
+    sweep.run(*three_seeds(0.7, 0.8))
+    (parent,) = sweep.kind("config")
+    sweep.client.update_run(parent.info.run_id, "RUNNING")  # as if killed before its end was written
+    assert sweep.sync(*three_seeds(0.7, 0.8)) == Mirrored(2, 0, "")
+    (after,) = sweep.kind("config")
+    assert (after.info.run_id, after.info.status) == (parent.info.run_id, "FINISHED")
+
+
+def test_the_summary_counts_names_the_best_and_carries_files(sweep: Sweep, tmp_path: Path) -> None:
+    (report := tmp_path / "report.html").write_text("<p>all is well</p>")
+    files = {"tables/trials.csv": "trial\n1\n", "report.html": report}
+    sweep.told = replace(sweep.told, command="sweeper run grid.yaml", goals={"alignment": True}, files=lambda: files)
+    sweep.run(*three_seeds(0.7, 0.8), a_life(0, State.FAILED, beta=2))
+    (summary,) = sweep.kind("summary")
+    counts = {name: summary.data.metrics[name] for name in ("trials", "configs", "completed", "failed")}
+    assert counts == {"trials": 3, "configs": 2, "completed": 2, "failed": 1}
+    assert summary.data.metrics["alignment.best"] == 0.75
+    assert "sweeper run grid.yaml" in summary.data.tags["mlflow.note.content"]
+    (kept,) = (tmp_path / "mlartifacts" / "grid").glob("*/artifacts")
+    assert (kept / "tables/trials.csv").read_text() == "trial\n1\n"
+    assert (kept / "report.html").read_text() == "<p>all is well</p>"
+
+
+def test_a_file_that_changed_is_carried_anew_by_the_same_run(sweep: Sweep) -> None:
+    sweep.told = replace(sweep.told, files=lambda: {"verdicts.md": "fail"})
+    sweep.run(a_life(1))
+    sweep.told = replace(sweep.told, files=lambda: {"verdicts.md": "pass"})
+    assert sweep.sync(a_life(1)) == Mirrored(1, 0, "")
+    assert len(sweep.kind("summary")) == 1
+    (kept,) = (sweep.folder / "mlartifacts" / "grid").glob("*/artifacts/verdicts.md")
+    assert kept.read_text() == "pass"
+
+
+def test_files_that_cannot_be_read_cost_the_summary_alone(sweep: Sweep) -> None:
+    def unreadable() -> dict[str, str]:
+        raise PermissionError("report.html: permission denied")
+
+    sweep.told = replace(sweep.told, files=unreadable)
+    mirrored = sweep.sync(*three_seeds(0.7, 0.8))
+    assert mirrored == Mirrored(2, 0, "report.html: permission denied", 1)
+    assert mirrored.lacking() == "1 overview"
+
+
+def test_a_run_shows_fewer_than_fifty_metrics_the_goals_among_them(sweep: Sweep) -> None:
+    life = a_life(1)
+    life.reports[-1].metrics.update({f"position/{t}": 0.1 for t in range(80)})  # type: ignore[attr-defined]
+    sweep.told = replace(sweep.told, goals={"alignment": True})
+    sweep.run(life)
+    (run,) = sweep.runs
+    assert len(run.data.metrics) == 49
+    assert run.data.metrics["alignment"] == 0.9
+
+
+def test_a_full_disk_costs_what_did_not_fit_and_sync_completes_it(template: Path, tmp_path: Path) -> None:
+    (small := tmp_path / "small").mkdir()
+    size_kb = template.stat().st_size // 1024 + 200
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size_kb}k", "tmpfs", small], capture_output=True)
+    if mounted.returncode != 0:
+        pytest.skip("mounting a small disk takes root")
+    try:
+        shutil.copy(template, small / "mlflow.db")
+        full = Sweep(small)
+        lives = [a_life(seed, reports=300) for seed in range(8)]
+        mirrored = full.run(*lives)
+        assert mirrored.behind
+        assert "disk" in mirrored.error
+        subprocess.run(["mount", "-o", "remount,size=32m", small], check=True)
+        assert full.sync(*lives) == Mirrored(8, 0, "")
+        assert full.statuses == dict.fromkeys("01234567", "FINISHED")
+    finally:
+        subprocess.run(["umount", "-l", small], check=True)
