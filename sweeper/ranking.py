@@ -67,22 +67,22 @@ def _by_goals(goals: Sequence[Goal], standings: Sequence[Standing]) -> list[Stan
     """Front by front; within a front by the first goal, then as given."""
     signs = [-1 if goal.maximize else 1 for goal in goals]
     costs = [tuple(s * v for s, v in zip(signs, one.values or (), strict=False)) for one in standings]
-    fronts = _fronts(costs)
-    order = sorted(range(len(standings)), key=lambda i: (fronts[i], costs[i][:1]))
-    return [replace(standings[i], front=fronts[i]) for i in order]
+    places = fronts(costs)
+    order = sorted(range(len(standings)), key=lambda i: (places[i], costs[i][:1]))
+    return [replace(standings[i], front=places[i]) for i in order]
 
 
-def _fronts(costs: Sequence[tuple[float, ...]]) -> list[int]:
+def fronts(costs: Sequence[tuple[float, ...]]) -> list[int]:
     """The number of the front of each: 0 where no other is at least as good in all and better in one.
 
     In ascending order only those before a point can surpass it, and it belongs behind the last front that does.
     """
     points = sorted(set(costs))
-    fronts = np.arange(len(points))
+    places = np.arange(len(points))
     if points and len(points[0]) > 1:
         table = np.array(points)
         for i, point in enumerate(table):
-            above = fronts[:i][(table[:i] <= point).all(axis=1)]
-            fronts[i] = above.max(initial=-1) + 1
-    number = dict(zip(points, fronts.tolist(), strict=True))
+            above = places[:i][(table[:i] <= point).all(axis=1)]
+            places[i] = above.max(initial=-1) + 1
+    number = dict(zip(points, places.tolist(), strict=True))
     return [number[cost] for cost in costs]

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from sweeper.coordinates import Coordinate, Scale, coordinate_of
 from sweeper.errors import Problem, SpecError, SweeperError
+from sweeper.samplers import REDRAWS, new_study, sampler, state_of, thinned
 from sweeper.scores import Scores, violations
 from sweeper.space import Point, Space, is_active
 from sweeper.sweep import ADAPTIVE, Sweep
@@ -25,11 +26,7 @@ from sweeper.trial import Ended, Params, State, Value, canonical, canonical_json
 if TYPE_CHECKING:
     from optuna import Study, Trial
     from optuna.distributions import BaseDistribution
-    from optuna.samplers import BaseSampler
     from optuna.trial import FrozenTrial
-
-# A proposal that may not be used stays in sight of the sampler until another one can: then this many more are drawn.
-_REDRAWS = {"tpe": 50, "gp": 5, "cmaes": 50, "nsga2": 50}  # one of gp costs up to a second
 
 
 class Search:
@@ -45,7 +42,7 @@ class Search:
         self._known: set[str] = set()
         self._running: dict[str, int] = {}  # a point in text -> the number of its trial
         self._spare: Iterator[Point] = self._space.random(sys.maxsize, sweep.sampler_seed)
-        self._study = _study(sweep)
+        self._study = new_study(sweep)
         self._started = self._exhausted = False
 
     def ask(self) -> dict[str, Value] | None:
@@ -53,12 +50,13 @@ class Search:
         if self._exhausted:
             return None
         if not self._started:
-            self._study.sampler = _sampler(self._sweep, self._study.get_trials(deepcopy=False))
+            self._study.sampler = sampler(self._sweep, self._study.get_trials(deepcopy=False))
             self._started = True
+        study = self._study if self._sweep.method != "gp" else thinned(self._study)
         drawn: list[Trial] = []
-        point, attributes = self._draw(drawn)
+        point, attributes = self._draw(study, drawn)
         for trial in drawn:
-            self._study.tell(trial, state=_state("FAIL"))
+            study.tell(trial, state=state_of("FAIL"))
         if point is None:
             point = next((point for point in self._spare if self._is_new(point)), None)
         self._exhausted = point is None
@@ -78,20 +76,20 @@ class Search:
         if number is None:
             return
         old = self._study.get_trials(deepcopy=False)[number]
-        self._study.tell(number, state=_state("FAIL"))
+        self._study.tell(number, state=state_of("FAIL"))
         if values is not None:
             broken = violations(self._sweep.constraints, ends)
             self._study.add_trial(_finished(old, values, broken, ends, self._sweep.method))
 
-    def _draw(self, drawn: list[Trial]) -> tuple[Point | None, dict[str, Any]]:
+    def _draw(self, study: Study, drawn: list[Trial]) -> tuple[Point | None, dict[str, Any]]:
         """A new point and what the sampler wrote down about it."""
-        for _ in range(1 + _REDRAWS[self._sweep.method]):
+        for _ in range(1 + REDRAWS[self._sweep.method]):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # advice to the programmer of a sampler
-                drawn.append(self._study.ask())
+                drawn.append(study.ask())
                 point = self._suggested(drawn[-1])
             if self._is_new(point):
-                return point, dict(self._study.get_trials(deepcopy=False)[drawn[-1].number].system_attrs)
+                return point, dict(study.get_trials(deepcopy=False)[drawn[-1].number].system_attrs)
         return None, {}
 
     def _suggested(self, trial: Trial) -> Point:
@@ -130,7 +128,7 @@ class Search:
         if numbers is None:
             return
         trial = create_trial(
-            state=_state("RUNNING"),
+            state=state_of("RUNNING"),
             params=numbers,
             distributions={c.name: _distribution(c) for c in self._coordinates if c.name in numbers},
             system_attrs=attributes,
@@ -215,42 +213,6 @@ def _objections_to_cmaes(sweep: Sweep, space: Space) -> Iterator[tuple[str, str,
         yield "method", "method: cmaes needs the package cmaes", "", "", f"pip install cmaes, or {others}"
 
 
-def _study(sweep: Sweep) -> Study:
-    import optuna
-
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    kinds = optuna.study.StudyDirection
-    directions = [kinds.MAXIMIZE if goal.maximize else kinds.MINIMIZE for goal in sweep.goals]
-    return optuna.create_study(directions=directions, sampler=_sampler(sweep, []))
-
-
-def _sampler(sweep: Sweep, told: Sequence[FrozenTrial]) -> BaseSampler:
-    """The method's sampler. One that continues draws other numbers than the one that began."""
-    from optuna import samplers
-    from optuna.exceptions import ExperimentalWarning
-
-    seed = (sweep.sampler_seed + len(told)) % 2**32
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExperimentalWarning)
-        if sweep.method == "tpe":
-            conditional = any(parameter.when for parameter in sweep.space.parameters)
-            return samplers.TPESampler(seed=seed, multivariate=True, group=conditional, constant_liar=True)
-        if sweep.method == "gp":
-            return samplers.GPSampler(seed=seed, warn_independent_sampling=False)
-        if sweep.method == "nsga2":
-            return samplers.NSGAIISampler(seed=seed)
-        complete = [trial for trial in told if trial.state == _state("COMPLETE")]
-        # CMA-ES keeps its state in the trials that it proposed: in a new study it starts from the best tenth of them.
-        known = complete if len(complete) >= 10 else None
-        return samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False, source_trials=known)
-
-
-def _state(name: str) -> Any:
-    from optuna.trial import TrialState
-
-    return TrialState[name]
-
-
 def _distribution(coordinate: Coordinate) -> BaseDistribution:
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
@@ -281,7 +243,7 @@ def _finished(
     pruned = method != "gp" and State.PRUNED in states and State.COMPLETED not in states
     short = pruned and len(values) == 1
     return create_trial(
-        state=_state("PRUNED" if pruned else "COMPLETE"),
+        state=state_of("PRUNED" if pruned else "COMPLETE"),
         values=None if pruned else values,
         intermediate_values={max(end.steps for end in ends): values[0]} if short else {},
         params=running.params,
