@@ -27,7 +27,7 @@ OWNERS = {
     },
     "ray": {"schedule_ray"},
     "mlflow": {"mlflow_store", "ui"},
-    "optuna": {"search", "peers", "study"},
+    "optuna": {"samplers", "search", "peers", "study"},
     "torch": set(),
 }
 # Later stages may import earlier ones, never the other way round.
@@ -39,10 +39,11 @@ FLOW = [
     "trainer",
     "spec",
     "family",
+    "ranking",
+    "samplers",
     "search",
     "peers",
     "pruning",
-    "ranking",
     "attempt",
     "pack",
     "schedule",
