@@ -6,6 +6,7 @@ A pack of one is the same code. Who shares a pack with whom changes no member's 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import torch
@@ -19,37 +20,46 @@ from sweeper.cvae.evaluate import Evaluation, evaluate
 from sweeper.cvae.model import with_parameters
 from sweeper.cvae.objective import LossWeights
 from sweeper.cvae.program import Program
+from sweeper.cvae.size import size_that_pays
 from sweeper.cvae.slots import Member, Slots
 from sweeper.cvae.stack import Stack
-from sweeper.cvae.step import WATCHED, advance
+from sweeper.cvae.step import WATCHED, Stepper
 from sweeper.cvae.stopping import is_reached
 
 LOOK_EVERY = {"cpu": 1, "cuda": 16}  # steps between looks at the device: on a GPU each look makes it wait
+EVALUATED = {"cpu": 1, "cuda": 64}  # members evaluated at once: on a CPU one fills the cache
 
 
 def train_pack(slots: Slots) -> None:
     """Trains members as one program until none is left and none joins.
 
-    Members need not begin together. One whose settings are bad or whose loss is not finite fails alone.
+    Members need not begin together. One whose settings are bad or whose loss is not finite fails alone. Where a GPU's
+    memory does not suffice, half of them are given back.
     """
-    size = slots.size or 1
-    pack, joining = Pack(), list(slots.join(size))
-    while joining or pack.running:
-        for member in joining:
-            pack.admit(member)
-        if pack.running:
+    joining = list(slots.join(slots.size or 1))
+    pack = Pack(slots.size)
+    while joining or pack.members:
+        pack.admit(joining)
+        if slots.size is None:
+            pack.admit(slots.join(pack.room))
+        try:
             pack.train()
-        joining = list(slots.join(size - len(pack.running))) if len(pack.running) < size else []
+        except torch.cuda.OutOfMemoryError:
+            if len(pack.members) < 2:
+                raise
+            slots.give_back(pack.halve())
+        joining = list(slots.join(pack.room)) if pack.room else []
 
 
 @dataclass(slots=True)
 class Running:
-    """A member in training: its settings, the steps done, and what it reported last."""
+    """A member in training: its settings, the steps done, and when and what it reported last."""
 
     member: Member
     config: CVAEConfig
     seed: int
     step: int = 0
+    reported: int = 0
     metrics: dict[str, float] = field(default_factory=dict)
 
     @classmethod
@@ -67,134 +77,211 @@ class Running:
         return self.step >= self.config.train.steps
 
     @property
-    def reports_now(self) -> bool:
-        """Whether a report belongs to the step just done."""
-        return self.is_last_step or self.step % self.config.train.report_every == 0
+    def owes_a_report(self) -> bool:
+        """Whether a report belongs to the step just done, and was not made."""
+        due = self.is_last_step or self.step % self.config.train.report_every == 0
+        return due and self.reported < self.step
 
     def steps_to_report(self) -> int:
         """How many steps until the next report."""
         train = self.config.train
-        return min(train.steps - self.step, train.report_every - self.step % train.report_every)
+        return (
+            0
+            if self.owes_a_report
+            else min(train.steps - self.step, train.report_every - self.step % train.report_every)
+        )
 
 
 class Pack:
-    """Members in training: ``running[i]`` is row i of ``stack``. The first one makes the program."""
+    """Members in training: ``running[i]`` is row i of ``stack``, None where the row is free.
 
-    def __init__(self) -> None:
+    The first member makes the program. ``size`` None: as many as pay, by measurement.
+    """
+
+    def __init__(self, size: int | None = None) -> None:
+        self.size, self.shape = size, ""
         self.program: Program | None = None
-        self.shape = ""
-        self.running: list[Running] = []
-        self.stack: Stack | None = None
+        self.running: list[Running | None] = []
+        self.stepper: Stepper | None = None
 
-    def admit(self, member: Member) -> None:
-        """Takes a member in at its first step, or where its checkpoint left it; one with bad settings fails."""
-        try:
-            running = Running.of(member)
-            if self.program is None:
-                self.program, self.shape = Program.of(running.config), shape(member.params)
-            elif shape(member.params) != self.shape:
-                raise ValueError(f"a pack of {self.shape or 'the defaults'} cannot take {shape(member.params)}")
-        except ValueError as error:
-            member.fail(error)
-            return
-        found = member.checkpoint.load() if member.checkpoint is not None else None
+    @property
+    def members(self) -> dict[int, Running]:
+        """Who is in training, by row."""
+        return {row: one for row, one in enumerate(self.running) if one is not None}
+
+    @property
+    def room(self) -> int:
+        """How many more members may join."""
+        return max(0, (self.size or 1) - len(self.members))
+
+    def admit(self, members: Iterable[Member]) -> None:
+        """Takes members in at their first steps, or where their checkpoints left them; bad settings fail alone."""
+        started = []
+        for member in members:
+            try:
+                running = Running.of(member)
+                self._fit(running)
+            except ValueError as error:
+                member.fail(error)
+            else:
+                started.append((running, self._begin(running)))
+        free = [row for row, one in enumerate(self.running) if one is None]
+        for row, (running, one) in zip(free, started, strict=False):
+            self.running[row] = running
+            self.stack.put(row, one)
+        added = started[len(free) :]
+        if added:
+            stacks = [self.stack] if self.stepper is not None else []
+            self._restack(stack.joined([*stacks, *(one for _, one in added)]))
+            self.running += [running for running, _ in added]
+
+    def _fit(self, running: Running) -> None:
+        """Raises ValueError unless the member can be part of this program; the first one makes it."""
+        its = shape(running.member.params)
+        if self.program is None:
+            self.program, self.shape = Program.of(running.config), its
+            self.size = self.size or size_that_pays(self.program, running.config, its)
+        elif its != self.shape:
+            raise ValueError(f"a pack of {self.shape or 'the defaults'} cannot take {its or 'the defaults'}")
+
+    def _begin(self, running: Running) -> Stack:
+        assert self.program is not None
+        kept = running.member.checkpoint
+        found = kept.load() if kept is not None else None
         if found is not None:
-            running.step, running.metrics = found[1]["step"], dict(found[1]["metrics"])
+            running.step = running.reported = found[1]["step"]
+            running.metrics = dict(found[1]["metrics"])
         one = stack.member(self.program, running.config, running.seed, found and found[0])
         stack.load_stretch(self.program, one, 0, running.config, running.seed, running.step)
-        self.stack = one if self.stack is None else stack.joined([self.stack, one])
-        self.running.append(running)
+        return one
+
+    @property
+    def stack(self) -> Stack:
+        """The rows of all members."""
+        assert self.stepper is not None
+        return self.stepper.stack
+
+    def _restack(self, members: Stack) -> None:
+        assert self.program is not None
+        self.stepper = Stepper(self.program, members)
 
     def train(self) -> None:
         """As many steps as nothing needs to be done about any member, then what needs to be done."""
-        assert self.program is not None
-        assert self.stack is not None
-        stretch = course.length(self.program)
-        steps = min(min(one.steps_to_report(), stretch - one.step % stretch) for one in self.running)
-        steps = min(steps, LOOK_EVERY[self.program.device.type])
-        for _ in range(steps):
-            advance(self.program, self.stack)
-        for one in self.running:
-            one.step += steps
-        ended = self._fail_diverged(self.stack)
-        ended |= self._report(
-            self.program, self.stack, [row for row in self._rows(ended) if self.running[row].reports_now]
-        )
-        ended |= {row for row in self._rows(ended) if not self._saved(self.stack, row)}
-        self._drop(ended)
-        for row, one in enumerate(self.running):
-            if one.step % stretch == 0:
-                stack.load_stretch(self.program, self.stack, row, one.config, one.seed, one.step)
-
-    def _rows(self, without: set[int]) -> list[int]:
-        return [row for row in range(len(self.running)) if row not in without]
-
-    def _drop(self, ended: set[int]) -> None:
-        if not ended or self.stack is None:
+        if self.program is None or self.stepper is None:
             return
-        rows = self._rows(ended)
-        self.stack = self.stack.select(rows) if rows else None
-        self.running = [self.running[row] for row in rows]
+        stretch = course.length(self.program)
+        steps = min(min(one.steps_to_report(), stretch - one.step % stretch) for one in self.members.values())
+        steps = min(steps, LOOK_EVERY[self.program.device.type])
+        self.stepper.run(steps)
+        for row, one in self.members.items():
+            one.step += steps
+            if steps and one.step % stretch == 0:
+                self._load_stretch(row, one)
+        self._drop(self._diverged())
+        due = [row for row, one in self.members.items() if one.owes_a_report]
+        for start in range(0, len(due), EVALUATED[self.program.device.type]):
+            self._drop(self._reported(due[start : start + EVALUATED[self.program.device.type]]))
+        self._drop(row for row in self.members if not self._saved(row))
+        self._close_ranks()
 
-    def _fail_diverged(self, members: Stack) -> set[int]:
+    def _load_stretch(self, row: int, one: Running) -> None:
+        assert self.program is not None
+        stack.load_stretch(self.program, self.stack, row, one.config, one.seed, one.step)
+
+    def halve(self) -> list[Member]:
+        """Lets the later half go, saving what they have; for when memory does not suffice."""
+        steps = self.stack.step_M.tolist()
+        for row, one in self.members.items():
+            one.step = steps[row]
+        rows = list(self.members)
+        self.size = len(rows) // 2
+        leaving = {row: self.members[row].member for row in rows[self.size :]}
+        for row in leaving:
+            self._save(row)
+        self._drop(leaving)
+        self._restack(self.stack.select(rows[: self.size]))
+        self.running = [self.running[row] for row in rows[: self.size]]
+        for row, one in self.members.items():
+            self._load_stretch(row, one)
+        torch.cuda.empty_cache()
+        return list(leaving.values())
+
+    def _drop(self, rows: Iterable[int]) -> None:
+        for row in list(rows):
+            self.running[row] = None
+
+    def _close_ranks(self) -> None:
+        """Gives back the rows of those who left: at once on a CPU, by halves on a GPU, where it takes a new graph."""
+        rows = list(self.members)
+        if not rows or self.stepper is None:
+            self.running, self.stepper = [], None
+        elif len(rows) < len(self.running) and (not self.stepper.records or 2 * len(rows) <= len(self.running)):
+            self._restack(self.stack.select(rows))
+            self.running = [self.running[row] for row in rows]
+
+    def _diverged(self) -> list[int]:
         """Who has left the finite numbers since the last look; the others do not notice."""
-        steps, terms = torch.stack([members.bad_M, members.term_M]).tolist()
-        rows = {row for row, step in enumerate(steps) if step >= 0}
+        steps, terms = torch.stack([self.stack.bad_M, self.stack.term_M]).tolist()
+        rows = [row for row in self.members if steps[row] >= 0]
         for row in rows:
-            one = self.running[row]
+            one = self.members[row]
             one.member.fail(Diverged(steps[row], WATCHED[terms[row]], one.metrics))
         return rows
 
-    def _report(self, program: Program, members: Stack, rows: list[int]) -> set[int]:
+    def _reported(self, rows: list[int]) -> list[int]:
         """Evaluates the members of ``rows`` together and reports for each; returns those that ended by it."""
-        if not rows:
-            return set()
-        evaluations = evaluate_rows(program, members, rows, [self.running[row] for row in rows])
-        ended = set()
-        for row, evaluation in zip(rows, evaluations, strict=True):
-            one = self.running[row]
+        assert self.program is not None
+        members = [self.members[row] for row in rows]
+        ended = []
+        for row, one, evaluation in zip(
+            rows, members, evaluate_rows(self.program, self.stack, rows, members), strict=True
+        ):
             wrong = next((name for name, value in evaluation.metrics.items() if not math.isfinite(value)), None)
             if wrong is not None:
                 one.member.fail(Diverged(one.step, wrong, one.metrics))
-                ended.add(row)
+                ended.append(row)
                 continue
-            one.metrics = evaluation.metrics
+            one.metrics, one.reported = evaluation.metrics, one.step
             if not one.member.report(one.step, dict(one.metrics)):
-                ended.add(row)
+                ended.append(row)
             elif one.is_last_step or is_reached(one.config.train.stop_when, one.metrics):
-                conclude(program, members, row, one, evaluation)
-                ended.add(row)
+                self._conclude(row, one, evaluation)
+                ended.append(row)
         return ended
 
-    def _saved(self, members: Stack, row: int) -> bool:
+    def _conclude(self, row: int, one: Running, evaluation: Evaluation) -> None:
+        """Leaves the tables and the model in the member's folder, then declares it done."""
+        assert self.program is not None
+        if one.member.directory is not None:
+            write_tables(one.member.directory, self.program.task.strategies, evaluation)
+            save_model(one.member.directory, self.program.layout.unflatten(self.stack.flat_MW[row]))
+        one.member.finish(dict(one.metrics))
+
+    def _saved(self, row: int) -> bool:
         """False if the member is to stop here: its checkpoint, if one is due, says so."""
-        one = self.running[row]
-        if one.member.checkpoint is None or not one.member.checkpoint.is_due():
-            return True
-        return one.member.checkpoint.save(one.step, members.saved(row), {"step": one.step, "metrics": one.metrics})
+        kept = self.members[row].member.checkpoint
+        return kept is None or not kept.is_due() or self._save(row)
+
+    def _save(self, row: int) -> bool:
+        one = self.members[row]
+        kept = one.member.checkpoint
+        return kept is not None and kept.save(
+            one.step, self.stack.saved(row), {"step": one.step, "metrics": one.metrics}
+        )
 
 
 def evaluate_rows(program: Program, members: Stack, rows: list[int], running: list[Running]) -> list[Evaluation]:
     """The metrics of some members at their present step, those of the optimiser included."""
-    chosen = members if len(rows) == len(members) else members.select(rows)
     steering = [dict(zip(course.CONTROLS, course.controls_at(one.config, one.step), strict=True)) for one in running]
     weights = LossWeights(
         *(torch.tensor([at[name] for at in steering], device=program.device) for name in LossWeights._fields)
     )
     weights = weights._replace(token_warmth=torch.ones_like(weights.token_warmth))
-    model = with_parameters(program.model, program.layout.unflatten(chosen.flat_MW))
+    model = with_parameters(program.model, program.layout.unflatten(members.flat_MW[rows]))
     evaluations = evaluate(model, program.split, weights, program.per_token)
-    norms, commits = torch.stack([chosen.norm_M.double(), chosen.commit_M.double()]).tolist()
+    norms, commits = torch.stack([members.norm_M[rows].double(), members.commit_M[rows].double()]).tolist()
     for evaluation, one, norm, commit in zip(evaluations, running, norms, commits, strict=True):
         evaluation.metrics["diagnostics/commit_step"] = commit
         evaluation.metrics["diagnostics/learning_rate"] = course.rate_of(one.config, one.step)
         evaluation.metrics["diagnostics/gradient_norm"] = norm
     return evaluations
-
-
-def conclude(program: Program, members: Stack, row: int, one: Running, evaluation: Evaluation) -> None:
-    """Leaves the tables and the model in the member's folder, then declares it done."""
-    if one.member.directory is not None:
-        write_tables(one.member.directory, program.task.strategies, evaluation)
-        save_model(one.member.directory, program.layout.unflatten(members.flat_MW[row]))
-    one.member.finish(dict(one.metrics))

@@ -83,9 +83,8 @@ def test_a_diverging_member_ends_alone_and_poisons_nobody():
 def test_a_member_full_of_nan_is_named_and_leaves_the_others_their_bits(where):
     def finals(broken):
         trials = [Trial(train__report_every=1), Trial(seed=1)]
-        pack = Pack()
-        for trial in trials:
-            pack.admit(trial)
+        pack = Pack(2)
+        pack.admit(trials)
         if broken:
             for name, weight in pack.program.layout.unflatten(pack.stack.flat_MW).items():
                 weight[0] = math.nan if name.startswith(where) else weight[0]
@@ -187,8 +186,8 @@ def test_each_member_leaves_its_tables_and_model_in_its_own_folder(tmp_path):
 
 
 def test_a_router_without_a_learning_rate_stays_where_it_is():
-    pack = Pack()
-    pack.admit(Trial(train__router_lr_scale=0))
+    pack = Pack(2)
+    pack.admit([Trial(train__router_lr_scale=0)])
     start_W = pack.stack.flat_MW[0].clone()
     pack.train()
     moved_W = pack.stack.flat_MW[0] != start_W
@@ -197,8 +196,8 @@ def test_a_router_without_a_learning_rate_stays_where_it_is():
 
 
 def test_trials_of_one_task_and_shape_share_one_program():
-    packs = [Pack(), Pack()]
+    packs = [Pack(1), Pack(1)]
     for pack, beta in zip(packs, (0.1, 0.2), strict=True):
-        pack.admit(Trial(loss__beta=beta))
+        pack.admit([Trial(loss__beta=beta)])
     assert packs[0].program is packs[1].program
     assert build({}).task == build({"loss.beta": 0.5}).task
