@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sweeper.cli_options import DEFAULT_RESULTS, Debug, FormatChoice, LevelChoice, Results, SweepName
-from sweeper.cli_output import named_sweep
+from sweeper.cli_options import (
+    DEFAULT_RESULTS,
+    Debug,
+    FormatChoice,
+    IntervalChoice,
+    LevelChoice,
+    Results,
+    SpreadChoice,
+    SweepName,
+)
+from sweeper.cli_output import named_sweep, news_console
 from sweeper.errors import Problem, UsageError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from sweeper.ledger import History, SweepDir
 
 
 def export(
@@ -20,24 +34,100 @@ def export(
     level: Annotated[LevelChoice, typer.Option(help="What a row is.")] = LevelChoice.trial,
     columns: Annotated[str, typer.Option(help="Only these, comma-separated.", show_default=False)] = "",
     sort: Annotated[str, typer.Option(help="By these columns; -NAME descending.", show_default=False)] = "",
+    where: Annotated[str, typer.Option(help="Only rows where this holds, as in a file.", show_default=False)] = "",
+    pivot: Annotated[
+        str, typer.Option(metavar="ROW,COL,METRIC", help="The metric over two parameters.", show_default=False)
+    ] = "",
+    spread: Annotated[SpreadChoice, typer.Option(help="Beside the means of a pivot: std, or ci.")] = SpreadChoice.std,
+    better: Annotated[
+        bool | None,
+        typer.Option("--maximize/--minimize", help="Which way the metric of a pivot is better.", show_default=False),
+    ] = None,
+    interval: Annotated[IntervalChoice, typer.Option(help="Of configurations: t, or bootstrap.")] = IntervalChoice.t,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="A file; else standard output.")] = None,
     debug: Debug = False,
 ) -> None:
-    """Result tables: one row a trial, a configuration, or a point of a curve."""
+    """Result tables: one row a trial, a configuration, or a point of a curve; or a pivot of two parameters."""
     from sweeper import results as frames
     from sweeper import tables
 
-    chosen = tables.Format(form)
-    if chosen is tables.Format.PARQUET and output is None:
-        raise UsageError(Problem("parquet is not text", key="--output", hint="add --output FILE"))
+    if form in (FormatChoice.parquet, FormatChoice.optuna) and output is None:
+        raise UsageError(Problem(f"{form} is not text", key="--output", hint="add --output FILE"))
     sweep_dir = named_sweep(results, sweep)
+    if form is FormatChoice.optuna and output is not None:
+        _study(sweep_dir, output)
+        return
     known = frames.history(sweep_dir, curves=level is LevelChoice.curve)
-    build = {"trial": frames.trials, "config": frames.configs, "curve": frames.curves}[level]
-    frame = tables.select(build(sweep_dir, known), _names(columns), _names(sort))
-    if output is None:
-        sys.stdout.write(tables.text(frame, chosen))
+    note = f"sweeper export of {sweep_dir.name}, hash {frames.digest(sweep_dir, known)}"
+    if pivot:
+        _pivot(sweep_dir, known, tables.Format(form), _names(pivot), spread, where, better, note, output)
+        return
+    frame = _frame(sweep_dir, known, level, interval, _names(columns))
+    frame = tables.filtered(frame, where) if where else frame
+    _out(tables.select(frame, _names(columns), _names(sort)), tables.Format(form), note, output)
+
+
+def _frame(
+    sweep_dir: SweepDir, known: History, level: LevelChoice, interval: IntervalChoice, columns: list[str]
+) -> pd.DataFrame:
+    from sweeper import results as frames
+
+    if level is LevelChoice.config:
+        return frames.configs(sweep_dir, known, interval=interval, only={name.rpartition(".")[0] for name in columns})
+    return frames.trials(sweep_dir, known) if level is LevelChoice.trial else frames.curves(sweep_dir, known)
+
+
+def _pivot(
+    sweep_dir: SweepDir,
+    known: History,
+    form: str,
+    axes: list[str],
+    spread: SpreadChoice,
+    where: str,
+    better: bool | None,
+    note: str,
+    output: Path | None,
+) -> None:
+    from sweeper import pivot, tables
+    from sweeper.loaded import SweepResults
+    from sweeper.units import unit_of
+
+    loaded = SweepResults(sweep_dir)
+    trials = tables.filtered(loaded.trials, where) if where else loaded.trials
+    metric = axes[-1] if axes else ""
+    maximize = loaded.maximize(metric) if better is None else better
+    made = pivot.pivot(trials, loaded.varied, axes, maximize, unit_of(loaded.descriptions.get(metric, "")))
+    chosen = tables.Format(form)
+    if chosen in tables.MARKUP:
+        _told(tables.MARKUP[chosen](pivot.as_sheet(made, pivot.Spread(spread), note)), output)
     else:
-        tables.write(frame, chosen, output)
+        _out(pivot.as_frame(made), chosen, note, output)
+
+
+def _out(frame: pd.DataFrame, form: str, note: str, output: Path | None) -> None:
+    from sweeper import tables
+
+    chosen = tables.Format(form)
+    if output is None:
+        _told(tables.text(frame, chosen, note), None)
+    else:
+        tables.write(frame, chosen, output, note)
+
+
+def _told(text: str, output: Path | None) -> None:
+    from sweeper import tables
+
+    if output is None:
+        sys.stdout.write(text)
+    else:
+        tables.write_text(text, output)
+
+
+def _study(sweep_dir: SweepDir, output: Path) -> None:
+    from sweeper import study
+
+    count = study.write(sweep_dir.results, sweep_dir.name, output)
+    news_console(no_color=False).print(f"{output}: an Optuna study of {count} trials")
 
 
 def _names(text: str) -> list[str]:

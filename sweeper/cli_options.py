@@ -25,12 +25,25 @@ class FormatChoice(StrEnum):
     json = "json"
     markdown = "markdown"
     parquet = "parquet"
+    latex = "latex"
+    html = "html"
+    optuna = "optuna"
 
 
 class LevelChoice(StrEnum):
     trial = "trial"
     config = "config"
     curve = "curve"
+
+
+class SpreadChoice(StrEnum):
+    std = "std"
+    ci = "ci"
+
+
+class IntervalChoice(StrEnum):
+    t = "t"
+    bootstrap = "bootstrap"
 
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="The sweep file (YAML).", show_default=False)]

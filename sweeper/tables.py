@@ -1,25 +1,36 @@
-"""Data frames as files and text: CSV, JSON, Markdown, Parquet. The same frame gives the same bytes."""
+"""Data frames as files and text: CSV, JSON, Markdown, Parquet, LaTeX, HTML. The same frame gives the same bytes."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
 
 import pandas as pd
 
+from sweeper import sheet as markup
 from sweeper.errors import LedgerError, Problem, UsageError
+from sweeper.expressions import UnknownName, condition
+from sweeper.sheet import Cell, Sheet
+from sweeper.tokens import ExpressionError
+from sweeper.trial import Value, show
+from sweeper.wording import did_you_mean
 
 
 class Format(StrEnum):
-    """What `sweeper export` can write."""
+    """What `sweeper export` can write as a table."""
 
     CSV = "csv"
     JSON = "json"
     MARKDOWN = "markdown"
     PARQUET = "parquet"
+    LATEX = "latex"
+    HTML = "html"
+
+
+MARKUP = {Format.MARKDOWN: markup.markdown, Format.LATEX: markup.latex, Format.HTML: markup.page}
 
 
 def select(frame: pd.DataFrame, columns: Sequence[str], sort: Sequence[str]) -> pd.DataFrame:
@@ -34,27 +45,66 @@ def select(frame: pd.DataFrame, columns: Sequence[str], sort: Sequence[str]) -> 
     return frame[list(columns)] if columns else frame
 
 
-def text(frame: pd.DataFrame, form: Format) -> str:
-    """The frame as text. Numbers are written so that reading them back gives the same number; nothing is rounded."""
+def filtered(frame: pd.DataFrame, where: str) -> pd.DataFrame:
+    """The rows where a condition on columns holds; a row without a value that it reads is left out.
+
+    Raises UsageError for what is no condition, or reads no column.
+    """
+    try:
+        expression = condition(where)
+    except ExpressionError as error:
+        raise UsageError(Problem(str(error), "", "--where", where)) from None
+    for name in expression.names:
+        if name not in frame.columns:
+            hint = did_you_mean(name, list(frame.columns))
+            raise UsageError(Problem("no such column", "", "--where", name, hint=hint))
+    names = list(expression.names)
+    rows = [{str(n): _plain(v) for n, v in row.items()} for row in frame[names].to_dict("records")]
+    try:
+        kept = [None not in row.values() and expression.holds(row) for row in rows]
+    except (ExpressionError, UnknownName) as error:
+        raise UsageError(Problem(str(error), "", "--where", where)) from None
+    return frame[kept] if names else frame if expression.holds({}) else frame[:0]
+
+
+def text(frame: pd.DataFrame, form: Format, note: str = "") -> str:
+    """The frame as text. Numbers are written so that reading them back gives the same number; nothing is rounded.
+
+    `note` says where it comes from: a comment, a field of the JSON; a CSV has no place for it that readers skip.
+    """
     if form is Format.CSV:
         return frame.to_csv(index=False, lineterminator="\n")
     rows = [[_plain(value) for value in row] for row in frame.itertuples(index=False, name=None)]
     if form is Format.JSON:
         records = [dict(zip(frame.columns, row, strict=True)) for row in rows]
-        return json.dumps({"schema_version": 1, "rows": records}, indent=1, allow_nan=False) + "\n"
-    head = [list(frame.columns), ["---"] * len(frame.columns)]
-    body = [["" if value is None else str(value).replace("|", "\\|") for value in row] for row in rows]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in (*head, *body))
+        document = {"schema_version": 1, **({"source": note} if note else {}), "rows": records}
+        return json.dumps(document, indent=1, allow_nan=False) + "\n"
+    cells = [[_cell(value) for value in row] for row in rows]
+    return MARKUP[form](Sheet([*frame.columns], cells, note=note))
 
 
-def write(frame: pd.DataFrame, form: Format, path: Path) -> None:
+def write(frame: pd.DataFrame, form: Format, path: Path, note: str = "") -> None:
     """Write the frame to a file, as a whole or not at all."""
+    if form is not Format.PARQUET:
+        write_text(text(frame, form, note), path)
+        return
+    import pyarrow as pa  # type: ignore[import-untyped, unused-ignore]
+    from pyarrow import parquet  # type: ignore[import-untyped, unused-ignore]
+
+    table = pa.Table.from_pandas(_typed(frame), preserve_index=False)
+    table = table.replace_schema_metadata({**(table.schema.metadata or {}), b"sweeper": note.encode()})
+    _beside(path, lambda beside: parquet.write_table(table, beside))
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write a text to a file, as a whole or not at all."""
+    _beside(path, lambda beside: beside.write_text(text, encoding="utf-8", newline=""))
+
+
+def _beside(path: Path, put: Callable[[Path], object]) -> None:
     beside = path.with_name(f".{path.name}.part")
     try:
-        if form is Format.PARQUET:
-            frame.to_parquet(beside, index=False)
-        else:
-            beside.write_text(text(frame, form), encoding="utf-8", newline="")
+        put(beside)
         beside.replace(path)
     except OSError as error:
         raise LedgerError(Problem(f"cannot be written: {error.strerror}", str(path))) from error
@@ -62,9 +112,27 @@ def write(frame: pd.DataFrame, form: Format, path: Path) -> None:
         beside.unlink(missing_ok=True)
 
 
-def _plain(value: object) -> object:
+def _typed(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with columns of one type each: where numbers, texts, lists or truth values mix, as texts."""
+    mixed = {}
+    for name in frame.columns[[dtype.kind == "O" for dtype in frame.dtypes]]:
+        kinds = {type(value) for value in frame[name] if _plain(value) is not None}
+        if len(kinds) > 1 and not kinds <= {int, float}:
+            mixed[name] = frame[name].map(lambda value: None if _plain(value) is None else show(value))
+    return frame.assign(**mixed)
+
+
+def _cell(value: object) -> Cell:
+    if value is None:
+        return Cell("")
+    if isinstance(value, bool | list):
+        return Cell(json.dumps(value))
+    return Cell(str(value), number=isinstance(value, int | float))
+
+
+def _plain(value: object) -> Value:
     """A cell as JSON takes it: no NaN, no numpy types."""
     value = value.item() if hasattr(value, "item") else value
-    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+    if value is None or value is pd.NA or (isinstance(value, float) and not math.isfinite(value)):
         return None
-    return value
+    return value  # type: ignore[return-value]

@@ -4,8 +4,10 @@ import io
 import json
 from pathlib import Path
 
+import duckdb
 import pandas as pd
 import pytest
+from pyarrow import parquet
 
 from sweeper import tables
 from sweeper.errors import UsageError
@@ -44,3 +46,52 @@ def test_columns_and_order_are_chosen_by_name() -> None:
 def test_an_unknown_column_is_refused_with_those_there_are() -> None:
     with pytest.raises(UsageError, match=r"skore(.|\n)*name, score, n"):
         tables.select(FRAME, ["skore"], [])
+
+
+def test_parquet_is_the_same_to_pandas_and_duckdb(tmp_path: Path) -> None:
+    mixed = pd.DataFrame(
+        {"n": [1, 2], "x": [0.1, float("nan")], "t": ["a", None], "steps": pd.array([5, None], dtype="Int64")}
+    )
+    mixed["either"] = pd.Series([1, "auto"], dtype=object)
+    mixed["several"] = pd.Series([[1, 2], [3]], dtype=object)
+    path = tmp_path / "t.parquet"
+    tables.write(mixed, Format.PARQUET, path, "hash 0123")
+    again = pd.read_parquet(path)
+    assert [str(again[name].dtype) for name in ("n", "x", "steps")] == ["int64", "float64", "Int64"]
+    rows = duckdb.sql(f"select n, x, t, steps, either, several from '{path}'").fetchall()
+    assert rows[0] == (1, 0.1, "a", 5, "1", [1, 2])
+    assert rows[1][2:] == (None, None, "auto", [3])
+    assert parquet.read_schema(path).metadata[b"sweeper"] == b"hash 0123"
+
+
+def test_json_takes_missing_whole_numbers() -> None:
+    frame = pd.DataFrame({"steps": pd.array([5, None], dtype="Int64")})
+    assert [row["steps"] for row in json.loads(tables.text(frame, Format.JSON))["rows"]] == [5, None]
+
+
+@pytest.mark.parametrize(
+    ("where", "names"),
+    [("score > 0.2", ["b|c"]), ("n == 2 and name == 'a'", ["a"]), ("score > 5", []), ("1 < 2", ["b|c", "a"])],
+)
+def test_rows_are_chosen_by_a_condition_and_those_without_the_value_are_not(where: str, names: list[str]) -> None:
+    assert list(tables.filtered(FRAME, where).name) == names
+
+
+@pytest.mark.parametrize(
+    ("where", "words"),
+    [
+        ("skore > 1", "did you mean score"),
+        ("n >", "expression ends"),
+        ("name > 1", "two numbers"),
+        ("n", "true or false"),
+    ],
+)
+def test_what_is_no_condition_on_columns_is_refused(where: str, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        tables.filtered(FRAME, where)
+
+
+def test_every_form_but_csv_says_where_it_comes_from() -> None:
+    for form in (Format.JSON, Format.MARKDOWN, Format.LATEX, Format.HTML):
+        assert "hash 0123" in tables.text(FRAME, form, "hash 0123")
+    assert tables.text(FRAME, Format.CSV, "hash 0123").startswith("name,score,n\n")

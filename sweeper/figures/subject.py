@@ -18,11 +18,10 @@ from sweeper.loaded import SweepResults
 from sweeper.results import parameter_column, parameter_names
 from sweeper.tokens import ExpressionError
 from sweeper.trial import State, Value, show
+from sweeper.units import unit_of
 from sweeper.wording import did_you_mean
 
 MANY = 12  # distinct values; up to here they are levels side by side, above they are numbers on a scale
-_INTERVAL = re.compile(r"\[[^\]]*\]")
-_UNIT = re.compile(r"(?:nats|bits|ms|s|%|steps|tokens|bytes|MB|GB)(?: an? \w+)?")
 
 
 class Unfit(Exception):
@@ -178,12 +177,6 @@ def short(name: str, names: Sequence[str]) -> str:
     """The last word of a dotted name, unless another ends in it too."""
     last = re.split(r"[./]", name)[-1]
     return last if sum(re.split(r"[./]", other)[-1] == last for other in names) <= 1 else name
-
-
-def unit_of(description: str) -> str:
-    """The unit that ends a metric's description: `mean entropy, [0, ln K] nats` is in nats; "" where there is none."""
-    words = _INTERVAL.sub("", description).rpartition(",")[2].strip()
-    return words if _UNIT.fullmatch(words) else ""
 
 
 def plain(value: object) -> Value:

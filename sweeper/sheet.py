@@ -1,0 +1,137 @@
+"""A table for people, and its three markups: Markdown as GitHub renders it, LaTeX with booktabs, HTML.
+
+Cells are plain text with the signs ± ↑ ↓; each markup escapes its own marks. The same sheet gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_TEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+_TEX |= {mark: f"\\{mark}" for mark in "&%$#_{}"}
+_TEX |= {"±": r"$\pm$", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "–": "--", "<": "$<$", ">": "$>$", "|": "$|$"}
+_TEX |= {'"': "''", "\n": " "}
+_MINUS = re.compile(r"(?<![\w}])-(?=[\d.])")
+_MARKDOWN = re.compile(r"([\\`*_\[\]<>&|~])")
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A text; `bold` marks the best of a row, `number` stands to the right."""
+
+    text: str
+    bold: bool = False
+    number: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """Headings and rows of as many cells each; `caption` says what is shown, `note` where it comes from.
+
+    The first `stub` columns name the row; `over` stands above the others, where the markup has a place for it.
+    """
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    caption: str = ""
+    note: str = ""
+    stub: int = 0
+    over: str = ""
+
+    @property
+    def numeric(self) -> list[bool]:
+        """Which columns hold numbers (or nothing) only."""
+        return [all(row[i].number or not row[i].text for row in self.rows) for i in range(len(self.head))]
+
+
+def markdown(sheet: Sheet) -> str:
+    """The sheet as a Markdown table, its caption above, its note in a comment below."""
+    lines = [f"{_markdown(sheet.caption)}\n"] if sheet.caption else []
+    lines.append(_line([_markdown(text) for text in sheet.head]))
+    lines.append(_line(["---:" if right else "---" for right in sheet.numeric]))
+    for row in sheet.rows:
+        texts = ((_markdown(cell.text), cell.bold) for cell in row)
+        lines.append(_line([f"**{text}**" if bold and text else text for text, bold in texts]))
+    if sheet.note:
+        lines.append(f"\n<!-- {_comment(sheet.note)} -->")
+    return "\n".join(lines) + "\n"
+
+
+def latex(sheet: Sheet) -> str:
+    r"""The sheet as a tabular of booktabs (`\usepackage{booktabs}`), its caption and note in comments."""
+    lines = [f"% {_one_line(text)}" for text in (sheet.note, sheet.caption, r"needs \usepackage{booktabs}") if text]
+    lines.append(rf"\begin{{tabular}}{{{''.join('r' if right else 'l' for right in sheet.numeric)}}}")
+    lines += [r"\toprule", *_spanning(sheet), _row([_tex(text) for text in sheet.head]), r"\midrule"]
+    for row in sheet.rows:
+        texts = ((_tex(cell.text), cell.bold) for cell in row)
+        # a row that begins with [ would be read as the option of the \\ before it
+        lines.append(_row([rf"\textbf{{{text}}}" if bold else text.replace("[", "{[}") for text, bold in texts]))
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
+
+
+def page(sheet: Sheet) -> str:
+    """The sheet as an HTML table: a fragment to be put into any page."""
+    lines = [f"<!-- {_comment(sheet.note)} -->"] if sheet.note else []
+    lines.append("<table>")
+    if sheet.caption:
+        lines.append(f"<caption>{html.escape(sheet.caption)}</caption>")
+    head = "".join(f'<th scope="col">{html.escape(text)}</th>' for text in sheet.head)
+    lines += ["<thead>", *_colspan(sheet), f"<tr>{head}</tr>", "</thead>", "<tbody>"]
+    lines += [f"<tr>{''.join(_td(cell, i < sheet.stub) for i, cell in enumerate(row))}</tr>" for row in sheet.rows]
+    return "\n".join([*lines, "</tbody>", "</table>"]) + "\n"
+
+
+def _spanning(sheet: Sheet) -> list[str]:
+    if not sheet.over:
+        return []
+    first, count = sheet.stub + 1, len(sheet.head) - sheet.stub
+    over = rf"\multicolumn{{{count}}}{{c}}{{{_tex(sheet.over)}}}"
+    return [_row([*[""] * sheet.stub, over]), rf"\cmidrule(lr){{{first}-{len(sheet.head)}}}"]
+
+
+def _colspan(sheet: Sheet) -> list[str]:
+    if not sheet.over:
+        return []
+    count = len(sheet.head) - sheet.stub
+    over = f'<th scope="colgroup" colspan="{count}">{html.escape(sheet.over)}</th>'
+    return [f'<tr><td colspan="{sheet.stub}"></td>{over}</tr>']
+
+
+def _td(cell: Cell, names: bool) -> str:
+    text = html.escape(cell.text)
+    if names:
+        return f'<th scope="row">{text}</th>'
+    style = ' style="text-align: right"' if cell.number else ""
+    return f"<td{style}><strong>{text}</strong></td>" if cell.bold else f"<td{style}>{text}</td>"
+
+
+def _line(texts: Sequence[str]) -> str:
+    return f"| {' | '.join(texts)} |"
+
+
+def _row(texts: Sequence[str]) -> str:
+    return f"{' & '.join(texts)} \\\\"
+
+
+def _markdown(text: str) -> str:
+    """Marks escaped where they could mean something: an underscore within a word does not, so that names stay whole."""
+    escaped = _MARKDOWN.sub(r"\\\1", _one_line(text))
+    return re.sub(r"(?<=\w)\\_(?=\w)", "_", escaped)
+
+
+def _tex(text: str) -> str:
+    """Marks escaped; signs that pdflatex has no letter for become a question mark."""
+    marked = _MINUS.sub("\x00", _one_line(text))
+    letters = (_TEX.get(c) or (c if c.isprintable() and ord(c) < 256 else "?" if c != "\x00" else c) for c in marked)
+    return "".join(letters).replace("\x00", "$-$")
+
+
+def _comment(text: str) -> str:
+    return _one_line(text).replace("--", "- -")
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split("\n"))

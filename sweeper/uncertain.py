@@ -1,0 +1,56 @@
+"""Numbers as papers print them: as many digits as the uncertainty leaves meaning to."""
+
+from __future__ import annotations
+
+import math
+
+WIDE, SMALL = 7, -5  # from 10^7 on and below 10^-4, powers of ten are written
+
+
+def plus_minus(mean: float, spread: float) -> str:
+    """`0.984 ± 0.012`: two digits of the spread where it begins with 1 or 2, else one (the rule of physicists)."""
+    if not math.isfinite(spread):
+        return plain(mean)
+    if spread == 0:
+        return f"{plain(mean)} ± 0"
+    power = _power(mean, spread)
+    scaled, width = mean / 10**power, spread / 10**power
+    places = _places(width)
+    text = f"{_rounded(scaled, places)} ± {_rounded(width, places)}"
+    return text if power == 0 else f"({text})e{power}"
+
+
+def with_interval(mean: float, low: float, high: float) -> str:
+    """`0.984 [0.972, 0.996]`, digits by half the interval's width."""
+    if not math.isfinite(high - low):
+        return plain(mean)
+    half = (high - low) / 2
+    if half == 0:
+        return f"{plain(mean)} [{plain(low)}, {plain(high)}]"
+    power = _power(mean, half)
+    places = _places(half / 10**power)
+    texts = [_rounded(value / 10**power, places) for value in (mean, low, high)]
+    text = f"{texts[0]} [{texts[1]}, {texts[2]}]"
+    return text if power == 0 else f"({text})e{power}"
+
+
+def plain(value: float) -> str:
+    """A number without a known uncertainty: four significant digits."""
+    return f"{value:.4g}"
+
+
+def _power(mean: float, spread: float) -> int:
+    power = math.floor(math.log10(max(abs(mean), spread)))
+    return power if power >= WIDE or power < SMALL else 0
+
+
+def _places(spread: float) -> int:
+    """Decimal places for a spread; none for tens and beyond (never fewer digits than are true before the point)."""
+    first = math.floor(math.log10(spread))
+    digits = 2 if float(f"{spread:.1e}") / 10**first < 2.95 else 1
+    return max(0, digits - 1 - first)
+
+
+def _rounded(value: float, places: int) -> str:
+    text = f"{value:.{places}f}"
+    return text.lstrip("-") if float(text) == 0 else text
