@@ -47,7 +47,10 @@ def sampler(sweep: Sweep, told: Sequence[FrozenTrial]) -> BaseSampler:
         complete = [trial for trial in told if trial.state == state_of("COMPLETE")]
         # CMA-ES keeps its state in the trials that it proposed: in a new study it starts from the best tenth of them.
         known = complete if len(complete) >= 10 else None
-        return samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False, source_trials=known)
+        stops = sweep.early.type != "none"
+        return samplers.CmaEsSampler(
+            seed=seed, warn_independent_sampling=False, source_trials=known, consider_pruned_trials=stops
+        )
 
 
 def thinned(study: Study) -> Study:

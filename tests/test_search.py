@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import warnings
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -154,6 +155,18 @@ def test_a_configuration_whose_seeds_were_all_pruned_is_pruned(tmp_path: Path) -
     seeds.tell({"x": 1, "y": 1}, [ended(State.PRUNED, steps=4, loss=1), ended(State.PRUNED, steps=2, loss=2)])
     assert told(seeds)[0].state == optuna.trial.TrialState.PRUNED
     assert told(seeds)[0].intermediate_values == {4: 1.5}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_search_goes_on_where_most_points_are_pruned(tmp_path: Path, method: str) -> None:
+    pruning = search(tmp_path, method, RANGES + "early_terminate: {type: asha}\n")
+    for number in range(24):
+        point = pruning.ask()
+        assert point is not None
+        state = State.PRUNED if number % 3 else State.COMPLETED
+        pruning.tell(point, [ended(state, steps=5, loss=float(point["x"]) ** 2)])
+    states = Counter(trial.state.name for trial in told(pruning))
+    assert states == ({"COMPLETE": 24} if method == "gp" else {"COMPLETE": 8, "PRUNED": 16})
 
 
 @pytest.mark.parametrize(("impute", "means"), [("worst", [9, 5]), ("ignore", [9, 1]), ("fail", [9])])
