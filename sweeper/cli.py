@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import typer
 
-from sweeper import cli_export, cli_files, cli_judge, cli_results, cli_run
+from sweeper import cli_export, cli_files, cli_judge, cli_pictures, cli_results, cli_run
 
 app = typer.Typer(
     name="sweeper",
@@ -29,6 +29,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "show": cli_results.show,
     "export": cli_export.export,
     "verify": cli_judge.verify,
+    "plot": cli_pictures.plot,
     "sample": cli_results.sample,
     "ui": cli_results.ui,
     "sync": cli_results.sync,

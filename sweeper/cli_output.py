@@ -56,3 +56,16 @@ def named_sweep(results: Path, name: str) -> SweepDir:
     if len(path.parts) != 1 or path.name in ("", ".", ".."):
         raise UsageError(Problem("not the name of a sweep", "", "SWEEP", name, "a name that `sweeper list` shows"))
     return SweepDir(results, name)
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a file as a whole or not at all, and the folders above it. Raises LedgerError where it cannot be."""
+    from sweeper.errors import LedgerError, Problem
+
+    beside = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_bytes(content)
+        beside.replace(path)
+    except OSError as error:
+        raise LedgerError(Problem(f"cannot be written: {error.strerror}", str(path))) from error

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-MODULES = sorted((ROOT / "sweeper").glob("*.py"))
+FIGURES = sorted((ROOT / "sweeper" / "figures").glob("*.py"))
+MODULES = sorted((ROOT / "sweeper").glob("*.py")) + FIGURES
 OWNERS = {
-    "typer": {"cli", "cli_options", "cli_run", "cli_files", "cli_results", "cli_judge", "cli_export"},
+    "typer": {"cli", "cli_options", "cli_run", "cli_files", "cli_results", "cli_judge", "cli_export", "cli_pictures"},
     "rich": {
         "console",
         "verdict_list",
@@ -27,7 +28,9 @@ OWNERS = {
     },
     "ray": {"schedule_ray"},
     "mlflow": {"mlflow_store", "ui"},
-    "optuna": {"samplers", "search", "peers", "study"},
+    "optuna": {"samplers", "search", "peers", "study", "importance"},
+    "matplotlib": {"figures"},
+    "plotly": {"figures"},
     "torch": set(),
 }
 # Later stages may import earlier ones, never the other way round.
@@ -67,7 +70,7 @@ def imports(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("library", OWNERS)
 def test_each_library_has_its_owner(library: str) -> None:
-    users = {path.stem for path in MODULES if library in imports(path)}
+    users = {"figures" if path in FIGURES else path.stem for path in MODULES if library in imports(path)}
     assert users <= OWNERS[library]
 
 

@@ -1,0 +1,128 @@
+"""The verbs that show: plot (pictures of a sweep) and report (one page with everything)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sweeper.cli_options import DEFAULT_RESULTS, Debug, Json, NoColor, Results, SweepName
+from sweeper.cli_output import named_sweep, news_console, print_json, write_file
+from sweeper.errors import Problem, UsageError
+
+if TYPE_CHECKING:
+    from sweeper.figures import Form, Kind, Subject
+
+Kinds = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[KIND ...]",
+        help="heatmap, seeds, slice, curves, importance, pareto, parallel; all that make sense by default.",
+        show_default=False,
+    ),
+]
+Metrics = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--metric",
+        "-m",
+        help="A metric, as often as wanted; NAME:minimize or NAME:maximize says what is better. By default the goals "
+        "and the trainer's headlines.",
+        show_default=False,
+    ),
+]
+Across = Annotated[
+    str | None,
+    typer.Option(
+        "--x", help="A parameter, or a combination: 'loss.beta + loss.x' (heatmap, slice).", show_default=False
+    ),
+]
+Upwards = Annotated[str | None, typer.Option("--y", help="The same, upwards (heatmap).", show_default=False)]
+
+
+def plot(
+    sweep: SweepName,
+    kinds: Kinds = None,
+    metric: Metrics = None,
+    x: Across = None,
+    y: Upwards = None,
+    results: Results = DEFAULT_RESULTS,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="A folder; else RESULTS/SWEEP/plots.", show_default=False)
+    ] = None,
+    form: Annotated[str, typer.Option("--format", "-f", help="Some of png, svg, html.")] = "png,svg,html",
+    as_json: Json = False,
+    no_color: NoColor = False,
+    debug: Debug = False,
+) -> None:
+    """Pictures of a sweep as PNG and SVG, and as HTML where looking closer helps. Prints the files it wrote."""
+    from sweeper import figures
+    from sweeper.loaded import SweepResults
+
+    chosen, forms = _kinds(kinds or []), _forms(form)
+    sweep_dir = named_sweep(results, sweep)
+    metrics = tuple(_metric(text) for text in metric or [])
+    subject = figures.Subject(SweepResults(sweep_dir), metrics, x, y)
+    subject.check_metrics()
+    written, left_out = _written(subject, chosen, forms, output or sweep_dir.folder / "plots", echo=not as_json)
+    if as_json:
+        print_json({"sweep": sweep_dir.name, "files": written, "left_out": left_out})
+    elif left_out and not kinds:
+        console = news_console(no_color)
+        for kind, why in left_out.items():
+            console.print(f"{kind} left out: {why}", soft_wrap=True)
+    empty = [kind.name for kind in chosen if kind.name in left_out]
+    if kinds and empty:
+        hint = "leave the kind out, or choose other metrics or parameters with --metric, --x, --y"
+        raise UsageError(*(Problem(left_out[kind], sweep_dir.name, kind, hint=hint) for kind in empty))
+
+
+def _written(
+    subject: Subject, kinds: list[Kind], forms: set[Form], folder: Path, *, echo: bool
+) -> tuple[list[str], dict[str, str]]:
+    """Draw and write one picture after the other: the files, and why a kind was left out."""
+    from sweeper.figures import Unfit, draw
+
+    written: list[str] = []
+    left_out: dict[str, str] = {}
+    for kind in kinds:
+        for drawn in draw(kind, subject, forms):
+            if isinstance(drawn, Unfit):
+                left_out[kind.name] = str(drawn)
+                continue
+            for form, content in drawn.content.items():
+                path = folder / f"{drawn.stem}.{form}"
+                write_file(path, content)
+                written.append(str(path))
+                if echo:
+                    typer.echo(path)
+    return written, left_out
+
+
+def _kinds(names: list[str]) -> list[Kind]:
+    from sweeper.figures import KINDS
+    from sweeper.wording import did_you_mean
+
+    unknown = [name for name in names if name not in KINDS]
+    if unknown:
+        allowed, hint = ", ".join(KINDS), did_you_mean(unknown[0], list(KINDS))
+        raise UsageError(Problem("no such kind of picture", "", "KIND", ", ".join(unknown), allowed, hint))
+    return [KINDS[name] for name in dict.fromkeys(names or KINDS)]
+
+
+def _forms(text: str) -> set[Form]:
+    from sweeper.figures import Form
+
+    names = [name.strip().lower() for name in text.split(",") if name.strip()]
+    unknown = [name for name in names if name not in list(Form)]
+    if unknown or not names:
+        raise UsageError(Problem("no such form", "", "--format", ", ".join(unknown), ", ".join(Form)))
+    return {Form(name) for name in names}
+
+
+def _metric(text: str) -> tuple[str, bool | None]:
+    """`NAME`, `NAME:minimize` or `NAME:maximize`."""
+    name, _, direction = text.rpartition(":")
+    directions = {"minimize": False, "maximize": True}
+    return (name, directions[direction]) if name and direction in directions else (text, None)
