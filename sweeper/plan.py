@@ -237,13 +237,16 @@ def _why_run(state: State, known: bool) -> str:
 
 
 def _results_elsewhere(results: Path, name: str) -> dict[str, str]:
-    """Trial key -> the other sweep of this results folder that has its result."""
+    """Trial key -> the other sweep of this results folder that has its result.
+
+    What was pruned there may do well among the trials of this sweep.
+    """
     others = (sweep for sweep in ledger.sweeps(results) if sweep.name != name)
     return {
         key: sweep.name
         for sweep in others
         for key, record in ledger.read(sweep).records.items()
-        if record.state.is_result
+        if record.state.is_result and record.state is not State.PRUNED
     }
 
 

@@ -39,6 +39,18 @@ def test_only_what_is_new_runs_on_an_extended_file(toy: Path) -> None:
     assert extended.estimate.seconds is not None
 
 
+def test_what_another_sweep_pruned_is_trained(toy: Path) -> None:
+    train(toy, "name=strict", "early_terminate.type=threshold", "early_terminate.above=1")
+    assert fates(make(toy)) == [Fate.REUSED, Fate.REUSED, Fate.RUN, Fate.RUN]
+
+
+def test_metrics_that_no_trainer_reports_are_refused_wherever_they_are_named(toy: Path) -> None:
+    with pytest.raises(SpecError) as caught:
+        make(toy, "constraints=[loss < 3 and lass < 2]", "early_terminate={type: threshold, metric: los, above: 1}")
+    assert [problem.found for problem in caught.value.problems] == ["los", "lass"]
+    assert "it reports loss" in str(caught.value)
+
+
 def test_another_sweep_of_the_folder_is_reused(toy: Path) -> None:
     train(toy)
     made = make(toy, "name=other", "x=3,4,5")
