@@ -41,9 +41,9 @@ ENDS = {
     "early",
     [
         "type: none",
-        "type: asha, min_steps: 2, eta: 2",
-        "type: median, startup_trials: 2",
-        "type: patience, patience: 1, min_delta: 0.4",
+        "type: asha, min_steps: 2, eta: 2, max_steps: 6",
+        "type: median, startup_trials: 2, max_steps: 6",
+        "type: patience, patience: 1, min_delta: 0.4, max_steps: 6",
     ],
 )
 def test_every_trial_ends_and_the_sweep_goes_on(folder: Path, method: str, early: str) -> None:
