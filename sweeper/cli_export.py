@@ -47,7 +47,7 @@ def export(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="A file; else standard output.")] = None,
     debug: Debug = False,
 ) -> None:
-    """Result tables: one row a trial, a configuration, or a point of a curve; or a pivot of two parameters."""
+    """Result tables: one row a trial, a configuration, a point of a curve, or an effect of a parameter; or a pivot."""
     from sweeper import results as frames
     from sweeper import tables
 
@@ -74,6 +74,12 @@ def _frame(
 
     if level is LevelChoice.config:
         return frames.configs(sweep_dir, known, interval=interval, only={name.rpartition(".")[0] for name in columns})
+    if level is LevelChoice.effect:
+        from sweeper import effects
+        from sweeper.loaded import SweepResults
+
+        records = known.planned()
+        return effects.as_frame([e for m in SweepResults(sweep_dir).headlines for e in effects.effects(records, m)])
     return frames.trials(sweep_dir, known) if level is LevelChoice.trial else frames.curves(sweep_dir, known)
 
 

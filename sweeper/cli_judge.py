@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from sweeper.cli_options import DEFAULT_RESULTS, Debug, Json, NoColor, Results, SweepName
 from sweeper.cli_output import named_sweep, news_console, print_json, results_console
-from sweeper.errors import Exit
+from sweeper.errors import Exit, Problem, UsageError
 
 
 def verify(
@@ -30,3 +32,29 @@ def verify(
         news_console(no_color).print(f"{sweep_dir.name} claims nothing: its file has no `expect:`")
     if any(verdict.outcome == "fail" for verdict in found):
         raise typer.Exit(Exit.CLAIM_FAILED)
+
+
+def compare(
+    a: Annotated[str, typer.Argument(metavar="A", help="A sweep.", show_default=False)],
+    b: Annotated[str, typer.Argument(metavar="B", help="Another, or its folder elsewhere.", show_default=False)],
+    metrics: Annotated[str, typer.Option(help="Show these, moved or not; comma-separated.", show_default=False)] = "",
+    results: Results = DEFAULT_RESULTS,
+    as_json: Json = False,
+    no_color: NoColor = False,
+    debug: Debug = False,
+) -> None:
+    """Two sweeps, configuration by configuration: what is only in one, what moved, what else changed."""
+    from sweeper import comparison
+    from sweeper.comparison_text import print_comparison
+    from sweeper.loaded import SweepResults
+
+    one, other = (SweepResults(named_sweep(results, name)) for name in (a, b))
+    found = comparison.compare(one.history, other.history)
+    if as_json:
+        print_json({"a": str(one.folder.folder), "b": str(other.folder.folder), **found.as_json()})
+        return
+    shown = [name.strip() for name in metrics.split(",") if name.strip()] or one.headlines
+    if unknown := [name for name in shown if metrics and name not in one.metrics]:
+        raise UsageError(Problem("no such metric", "", "--metrics", ", ".join(unknown), ", ".join(one.metrics)))
+    names = (str(one.folder.folder), str(other.folder.folder))
+    print_comparison(results_console(no_color), found, names, shown)

@@ -34,6 +34,7 @@ class LevelChoice(StrEnum):
     trial = "trial"
     config = "config"
     curve = "curve"
+    effect = "effect"
 
 
 class SpreadChoice(StrEnum):

@@ -69,7 +69,12 @@ def grand_mean(groups: Sequence[Values]) -> Estimate:
     known = [part.se**2 * part.n for part in parts if part.n > 1]
     borrowed = math.sqrt(math.fsum(known) / len(known)) if known else math.inf
     parts = [part if part.n > 1 else Estimate(part.mean, borrowed, 1, 1) for part in parts]
-    return _combined(parts, 1 / len(groups))
+    return average(parts)
+
+
+def average(parts: Sequence[Estimate]) -> Estimate:
+    """The mean of independent means."""
+    return _combined(parts, 1 / len(parts))
 
 
 def welch(first: Values, second: Values) -> Estimate:

@@ -17,6 +17,7 @@ OWNERS = {
     "rich": {
         "console",
         "verdict_list",
+        "comparison_text",
         "train_alone",
         "samples",
         "status",

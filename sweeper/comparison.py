@@ -1,0 +1,181 @@
+"""Two sweeps, configuration by configuration: what is only in one, what moved and by how much, what else changed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sweeper.evidence import label, varying_names
+from sweeper.ledger import History
+from sweeper.pairs import value_of
+from sweeper.results import metric_names
+from sweeper.statistics import CONFIDENCE, Estimate, average, estimate, holm, paired, welch
+from sweeper.trial import Record, canonical_json
+from sweeper.verdicts import finite
+
+ALPHA = 1 - CONFIDENCE
+_NOT_COMPARED = {"at", "pid", "command", "stopped", "packages", "mirror", "e"}
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """How far a metric lies in B above A, with its 95 % interval (None with too few seeds) and how that was found.
+
+    `by` is `seeds` (paired), `welch` (two samples) or `single` (no interval). `p` is two-sided, after Holm.
+    """
+
+    label: str
+    a: float
+    b: float
+    shift: float
+    ci_low: float | None
+    ci_high: float | None
+    by: str
+    n: int
+    p: float
+
+    @property
+    def moved(self) -> bool:
+        return self.p <= ALPHA
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A metric: its mean shift over all configurations, and that of each."""
+
+    metric: str
+    overall: Shift
+    configs: tuple[Shift, ...]
+
+    @property
+    def moved(self) -> bool:
+        return self.overall.moved or any(shift.moved for shift in self.configs)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What two sweeps have in common and what not. `changes` are provenance: what, in A, in B."""
+
+    only_a: tuple[str, ...]
+    only_b: tuple[str, ...]
+    both: int
+    same_trials: int
+    metrics: tuple[Moved, ...]
+    changes: tuple[tuple[str, str, str], ...]
+
+    def as_json(self) -> dict[str, Any]:
+        metrics = [asdict(metric) | {"moved": metric.moved} for metric in self.metrics]
+        changes = [{"what": what, "a": a, "b": b} for what, a, b in self.changes]
+        return {**asdict(self), "metrics": metrics, "changes": changes}
+
+
+def compare(a: History, b: History) -> Comparison:
+    """Align the sweeps as last planned by the keys of their configurations.
+
+    Where a trainer has got or lost settings in between no key is the same: then by the settings that both have.
+    """
+    first, second = a.planned(), b.planned()
+    names = [{name for record in records for name in record.trial.params} for records in (first, second)]
+    one, other = (_groups(records, names[0] & names[1], names[0] == names[1]) for records in (first, second))
+    common = [key for key in one if key in other]
+    metrics = [name for name in metric_names(first) if name in set(metric_names(second))]
+    labels = _labels([*first, *second])
+    pairs = [(labels[one[key][0].trial.config], one[key], other[key]) for key in common]
+    keys = {record.trial.key for record in first}
+    return Comparison(
+        tuple(labels[group[0].trial.config] for key, group in one.items() if key not in other),
+        tuple(labels[group[0].trial.config] for key, group in other.items() if key not in one),
+        len(common),
+        sum(record.trial.key in keys for record in second),
+        tuple(_moved(metrics, pairs)),
+        tuple(_changes(a, b, *names)),
+    )
+
+
+def _groups(records: Sequence[Record], names: set[str], by_key: bool) -> dict[str, list[Record]]:
+    groups: dict[str, list[Record]] = {}
+    for record in records:
+        params = record.trial.params
+        key = record.trial.config if by_key else canonical_json({name: params[name] for name in names & params.keys()})
+        groups.setdefault(key, []).append(record)
+    return groups
+
+
+def _labels(records: Sequence[Record]) -> dict[str, str]:
+    varying = varying_names(records)
+    return {record.trial.config: label(record.trial.varied, varying) for record in records}
+
+
+def _moved(metrics: Sequence[str], pairs: Sequence[tuple[str, list[Record], list[Record]]]) -> list[Moved]:
+    """Every metric of both; Holm over the metrics for overall shifts, over everything for those of configurations."""
+    rows = {metric: [row for name, a, b in pairs if (row := _shift(name, metric, a, b))] for metric in metrics}
+    rows = {metric: found for metric, found in rows.items() if found}
+    single = iter(holm([_p(one) for found in rows.values() for _, one in found]))
+    corrected = {metric: tuple(_with_p(shift, next(single)) for shift, _ in found) for metric, found in rows.items()}
+    overall = {metric: _overall(found) for metric, found in rows.items()}
+    adjusted = holm([_p(one) for _, one in overall.values()])
+    return [
+        Moved(metric, _with_p(shift, p), corrected[metric])
+        for (metric, (shift, _)), p in zip(overall.items(), adjusted, strict=True)
+    ]
+
+
+def _shift(name: str, metric: str, a: Sequence[Record], b: Sequence[Record]) -> tuple[Shift, Estimate] | None:
+    one, other = (
+        {r.trial.seed: value for r in records if (value := value_of(r, metric)) is not None} for records in (a, b)
+    )
+    if not one or not other:
+        return None
+    seeds = [seed for seed in one if seed in other]
+    if len(seeds) > 1:
+        found, by = paired([other[s] for s in seeds], [one[s] for s in seeds]), "seeds"
+    elif len(one) > 1 and len(other) > 1:
+        found, by = welch([*other.values()], [*one.values()]), "welch"
+    else:
+        gap = math.fsum(other.values()) / len(other) - math.fsum(one.values()) / len(one)
+        found, by = Estimate(gap, math.inf, 1, min(len(one), len(other))), "single"
+    a_mean, b_mean = estimate([*one.values()]).mean, estimate([*other.values()]).mean
+    return _told(name, a_mean, b_mean, found, by), found
+
+
+def _overall(found: Sequence[tuple[Shift, Estimate]]) -> tuple[Shift, Estimate]:
+    """The mean shift. With one seed everywhere, what varies is the configuration."""
+    known = [one for _, one in found if math.isfinite(one.se)]
+    one = average(known) if known else estimate([one.mean for _, one in found])
+    by = (
+        "configurations" if not known else "+".join(sorted({shift.by for shift, one in found if math.isfinite(one.se)}))
+    )
+    a, b = estimate([shift.a for shift, _ in found]).mean, estimate([shift.b for shift, _ in found]).mean
+    return _told("all configurations", a, b, one, by), one
+
+
+def _told(name: str, a: float, b: float, one: Estimate, by: str) -> Shift:
+    low, high = (finite(end) for end in one.interval())
+    return Shift(name, a, b, one.mean, low, high, by, one.n, 1.0)
+
+
+def _with_p(shift: Shift, p: float) -> Shift:
+    return Shift(**{**asdict(shift), "p": p})
+
+
+def _p(one: Estimate) -> float:
+    """Two-sided, for no shift at all."""
+    return min(1.0, 2 * min(one.p_above(0, strict=True), one.p_below(0, strict=True)))
+
+
+def _changes(a: History, b: History, names_a: set[str], names_b: set[str]) -> list[tuple[str, str, str]]:
+    """Code, commit, packages, data, machine: what is not the same in the last runs."""
+    runs: list[Mapping[str, Any]] = [known.runs[-1] if known.runs else {} for known in (a, b)]
+    codes = [_listed({record.trial.code for record in known.planned()}) for known in (a, b)]
+    found = [("settings", _listed(names_a - names_b), _listed(names_b - names_a)), ("code", codes[0], codes[1])]
+    one, other = (run.get("packages") or {} for run in runs)
+    found += [(name, str(one.get(name, "")), str(other.get(name, ""))) for name in sorted({*one, *other})]
+    rest = [name for name in dict.fromkeys([*runs[0], *runs[1]]) if name not in _NOT_COMPARED]
+    found += [(name, str(runs[0].get(name, "")), str(runs[1].get(name, ""))) for name in rest]
+    return [(what, first, second) for what, first, second in found if first != second]
+
+
+def _listed(words: set[str]) -> str:
+    return ", ".join(sorted(words))

@@ -1,0 +1,85 @@
+"""What each parameter does: configurations that differ in it alone, paired by all other settings and by seed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import pandas as pd
+
+from sweeper.evidence import varying_names
+from sweeper.pairs import blocks, settings, value_of
+from sweeper.statistics import effect_size, estimate, holm
+from sweeper.trial import Record, Value, show
+
+MOST_VALUES = 12  # beyond that a parameter was drawn from a range, and hardly two trials differ in it alone
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """The gain of a metric from `first` to `second` of a parameter, over `n` pairs, with its 95 % interval.
+
+    `d` is the gain in standard deviations of the pairs (Cohen's d_z), `p` two-sided, `p_holm` corrected over all
+    comparisons of the metric. `lost` pairs lack a value.
+    """
+
+    metric: str
+    parameter: str
+    first: Value
+    second: Value
+    gain: float
+    ci_low: float
+    ci_high: float
+    d: float
+    p: float
+    p_holm: float
+    n: int
+    lost: int
+
+
+def effects(records: Sequence[Record], metric: str) -> list[Effect]:
+    """Every pair of values of every parameter that varies, where trials differ in it alone."""
+    found = [one for name in varying_names(records) for one in _of_parameter(records, metric, name)]
+    adjusted = holm([one.p for one in found])
+    return [
+        Effect(**{**{n: getattr(one, n) for n in one.__slots__}, "p_holm": p})
+        for one, p in zip(found, adjusted, strict=True)
+    ]
+
+
+def as_frame(found: Sequence[Effect]) -> pd.DataFrame:
+    """One row a comparison."""
+    rows = [{name: getattr(one, name) for name in Effect.__slots__} for one in found]
+    return pd.DataFrame(rows, columns=list(Effect.__slots__))
+
+
+def _of_parameter(records: Sequence[Record], metric: str, name: str) -> list[Effect]:
+    values = {
+        settings({name: value}): value for record in records if (value := record.trial.params.get(name)) is not None
+    }
+    if len(values) > MOST_VALUES:
+        return []
+    blocked = blocks(records, (name,))
+    found = []
+    for one, other in combinations(sorted(values, key=lambda key: _place(values[key])), 2):
+        both = [block.records for block in blocked if one in block.records and other in block.records]
+        pairs = [(value_of(members[one], metric), value_of(members[other], metric)) for members in both]
+        gains = [second - first for first, second in pairs if first is not None and second is not None]
+        if gains:
+            found.append(_effect(metric, name, (values[one], values[other]), gains, len(pairs) - len(gains)))
+    return found
+
+
+def _effect(metric: str, name: str, ends: tuple[Value, Value], gains: list[float], lost: int) -> Effect:
+    one = estimate(gains)
+    low, high = one.interval() if one.n > 1 else (math.nan, math.nan)
+    p = min(1.0, 2 * min(one.p_above(0, strict=True), one.p_below(0, strict=True)))
+    return Effect(metric, name, *ends, one.mean, low, high, effect_size(gains), p, p, one.n, lost)
+
+
+def _place(value: Value) -> tuple[bool, float, str]:
+    """Numbers by size, then texts."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return (not number, float(value) if number else 0.0, show(value))  # type: ignore[arg-type]
