@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import typer
 
-from sweeper import cli_export, cli_files, cli_judge, cli_pictures, cli_results, cli_run
+from sweeper import cli_export, cli_files, cli_garbage, cli_judge, cli_pictures, cli_results, cli_run
 
 app = typer.Typer(
     name="sweeper",
@@ -35,6 +35,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "sample": cli_results.sample,
     "ui": cli_results.ui,
     "sync": cli_results.sync,
+    "gc": cli_garbage.gc,
 }
 for name, verb in VERBS.items():
     app.command(name=name)(verb)

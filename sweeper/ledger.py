@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -29,6 +30,7 @@ from sweeper.errors import LedgerError, Problem
 from sweeper.trial import Ended, Event, Record, Reported, Started, State, Trial
 
 VERSION = 1
+KEY = re.compile("[0-9a-f]{16}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,10 @@ def read(sweep: SweepDir, *, curves: bool = False) -> History:
     """Read what is known of a sweep; an empty history where it has no ledger. Reports are read only with `curves`."""
     history = History()
     for entry in _entries(sweep.ledger, history):
-        _apply(history, entry, sweep)
+        try:
+            _apply(history, entry, sweep)
+        except (LookupError, TypeError, ValueError):
+            history.damaged += 1  # whole, and yet none of our lines: from a stranger, or after a line that was lost
     if not lock.holder(sweep.lock):
         _close_open_attempts(history)
     if curves:
@@ -233,6 +238,8 @@ def _entries(path: Path, history: History) -> Iterator[dict[str, Any]]:
 def _apply(history: History, entry: dict[str, Any], sweep: SweepDir) -> None:
     kind = entry.pop("e")
     if kind == "trial":
+        if not KEY.fullmatch(entry["trial"]):
+            raise ValueError("no trial key: it would name a folder of its own choice")
         history.records.setdefault(entry["trial"], Record(_trial(entry)))
     elif kind == "start":
         record = history.records[entry["trial"]]

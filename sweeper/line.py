@@ -29,6 +29,7 @@ class Line:
         self.verdicts: dict[str, Verdict] = {}
         self.delivered: list[Job] = []
         self.wanted = 0
+        self.broken = ""  # what ended the thread, when that was not the end of its pack
         self.changed = threading.Condition()
 
     def heard(self) -> tuple[list[Event | None], int | None]:

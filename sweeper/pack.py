@@ -18,6 +18,7 @@ tried again alone.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -96,9 +97,10 @@ class Slots:
                     raise error
 
     def _start(self, job: Job) -> Attempt:
-        job.directory.mkdir(parents=True, exist_ok=True)
-        if job.trial != self._log:
-            (job.directory / LOG).write_text(f"trained in a pack; its log is that of {self._log}\n")
+        with contextlib.suppress(OSError):  # a full disk costs the log, not the trial
+            job.directory.mkdir(parents=True, exist_ok=True)
+            if job.trial != self._log:
+                (job.directory / LOG).write_text(f"trained in a pack; its log is that of {self._log}\n")
         found = Attempt(job, self._driver)
         self._active.append(found)
         found.start(device_name())

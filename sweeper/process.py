@@ -25,10 +25,11 @@ def device_name() -> str:
 
 @contextlib.contextmanager
 def captured(path: Path) -> Iterator[None]:
-    """Send what this process writes to its standard streams, below Python too, to the end of the file at `path`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    saved = os.dup(1), os.dup(2)
-    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    """Send what this process writes to its standard streams, below Python too, to the end of the file at `path`.
+
+    Where that cannot be written it goes nowhere: a full disk costs the log, not the trial.
+    """
+    saved, log = (os.dup(1), os.dup(2)), _open_log(path)
     try:
         _point_streams_at(log, log)
         yield
@@ -38,9 +39,17 @@ def captured(path: Path) -> Iterator[None]:
             os.close(handle)
 
 
+def _open_log(path: Path) -> int:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    except OSError:
+        return os.open(os.devnull, os.O_WRONLY)
+
+
 def _point_streams_at(out: int, err: int) -> None:
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError):  # a full disk takes the log, not the trial
+        with contextlib.suppress(OSError):
             stream.flush()
     os.dup2(out, 1)
     os.dup2(err, 2)

@@ -32,6 +32,7 @@ import ray
 from ray import tune
 from ray.tune.search import Searcher
 
+from sweeper import reaper
 from sweeper.errors import Problem, ScheduleError, SweeperError, UsageError
 from sweeper.line import Line
 from sweeper.pack import run as run_pack
@@ -60,7 +61,7 @@ def run_on_ray(source: Source, share: Share, address: str | None, folder: Path) 
     """
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)}
     storage = folder / ".ray"  # Tune insists on a place for its own state; nothing is ever read from it
-    with captured(folder / "ray.log"):
+    with captured(folder / "ray.log"), contextlib.nullcontext() if address else reaper.watched():
         try:
             _connect(address)
             _restore(handlers)
@@ -179,6 +180,8 @@ class PackTrainable(tune.Trainable):  # type: ignore[misc]
             threading.Thread(target=_work, args=(self.pack, self.line), daemon=True).start()
             result["handle"] = ray.cloudpickle.dumps(ray.get_runtime_context().current_actor)
         events, free = self.line.heard()
+        if self.line.broken:
+            raise RuntimeError(self.line.broken)
         sent = [event for event in events if event is not None]
         return result | {"events": sent, "free": free, "done": None in events}
 
@@ -201,7 +204,10 @@ class PackTrainable(tune.Trainable):  # type: ignore[misc]
 
 
 def _work(pack: Pack, line: Line) -> None:
-    run_pack(pack.jobs, line, pack.size)
+    try:
+        run_pack(pack.jobs, line, pack.size)
+    except BaseException as error:  # ours, not the trainer's: the driver must hear that nothing more will come
+        line.broken = repr(error)
     line.events.put(None)
 
 

@@ -13,7 +13,17 @@ ROOT = Path(__file__).parents[1]
 FIGURES = sorted((ROOT / "sweeper" / "figures").glob("*.py"))
 MODULES = sorted((ROOT / "sweeper").glob("*.py")) + FIGURES
 OWNERS = {
-    "typer": {"cli", "cli_options", "cli_run", "cli_files", "cli_results", "cli_judge", "cli_export", "cli_pictures"},
+    "typer": {
+        "cli",
+        "cli_options",
+        "cli_run",
+        "cli_files",
+        "cli_garbage",
+        "cli_results",
+        "cli_judge",
+        "cli_export",
+        "cli_pictures",
+    },
     "rich": {
         "console",
         "verdict_list",
@@ -48,10 +58,15 @@ FLOW = [
     "search",
     "peers",
     "pruning",
+    "checkpoints",
+    "job",
     "attempt",
     "pack",
     "schedule",
+    "running",
+    "line",
     "ledger",
+    "garbage",
     "study",
 ]
 FLOW += ["plan", "proposals", "session", "experiment", "mirrored", "pages", "mlflow_store", "tracking"]

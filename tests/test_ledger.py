@@ -135,3 +135,30 @@ def test_a_full_disk_is_a_message() -> None:
 def _write_to_full_disk() -> None:
     book = Ledger(SweepDir(Path("/dev"), "full"))
     book._write(os.open("/dev/full", os.O_WRONLY), {"e": "stop"})
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {
+            "e": "trial",
+            "trial": "../../etc",
+            "config": "c",
+            "seed": 0,
+            "params": {},
+            "varied": [],
+            "trainer": "t",
+            "code": "",
+        },
+        {"e": "start", "trial": "0123456789abcdef", "attempt": 1, "at": 0.0, "device": "", "host": ""},
+        {"e": "end", "trial": "0123456789abcdef"},
+        {"e": "stop", "at": 0.0},
+        {"e": "run"},
+    ],
+)
+def test_a_line_of_a_stranger_is_counted_and_names_no_folder(tmp_path: Path, entry: dict[str, Any]) -> None:
+    sweep = SweepDir(tmp_path, "toy")
+    with Ledger(sweep) as book:
+        book._write(book._ledger, entry)
+    history = ledger.read(sweep)
+    assert (history.records, history.damaged) == ({}, 1)

@@ -1,0 +1,352 @@
+"""The faults: each runs the sweep `toy` in a folder, breaks it on the way, and finishes it with the same command."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+from audit import MARK, Row, audit
+
+HERE = Path(__file__).parent
+FINISHED = (0, 4)
+
+
+@dataclass(slots=True)
+class Sweep:
+    """The sweep `toy` in a folder, as a person would run it again and again."""
+
+    folder: Path
+    trials: int
+    more: str = ""
+    runner: str = "inprocess"
+    env: dict[str, str] = field(default_factory=dict)
+    chance: random.Random = field(default_factory=lambda: random.Random(0))
+    said: str = ""
+
+    def __post_init__(self) -> None:
+        text = f"name: toy\nmetric: {{name: score, goal: maximize}}\nseeds: {self.trials}\n{self.more}"
+        trainer = "" if "trainer:" in text else "trainer: trainer:train\n"
+        (self.folder / "toy.yaml").write_text(text + trainer)
+
+    def start(self, *words: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "sweeper", *(words or ("run", "toy.yaml", "--runner", self.runner))]
+        python_path = os.pathsep.join([str(HERE), str(HERE.parents[1])])
+        env = {**os.environ, "PYTHONPATH": python_path, "OMP_NUM_THREADS": "1", MARK: str(self.folder), **self.env}
+        log = (self.folder / "said.txt").open("ab")
+        return subprocess.Popen(command, cwd=self.folder, env=env, stdout=log, stderr=log, start_new_session=True)
+
+    def run(self, *words: str) -> int:
+        """Run to the end, or another verb; returns the exit code."""
+        with self.start(*words) as process:
+            return process.wait(300)
+
+    def finish(self, times: int = 20) -> str:
+        """Run until it is finished; returns what is wrong, or ""."""
+        for _ in range(times):
+            code = self.run()
+            if code in FINISHED:
+                return "" if self.run("sync", "toy") == 0 else "sync left something behind"
+        return f"the last of {times} runs ended with {code}"
+
+    @property
+    def ledger(self) -> Path:
+        return self.folder / "results" / "toy" / "ledger.jsonl"
+
+    def state(self) -> dict[str, str]:
+        """What the ledger says of each trial: its parameters as text -> its state and reason."""
+        from sweeper import ledger
+        from sweeper.ledger import SweepDir
+
+        records = ledger.read(SweepDir(self.folder / "results", "toy")).planned()
+        return {r.trial.name: f"{r.state} {r.ended.reason if r.ended else ''}" for r in records}
+
+
+Fault = Callable[[Path, int], Row]
+
+
+def killed_driver(runner: str, more: str, seeds: int, expected: int, latest_s: float) -> Fault:
+    """SIGKILL of the driver at random moments, from its first millisecond on."""
+
+    def fault(folder: Path, times: int) -> Row:
+        sweep, done = Sweep(folder, seeds, more, runner), 0
+        for _ in range(times):
+            process = sweep.start()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(sweep.chance.uniform(0, latest_s))
+            done += process.poll() is None
+            process.kill()
+            process.wait()
+        return audit("", done, folder, expected, sweep.finish())
+
+    return fault
+
+
+def signalled(number: signal.Signals, presses: int, *codes: int) -> Fault:
+    """A signal to the driver at random moments of its work; it has to end with one of `codes`."""
+
+    def fault(folder: Path, times: int) -> Row:
+        sweep, wrong = Sweep(folder, 6, SLOW), ""
+        for _ in range(times):
+            process, before = sweep.start(), _size(sweep.ledger)
+            while _size(sweep.ledger) == before and process.poll() is None:
+                time.sleep(0.02)
+            time.sleep(sweep.chance.uniform(0.0, 1.0))
+            for _ in range(presses):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process.pid, number)
+                time.sleep(0.05)
+            ended = process.wait(90)
+            wrong = wrong if ended in (*codes, 0) else f"exit code {ended}, {codes} wanted"
+        return audit("", times, folder, 6, sweep.finish() or wrong)
+
+    return fault
+
+
+def killed_workers(folder: Path, times: int) -> Row:
+    """SIGKILL of Ray's worker processes."""
+    sweep = Sweep(folder, 8, "parameters: {steps: {value: 40}, pause: {value: 0.1}}\nretry: {max: 100}\n" + EVERY, "ray")
+    process, done = sweep.start(), 0
+    while done < times and process.poll() is None:
+        time.sleep(sweep.chance.uniform(0.5, 2.0))
+        for worker in _workers(process.pid)[:1]:
+            with contextlib.suppress(psutil.Error):
+                worker.kill()
+                done += 1
+    process.wait(300)
+    return audit("", done, folder, 8, sweep.finish())
+
+
+def lost_nodes(folder: Path, times: int) -> Row:
+    """Loss of the second node of a cluster in mid-sweep."""
+    with cluster(folder) as (address, add_node):
+        more = "parameters: {steps: {value: 40}, pause: {value: 0.1}}\nretry: {max: 100}\nresources: {cpu: 1}\n"
+        env = {"RAY_ADDRESS": address, "RAY_AUTH_MODE": "token"}
+        sweep, done = Sweep(folder, 10, more + EVERY, "ray", env), 0
+        node = add_node()
+        process = sweep.start()
+        while done < times and process.poll() is None:
+            time.sleep(sweep.chance.uniform(6.0, 9.0))
+            if process.poll() is None:
+                end_tree(node)
+                done += 1
+                node = add_node()
+        process.wait(400)
+        end_tree(node)
+        wrong = sweep.finish()
+    return audit("", done, folder, 10, wrong)
+
+
+def lost_head(folder: Path, times: int) -> Row:
+    """Loss of the head of a cluster: exit code 1 with the command that continues, then a new cluster finishes."""
+    more = "parameters: {steps: {value: 60}, pause: {value: 0.1}}\n" + EVERY
+    sweep = Sweep(folder, 4, more, "ray")
+    with cluster(folder) as (address, _):
+        sweep.env = {"RAY_ADDRESS": address, "RAY_AUTH_MODE": "token"}
+        process = sweep.start()
+        time.sleep(15)
+    code = process.wait(150)
+    wrong = "" if code == 1 and "continue with:" in (folder / "said.txt").read_text() else f"exit code {code}"
+    sweep.env, sweep.runner = {}, "inprocess"
+    return audit("", 1, folder, 4, sweep.finish() or wrong)
+
+
+def deeds(folder: Path, times: int) -> Iterator[Row]:
+    """Trainers that do what no trainer should, beside good ones; one row a deed."""
+    used = psutil.virtual_memory()
+    limit = (used.total - used.available + 8 * 2**30) / used.total
+    env = {"RAY_memory_usage_threshold": f"{limit:.3f}", "RAY_memory_monitor_refresh_ms": "100"}
+    names = ["good", *ENDS]
+    more = f"parameters: {{deed: {{values: [{', '.join(names)}]}}}}\nresources: {{timeout: 8}}\nretry: {{max: 1}}\n"
+    sweep = Sweep(folder, 2, more + "abort: {consecutive_failures: null}\n", "ray", env)
+    code = sweep.run()
+    found = sweep.state()
+    whole = audit("", 1, folder, 2 * len(names), "" if code == 4 else f"exit code {code}")
+    for deed, wanted in ENDS.items():
+        states = [state for name, state in found.items() if f"deed={deed} " in f"{name} "]
+        right = len(states) == 2 and all(state.startswith(wanted) for state in states)
+        lost = sum(state.startswith(("pending", "running")) for state in states) + 2 - len(states)
+        remark = whole.remark or ("" if right else f"ended as {states}")
+        runs = 2 if whole.mlflow_runs == whole.expected else whole.mlflow_runs
+        yield Row(deed, 2, 2, len(states), lost, 0, runs, whole.orphans, 0, whole.leftovers, remark)
+
+
+def two_drivers(folder: Path, times: int) -> Row:
+    """A second `sweeper run` while the first runs: refused with exit code 2."""
+    sweep = Sweep(folder, 6, SLOW)
+    process = sweep.start()
+    while not sweep.ledger.exists():
+        time.sleep(0.05)
+    codes = {sweep.run() for _ in range(times)}
+    process.wait(120)
+    return audit("", times, folder, 6, "" if codes == {2} else f"the second driver ended with {codes}")
+
+
+def full_disk(folder: Path, times: int) -> Row:
+    """A results folder on a file system that fills up in mid-run, and is emptied again."""
+    place = folder / "results"
+    with mounted(place, "size=8m"):
+        sweep, codes = Sweep(folder, 6, SLOW + EVERY), set()
+        for _ in range(times):
+            process = sweep.start()
+            time.sleep(sweep.chance.uniform(1.5, 2.5))
+            ballast = place / "ballast"
+            with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:
+                while True:
+                    file.write(b"x" * 512)
+            codes.add(process.wait(300))
+            ballast.unlink()
+        wrong = sweep.finish()
+        return audit("", times, folder, 6, wrong or ("" if codes <= {0, 1, 2} else f"exit codes {codes}"))
+
+
+def read_only(folder: Path, times: int) -> Row:
+    """A results folder that becomes read-only in mid-run, and writable again."""
+    place = folder / "results"
+    with mounted(place, "size=64m"):
+        sweep, codes = Sweep(folder, 6, SLOW + EVERY), set()
+        for _ in range(times):
+            process = sweep.start()
+            time.sleep(sweep.chance.uniform(1.5, 2.5))
+            subprocess.run(["mount", "--bind", place, place], check=True)
+            subprocess.run(["mount", "-o", "remount,bind,ro", place], check=True)
+            codes.add(process.wait(300))
+            subprocess.run(["umount", place], check=True)
+        wrong = sweep.finish()
+        return audit("", times, folder, 6, wrong or ("" if codes <= {0, 1, 2, 4} else f"exit codes {codes}"))
+
+
+def clock_set_back(folder: Path, times: int) -> Row:
+    """The clock, as Python reads it, jumps back by an hour again and again."""
+    (folder / "usercustomize.py").write_text(
+        "import time\nreal, born = time.time, time.time()\n"
+        "time.time = lambda: real() - 3600 * int((real() - born) / 0.7)\n"
+    )
+    sweep = Sweep(folder, 6, SLOW, env={"PYTHONPATH": os.pathsep.join([str(folder), str(HERE), str(HERE.parents[1])])})
+    return audit("", times, folder, 6, sweep.finish())
+
+
+def restarted_mlflow(folder: Path, times: int) -> Row:
+    """A real MLflow server that is killed and started again."""
+    port = sweep_port()
+    uri = f"http://127.0.0.1:{port}"
+    sweep = Sweep(folder, 40, f"parameters: {{pause: {{value: 0.15}}}}\ntracking: {{uri: '{uri}'}}\n")
+    server = start_mlflow(folder, port)
+    process, done = sweep.start(), 0
+    while done < times and process.poll() is None:
+        time.sleep(sweep.chance.uniform(0.2, 2.0))
+        end_tree(server)
+        done += 1
+        time.sleep(sweep.chance.uniform(0.0, 1.0))
+        server = start_mlflow(folder, port, wait=False)
+    process.wait(200)
+    wait_for_mlflow(uri)
+    wrong = sweep.finish()
+    row = audit("", done, folder, 40, wrong, mlflow=uri)
+    end_tree(server)
+    return row
+
+
+SLOW = "parameters: {pause: {value: 0.1}}\n"
+EVERY = "checkpoints: {every_s: 0.3}\n"
+ENDS = {
+    "nan": "diverged score is nan at step 3",
+    "exception": "failed ValueError: bad luck",
+    "sys.exit": "failed SystemExit: 3",
+    "segmentation fault": "failed the worker process died",
+    "out of memory": "failed out of memory",
+    "hang": "failed timeout",
+}
+
+
+def _workers(driver: int) -> list[psutil.Process]:
+    with contextlib.suppress(psutil.Error):
+        family = psutil.Process(driver).children(recursive=True)
+        return [process for process in family if "PackTrainable" in " ".join(process.cmdline())]
+    return []
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+@contextlib.contextmanager
+def mounted(place: Path, options: str) -> Iterator[None]:
+    """A small file system in memory at `place`."""
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", place], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", place], check=True)
+
+
+@contextlib.contextmanager
+def cluster(folder: Path) -> Iterator[tuple[str, Callable[[], subprocess.Popen[bytes]]]]:
+    """The head of a Ray cluster without cores of its own; nodes of two cores are added by the function."""
+    port = sweep_port()
+    env = {**os.environ, "PYTHONPATH": str(HERE), "OMP_NUM_THREADS": "1", MARK: f"{folder}/cluster"}
+    env |= {"RAY_AUTH_MODE": "token"}
+    log = (folder / "cluster.txt").open("ab")
+
+    def start(*words: str) -> subprocess.Popen[bytes]:
+        command = [Path(sys.executable).with_name("ray"), "start", *words, "--block", "--disable-usage-stats"]
+        return subprocess.Popen(command, env=env, stdout=log, stderr=log, start_new_session=True)
+
+    ports = [f"--port={port}", "--include-dashboard=false", "--node-ip-address=127.0.0.1"]
+    head = start("--head", *ports, "--num-cpus=1")
+    time.sleep(8)
+    try:
+        yield f"127.0.0.1:{port}", lambda: start(f"--address=127.0.0.1:{port}", "--num-cpus=1")
+    finally:
+        end_tree(head)
+
+
+def end_tree(process: subprocess.Popen[bytes]) -> None:
+    """SIGKILL to a process and all its descendants."""
+    with contextlib.suppress(psutil.Error):
+        for child in psutil.Process(process.pid).children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                child.kill()
+    process.kill()
+    process.wait()
+
+
+def start_mlflow(folder: Path, port: int, *, wait: bool = True) -> subprocess.Popen[bytes]:
+    store = f"sqlite:///{folder / 'server.db'}"
+    words = ["server", "--host", "127.0.0.1", "--port", str(port), "--backend-store-uri", store, "--workers", "1"]
+    words += ["--default-artifact-root", str(folder / "artifacts")]
+    log = (folder / "mlflow.txt").open("ab")
+    command = [sys.executable, "-m", "mlflow", *words]
+    process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+    if wait:
+        wait_for_mlflow(f"http://127.0.0.1:{port}")
+    return process
+
+
+def wait_for_mlflow(uri: str, wait_s: float = 60.0) -> None:
+    from urllib.request import urlopen
+
+    until = time.monotonic() + wait_s
+    while time.monotonic() < until:
+        with contextlib.suppress(OSError):
+            urlopen(f"{uri}/health", timeout=2).close()
+            return
+        time.sleep(0.2)
+    raise TimeoutError(f"no MLflow server at {uri}")
+
+
+def sweep_port() -> int:
+    import socket
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
