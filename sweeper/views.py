@@ -54,8 +54,9 @@ def _state(
     axes = [name for name in metrics if not name.endswith((".std", ".n"))]
     overview, single = _section("Parameters and metrics", columns=1), _section("Metrics", columns=3)
     one_each = {"type": "LINE" if kind == "trial" else "BAR"}
-    parallel = {"type": "PARALLEL", "selectedParams": list(varied), "selectedMetrics": axes[:4], "showAllRuns": True}
-    charts = [_chart(overview, "parallel", **parallel)]
+    coloured_last = [*axes[1:4], *axes[:1]]  # MLflow colours the lines by the last metric: the goal
+    parallel = {"type": "PARALLEL", "selectedParams": list(varied), "selectedMetrics": coloured_last}
+    charts = [_chart(overview, "parallel", showAllRuns=True, **parallel)]
     charts += [_chart(single, name, metricKey=name, displayName=name, **one_each) for name in axes]
     return {
         "searchFilter": f"tags.`sweeper.kind` = '{kind}'",
