@@ -12,6 +12,7 @@ from sweeper.comparison import Comparison, Moved, Shift
 from sweeper.verdicts import counted, listed, number
 
 SHOWN = 8  # configurations of a metric
+HOW = {"seeds": "paired by seed", "welch": "Welch", "single": ""}
 
 
 def print_comparison(console: Console, found: Comparison, names: tuple[str, str], metrics: Sequence[str]) -> None:
@@ -39,8 +40,8 @@ def print_comparison(console: Console, found: Comparison, names: tuple[str, str]
 
 def _print_metrics(console: Console, shown: Sequence[Moved]) -> None:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for name in ("metric", "A", "B", "B - A", "95 % interval", "n", "by"):
-        table.add_column(name, justify="left" if name in ("metric", "by") else "right", overflow="fold")
+    for name in ("metric", "A", "B", "B - A", "95 % interval", "n", ""):
+        table.add_column(name, justify="left" if name in ("metric", "") else "right", overflow="fold")
     for metric in shown:
         table.add_row(*_cells(metric.metric, metric.overall), style="bold")
         moved = [shift for shift in metric.configs if shift.moved]
@@ -56,4 +57,4 @@ def _cells(name: str, shift: Shift) -> list[str | Text]:
     low, high = shift.ci_low, shift.ci_high
     ends = f"[{number(low)}, {number(high)}]" if low is not None and high is not None else "one seed"
     gap = Text(f"{sign}{number(shift.shift)}", "yellow" if shift.moved else "")
-    return [name, number(shift.a), number(shift.b), gap, ends, str(shift.n), shift.by]
+    return [name, number(shift.a), number(shift.b), gap, ends, str(shift.n), HOW.get(shift.by, shift.by)]
