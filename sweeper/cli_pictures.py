@@ -78,6 +78,30 @@ def plot(
         raise UsageError(*(Problem(left_out[kind], sweep_dir.name, kind, hint=hint) for kind in empty))
 
 
+def report(
+    sweep: SweepName,
+    results: Results = DEFAULT_RESULTS,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="A file; else RESULTS/SWEEP/report.html.", show_default=False)
+    ] = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """One self-contained HTML page: claims, tables, pictures, every trial, provenance. Prints its path."""
+    from sweeper.loaded import SweepResults
+    from sweeper.report import render
+
+    sweep_dir = named_sweep(results, sweep)
+    loaded = SweepResults(sweep_dir)
+    _ = loaded.history  # an unknown sweep is told before a file is made
+    path = output or sweep_dir.folder / "report.html"
+    write_file(path, render(loaded).encode())
+    if as_json:
+        print_json({"sweep": sweep_dir.name, "files": [str(path)]})
+    else:
+        typer.echo(path)
+
+
 def _written(
     subject: Subject, kinds: list[Kind], forms: set[Form], folder: Path, *, echo: bool
 ) -> tuple[list[str], dict[str, str]]:

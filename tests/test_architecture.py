@@ -42,6 +42,7 @@ OWNERS = {
     "optuna": {"samplers", "search", "peers", "study", "importance"},
     "matplotlib": {"figures"},
     "plotly": {"figures"},
+    "jinja2": {"report"},
     "torch": set(),
 }
 # Later stages may import earlier ones, never the other way round.

@@ -1,0 +1,130 @@
+"use strict";
+// Sorting, filtering, and one trial at a time. Texts of the sweep only ever become text, never markup.
+
+const data = JSON.parse(document.getElementById("data").textContent);
+
+function element(tag, text, parent) {
+  const made = document.createElement(tag);
+  if (text !== undefined) made.textContent = text;
+  if (parent) parent.append(made);
+  return made;
+}
+
+// Numbers before words, what is not there always last.
+function compare(one, other, sign) {
+  const [a, b] = [one, other].map((cell) => cell.dataset.sort ?? "");
+  const [s, t] = [one.textContent, other.textContent];
+  if (s === "" || t === "") return (s === "") - (t === "");
+  if (a !== "" && b !== "") return sign * (Number(a) - Number(b));
+  if (a !== "" || b !== "") return a !== "" ? -1 : 1;
+  return sign * s.localeCompare(t);
+}
+
+function sort(table, column, head) {
+  const ascending = head.getAttribute("aria-sort") !== "ascending";
+  for (const other of table.tHead.rows[0].cells) other.setAttribute("aria-sort", "none");
+  head.setAttribute("aria-sort", ascending ? "ascending" : "descending");
+  const rows = [...table.tBodies[0].rows];
+  rows.sort((a, b) => compare(a.cells[column], b.cells[column], ascending ? 1 : -1));
+  table.tBodies[0].append(...rows);
+}
+
+for (const table of document.querySelectorAll("table[data-count]")) {
+  [...table.tHead.rows[0].cells].forEach((head, column) => {
+    head.firstElementChild.addEventListener("click", () => sort(table, column, head));
+  });
+}
+
+// Every word must be found in a row; `beta=0.5` must be the whole cell of a column whose heading begins so.
+function matches(row, words, headings) {
+  const cells = [...row.cells].map((cell) => cell.textContent.toLowerCase());
+  return words.every((word) => {
+    const [name, value] = word.split("=");
+    if (value === undefined) return cells.some((cell) => cell.includes(word));
+    return cells.some((cell, i) => headings[i].startsWith(name) && cell === value);
+  });
+}
+
+for (const input of document.querySelectorAll("input[data-filters]")) {
+  const table = document.getElementById(input.dataset.filters);
+  const headings = [...table.tHead.rows[0].cells].map((cell) => cell.textContent.toLowerCase());
+  input.addEventListener("input", () => {
+    const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
+    let shown = 0;
+    for (const row of table.tBodies[0].rows) {
+      row.hidden = !matches(row, words, headings);
+      shown += !row.hidden;
+    }
+    const all = table.tBodies[0].rows.length;
+    document.getElementById(table.dataset.count).textContent = shown === all ? `${all} rows` : `${shown} of ${all} rows`;
+  });
+}
+
+function pairs(title, entries, parent) {
+  if (!entries.length) return;
+  element("h3", title, parent);
+  const list = element("dl", undefined, parent);
+  for (const [name, words, meaning] of entries) {
+    element("dt", name, list).title = meaning ?? "";
+    element("dd", words, list);
+  }
+}
+
+function curve(name, points, parent) {
+  const finite = points.filter(([, value]) => typeof value === "number");
+  if (finite.length < 2) return;
+  const [xs, ys] = [0, 1].map((i) => finite.map((point) => point[i]));
+  const [left, right, low, high] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
+  const at = ([x, y]) => `${(100 * (x - left)) / (right - left || 1)} ${high > low ? 38 - (36 * (y - low)) / (high - low) : 20}`;
+  const box = element("figure", undefined, parent);
+  const short = (value) => String(Number(value.toPrecision(4)));
+  const [first, last] = [short(ys[0]), short(ys.at(-1))];
+  const words = `${first} at step ${left} to ${last} at step ${right}, between ${short(low)} and ${short(high)}`;
+  const drawing = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  drawing.setAttribute("viewBox", "0 0 100 40");
+  drawing.setAttribute("preserveAspectRatio", "none");
+  drawing.setAttribute("role", "img");
+  drawing.setAttribute("aria-label", `${name} ${words}`);
+  const line = document.createElementNS("http://www.w3.org/2000/svg", "path");
+  line.setAttribute("d", `M${finite.map(at).join("L")}`);
+  drawing.append(line);
+  box.append(drawing);
+  element("figcaption", `${name}: ${words}`, box);
+}
+
+const dialog = document.getElementById("trial");
+
+function open(key) {
+  if (!Object.hasOwn(data.trials, key)) return;
+  const trial = data.trials[key];
+  document.getElementById("trial-title").textContent = `${key}: ${trial.state}`;
+  const body = document.getElementById("trial-body");
+  body.replaceChildren();
+  element("p", trial.name, body);
+  if (trial.reason) element("pre", trial.reason, body);
+  element("h3", "Run it again, alone", body);
+  element("pre", trial.again, body);
+  const curves = element("div", undefined, body);
+  curves.className = "curves";
+  for (const [name, points] of Object.entries(trial.curves)) curve(name, points, curves);
+  pairs("Settings", Object.entries(trial.settings), body);
+  const known = data.metrics.map((name, i) => [name, trial.metrics[i], data.meanings[i]]);
+  pairs("Metrics", known.filter(([, value]) => value !== null), body);
+  pairs("Provenance", Object.entries(trial.facts), body);
+  if (trial.log) {
+    element("h3", "The end of its log", body);
+    element("pre", trial.log, body);
+  }
+  const rest = element("details", undefined, body);
+  element("summary", "Settings that all trials share", rest);
+  pairs("", Object.entries(data.shared), rest);
+  dialog.showModal();
+  history.replaceState(null, "", `#trial=${key}`);
+}
+
+for (const button of document.querySelectorAll("button[data-trial]")) {
+  button.addEventListener("click", () => open(button.dataset.trial));
+}
+dialog.addEventListener("close", () => history.replaceState(null, "", "#trials"));
+addEventListener("beforeprint", () => document.querySelectorAll("main details").forEach((part) => (part.open = true)));
+if (location.hash.startsWith("#trial=")) open(location.hash.slice(7));

@@ -1,0 +1,104 @@
+"""The tables of the report: what stands in a cell, and by what number its column is sorted."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from sweeper.figures.subject import plain, short
+from sweeper.loaded import SweepResults
+from sweeper.trial import State, show
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A cell: its words, the number it is sorted by ("" sorts its words), and what it says when asked."""
+
+    text: str
+    sort: str = ""
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row; `key` is the trial that it opens, "" for none, `state` that of the trial."""
+
+    cells: list[Cell]
+    key: str = ""
+    state: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Headings (the name, what it means, whether it holds numbers) and rows."""
+
+    headings: list[tuple[str, str, bool]]
+    rows: list[Row]
+
+
+def configs(loaded: SweepResults) -> Table:
+    """One row a configuration: what varies, n of the seeds, and each headline metric as mean ± standard deviation."""
+    metrics = loaded.headlines
+    headings = [*_parameter_headings(loaded), ("n", "completed trials, of how many seeds", True)]
+    headings += [(_arrow(loaded, name), loaded.descriptions.get(name, ""), True) for name in metrics]
+    rows = []
+    done = loaded.trials[loaded.trials.state == State.COMPLETED].groupby("config").size()
+    for row in loaded.configs.to_dict("records"):
+        count = int(done.get(row["config"], 0))
+        cells = [_value(row[name]) for name in loaded.varied]
+        cells.append(Cell(f"{count}/{row['seeds']}", str(count)))
+        cells += [
+            _estimate(*(row[f"{name}.{part}"] for part in ("mean", "std", "ci_low", "ci_high"))) for name in metrics
+        ]
+        rows.append(Row(cells))
+    return Table(headings, rows)
+
+
+def trials(loaded: SweepResults) -> Table:
+    """One row a trial: its key, state, seed, what varies, the headline metrics, its time."""
+    metrics = loaded.headlines
+    headings = [("trial", "its key; opens all that is known of it", False), ("state", "", False), ("seed", "", True)]
+    headings += _parameter_headings(loaded)
+    headings += [(_arrow(loaded, name), loaded.descriptions.get(name, ""), True) for name in metrics]
+    headings += [("seconds", "wall-clock time of the trial", True), ("reason", "why it did not complete", False)]
+    rows = []
+    for row in loaded.trials.to_dict("records"):
+        cells = [Cell(str(row["trial"])[:8]), Cell(str(row["state"])), _value(row["seed"])]
+        cells += [_value(row[name]) for name in loaded.varied]
+        cells += [_number(row[name]) for name in metrics]
+        cells += [_number(row["wall_s"]), Cell(str(row["reason"]))]
+        rows.append(Row(cells, str(row["trial"]), str(row["state"])))
+    return Table(headings, rows)
+
+
+def _parameter_headings(loaded: SweepResults) -> list[tuple[str, str, bool]]:
+    numbers = {name: all(_value(value).sort for value in loaded.trials[name].unique()) for name in loaded.varied}
+    return [(short(name, loaded.varied), name, numbers[name]) for name in loaded.varied]
+
+
+def _arrow(loaded: SweepResults, metric: str) -> str:
+    return metric + {True: " ↑", False: " ↓", None: ""}[loaded.maximize(metric)]
+
+
+def _value(value: object) -> Cell:
+    value = plain(value)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return Cell(show(value), repr(value) if number else "")
+
+
+def _number(value: object) -> Cell:
+    number = plain(value)
+    if not isinstance(number, int | float):
+        return Cell("")
+    return Cell(f"{number:.4g}", repr(float(number)) if math.isfinite(number) else "")
+
+
+def _estimate(mean: float, std: float, low: float, high: float) -> Cell:
+    """The mean to the digit of its spread's second, `0.185 ± 0.017`; the 95 % interval when asked."""
+    if not math.isfinite(mean):
+        return Cell("")
+    if not (math.isfinite(std) and std > 0):
+        return Cell(f"{mean:.4g}", repr(mean))
+    digits = max(0, 1 - math.floor(math.log10(std)))
+    words = f"{mean:.{digits}f} ± {std:.{digits}f}" if digits < 8 else f"{mean:.4g} ± {std:.2g}"
+    return Cell(words, repr(mean), f"95 % interval [{low:.4g}, {high:.4g}]")
