@@ -126,14 +126,15 @@ def until(condition: Callable[[], bool], timeout_s: float = 30) -> None:
 class Server:
     """`sweeper ui` as a process: MLflow's server on a results folder, to be killed and started again."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, store: str = "") -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.folder, self.address = folder, f"http://127.0.0.1:{self.port}"
+        self.store = store or store_uri(folder)
 
     def start(self) -> None:
-        call = f"serve({store_uri(self.folder)!r}, {artifact_root(self.folder)!r}, '127.0.0.1', {self.port})"
+        call = f"serve({self.store!r}, {artifact_root(self.folder)!r}, '127.0.0.1', {self.port})"
         # A shell's background job is started with Ctrl-C ignored, and so is all that a test starts from there.
         hear = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
         command = [sys.executable, "-c", f"{hear}; from sweeper.tracking import serve; {call}"]
