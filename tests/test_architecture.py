@@ -37,7 +37,7 @@ OWNERS = {
         "cli_run",
         "cli_output",
     },
-    "ray": {"schedule_ray"},
+    "ray": {"schedule_ray", "worker_ray"},
     "mlflow": {"mlflow_store", "ui"},
     "optuna": {"samplers", "search", "peers", "study", "importance"},
     "matplotlib": {"figures"},

@@ -1,0 +1,64 @@
+"""A worker process of Ray: runs a pack and keeps up the line to the driver."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from datetime import datetime
+from typing import Any
+
+import ray
+from ray import tune
+
+from sweeper.line import Line
+from sweeper.pack import run as run_pack
+from sweeper.schedule import Orders, Pack
+
+
+class PackTrainable(tune.Trainable):  # type: ignore[misc]
+    """Runs a pack in a thread of a worker process; each `step` carries the events since the last one to the driver."""
+
+    def setup(self, config: dict[str, Any]) -> None:
+        for folder in reversed(config["path"]):
+            if folder not in sys.path:
+                sys.path.insert(0, folder)
+        self.pack: Pack = config["pack"]
+        self.line: Line | None = None
+
+    def step(self) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        if self.line is None:
+            # Not in setup: Tune sets up an actor for a trial and then may give that trial to a free one instead.
+            self.line = Line()
+            threading.Thread(target=_work, args=(self.pack, self.line), daemon=True).start()
+            result["handle"] = ray.cloudpickle.dumps(ray.get_runtime_context().current_actor)
+        events, free = self.line.heard()
+        if self.line.broken:
+            raise RuntimeError(self.line.broken)
+        sent = [event for event in events if event is not None]
+        return result | {"events": sent, "free": free, "done": None in events}
+
+    def tell(self, orders: Orders) -> None:
+        """The driver calls this, between two steps."""
+        if self.line is not None:
+            self.line.tell(orders)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self.setup(new_config)
+        return True
+
+    def cleanup(self) -> None:
+        if self.line is not None:
+            self.line.cancelled.set()
+
+    def get_auto_filled_metrics(self, now: datetime | None = None, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        # Tune would send the whole pack back with every result.
+        return {**super().get_auto_filled_metrics(now, *args, **kwargs), "config": {}}
+
+
+def _work(pack: Pack, line: Line) -> None:
+    try:
+        run_pack(pack.jobs, line, pack.size)
+    except BaseException as error:  # ours, not the trainer's: the driver must hear that nothing more will come
+        line.broken = repr(error)
+    line.events.put(None)
