@@ -38,7 +38,7 @@ def export(
     pivot: Annotated[
         str, typer.Option(metavar="ROW,COL,METRIC", help="The metric over two parameters.", show_default=False)
     ] = "",
-    spread: Annotated[SpreadChoice, typer.Option(help="Beside the means of a pivot: std, or ci.")] = SpreadChoice.std,
+    spread: Annotated[SpreadChoice, typer.Option(help="Beside a mean: std, or ci.")] = SpreadChoice.std,
     better: Annotated[
         bool | None,
         typer.Option("--maximize/--minimize", help="Which way the metric of a pivot is better.", show_default=False),
@@ -50,6 +50,7 @@ def export(
     """Result tables: one row a trial, a configuration, a point of a curve, or an effect of a parameter; or a pivot."""
     from sweeper import results as frames
     from sweeper import tables
+    from sweeper.config_sheet import expanded, is_metric
 
     if form in (FormatChoice.parquet, FormatChoice.optuna) and output is None:
         raise UsageError(Problem(f"{form} is not text", key="--output", hint="add --output FILE"))
@@ -62,18 +63,24 @@ def export(
     if pivot:
         _pivot(sweep_dir, known, tables.Format(form), _names(pivot), spread, where, better, note, output)
         return
-    frame = _frame(sweep_dir, known, level, interval, _names(columns))
-    frame = tables.filtered(frame, where) if where else frame
-    _out(tables.select(frame, _names(columns), _names(sort)), tables.Format(form), note, output)
+    named = _names(columns)
+    frame = _frame(sweep_dir, known, level, interval, f"{columns} {sort} {where}")
+    frame = tables.select(tables.filtered(frame, where) if where else frame, (), _names(sort))
+    if level is LevelChoice.config and form.value in tables.MARKUP and any(is_metric(frame, name) for name in named):
+        _configs(sweep_dir, frame, named, spread, form, note, output)
+    else:
+        _out(tables.select(frame, expanded(frame, named), ()), tables.Format(form), note, output)
 
 
 def _frame(
-    sweep_dir: SweepDir, known: History, level: LevelChoice, interval: IntervalChoice, columns: list[str]
+    sweep_dir: SweepDir, known: History, level: LevelChoice, interval: IntervalChoice, asked: str
 ) -> pd.DataFrame:
     from sweeper import results as frames
 
     if level is LevelChoice.config:
-        return frames.configs(sweep_dir, known, interval=interval, only={name.rpartition(".")[0] for name in columns})
+        slow = interval is IntervalChoice.bootstrap  # then only of what is asked for, if anything is
+        only = [name for name in frames.metric_names(known.planned()) if slow and name in asked]
+        return frames.configs(sweep_dir, known, interval=interval, only=only)
     if level is LevelChoice.effect:
         from sweeper import effects
         from sweeper.loaded import SweepResults
@@ -81,6 +88,27 @@ def _frame(
         records = known.planned()
         return effects.as_frame([e for m in SweepResults(sweep_dir).headlines for e in effects.effects(records, m)])
     return frames.trials(sweep_dir, known) if level is LevelChoice.trial else frames.curves(sweep_dir, known)
+
+
+def _configs(
+    sweep_dir: SweepDir,
+    frame: pd.DataFrame,
+    columns: list[str],
+    spread: SpreadChoice,
+    form: str,
+    note: str,
+    output: Path | None,
+) -> None:
+    from sweeper import config_sheet, tables
+    from sweeper.loaded import SweepResults
+    from sweeper.pivot import Spread
+    from sweeper.units import unit_of
+
+    loaded = SweepResults(sweep_dir)
+    tables.select(frame, [name for name in columns if not config_sheet.is_metric(frame, name)], ())
+    units = {name: unit_of(text) for name, text in loaded.descriptions.items()}
+    sheet = config_sheet.as_sheet(frame, columns, Spread(spread), loaded.maximize, units, note)
+    _told(tables.MARKUP[tables.Format(form)](sheet), output)
 
 
 def _pivot(

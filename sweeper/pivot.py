@@ -62,7 +62,7 @@ def pivot(
         raise UsageError(Problem("three names are needed", "", "--pivot", ",".join(axes), "ROW,COL,METRIC"))
     down, across, metric = axes
     _check(trials, varied, axes)
-    levels = trials.map(_value)
+    levels = trials.map(value_of_cell)
     others = [n for n in varied if n not in (down, across) and levels[n].map(repr).nunique() > 1]
     names = [*others, down]
     keys = list(zip(levels[names].itertuples(index=False, name=None), levels[across], strict=True))
@@ -98,9 +98,14 @@ def as_sheet(table: Pivot, spread: Spread, note: str = "") -> Sheet:
         cells = [table.cells.get((row, column)) for column in table.columns]
         best = _best(cells, table.maximize)
         stub = [Cell(_named(value), number=isinstance(value, int | float)) for value in row]
-        texts = (_text(cell, spread, len(sizes) > 1) for cell in cells)
+        texts = (text_of(cell, spread, len(sizes) > 1) for cell in cells)
         rows.append([*stub, *(Cell(text, i in best, True) for i, text in enumerate(texts))])
     return Sheet(head, rows, _caption(table, spread, sizes), note, len(table.names), _label(table))
+
+
+def arrow(maximize: bool | None) -> str:
+    """Which way is better."""
+    return {True: " ↑", False: " ↓", None: ""}[maximize]
 
 
 def _measured(found: dict[str, np.ndarray], number: int, states: Counter[str]) -> Measured:
@@ -119,10 +124,11 @@ def _caption(table: Pivot, spread: Spread, sizes: set[int]) -> str:
 
 def _label(table: Pivot) -> str:
     unit = f" [{table.unit}]" if table.unit else ""
-    return table.metric + unit + {True: " ↑", False: " ↓", None: ""}[table.maximize]
+    return table.metric + unit + arrow(table.maximize)
 
 
-def _text(cell: Measured | None, spread: Spread, show_n: bool) -> str:
+def text_of(cell: Measured | None, spread: Spread, show_n: bool) -> str:
+    """A mean with its spread, and n where asked or where trials are missing."""
     if cell is None:
         return ""
     if not cell.n:
@@ -160,7 +166,8 @@ def _check(trials: pd.DataFrame, varied: Sequence[str], axes: Sequence[str]) -> 
         raise UsageError(Problem("no trial is left", "", "--where"))
 
 
-def _value(cell: object) -> Value:
+def value_of_cell(cell: object) -> Value:
+    """A cell of a data frame as a value: None for NaN, whole numbers as such."""
     value = cell.item() if hasattr(cell, "item") else cell
     if isinstance(value, float):
         return None if math.isnan(value) else int(value) if value.is_integer() else value

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from pathlib import Path
 
 import optuna
@@ -66,6 +67,23 @@ def test_rows_are_chosen_by_settings_and_results_alike(noisy: Path) -> None:
     assert table.a.tolist() == [1] * 3 + [2] * 3
     assert len(export("--where", "state == 'diverged'").splitlines()) == 4
     assert len(export("--level", "config", "--where", "`score.mean` > 1.5").splitlines()) == 4
+
+
+def test_a_metric_by_its_bare_name_is_one_cell_for_people_and_all_its_parts_for_programs(noisy: Path) -> None:
+    words = ("--level", "config", "--columns", "a,b,score", "--sort", "-score.mean")
+    lines = export(*words, "--format", "markdown").splitlines()
+    assert lines[2] == "| a | b | score ↑ |"
+    assert re.fullmatch(r"\| 2 \| 1 \| \*\*[0-9.]+ ± [0-9.]+ \(n = 2\)\*\* \|", lines[4])
+    table = pd.read_csv(io.StringIO(export(*words)))
+    assert list(table.columns[:4]) == ["a", "b", "score.mean", "score.std"]
+    assert "{[}" in export(*words, "--format", "latex", "--spread", "ci")
+
+
+def test_what_a_parameter_does_is_a_level_of_its_own(noisy: Path) -> None:
+    table = pd.read_csv(io.StringIO(export("--level", "effect")))
+    assert list(table.parameter) == ["a", "a", "a", "b"]
+    assert table.gain.iloc[3] == pytest.approx(1, abs=0.5)
+    assert (table.lost > 0).all()
 
 
 def test_a_bootstrap_interval_lies_within_the_values(noisy: Path) -> None:
