@@ -137,9 +137,10 @@ def unknown_metrics(sweep: Sweep, trainer: Trainer) -> list[Problem]:
 
 
 def summary(plan: Plan) -> str:
-    """The plan in one line: `8 trials: 5 to run, 3 cached`."""
+    """The plan in one line: `8 trials: 5 to run, 3 cached`; of a search, `8 trials so far: 3 to run, 5 cached`."""
     counts = [f"{len(plan.of(fate))} {fate}" for fate in (Fate.RUN, *Fate) if plan.of(fate)]
-    return f"{len(plan.items)} trials: {', '.join(dict.fromkeys(counts))}"
+    trials = f"{len(plan.items)} trials" if plan.complete else f"{len(plan.items)} trials so far"
+    return f"{trials}: {', '.join(dict.fromkeys(counts))}" if counts else trials
 
 
 def as_json(plan: Plan) -> dict[str, object]:

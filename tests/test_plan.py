@@ -116,3 +116,11 @@ def test_a_searcher_says_that_the_list_is_not_complete(toy: Path, sweeper: Sweep
     toy.write_text(QUADRATIC.replace("grid", "tpe") + "budget: {trials: 7}\n")
     assert "not complete" in sweeper("plan", toy).out
     assert sweeper("plan", toy, "--json").json()["trials"] is None
+
+
+def test_the_plan_in_one_line(toy: Path) -> None:
+    assert plan.summary(make(toy)) == "4 trials: 4 to run"
+    toy.write_text(QUADRATIC.replace("grid", "tpe") + "budget: {trials: 3}\n")
+    assert plan.summary(make(toy)) == "0 trials so far"
+    train(toy)
+    assert plan.summary(make(toy)) == "3 trials so far: 3 cached"
