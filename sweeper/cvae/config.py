@@ -159,6 +159,12 @@ class TrainConfig:
         allowed_text=STOP_WHEN,
     )
     test_prompts: int = setting(256, "most prompts in the test split, each with all its strategies", low=1, high=65_536)
+    compile: str | bool = setting(
+        "auto",
+        "compile the step; auto does on a GPU if so long a training repays it",
+        accepts=lambda value: value == "auto" or isinstance(value, bool),
+        allowed_text="auto, true or false",
+    )
     device: str = setting("auto", "where to train; auto takes a GPU if there is one", choices=("auto", "cpu", "cuda"))
 
 
@@ -248,7 +254,7 @@ _FIXED = {
     key: known
     for key, known in SETTINGS.items()
     if key.startswith(("task.", "model."))
-    or key in ("loss.reduction", "train.batch_size", "train.test_prompts", "train.device")
+    or key in ("loss.reduction", "train.batch_size", "train.test_prompts", "train.device", "train.compile")
 }
 
 

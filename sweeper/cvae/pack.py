@@ -5,6 +5,7 @@ A pack of one is the same code. Who shares a pack with whom changes no member's 
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -13,12 +14,13 @@ import torch
 
 from sweeper.cvae import course, stack
 from sweeper.cvae.checkpoint import save_model
+from sweeper.cvae.compiled import Loss, loss_for
 from sweeper.cvae.config import CVAEConfig, build, shape
 from sweeper.cvae.confusion import write_tables
 from sweeper.cvae.diverged import Diverged
 from sweeper.cvae.evaluate import Evaluation, evaluate
 from sweeper.cvae.model import with_parameters
-from sweeper.cvae.objective import LossWeights
+from sweeper.cvae.objective import LossWeights, step_loss
 from sweeper.cvae.program import Program
 from sweeper.cvae.size import size_that_pays
 from sweeper.cvae.slots import Member, Slots
@@ -36,12 +38,11 @@ def train_pack(slots: Slots) -> None:
     Members need not begin together. One whose settings are bad or whose loss is not finite fails alone. Where a GPU's
     memory does not suffice, half of them are given back.
     """
-    joining = list(slots.join(slots.size or 1))
-    pack = Pack(slots.size)
+    pack, joining = Pack(slots.size), list(slots.join(slots.size or 1))
+    if slots.size is None:
+        joining += slots.join(pack.measure(joining[0]) - 1)
     while joining or pack.members:
         pack.admit(joining)
-        if slots.size is None:
-            pack.admit(slots.join(pack.room))
         try:
             pack.train()
         except torch.cuda.OutOfMemoryError:
@@ -102,6 +103,7 @@ class Pack:
         self.size, self.shape = size, ""
         self.program: Program | None = None
         self.running: list[Running | None] = []
+        self.losses: dict[int, Loss] = {}
         self.stepper: Stepper | None = None
 
     @property
@@ -113,6 +115,12 @@ class Pack:
     def room(self) -> int:
         """How many more members may join."""
         return max(0, (self.size or 1) - len(self.members))
+
+    def measure(self, member: Member) -> int:
+        """How many members like this one pay; 1 if it is none that can be trained."""
+        with contextlib.suppress(ValueError):
+            self._fit(Running.of(member))
+        return self.size or 1
 
     def admit(self, members: Iterable[Member]) -> None:
         """Takes members in at their first steps, or where their checkpoints left them; bad settings fail alone."""
@@ -132,7 +140,7 @@ class Pack:
         added = started[len(free) :]
         if added:
             stacks = [self.stack] if self.stepper is not None else []
-            self._restack(stack.joined([*stacks, *(one for _, one in added)]))
+            self._restack(stack.joined([*stacks, *(one for _, one in added)]), added[0][0].config)
             self.running += [running for running, _ in added]
 
     def _fit(self, running: Running) -> None:
@@ -161,9 +169,12 @@ class Pack:
         assert self.stepper is not None
         return self.stepper.stack
 
-    def _restack(self, members: Stack) -> None:
+    def _restack(self, members: Stack, config: CVAEConfig) -> None:
+        """Begins with other rows; the loss is compiled for the first number of them alone."""
         assert self.program is not None
-        self.stepper = Stepper(self.program, members)
+        if not self.losses:
+            self.losses[len(members)] = loss_for(self.program, config, self.shape, len(members))
+        self.stepper = Stepper(self.program, members, self.losses.get(len(members), step_loss))
 
     def train(self) -> None:
         """As many steps as nothing needs to be done about any member, then what needs to be done."""
@@ -199,7 +210,7 @@ class Pack:
         for row in leaving:
             self._save(row)
         self._drop(leaving)
-        self._restack(self.stack.select(rows[: self.size]))
+        self._restack(self.stack.select(rows[: self.size]), self.members[rows[0]].config)
         self.running = [self.running[row] for row in rows[: self.size]]
         for row, one in self.members.items():
             self._load_stretch(row, one)
@@ -216,7 +227,7 @@ class Pack:
         if not rows or self.stepper is None:
             self.running, self.stepper = [], None
         elif len(rows) < len(self.running) and (not self.stepper.records or 2 * len(rows) <= len(self.running)):
-            self._restack(self.stack.select(rows))
+            self._restack(self.stack.select(rows), self.members[rows[0]].config)
             self.running = [self.running[row] for row in rows]
 
     def _diverged(self) -> list[int]:

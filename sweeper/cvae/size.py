@@ -1,17 +1,12 @@
-"""How many members of a pack pay: measured for a device and a shape, and remembered in the user's cache folder."""
+"""How many members of a pack pay: measured for a device and a shape, and remembered."""
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-import platform
 import time
-from pathlib import Path
 
 import torch
 
-from sweeper.cvae import stack
+from sweeper.cvae import cache, stack
 from sweeper.cvae.config import CVAEConfig
 from sweeper.cvae.program import Program
 from sweeper.cvae.stack import Stack
@@ -25,12 +20,11 @@ STEPS = 3
 
 def size_that_pays(program: Program, config: CVAEConfig, shape: str) -> int:
     """The number of members beyond which a member's step gets no cheaper, from the cache or by a probe of seconds."""
-    key = " ".join([_device_name(program), f"{torch.get_num_threads()} threads", f"torch {torch.__version__}", shape])
-    known = _remembered()
-    if isinstance(known.get(key), int) and known[key] > 0:
-        return known[key]
-    size = measured_size(program, config)
-    _remember({**known, key: size})
+    key = cache.key_of(program, "pack of", shape)
+    size = cache.remembered(key)
+    if size is None:
+        size = measured_size(program, config)
+        cache.remember(key, size)
     return size
 
 
@@ -74,34 +68,3 @@ def _seconds(program: Program, members: Stack) -> float:
 def _wait(program: Program) -> None:
     if program.device.type == "cuda":
         torch.cuda.synchronize(program.device)
-
-
-def _device_name(program: Program) -> str:
-    if program.device.type == "cuda":
-        return torch.cuda.get_device_name(program.device)
-    return platform.processor() or platform.machine()
-
-
-def cache_file() -> Path:
-    """Where sizes are remembered: ``$XDG_CACHE_HOME/sweeper/pack_sizes.json``, never in a results folder."""
-    home = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(home) if home else Path.home() / ".cache") / "sweeper" / "pack_sizes.json"
-
-
-def _remembered() -> dict[str, int]:
-    """What the cache says; nothing where it is missing or damaged."""
-    try:
-        found = json.loads(cache_file().read_text())
-    except (OSError, ValueError, RuntimeError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _remember(sizes: dict[str, int]) -> None:
-    """Whole or not at all; where the folder cannot be written, the next run measures again."""
-    with contextlib.suppress(OSError, RuntimeError):
-        path = cache_file()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f".{path.name}.{os.getpid()}")
-        beside.write_text(json.dumps(sizes, indent=1))
-        beside.replace(path)

@@ -38,7 +38,7 @@ def test_a_pack_on_a_gpu_ends_as_on_a_cpu():
     for one, other in zip(on_gpu, on_cpu, strict=True):
         assert one.reports.keys() == other.reports.keys()
         for name in ("nll", "posterior_entropy", "loss/total", "nll_baseline", "diagnostics/learning_rate"):
-            assert one.final[name] == pytest.approx(other.final[name], rel=1e-3), name
+            assert one.final[name] == pytest.approx(other.final[name], rel=5e-3), name
 
 
 def test_replayed_steps_are_those_that_are_not():
@@ -48,7 +48,7 @@ def test_replayed_steps_are_those_that_are_not():
         advance(packs[1].program, packs[1].stack)
     assert packs[0].stepper.graph is not None
     assert packs[0].stack.step_M.tolist() == [20] * len(MIXED)
-    assert torch.allclose(packs[0].stack.flat_MW, packs[1].stack.flat_MW, rtol=1e-3, atol=1e-5)
+    assert torch.allclose(packs[0].stack.flat_MW, packs[1].stack.flat_MW, rtol=1e-2, atol=1e-3)
 
 
 def test_members_come_and_go_without_disturbing_the_rest():
@@ -103,3 +103,14 @@ def test_a_pack_that_does_not_fit_is_halved_until_it_does():
         torch.cuda.empty_cache()
     assert 8 <= len(slots.back) < 16
     assert all((trial.final is None) == (trial in slots.back) for trial in trials)
+
+
+def test_a_compiled_step_is_the_step_up_to_rounding(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    finals = []
+    for compile in (True, False):
+        trials = trials_on("cuda", train__compile=compile)
+        train_pack(Waiting(trials))
+        finals.append([trial.final["nll"] for trial in trials])
+    assert finals[0] == pytest.approx(finals[1], rel=5e-3)
+    assert (tmp_path / "sweeper" / "measured.json").exists()

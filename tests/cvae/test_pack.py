@@ -6,9 +6,11 @@ import pytest
 import torch
 
 from sweeper.cvae import course
+from sweeper.cvae import pack as pack_module
 from sweeper.cvae.config import build
 from sweeper.cvae.diverged import Diverged
 from sweeper.cvae.pack import Pack, train_pack
+from sweeper.cvae.step import Stepper
 from sweeper.cvae.train import train
 
 from .packs import Kept, Trial, Waiting, close, same
@@ -201,3 +203,47 @@ def test_trials_of_one_task_and_shape_share_one_program():
         pack.admit([Trial(loss__beta=beta)])
     assert packs[0].program is packs[1].program
     assert build({}).task == build({"loss.beta": 0.5}).task
+
+
+def test_a_pack_that_does_not_fit_is_halved_and_the_rest_given_back(monkeypatch):
+    """The first two steps of five members do not fit, nor those of two; one does."""
+    fits = Stepper.run
+
+    def run(stepper, steps):
+        if len(stepper.stack) > 1:
+            raise torch.cuda.OutOfMemoryError
+        fits(stepper, steps)
+
+    monkeypatch.setattr(Stepper, "run", run)
+    trials = [Trial(seed=seed, checkpoint=Kept()) for seed in range(5)]
+    slots = Waiting(trials)
+    train_pack(slots)
+    assert slots.back == [*trials[2:], trials[1]]
+    assert all(trial.checkpoint.saved[1]["step"] == 0 for trial in slots.back)
+    assert same(trials[0].final, alone(seed=0).final)
+
+
+def test_one_member_that_does_not_fit_is_an_error(monkeypatch):
+    def run(stepper, steps):
+        raise torch.cuda.OutOfMemoryError
+
+    monkeypatch.setattr(Stepper, "run", run)
+    with pytest.raises(torch.cuda.OutOfMemoryError):
+        train_pack(Waiting([Trial()]))
+
+
+def test_a_report_that_memory_prevented_is_made_up_for(monkeypatch):
+    evaluate, failed = pack_module.evaluate_rows, []
+
+    def evaluate_rows(program, members, rows, running):
+        if not failed and running[0].step == 4:
+            failed.append(True)
+            raise torch.cuda.OutOfMemoryError
+        return evaluate(program, members, rows, running)
+
+    monkeypatch.setattr(pack_module, "evaluate_rows", evaluate_rows)
+    trials = [Trial(seed=seed, train__report_every=2) for seed in range(2)]
+    slots = Waiting(trials)
+    train_pack(slots)
+    assert list(trials[0].reports) == [2, 4, 6]
+    assert slots.back == [trials[1]]
