@@ -4,7 +4,8 @@
     RESULTS/NAME/sweep.yaml                    the file as last run, overrides applied
     RESULTS/NAME/ledger.jsonl                  the truth: runs, trials, starts, ends
     RESULTS/NAME/curves.jsonl                  every report of every trial
-    RESULTS/NAME/trials/KEY/                   a trial's log and files
+    RESULTS/NAME/trials/KEY/                   a trial's log, checkpoints and files
+    RESULTS/NAME/patches/                      what differed from the commit, where a run began with changed files
     RESULTS/NAME/lock                          who writes
 
 A line is a JSON object that ends with a CRC-32 of what stands before it. Lines are only ever added; a torn or damaged
@@ -62,6 +63,9 @@ class SweepDir:
 
     def trial(self, key: str) -> Path:
         return self.folder / "trials" / key
+
+    def patch(self, digest: str) -> Path:
+        return self.folder / "patches" / f"{digest}.patch"
 
 
 @dataclass(slots=True)

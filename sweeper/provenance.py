@@ -11,11 +11,12 @@ import shlex
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
 
 RECORDED_PACKAGES = ("sweeper", "torch", "ray", "optuna", "mlflow", "pandas", "numpy")
+LONGEST_DIFF = 2_000_000  # characters of a patch that are kept
 _SECRET = re.compile(r"(?i)([\w.-]*(?:token|password|secret|api_?key)[\w.-]*=)\S+")
 _USER_INFO = re.compile(r"(\w+://)[^/@\s]+@")
 
@@ -29,6 +30,7 @@ def session(argv: list[str]) -> dict[str, object]:
         "host": socket.gethostname(),
         "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "packages": {name: version for name in RECORDED_PACKAGES if (version := _version(name))},
+        "driver": _gpu_driver(),
         "commit": commit(Path.cwd()),
     }
 
@@ -44,6 +46,41 @@ def commit(folder: Path) -> str:
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return head.stdout.strip()[:12] + ("-dirty" if changed.returncode else "")
+
+
+def patch(folder: Path) -> str:
+    """What differs from the commit checked out in `folder`, redacted; "" where nothing does, or outside a repository."""
+    git = ("git", "-C", str(folder), "diff", "HEAD")
+    try:
+        done = subprocess.run(git, capture_output=True, timeout=30)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return redact(done.stdout.decode(errors="replace")[:LONGEST_DIFF]) if done.returncode == 0 else ""
+
+
+def digest(text: str) -> str:
+    """12 hex digits that name a text."""
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def data_digests(files: Sequence[str]) -> dict[str, str]:
+    """12 hex digits over the content of each file that a trainer reads; "" for one that is not there."""
+    digests = {}
+    for name in files:
+        try:
+            with Path(name).open("rb") as file:
+                digests[name] = hashlib.file_digest(file, "sha256").hexdigest()[:12]
+        except OSError:
+            digests[name] = ""
+    return digests
+
+
+def _gpu_driver() -> str:
+    """NVIDIA's driver in its own words, or ""."""
+    try:
+        return Path("/proc/driver/nvidia/version").read_text().splitlines()[0].strip()
+    except (OSError, IndexError):
+        return ""
 
 
 def redact(text: str) -> str:

@@ -82,12 +82,14 @@ def run(plan: Plan, trainer: Trainer, options: Options, console: Console) -> Fin
     began = time.monotonic()
     sweep_dir = SweepDir(options.results, plan.sweep.name)
     made = {**provenance.session(provenance.command_line()), "metrics": list(trainer.metrics or ())}
+    made["data"] = provenance.data_digests(trainer.data)
     with Ledger(sweep_dir) as book:
         if book.found_bytes != plan.ledger_bytes:
             hint = "run the same command again"
             raise LedgerError(
                 Problem("another run wrote to it since this one was planned", str(sweep_dir.ledger), hint=hint)
             )
+        made["patch"] = _keep_patch(sweep_dir) if str(made["commit"]).endswith("-dirty") else ""
         history = ledger.read(sweep_dir, curves=True)
         mirror = Mirror(*mirror_input(plan.sweep, sweep_dir, made))
         records: dict[str, Record] = {}
@@ -166,6 +168,16 @@ def _work(source: Source, sweep: Sweep, options: Options, sweep_dir: SweepDir) -
     at_once = options.max_concurrent or resources.max_concurrent
     share = Share(resources.cpu, resources.gpu, sweep.place("resources"), at_once)
     run_on_ray(source, share, options.address, sweep_dir.folder.resolve())
+
+
+def _keep_patch(sweep_dir: SweepDir) -> str:
+    """Write down what differs from the commit; returns the name of the patch."""
+    text = provenance.patch(Path.cwd())
+    name = provenance.digest(text) if text else ""
+    if name and not sweep_dir.patch(name).exists():
+        sweep_dir.patch(name).parent.mkdir(exist_ok=True)
+        ledger.replace_file(sweep_dir.patch(name), text)
+    return name
 
 
 def _total(plan: Plan) -> int:

@@ -37,7 +37,8 @@ class Trainer:
 
     `defaults` and `metrics` are None when the trainer does not declare them (then any name is allowed); `check` names
     what is wrong with settings, `idle` those without effect beside the others; `code` is the digest of its source.
-    Trials of equal `shape` can be trained as one program, where the trainer can do that.
+    Trials of equal `shape` can be trained as one program, where the trainer can do that. `data` are the files that it
+    says it reads: their digests are written down.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Trainer:
     idle: Callable[[Params], list[str]]
     code: str
     shape: Callable[[Params], str] = lambda params: ""
+    data: tuple[str, ...] = ()
 
 
 def find(name: str) -> Trainer:
@@ -65,7 +67,8 @@ def find(name: str) -> Trainer:
     defaults, metrics = _declared(function, "parameters", name), _declared(function, "metrics", name)
     code = code_digest(module.__name__, source) if source else ""
     check = _declared_check(defaults)
-    return Trainer(name, name, defaults, metrics, check, lambda params: [], code, _declared_shape(function, name))
+    shape, data = _declared_shape(function, name), _declared_names(function, "data", name)
+    return Trainer(name, name, defaults, metrics, check, lambda params: [], code, shape, data)
 
 
 def load(target: str) -> TrainFunction:
@@ -126,11 +129,16 @@ def _declared(function: TrainFunction, attribute: str, name: str) -> Mapping[str
     )
 
 
+def _declared_names(function: TrainFunction, attribute: str, name: str) -> tuple[str, ...]:
+    value = getattr(function, attribute, ())
+    if isinstance(value, str) or not all(isinstance(item, str) for item in value):
+        raise UsageError(Problem(f"its `{attribute}` must be a list of names", "", f"trainer {name}", repr(value)))
+    return tuple(value)
+
+
 def _declared_shape(function: TrainFunction, name: str) -> Callable[[Params], str]:
     """What members of a pack agree in: the settings that the trainer names in `fixed`."""
-    fixed = getattr(function, "fixed", ())
-    if isinstance(fixed, str) or not all(isinstance(setting, str) for setting in fixed):
-        raise UsageError(Problem("its `fixed` must be a list of setting names", "", f"trainer {name}", repr(fixed)))
+    fixed = _declared_names(function, "fixed", name)
     return lambda params: canonical_json({setting: params.get(setting) for setting in fixed})
 
 
