@@ -14,6 +14,7 @@ from rich.text import Text
 from sweeper.console import STYLES, duration, print_configurations
 from sweeper.errors import Exit
 from sweeper.plan import Plan
+from sweeper.pruning import saved_seconds
 from sweeper.ranking import best, ranked
 from sweeper.run import Finished
 from sweeper.sweep import Sweep
@@ -51,6 +52,8 @@ def print_finished(
     """Print the end of a run. The last line is the command that continues, when there is something to continue."""
     name, folder = plan.sweep.name, commands.results / plan.sweep.name
     console.print(_headline(plan, finished))
+    if saved := saved_seconds(finished.records):
+        console.print(f"{plan.sweep.early.type} saved about {duration(saved)} of training")
     if any(record.ended for record in finished.records):
         console.print()
         print_configurations(console, _ranked(plan, finished.records), metrics)

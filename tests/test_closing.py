@@ -14,7 +14,7 @@ from sweeper.errors import Exit
 from sweeper.expressions import condition
 from sweeper.mirrored import Mirrored
 from sweeper.run import Finished, finished_json
-from sweeper.sweep import Goal
+from sweeper.sweep import EarlyTermination, Goal
 from sweeper.trial import Record, State
 
 COMMANDS = Commands(Path("my sweep.yaml"), ["x=1,2"], Path("out"))
@@ -64,6 +64,14 @@ def test_what_mlflow_lacks_is_said_with_the_command_that_completes_it(made: plan
     text = said(made, finished(made, *[State.COMPLETED] * 4, behind=2))
     assert "MLflow lacks 2 trials: it is down" in text
     assert "sweeper sync toy --results out" in text
+
+
+def test_what_early_termination_saved_is_said(made: plan.Plan) -> None:
+    end = finished(made, State.PRUNED, State.COMPLETED)
+    for record in end.records:
+        record.trial = replace(record.trial, base={"train.steps": 50})
+    stops = replace(made, sweep=replace(made.sweep, early=EarlyTermination("asha")))
+    assert "asha saved about 8.0 s of training" in said(stops, end)
 
 
 def test_the_best_configuration_is_named(made: plan.Plan) -> None:
