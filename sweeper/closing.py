@@ -53,7 +53,7 @@ def print_finished(
     name, folder = plan.sweep.name, commands.results / plan.sweep.name
     console.print(_headline(plan, finished))
     if saved := saved_seconds(finished.records):
-        console.print(f"{plan.sweep.early.type} saved about {duration(saved)} of training")
+        console.print(f"early termination saved about {duration(saved)} of training")
     if any(record.ended for record in finished.records):
         console.print()
         print_configurations(console, _ranked(plan, finished.records), metrics)

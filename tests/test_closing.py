@@ -71,7 +71,7 @@ def test_what_early_termination_saved_is_said(made: plan.Plan) -> None:
     for record in end.records:
         record.trial = replace(record.trial, base={"train.steps": 50})
     stops = replace(made, sweep=replace(made.sweep, early=EarlyTermination("asha")))
-    assert "asha saved about 8.0 s of training" in said(stops, end)
+    assert "early termination saved about 8.0 s of training" in said(stops, end)
 
 
 def test_the_best_configuration_is_named(made: plan.Plan) -> None:
