@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtrit
 
 from sweeper import ledger
 from sweeper.errors import Problem, UsageError
@@ -147,6 +146,8 @@ def _metrics(ended: Sequence[Ended | None], names: Sequence[str]) -> dict[str, n
 
 
 def _t_ends(mean: np.ndarray, std: np.ndarray, count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    from scipy.special import stdtrit  # a tenth of a second to import, which a table of trials does not need
+
     many = count > 1
     half = np.full(len(mean), math.nan)
     half[many] = stdtrit(count[many] - 1, 0.5 + CONFIDENCE / 2) * std[many] / np.sqrt(count[many])

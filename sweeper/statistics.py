@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy import stats
+from scipy.special import stdtr, stdtrit
 
 CONFIDENCE = 0.95
 RESAMPLES = 9_999
@@ -32,13 +34,13 @@ class Estimate:
         """The two-sided t interval; infinite with one value."""
         if not math.isfinite(self.se):
             return -math.inf, math.inf
-        half = float(stats.t.ppf(0.5 + confidence / 2, self.df)) * self.se if self.se else 0.0
+        half = float(stdtrit(self.df, 0.5 + confidence / 2)) * self.se if self.se else 0.0
         return self.mean - half, self.mean + half
 
     def p_above(self, bound: float, *, strict: bool = False) -> float:
         """One-sided p value for a true mean of `bound` or more (with `strict`: of more; it matters without spread)."""
         if self.se > 0:
-            return float(stats.t.sf((self.mean - bound) / self.se, self.df)) if math.isfinite(self.se) else 0.5
+            return float(stdtr(self.df, (bound - self.mean) / self.se)) if math.isfinite(self.se) else 0.5
         slack = 1e-12 * max(1.0, abs(bound)) * (-1 if strict else 1)  # 0.3 - 0.2 is not quite 0.1
         return 0.0 if self.mean >= bound - slack else 1.0
 
@@ -137,10 +139,15 @@ def enough(one: Estimate, bound: float, alpha: float) -> int | None:
     spread, distance = one.se * math.sqrt(one.n), abs(one.mean - bound)
     if spread == 0 or distance == 0:
         return None
+    found = np.flatnonzero(_halves(alpha) * spread <= distance)
+    return int(found[0]) + 2 if len(found) else None
+
+
+@lru_cache(maxsize=64)
+def _halves(alpha: float) -> np.ndarray:
+    """Half a one-sided interval's width in standard deviations, for 2, 3, ... values."""
     counts = np.arange(2, MOST_SEEDS + 1)
-    halves = stats.t.ppf(1 - alpha, counts - 1) * spread / np.sqrt(counts)
-    found = np.flatnonzero(halves <= distance)
-    return int(counts[found[0]]) if len(found) else None
+    return np.asarray(stdtrit(counts - 1, 1 - alpha) / np.sqrt(counts))
 
 
 def _combined(parts: Sequence[Estimate], weight: float) -> Estimate:
