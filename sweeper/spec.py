@@ -99,6 +99,9 @@ def unknown_names(sweep: Sweep, defaults: Params) -> list[Problem]:
     known = {*defaults, *sweep.space.fixed, *listed, *(parameter.name for parameter in sweep.space.parameters)}
     read = [(f"where[{index}]", clause) for index, clause in enumerate(sweep.space.where)]
     read += [(f"parameters.{p.name}.when", p.when) for p in sweep.space.parameters if p.when is not None]
+    read += [
+        (f"expect[{index}].where", claim.where) for index, claim in enumerate(sweep.claims) if claim.where is not None
+    ]
     return [
         Problem("no such setting", sweep.place(key), key, excerpt(name), hint=did_you_mean(name, sorted(known)))
         for key, clause in read

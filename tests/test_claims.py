@@ -7,6 +7,8 @@ import pytest
 from sweep_texts import complaint, loaded
 
 from sweeper.claims import Against, Best, Claim, Compare, Equivalent, Mean, Monotone, Share, Test, Typical, Within
+from sweeper.errors import SpecError
+from sweeper.spec import configurations
 
 SWEEP = "parameters: {a: {values: [1, 2]}, b: {values: [3, 4]}}\nexpect:\n  - {name: n, metric: m, %s}\n"
 
@@ -77,3 +79,10 @@ def test_a_claim_that_says_nothing_clear_is_refused(tmp_path: Path, keys: str, w
     said = complaint(tmp_path, SWEEP % keys)
     assert "file.yaml:3" in said
     assert words in said
+
+
+def test_a_condition_on_what_is_no_setting_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    sweep = loaded(tmp_path, SWEEP % "where: aa > 1, within: [0, 1]")
+    with pytest.raises(SpecError, match=r"file.yaml:3: expect\[0\].where: no such setting"):
+        configurations(sweep)
+    assert configurations(sweep, {"aa": 1}).complete
