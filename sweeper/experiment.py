@@ -14,12 +14,22 @@ Files = Mapping[str, str | Path]  # path in the artifacts -> text, or a file
 
 
 @dataclass(frozen=True, slots=True)
+class Data:
+    """What was trained on: a file, or the settings it is made by. `digest` has at most 36 characters."""
+
+    name: str
+    digest: str
+    kind: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class Experiment:
     """A sweep as MLflow's experiment: name, description in Markdown, the command, tags that every run gets.
 
     `goals` maps metrics to whether more is better, best goal first; `declared` are the metrics the trainer declares;
-    `alone` gives the command that trains one trial again; `files` makes what the summary run carries: it is called when
-    the sweep has ended, and may raise OSError.
+    `data` are the files trained on; `alone` gives the command that trains one trial again; `files` makes what the
+    summary run carries: it is called when the sweep has ended, and may raise OSError.
     """
 
     name: str
@@ -28,6 +38,7 @@ class Experiment:
     tags: Mapping[str, str] = field(default_factory=dict)
     goals: Mapping[str, bool] = field(default_factory=dict)
     declared: Sequence[str] = ()
+    data: Sequence[Data] = ()
     alone: Callable[[Trial], str] = lambda trial: ""
     files: Callable[[], Files] = dict
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from sweeper import tracking
 from sweeper.commands import alone
-from sweeper.experiment import Experiment
+from sweeper.experiment import Data, Experiment
 from sweeper.ledger import SweepDir
 from sweeper.spec import Sweep
 
@@ -34,6 +35,9 @@ def mirror_input(sweep: Sweep, sweep_dir: SweepDir, run: Mapping[str, Any]) -> t
         tags={"mlflow.source.git.commit": commit} if commit else {},
         goals={goal.name: goal.maximize for goal in sweep.goals},
         declared=tuple(str(name) for name in run.get("metrics") or ()),
+        data=[
+            Data(Path(name).name, str(digest)[:36], "local", name) for name, digest in (run.get("data") or {}).items()
+        ],
         alone=lambda trial: alone(sweep_dir.spec, trial),
         files=lambda: summary_files(sweep_dir, told),
     )
@@ -41,7 +45,7 @@ def mirror_input(sweep: Sweep, sweep_dir: SweepDir, run: Mapping[str, Any]) -> t
 
 
 def summary_files(sweep_dir: SweepDir, told: Experiment) -> dict[str, str | Path]:
-    """The sweep file, the tables, and whatever pictures, report and verdicts there are, by their path in MLflow."""
+    """The sweep file, tables, provenance of every run, and what pictures, report and verdicts there are, by name."""
     from sweeper import results, tables
 
     known = results.history(sweep_dir)
@@ -50,7 +54,9 @@ def summary_files(sweep_dir: SweepDir, told: Experiment) -> dict[str, str | Path
     metrics = told.headlines(results.metric_names(records))
     varied = dict.fromkeys(results.parameter_column(name) for record in records for name in record.trial.varied)
     short = [*varied, *(f"{name}.{part}" for name in metrics for part in ("mean", "std", "n"))]
+    runs = [{name: value for name, value in run.items() if name not in ("order", "stopped")} for run in known.runs]
     files: dict[str, str | Path] = {
+        "provenance.json": json.dumps(runs, indent=1, default=str) + "\n",
         "tables/trials.csv": tables.text(trials, tables.Format.CSV),
         "tables/configs.csv": tables.text(configs, tables.Format.CSV),
         "tables/configs.md": tables.text(tables.select(configs, short, ()), tables.Format.MARKDOWN),

@@ -125,6 +125,7 @@ class Store:
                 sheet.forget()
             if not sheet.run:
                 self.begin(sheet, page)
+            self._log_data(sheet.run, page)
             self._upload(sheet.run, page)
             sheet.revision += 1
             # MLflow shows the latest point, and these must follow each other whatever the clock says.
@@ -150,6 +151,14 @@ class Store:
         command = self._told.alone(copy.record.trial)
         note = f"Train it again, alone:\n\n```\n{command}\n```" if command else ""
         return {"mlflow.note.content": note[:LONGEST_TAG]}
+
+    def _log_data(self, run: str, page: Page) -> None:
+        assert self._client is not None
+        from mlflow.entities import Dataset, DatasetInput
+
+        inputs = [DatasetInput(Dataset(one.name, one.digest, one.kind, one.source)) for one in page.data]
+        if inputs:
+            self._client.log_inputs(run, inputs)
 
     def _upload(self, run: str, page: Page) -> None:
         assert self._client is not None

@@ -7,15 +7,17 @@ import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
-from sweeper.experiment import Experiment, Files
+from sweeper.experiment import Data, Experiment, Files
 from sweeper.mirrored import Copy, Found
 from sweeper.mlflow_text import LONGEST_NAME, LONGEST_TAG, legal, ms
-from sweeper.trial import Record, State
+from sweeper.trial import Record, State, canonical_json
 
+MADE_BY = ("task.", "data.")  # settings of these sections say which data a trainer makes for itself
+MOST_DATA = 20
 UNFINISHED = (State.PENDING, State.RUNNING)
 
 
@@ -30,12 +32,14 @@ class Page:
     tags: Mapping[str, str]
     params: Mapping[str, str] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
+    data: Sequence[Data] = ()
     files: Files = field(default_factory=dict)
 
     @cached_property
     def digest(self) -> str:
         """16 hex digits: two pages with the same show the same."""
         told = [self.name, self.status, self.start_ms, self.end_ms, self.tags, self.params, self.metrics]
+        told.append([one.digest for one in self.data])
         digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
         for path, content in sorted(self.files.items()):
             data = content.read_bytes() if isinstance(content, Path) else content.encode()
@@ -116,7 +120,8 @@ def config_page(experiment: Experiment, records: Sequence[Record]) -> Page:
     params = Copy(records[0]).params()
     del params["seed"]
     name = trial.name.rpartition(" ")[0] or "the configuration"
-    return _page(name, records, tags, params, {legal(k): v for k, v in metrics.items()})
+    page = _page(name, records, tags, params, {legal(k): v for k, v in metrics.items()})
+    return replace(page, data=_data(experiment, records))
 
 
 def opening(page: Page) -> Page:
@@ -141,7 +146,8 @@ def summary_page(experiment: Experiment, records: Sequence[Record]) -> Page:
     tags["mlflow.note.content"] = note
     page = _page(f"{experiment.name}: summary", records, tags, {}, {legal(k): v for k, v in metrics.items()})
     # It is made when the last trial has ended, and so stands first where runs are listed by their start.
-    return Page(page.name, "FINISHED", page.end_ms, page.end_ms, page.tags, {}, page.metrics, experiment.files())
+    data, files = _data(experiment, records), experiment.files()
+    return replace(page, status="FINISHED", start_ms=page.end_ms, data=data, files=files)
 
 
 def _page(
@@ -158,6 +164,20 @@ def _page(
     last = max((end.at for end in ends), default=max(begins, default=0.0))
     cut = {tag: value[:LONGEST_TAG] for tag, value in tags.items() if value}
     return Page(name[:LONGEST_NAME], status, ms(min(begins, default=0.0)), ms(last), cut, params, metrics)
+
+
+def _data(experiment: Experiment, records: Sequence[Record]) -> list[Data]:
+    """The files that the trainer names, and what it makes itself, where settings describe that."""
+    found = {one.digest: one for one in experiment.data}
+    for record in records:
+        params = record.trial.params
+        made_by = {name: value for name, value in params.items() if name.startswith(MADE_BY)}
+        if made_by:
+            source = canonical_json(made_by)
+            digest = hashlib.sha256(source.encode()).hexdigest()[:16]
+            name = str(params.get("task.name") or params.get("data.name") or record.trial.trainer)
+            found.setdefault(digest, Data(name, digest, "settings", source))
+    return list(found.values())[:MOST_DATA]
 
 
 def _counts(records: Sequence[Record]) -> dict[str, int]:

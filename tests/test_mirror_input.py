@@ -24,7 +24,8 @@ def a_sweep(folder: Path) -> SweepDir:
     sweep_dir = SweepDir(folder / "results", "toy")
     trials = [make_trial(0, x=1), make_trial(0, x=2)]
     with Ledger(sweep_dir) as book:
-        run = {"command": "sweeper run toy.yaml", "commit": "c0ffee", "metrics": ["score"]}
+        data = {"digits/train.csv": "d1ce"}
+        run = {"command": "sweeper run toy.yaml", "commit": "c0ffee", "metrics": ["score"], "data": data}
         book.run(TEXT, run, trials, read(sweep_dir))
         for event in (event for trial in trials for event in make_life(trial, 0.5)):
             book.record(event)
@@ -38,6 +39,7 @@ def test_a_folder_is_enough_nothing_of_it_is_imported(tmp_path: Path) -> None:
     assert artifacts == f"file://{tmp_path}/results/mlartifacts"
     assert (told.name, told.goals, told.declared) == ("toy", {"score": True}, ("score",))
     assert told.note() == "what *x* does\n\n```\nsweeper run toy.yaml\n```"
+    assert [(one.name, one.digest, one.source) for one in told.data] == [("train.csv", "d1ce", "digits/train.csv")]
     assert told.alone(make_trial(3, x=1)) == f"sweeper train {sweep_dir.spec} x=1 'seeds=[3]'"
 
 
@@ -48,7 +50,7 @@ def test_the_summary_carries_the_sweep_file_tables_and_what_else_there_is(tmp_pa
     (sweep_dir.folder / "report.html").write_text("<p>")
     told = mirror_input(spec.load(sweep_dir.spec), sweep_dir, {})[2]
     files = summary_files(sweep_dir, told)
-    tables = {"tables/trials.csv", "tables/configs.csv", "tables/configs.md"}
+    tables = {"tables/trials.csv", "tables/configs.csv", "tables/configs.md", "provenance.json"}
     assert set(files) == {"sweep.yaml", "report.html", "plots/heatmap.png", *tables}
     assert str(files["tables/configs.md"]).startswith("| x | score.mean | score.std | score.n |")
     assert str(files["tables/trials.csv"]).count("completed") == 2

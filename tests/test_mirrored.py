@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -61,6 +62,13 @@ def test_a_new_attempt_replaces_the_run_of_the_old_one() -> None:
     copy.run = "old"
     copy.take(started(attempt=2, at=120.0))
     assert (copy.run, copy.outdated, copy.record.reports, copy.record.ended) == ("", "old", [], None)
+
+
+def test_an_attempt_that_goes_on_from_a_checkpoint_keeps_what_led_to_it() -> None:
+    copy = copy_of(started(), reported(10), reported(20), reported(30), ended(state=State.FAILED))
+    copy.take(replace(started(attempt=2, at=120.0), step=20))
+    assert [report.step for report in copy.record.reports] == [10, 20]
+    assert copy.points == 0  # they are written anew, into the run of the new attempt
 
 
 def test_late_words_of_an_old_attempt_are_dropped() -> None:

@@ -88,3 +88,16 @@ def test_a_group_is_two_seeds_that_have_runs() -> None:
     pending = Copy(Record(make_trial(5, beta=1.0)))
     assert not Sheet([Copy(ended(0)), pending]).is_group
     assert Sheet([Copy(ended(0)), Copy(ended(1)), pending]).is_group
+
+
+def test_the_settings_that_make_the_data_are_its_name_and_digest() -> None:
+    made = [
+        make_trial(seed, **{"task.name": name, "loss": 1.0}) for seed, name in ((0, "sum"), (1, "sum"), (0, "detour"))
+    ]
+    records = [Record(trial, 1, None, make_end(trial)) for trial in made]
+    data = summary_page(TOLD, records).data
+    assert [(one.name, one.source) for one in data] == [
+        ("sum", '{"task.name":"sum"}'),
+        ("detour", '{"task.name":"detour"}'),
+    ]
+    assert summary_page(TOLD, [ended(0)]).data == []

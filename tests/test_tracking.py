@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from mirrors import T0, Sweep, a_life, a_trial, cut_short, push, until
 
-from sweeper.experiment import Experiment
+from sweeper.experiment import Data, Experiment
 from sweeper.mirrored import Mirrored
 from sweeper.mlflow_store import connect, make_database
 from sweeper.tracking import Mirror, artifact_root, store_uri
@@ -359,7 +359,9 @@ def test_a_killed_driver_leaves_no_second_configuration_and_none_that_runs_for_e
 def test_the_summary_counts_names_the_best_and_carries_files(sweep: Sweep, tmp_path: Path) -> None:
     (report := tmp_path / "report.html").write_text("<p>all is well</p>")
     files = {"tables/trials.csv": "trial\n1\n", "report.html": report}
-    sweep.told = replace(sweep.told, command="sweeper run grid.yaml", goals={"alignment": True}, files=lambda: files)
+    data = [Data("digits.csv", "d1ce", "local", "data/digits.csv")]
+    sweep.told = replace(sweep.told, command="sweeper run grid.yaml", goals={"alignment": True}, data=data)
+    sweep.told = replace(sweep.told, files=lambda: files)
     sweep.run(*three_seeds(0.7, 0.8), a_life(0, State.FAILED, beta=2))
     (summary,) = sweep.kind("summary")
     counts = {name: summary.data.metrics[name] for name in ("trials", "configs", "completed", "failed")}
@@ -367,6 +369,7 @@ def test_the_summary_counts_names_the_best_and_carries_files(sweep: Sweep, tmp_p
     assert summary.data.metrics["alignment.best"] == 0.75
     assert "sweeper run grid.yaml" in summary.data.tags["mlflow.note.content"]
     (kept,) = (tmp_path / "mlartifacts" / "grid").glob("*/artifacts")
+    assert [given.dataset.name for given in summary.inputs.dataset_inputs] == ["digits.csv"]
     assert (kept / "tables/trials.csv").read_text() == "trial\n1\n"
     assert (kept / "report.html").read_text() == "<p>all is well</p>"
 
