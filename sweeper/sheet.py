@@ -14,6 +14,12 @@ _TEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciic
 _TEX |= {mark: f"\\{mark}" for mark in "&%$#_{}"}
 _TEX |= {"±": r"$\pm$", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "–": "--", "<": "$<$", ">": "$>$", "|": "$|$"}
 _TEX |= {'"': "''", "\n": " "}
+_STYLE = (
+    ":root { color-scheme: light dark; font: 15px/1.4 system-ui, sans-serif } table { border-collapse: collapse }"
+    " caption { text-align: left; padding-bottom: .5em } th, td { padding: .15em .7em } th { text-align: left }"
+    " thead { border-block: 2px solid; border-block-end-width: 1px } tbody { border-block-end: 2px solid }"
+    ' td { font-variant-numeric: tabular-nums } th[scope="colgroup"] { text-align: center }'
+)
 _MINUS = re.compile(r"(?<![\w}])-(?=[\d.])")
 _MARKDOWN = re.compile(r"([\\`*_\[\]<>&|~])")
 
@@ -73,12 +79,13 @@ def latex(sheet: Sheet) -> str:
 
 
 def page(sheet: Sheet) -> str:
-    """The sheet as an HTML table: a fragment to be put into any page."""
-    lines = [f"<!-- {_comment(sheet.note)} -->"] if sheet.note else []
-    lines.append("<table>")
+    """The sheet as a small HTML page of its own: one table, readable in print, in light and in dark."""
+    lines = ["<!DOCTYPE html>", '<meta charset="utf-8">', f"<title>{html.escape(sheet.caption or 'table')}</title>"]
+    lines += [f"<style>{_STYLE}</style>", *([f"<!-- {_comment(sheet.note)} -->"] if sheet.note else []), "<table>"]
     if sheet.caption:
         lines.append(f"<caption>{html.escape(sheet.caption)}</caption>")
-    head = "".join(f'<th scope="col">{html.escape(text)}</th>' for text in sheet.head)
+    sides = (' style="text-align: right"' if right else "" for right in sheet.numeric)
+    head = "".join(f'<th scope="col"{s}>{html.escape(text)}</th>' for s, text in zip(sides, sheet.head, strict=True))
     lines += ["<thead>", *_colspan(sheet), f"<tr>{head}</tr>", "</thead>", "<tbody>"]
     lines += [f"<tr>{''.join(_td(cell, i < sheet.stub) for i, cell in enumerate(row))}</tr>" for row in sheet.rows]
     return "\n".join([*lines, "</tbody>", "</table>"]) + "\n"
