@@ -17,7 +17,8 @@ class Job:
     `params` holds every setting and "seed"; `goals` the metrics that must be there and finite, `maximize` whether more
     of the first is better; `keep` and `every_s` are the rules for checkpoints; `shape` is the same for trials that can
     be trained as one program. `fresh` says to forget the checkpoints that are there, `alone` that the last attempt
-    failed: this one is to share no process.
+    failed: this one is to share no process. `searched` jobs are chosen by the results of those before: taken ahead of
+    time, they are chosen blindly.
     """
 
     trial: str
@@ -34,6 +35,7 @@ class Job:
     shape: str = ""
     fresh: bool = False
     alone: bool = False
+    searched: bool = False
 
 
 @dataclass(frozen=True, slots=True)

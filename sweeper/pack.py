@@ -125,6 +125,8 @@ def _in_turn(jobs: Sequence[Job], driver: Driver) -> Iterator[Job]:
         yield waiting.popleft()
         done += 1
         ahead = min(MAX_AHEAD, int(AHEAD_S * done / (time.perf_counter() - began)))
+        if jobs[0].searched:
+            ahead = min(ahead, 1)  # the next one, when its turn has come
         if len(waiting) <= ahead // 2 and ahead:
             waiting.extend(driver.more(ahead, wait=not waiting))
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from sweeper.family import Family
 from sweeper.search import Search
 from sweeper.sweep import Sweep
-from sweeper.trial import Record, State, Trial
+from sweeper.trial import Params, Record, State, Trial
 
 
 class Proposals:
@@ -18,6 +18,8 @@ class Proposals:
         self.search = Search(sweep, family.base)
         self.groups: dict[str, list[Record]] = {}
         self.exhausted = False
+        self._ahead: list[Params] = []
+        self._most_ahead = sweep.resources.pack or 1
 
     def begin(self, records: Iterable[Record]) -> None:
         """Rebuild the searcher from what the ledger holds: results are told, what is to be trained is noted."""
@@ -29,9 +31,18 @@ class Proposals:
 
     def more(self) -> list[Trial]:
         """The trials of a new configuration; none when the searcher has no new point."""
-        point = self.search.ask()
+        point = self._ahead.pop(0) if self._ahead else self.search.ask()
         self.exhausted = point is None
         return [] if point is None else self.family.trials(point)
+
+    def began(self) -> None:
+        """A trial has begun: where asking takes long, ask now for what comes after it, so that no device waits.
+
+        Such a point is chosen without the results of the trials that train meanwhile, as with more devices.
+        """
+        if self.search.is_slow and len(self._ahead) < self._most_ahead:
+            point = self.search.ask()
+            self._ahead += [] if point is None else [point]
 
     def add(self, records: list[Record]) -> None:
         """These are the records of a configuration that was proposed."""

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from sweeper.peers import Curve, Halving, Median, Peers, counts_reports
 from sweeper.sweep import Goal, Sweep
-from sweeper.trial import Ended, Record, Reported, State, Trial
+from sweeper.trial import Ended, Event, Record, Reported, Started, State, Trial
 
 
 class Pruner:
@@ -42,6 +42,16 @@ class Pruner:
             if record.ended is not None:
                 pruner.ended(record.ended)
         return pruner
+
+    def heard(self, trial: Trial, event: Event) -> str:
+        """Something happened to a trial; why it is to stop now, or ""."""
+        if isinstance(event, Reported):
+            return self.reported(event)
+        if isinstance(event, Started):
+            self.started(trial)
+        else:
+            self.ended(event)
+        return ""
 
     def started(self, trial: Trial) -> None:
         """A trial was taken up, for the first time or again."""

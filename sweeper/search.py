@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from sweeper.coordinates import Coordinate, Scale, coordinate_of
 from sweeper.errors import Problem, SpecError, SweeperError
-from sweeper.samplers import REDRAWS, new_study, sampler, state_of, thinned
+from sweeper.samplers import GP_SEES, REDRAWS, new_study, sampler, state_of, thinned
 from sweeper.scores import Scores, violations
 from sweeper.space import Point, Space, is_active
 from sweeper.sweep import ADAPTIVE, Sweep
@@ -44,6 +44,7 @@ class Search:
         self._spare: Iterator[Point] = self._space.random(sys.maxsize, sweep.sampler_seed)
         self._study = new_study(sweep)
         self._started = self._exhausted = False
+        self._told = 0
 
     def ask(self) -> dict[str, Value] | None:
         """A new point that satisfies `where`, never one that was asked, noted or told; None when none is left."""
@@ -64,6 +65,11 @@ class Search:
             self._run(point, attributes)
         return point
 
+    @property
+    def is_slow(self) -> bool:
+        """Whether asking takes a good part of a second: gp with many results."""
+        return self._sweep.method == "gp" and self._told > GP_SEES
+
     def note(self, point: Params) -> None:
         """Counts a point as running and never proposes it. Outside of today's space it is only remembered."""
         self._run(point, {})
@@ -78,6 +84,7 @@ class Search:
         old = self._study.get_trials(deepcopy=False)[number]
         self._study.tell(number, state=state_of("FAIL"))
         if values is not None:
+            self._told += 1
             broken = violations(self._sweep.constraints, ends)
             self._study.add_trial(_finished(old, values, broken, ends, self._sweep.method))
 

@@ -126,9 +126,11 @@ class Session:
         running = self.place.get(event.trial)
         if running is not None:
             running.advance(event)
-        reason = self._judge(record.trial, event)
+        reason = self.pruner.heard(record.trial, event) if self.pruner is not None else ""
         if running is not None and reason:
             running.verdicts[event.trial] = Verdict(State.PRUNED, reason)
+        if isinstance(event, Started) and self._may_propose() and self.proposals is not None:
+            self.proposals.began()
         if isinstance(event, Ended):
             self._after(event)
 
@@ -198,6 +200,7 @@ class Session:
             maximize=bool(sweep.goals and sweep.goals[0].maximize),
             shape=self.trainer.shape(trial.params),
             fresh=record.state.is_result,
+            searched=self.proposals is not None,
         )
 
     def _take(self, count: int, like: Job | None = None) -> list[Job]:
@@ -264,18 +267,6 @@ class Session:
             self.proposals.ended(self.records[ended.trial].trial)
         if self.stopped_by is None and (why := self.limits.failing()):
             self.stopped_by, self.why_stopped = Exit.TRIALS_FAILED, why
-
-    def _judge(self, trial: Trial, event: Event) -> str:
-        """Why the trial is to be pruned, or ""."""
-        if self.pruner is None:
-            return ""
-        if isinstance(event, Reported):
-            return self.pruner.reported(event)
-        if isinstance(event, Started):
-            self.pruner.started(trial)
-        else:
-            self.pruner.ended(event)
-        return ""
 
     def _check_budget(self, taken: int = 0) -> None:
         """Stop when a budget is spent; `taken` trials are on their way to a pack."""

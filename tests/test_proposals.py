@@ -13,7 +13,7 @@ from sweeper import ledger, plan, spec, trainer
 from sweeper.ledger import SweepDir
 from sweeper.schedule import run_in_process
 from sweeper.session import Session
-from sweeper.trial import State
+from sweeper.trial import Ended, Started, State
 
 SEARCH = """\
 name: toy
@@ -93,3 +93,19 @@ def test_failed_configurations_do_not_stop_a_search(folder: Path) -> None:
     states = {record.state for record in session.records.values()}
     assert len(keys(session)) == 12
     assert states <= {State.COMPLETED, State.DIVERGED, State.FAILED}
+
+
+def test_where_asking_takes_long_it_is_done_while_a_trial_trains(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file.write_text(SEARCH.replace("seeds: 2\n", "").replace("tpe", "gp").replace("12", "16"))
+    monkeypatch.setattr("sweeper.search.GP_SEES", 11)
+    asked: list[int] = []
+    with runs.opened(file) as (session, notes):
+        assert session.proposals is not None
+        ask = session.proposals.search.ask
+        monkeypatch.setattr(session.proposals.search, "ask", lambda: [asked.append(len(notes.events)), ask()][1])
+        run_in_process(session)
+    started = [number for number, event in enumerate(notes.events, 1) if isinstance(event, Started)]
+    ended = [number for number, event in enumerate(notes.events, 1) if isinstance(event, Ended)]
+    assert asked[:12] == [0, *ended[:11]], "each with the results of all before"
+    assert asked[12:] == [ended[11], *started[12:15]], "then while the one before trains"
+    assert len(set(keys(session))) == 16
