@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
 FORESTS = 5  # fANOVA is random: it is repeated, and the spread is shown
-TREES = 16  # a forest; 64, Optuna's default, say the same and take a minute for a thousand configurations
+TREES = 8  # a forest; 64, Optuna's default, say the same and take a minute for a thousand configurations
 FEWEST = 4  # configurations below which it says nothing
 ENOUGH = 10  # configurations a parameter, below which its values are a guess
 

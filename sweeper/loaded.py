@@ -45,7 +45,7 @@ class SweepResults:
     @cached_property
     def records(self) -> list[Record]:
         """Every trial of the sweep with its curve, in the order of the plan."""
-        return results.history(self.folder, curves=True).planned()
+        return self._whole_history.planned()
 
     @cached_property
     def trials(self) -> pd.DataFrame:
@@ -60,7 +60,11 @@ class SweepResults:
     @cached_property
     def curves(self) -> pd.DataFrame:
         """One row a trial, step and metric."""
-        return results.curves(self.folder, results.history(self.folder, curves=True))
+        return results.curves(self.folder, self._whole_history)
+
+    @cached_property
+    def _whole_history(self) -> History:
+        return results.history(self.folder, curves=True)
 
     @cached_property
     def sweep(self) -> Sweep | None:

@@ -26,7 +26,8 @@ from sweeper.trial import State
 from sweeper.verdicts import Verdict
 
 PAGE = Path(__file__).with_name("report_page")
-LARGE = 150_000  # bytes; above that a picture of many dots is smaller as PNG
+MANY = 300  # trials; a picture of more dots than that is smaller, and quicker made, as PNG
+DOTS_PER_INCH = 110
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +82,10 @@ def _verdicts(loaded: SweepResults) -> tuple[list[Verdict], str]:
 
 def _pictures(loaded: SweepResults) -> tuple[list[Picture], list[str]]:
     subject = Subject(loaded)
+    form = Form.SVG if len(subject.trials) <= MANY else Form.PNG
     pictures, left_out = [], []
     for name, kind in KINDS.items():
-        for drawn in draw(kind, subject, {Form.SVG}, LARGE):
+        for drawn in draw(kind, subject, {form}, DOTS_PER_INCH):
             if isinstance(drawn, Unfit):
                 left_out.append(f"{name}: {drawn}")
                 continue

@@ -66,22 +66,19 @@ KINDS: dict[str, Kind] = {
 }
 
 
-def draw(kind: Kind, subject: Subject, forms: set[Form], largest: int | None = None) -> Iterator[Drawn | Unfit]:
-    """The pictures of a kind, one by one; where one makes no sense, the reason in its place.
-
-    With `largest`, an SVG of more bytes than that is a PNG instead: many dots take less room so.
-    """
+def draw(kind: Kind, subject: Subject, forms: set[Form], dots_per_inch: int = 200) -> Iterator[Drawn | Unfit]:
+    """The pictures of a kind, one by one; where one makes no sense, the reason in its place."""
     if not subject.shown:
         yield Unfit("no trial has reported a metric as its result")
         return
     for metric in subject.shown if kind.by_metric else [""]:
         try:
-            yield Drawn(kind.name, metric, _content(kind, subject, metric, forms, largest))
+            yield Drawn(kind.name, metric, _content(kind, subject, metric, forms, dots_per_inch))
         except Unfit as reason:
             yield reason
 
 
-def _content(kind: Kind, subject: Subject, metric: str, forms: set[Form], largest: int | None) -> dict[Form, bytes]:
+def _content(kind: Kind, subject: Subject, metric: str, forms: set[Form], dots_per_inch: int) -> dict[Form, bytes]:
     arguments = (subject, metric) if metric else (subject,)
     absent = [name for name, _ in subject.metrics if name not in subject.trials]
     if absent:
@@ -90,15 +87,12 @@ def _content(kind: Kind, subject: Subject, metric: str, forms: set[Form], larges
     if forms & {Form.PNG, Form.SVG}:
         with style.look():
             figure = kind.draw(*arguments)
-            content |= {form: save(figure) for form, save in _SAVES.items() if form in forms}
-            if largest is not None and len(content.get(Form.SVG, b"")) > largest:
-                content.pop(Form.SVG)
-                content[Form.PNG] = style.png(figure)
+            if Form.PNG in forms:
+                content[Form.PNG] = style.png(figure, dots_per_inch)
+            if Form.SVG in forms:
+                content[Form.SVG] = style.svg(figure)
     if Form.HTML in forms and kind.closer:
         from sweeper.figures import interactive
 
         content[Form.HTML] = interactive.page(getattr(interactive, kind.name)(*arguments))
     return content
-
-
-_SAVES: dict[Form, Callable[[Figure], bytes]] = {Form.PNG: style.png, Form.SVG: style.svg}

@@ -18,7 +18,6 @@ from sweeper.figures.subject import Axis, Subject, Unfit, canonical_level, plain
 from sweeper.trial import State, show
 
 FACETS = 12
-ROOM = 80  # cells of a facet that can hold words
 _COLUMNS = 4
 
 
@@ -28,6 +27,28 @@ class Facet:
 
     title: str
     trials: pd.DataFrame
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """The size of a cell in inches, which decides how much is written into it."""
+
+    width: float
+    height: float
+
+    def lines(self, values: np.ndarray, planned: int) -> list[str]:
+        """The mean with its spread, and n, as far as they fit; a lack of values is said before the spread."""
+        if self.width < 0.3 or self.height < 0.13:
+            return []
+        count = f"n={len(values)}" if len(values) == planned else f"n={len(values)} of {planned}"
+        if len(values) == 0:
+            return ["no result", count]
+        mean = f"{values.mean():.3g}"
+        spread = [f"±{values.std(ddof=1):.2g}"] if len(values) > 1 else []
+        lines = [" ".join([mean, *spread]), count] if self.width >= 0.8 else [mean, *spread, count]
+        if len(lines) * 0.125 <= self.height:
+            return lines
+        return [mean, count] if len(values) < planned and self.height >= 0.25 else [mean]
 
 
 def draw(subject: Subject, metric: str) -> Figure:
@@ -40,13 +61,14 @@ def draw(subject: Subject, metric: str) -> Figure:
     notes = [f"A cell is the mean ± standard deviation over its trials. {averaged}".strip()]
     columns = min(len(facets), max(1, min(_COLUMNS, 12 // len(across.levels))))
     lines = math.ceil(len(facets) / columns)
-    height = min(max(lines * (0.55 * len(up.levels) + 0.9), 2.4), 9.0)
+    height = min(max(lines * (0.5 * len(up.levels) + 0.9), 2.4), 9.0)
     figure = style.sheet(subject, subject.label(metric), *notes, height=height)
     panels = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True)
     values = rows[rows.state == State.COMPLETED].groupby(["_x", "_y", *_others(facets)], dropna=False)[metric].mean()
     norm = _norm(values)
+    room = Room(0.8 * style.WIDTH / (columns * len(across.levels)), (height / lines - 0.8) / len(up.levels))
     for panel, facet in zip(panels.flat, facets, strict=False):
-        _cells(panel, metric, facet, (len(across.levels), len(up.levels)), norm)
+        _cells(panel, metric, facet, (len(across.levels), len(up.levels)), room, norm)
         panel.set_title(facet.title)
         panel.grid(visible=False)
         style.scale(panel, across, "x", 40)
@@ -89,9 +111,8 @@ def _norm(values: pd.Series) -> Normalize:
     return Normalize(low, high) if high > low else Normalize(low - 0.5, high + 0.5)
 
 
-def _cells(panel: Axes, metric: str, facet: Facet, size: tuple[int, int], norm: Normalize) -> None:
+def _cells(panel: Axes, metric: str, facet: Facet, size: tuple[int, int], room: Room, norm: Normalize) -> None:
     width, height = size
-    roomy = width * height <= ROOM
     panel.set_xlim(-0.5, width - 0.5)
     panel.set_ylim(-0.5, height - 0.5)
     panel.set_facecolor("#f4f4f4")
@@ -100,21 +121,12 @@ def _cells(panel: Axes, metric: str, facet: Facet, size: tuple[int, int], norm: 
         x, y = (int(cell[name].iloc[0]) for name in ("_x", "_y"))
         values = cell.loc[cell.state == State.COMPLETED, metric]
         values = values[np.isfinite(values)]
-        grid[y, x] = values.mean() if len(values) else np.nan
-        if roomy:
-            _words(panel, (x, y), values, len(cell), norm)
+        mean = grid[y, x] = values.mean() if len(values) else np.nan
+        color = style.ink(*colormaps[style.MAP](norm(mean))[:3]) if len(values) else "#555555"
+        words = "\n".join(room.lines(values.to_numpy(), len(cell)))
+        text = panel.text(x, y, words, ha="center", va="center", fontsize=6.5, color=color, linespacing=1.2)
+        text.set_in_layout(False)  # it lies within its cell; a hundred of them would take the layout seconds
     panel.imshow(grid, origin="lower", aspect="auto", cmap=style.MAP, norm=norm, interpolation="nearest")
-
-
-def _words(panel: Axes, at: tuple[float, float], values: pd.Series, planned: int, norm: Normalize) -> None:
-    count = f"n={len(values)}" if len(values) == planned else f"n={len(values)} of {planned}"
-    if len(values) == 0:
-        panel.text(*at, f"no result\n{count}", ha="center", va="center", fontsize=6.5, color="#555555")
-        return
-    red, green, blue, _ = colormaps[style.MAP](norm(values.mean()))
-    spread = f" ±{values.std():.2g}" if len(values) > 1 else ""
-    words = f"{values.mean():.3g}{spread}\n{count}"
-    panel.text(*at, words, ha="center", va="center", fontsize=6.5, color=style.ink(red, green, blue), linespacing=1.2)
 
 
 def _scattered(subject: Subject, metric: str, across: Axis, up: Axis, rows: pd.DataFrame) -> Figure:

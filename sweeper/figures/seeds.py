@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -23,13 +25,15 @@ def draw(subject: Subject, metric: str) -> Figure:
     figure = style.sheet(subject, subject.label(metric), *notes, height=0.9 + 0.26 * len(configs))
     panel = figure.subplots()
     seeds = {config: part[metric].to_numpy(float) for config, part in values.groupby("config")}
+    lost = subject.trials[subject.trials.state != State.COMPLETED]
+    others = {config: Counter(part.state) for config, part in lost.groupby("config")}
+    at: list[float] = []
     for row, config in enumerate(configs):
-        of_seeds = seeds.get(config, np.array([]))
-        at = row - np.linspace(0.26, 0.06, len(of_seeds))  # apart, so that equal seeds do not hide each other
-        panel.scatter(of_seeds, at, s=16, color=style.BLUE, alpha=0.75, linewidths=0)
-        others = subject.trials[(subject.trials.config == config) & (subject.trials.state != State.COMPLETED)]
-        count = f"n={len(of_seeds)}" + "".join(f", {n} {state}" for state, n in others.state.value_counts().items())
+        of_seeds = seeds.setdefault(config, np.array([]))
+        at += list(row - np.linspace(0.26, 0.06, len(of_seeds)))  # apart: equal seeds must not hide each other
+        count = f"n={len(of_seeds)}" + "".join(f", {n} {state}" for state, n in others.get(config, {}).items())
         panel.text(1.01, row, count, transform=panel.get_yaxis_transform(), fontsize=7, va="center", color="#555555")
+    panel.scatter(np.concatenate([seeds[c] for c in configs]), at, s=16, color=style.BLUE, alpha=0.75, linewidths=0)
     _means(panel, subject, metric, configs)
     panel.set_ylim(len(configs) - 0.5, -0.5)
     panel.set_yticks(range(len(configs)), [style.wrapped(subject.config_label(c), 48) for c in configs], fontsize=7)

@@ -42,7 +42,6 @@ _LOOK: Any = {
     "grid.color": "#e6e6e6",
     "legend.frameon": False,
     "legend.fontsize": 8,
-    "savefig.dpi": 200,
     "svg.hashsalt": "sweeper",  # the same ids in every SVG of the same picture
     "text.parse_math": False,  # a dollar in a name is a dollar
 }
@@ -108,9 +107,9 @@ def colorbar(figure: Figure, colors: ScalarMappable, panels: Any, label: str) ->
     figure.colorbar(colors, ax=panels, label=label, shrink=0.8, pad=0.02, format=plain)
 
 
-def png(figure: Figure) -> bytes:
-    """The picture as PNG, at 200 dots an inch."""
-    return _saved(figure, "png", {"Software": None})
+def png(figure: Figure, dots_per_inch: int) -> bytes:
+    """The picture as PNG."""
+    return _saved(figure, "png", {"Software": None}, dpi=dots_per_inch)
 
 
 def svg(figure: Figure) -> bytes:
@@ -118,9 +117,9 @@ def svg(figure: Figure) -> bytes:
     return _saved(figure, "svg", {"Date": None, "Creator": None})
 
 
-def _saved(figure: Figure, form: str, metadata: dict[str, str | None]) -> bytes:
+def _saved(figure: Figure, form: str, metadata: dict[str, str | None], **options: Any) -> bytes:
     buffer = io.BytesIO()
-    figure.savefig(buffer, format=form, metadata=metadata)
+    figure.savefig(buffer, format=form, metadata=metadata, **options)
     return buffer.getvalue()
 
 
@@ -133,7 +132,7 @@ def ink(red: float, green: float, blue: float) -> str:
 def wrapped(words: str, width: int) -> str:
     """Words on lines of at most `width` characters, as far as spaces, dots and underscores allow."""
     lines = [""]
-    for part in re.findall(r"[^\s._]*[\s._]*", words):
+    for part in re.findall(r"(?:[^\s._]|\.(?=\d))*[\s._]*", words):
         if lines[-1] and len(lines[-1]) + len(part.rstrip()) > width:
             lines.append("")
         lines[-1] += part
