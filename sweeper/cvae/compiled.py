@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -36,7 +37,9 @@ def loss_for(program: Program, config: CVAEConfig, shape: str, members: int) -> 
         if works == [False]:
             return step_loss(*given)
         try:
-            found = compiled(*given)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # advice to who writes a program, not to who runs it
+                found = compiled(*given)
         except torch.cuda.OutOfMemoryError:
             raise
         except Exception as error:

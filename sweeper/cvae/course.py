@@ -8,6 +8,7 @@ Shapes: C steps of a stretch, B batch, P prompt tokens, T target positions, X co
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -18,15 +19,15 @@ from sweeper.cvae.config import CVAEConfig
 from sweeper.cvae.objective import LossWeights
 from sweeper.cvae.optim import learning_rate, unbiasing
 from sweeper.cvae.program import Program
-from sweeper.cvae.schedules import weights_at
+from sweeper.cvae.schedules import weights_over
 
 CONTROLS = (*LossWeights._fields, "rate", "unbias")
-EXAMPLES = 8192  # drawn at once: one draw costs as much as eight steps' draws, and it is 1 MB of tokens
+EXAMPLES = 8192  # drawn at once: many steps for the price of a few; 80 kB of tokens
 LONGEST = 64
 
 
 class Examples(NamedTuple):
-    """The batches of a stretch: prompts [C,B,P] and targets [C,B,T]."""
+    """The batches of a stretch: prompts [C,B,P] and targets [C,B,T], bytes."""
 
     prompt_CBP: Tensor
     target_CBT: Tensor
@@ -43,7 +44,8 @@ def examples(program: Program, seed: int, stretch: int) -> Examples:
     steps = length(program)
     generator = torch.Generator().manual_seed(_mixed(seed, stretch))
     batch = program.task.sample(program.train_rows_R, steps * program.batch_size, generator)
-    return Examples(*(torch.unflatten(part, 0, (steps, -1)) for part in (batch.prompt_BP, batch.target_BT)))
+    tokens = (part.to(torch.uint8) for part in (batch.prompt_BP, batch.target_BT))  # an eighth of what has to be moved
+    return Examples(*(torch.unflatten(part, 0, (steps, -1)) for part in tokens))
 
 
 def _mixed(seed: int, stretch: int) -> int:
@@ -55,18 +57,22 @@ def _mixed(seed: int, stretch: int) -> int:
 def controls(program: Program, config: CVAEConfig, stretch: int) -> Tensor:
     """The loss weights, the learning rate and AdamW's correction at each step of a stretch, [C,X] on the CPU."""
     first = stretch * length(program)
-    return torch.tensor([controls_at(config, step) for step in range(first, first + length(program))])
+    return torch.tensor(columns(config, range(first, first + length(program)))).t()
 
 
-def controls_at(config: CVAEConfig, step: int) -> list[float]:
-    """The numbers named in CONTROLS, for the step after ``step``."""
-    train, progress = config.train, step / config.train.steps
-    weights = weights_at(config.loss, progress) | {
-        "marginal_ema": config.loss.marginal_ema,
-        "token_warmth": min(1.0, progress / train.baseline_warmup) if train.baseline_warmup else 1.0,
-        "support_floor": config.loss.support_floor,
+def columns(config: CVAEConfig, steps: Sequence[int]) -> list[list[float]]:
+    """The numbers named in CONTROLS, a list each, for the steps that follow after ``steps``."""
+    loss, train = config.loss, config.train
+    progress = [step / train.steps for step in steps]
+    warmth = [min(1.0, share / train.baseline_warmup) if train.baseline_warmup else 1.0 for share in progress]
+    found = weights_over(loss, progress) | {
+        "marginal_ema": [loss.marginal_ema] * len(steps),
+        "token_warmth": warmth,
+        "support_floor": [loss.support_floor] * len(steps),
+        "rate": [rate_of(config, step + 1) for step in steps],
+        "unbias": [unbiasing(step + 1) for step in steps],
     }
-    return [*(weights[name] for name in LossWeights._fields), rate_of(config, step + 1), unbiasing(step + 1)]
+    return [found[name] for name in CONTROLS]
 
 
 def rate_of(config: CVAEConfig, step: int) -> float:

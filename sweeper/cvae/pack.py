@@ -8,20 +8,20 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
 import torch
 
 from sweeper.cvae import course, stack
 from sweeper.cvae.checkpoint import save_model
 from sweeper.cvae.compiled import Loss, loss_for
-from sweeper.cvae.config import CVAEConfig, build, shape
+from sweeper.cvae.config import CVAEConfig, shape
 from sweeper.cvae.confusion import write_tables
 from sweeper.cvae.diverged import Diverged
 from sweeper.cvae.evaluate import Evaluation, evaluate
 from sweeper.cvae.model import with_parameters
 from sweeper.cvae.objective import LossWeights, step_loss
 from sweeper.cvae.program import Program
+from sweeper.cvae.running import Running
 from sweeper.cvae.size import size_that_pays
 from sweeper.cvae.slots import Member, Slots
 from sweeper.cvae.stack import Stack
@@ -50,47 +50,6 @@ def train_pack(slots: Slots) -> None:
                 raise
             slots.give_back(pack.halve())
         joining = list(slots.join(pack.room)) if pack.room else []
-
-
-@dataclass(slots=True)
-class Running:
-    """A member in training: its settings, the steps done, and when and what it reported last."""
-
-    member: Member
-    config: CVAEConfig
-    seed: int
-    step: int = 0
-    reported: int = 0
-    metrics: dict[str, float] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, member: Member) -> Running:
-        """A member before its first step. Raises ValueError for bad settings."""
-        settings = {key: value for key, value in member.params.items() if key != "seed"}
-        seed = member.params.get("seed", 0)
-        if isinstance(seed, bool) or not isinstance(seed, int):
-            raise ValueError(f"seed: found {seed!r}, allowed: an integer")
-        return cls(member, build(settings), seed)
-
-    @property
-    def is_last_step(self) -> bool:
-        """Whether all its steps are done."""
-        return self.step >= self.config.train.steps
-
-    @property
-    def owes_a_report(self) -> bool:
-        """Whether a report belongs to the step just done, and was not made."""
-        due = self.is_last_step or self.step % self.config.train.report_every == 0
-        return due and self.reported < self.step
-
-    def steps_to_report(self) -> int:
-        """How many steps until the next report."""
-        train = self.config.train
-        return (
-            0
-            if self.owes_a_report
-            else min(train.steps - self.step, train.report_every - self.step % train.report_every)
-        )
 
 
 class Pack:
@@ -160,7 +119,7 @@ class Pack:
             running.step = running.reported = found[1]["step"]
             running.metrics = dict(found[1]["metrics"])
         one = stack.member(self.program, running.config, running.seed, found and found[0])
-        stack.load_stretch(self.program, one, 0, running.config, running.seed, running.step)
+        stack.load_stretches(self.program, one, {0: running.place})
         return one
 
     @property
@@ -184,10 +143,9 @@ class Pack:
         steps = min(min(one.steps_to_report(), stretch - one.step % stretch) for one in self.members.values())
         steps = min(steps, LOOK_EVERY[self.program.device.type])
         self.stepper.run(steps)
-        for row, one in self.members.items():
+        for one in self.members.values():
             one.step += steps
-            if steps and one.step % stretch == 0:
-                self._load_stretch(row, one)
+        self._go_on({row for row, one in self.members.items() if steps and one.step % stretch == 0})
         self._drop(self._diverged())
         due = [row for row, one in self.members.items() if one.owes_a_report]
         for start in range(0, len(due), EVALUATED[self.program.device.type]):
@@ -195,9 +153,12 @@ class Pack:
         self._drop(row for row in self.members if not self._saved(row))
         self._close_ranks()
 
-    def _load_stretch(self, row: int, one: Running) -> None:
+    def _go_on(self, rows: Iterable[int]) -> None:
+        """Gives members what their next steps need."""
         assert self.program is not None
-        stack.load_stretch(self.program, self.stack, row, one.config, one.seed, one.step)
+        places = {row: self.members[row].place for row in rows if not self.members[row].is_last_step}
+        if places:
+            stack.load_stretches(self.program, self.stack, places)
 
     def halve(self) -> list[Member]:
         """Lets the later half go, saving what they have; for when memory does not suffice."""
@@ -212,8 +173,7 @@ class Pack:
         self._drop(leaving)
         self._restack(self.stack.select(rows[: self.size]), self.members[rows[0]].config)
         self.running = [self.running[row] for row in rows[: self.size]]
-        for row, one in self.members.items():
-            self._load_stretch(row, one)
+        self._go_on(self.members)
         torch.cuda.empty_cache()
         return list(leaving.values())
 
@@ -283,10 +243,8 @@ class Pack:
 
 def evaluate_rows(program: Program, members: Stack, rows: list[int], running: list[Running]) -> list[Evaluation]:
     """The metrics of some members at their present step, those of the optimiser included."""
-    steering = [dict(zip(course.CONTROLS, course.controls_at(one.config, one.step), strict=True)) for one in running]
-    weights = LossWeights(
-        *(torch.tensor([at[name] for at in steering], device=program.device) for name in LossWeights._fields)
-    )
+    steering = torch.tensor([course.columns(one.config, [one.step]) for one in running], device=program.device)
+    weights = LossWeights(*steering[:, : len(LossWeights._fields), 0].unbind(1))
     weights = weights._replace(token_warmth=torch.ones_like(weights.token_warmth))
     model = with_parameters(program.model, program.layout.unflatten(members.flat_MW[rows]))
     evaluations = evaluate(model, program.split, weights, program.per_token)

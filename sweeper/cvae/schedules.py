@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 
 from sweeper.cvae.config import DisentanglementLossConfig, Schedule, Schedules
 
@@ -22,6 +23,11 @@ def scheduled(weight: float, schedule: Schedule, progress: float) -> float:
     return schedule.initial + ramp * (weight - schedule.initial)
 
 
-def weights_at(config: DisentanglementLossConfig, progress: float) -> dict[str, float]:
-    """Every scheduled weight by its name, at ``progress`` in [0, 1]."""
-    return {name: scheduled(getattr(config, name), getattr(config.schedules, name), progress) for name in WEIGHTS}
+def weights_over(config: DisentanglementLossConfig, progress: Sequence[float]) -> dict[str, list[float]]:
+    """Every scheduled weight by its name, at each ``progress`` in [0, 1]."""
+    found = {}
+    for name in WEIGHTS:
+        weight, schedule = getattr(config, name), getattr(config.schedules, name)
+        constant = schedule.kind == "constant"
+        found[name] = [weight if constant else scheduled(weight, schedule, share) for share in progress]
+    return found

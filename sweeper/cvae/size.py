@@ -48,7 +48,7 @@ def measured_size(program: Program, config: CVAEConfig) -> int:
 
 def _stand_in(program: Program, config: CVAEConfig) -> Stack:
     one = stack.member(program, config, seed=0)
-    stack.load_stretch(program, one, 0, config, 0, 0)
+    stack.load_stretches(program, one, {0: (config, 0, 0)})
     return one
 
 

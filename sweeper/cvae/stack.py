@@ -102,10 +102,18 @@ def member(program: Program, config: CVAEConfig, seed: int, saved: Mapping[str, 
     return Stack(**{name: tensor[None] for name, tensor in values.items()})
 
 
-def load_stretch(program: Program, stack: Stack, row: int, config: CVAEConfig, seed: int, step: int) -> None:
-    """Gives a member the stretch of its course that holds the step after ``step``."""
-    number = step // course.length(program)
-    batches = course.examples(program, seed, number)
-    stack.prompt_MCBP[row].copy_(batches.prompt_CBP)
-    stack.target_MCBT[row].copy_(batches.target_CBT)
-    stack.controls_MCX[row].copy_(course.controls(program, config, number))
+def load_stretches(program: Program, stack: Stack, members: Mapping[int, tuple[CVAEConfig, int, int]]) -> None:
+    """Gives members, by their rows, the stretch of their course that holds the step after the one they have done.
+
+    ``members`` maps a row to its settings, seed and steps done. All is made first and moved at once: a GPU that is busy
+    is waited for once only.
+    """
+    made = []
+    for config, seed, step in members.values():
+        number = step // course.length(program)
+        made.append((*course.examples(program, seed, number), course.controls(program, config, number)))
+    rows = torch.tensor(list(members), device=program.device)
+    for mine, parts in zip(
+        (stack.prompt_MCBP, stack.target_MCBT, stack.controls_MCX), zip(*made, strict=True), strict=True
+    ):
+        mine.index_copy_(0, rows, torch.stack(parts).to(program.device))

@@ -81,8 +81,8 @@ def advance(program: Program, stack: Stack, loss: Loss = step_loss) -> None:
     """One step, in place on ``stack``, without waiting for the device."""
     row_M = torch.arange(len(stack), device=program.device)
     at_M = stack.step_M % stack.controls_MCX.shape[1]
-    target_MBT = stack.target_MCBT[row_M, at_M]
-    batch = Batch(stack.prompt_MCBP[row_M, at_M], target_MBT, torch.ones_like(target_MBT, dtype=stack.flat_MW.dtype))
+    prompt_MBP, target_MBT = stack.prompt_MCBP[row_M, at_M].long(), stack.target_MCBT[row_M, at_M].long()
+    batch = Batch(prompt_MBP, target_MBT, torch.ones_like(target_MBT, dtype=stack.flat_MW.dtype))
     *weights, rate_M, unbias_M = stack.controls_MCX[row_M, at_M].unbind(-1)
     flat_MW = stack.flat_MW.detach().requires_grad_()
     loss_M, (terms, marginal_MK) = loss(

@@ -15,8 +15,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from sweeper.cvae import course, stack
 from sweeper.cvae.config import build
-from sweeper.cvae.pack import EVALUATED, Running, evaluate_rows
+from sweeper.cvae.pack import EVALUATED, evaluate_rows
 from sweeper.cvae.program import Program
+from sweeper.cvae.running import Running
 from sweeper.cvae.stack import Stack
 from sweeper.cvae.step import WARM_UP, Stepper, advance
 
@@ -28,7 +29,7 @@ def members_of(program: Program, count: int) -> Stack:
     config, members = build(JSD), []
     for seed in range(count):
         one = stack.member(program, config, seed)
-        stack.load_stretch(program, one, 0, config, seed, 0)
+        stack.load_stretches(program, one, {0: (config, seed, 0)})
         members.append(one)
     return stack.joined(members)
 

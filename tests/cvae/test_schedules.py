@@ -3,7 +3,7 @@
 import pytest
 
 from sweeper.cvae.config import Schedule, build
-from sweeper.cvae.schedules import scheduled, weights_at
+from sweeper.cvae.schedules import scheduled, weights_over
 from sweeper.cvae.stopping import is_reached, is_stop_condition
 
 
@@ -32,9 +32,9 @@ def test_a_cosine_starts_and_ends_flat():
 
 def test_each_weight_follows_its_own_schedule():
     config = build({"loss.beta": 0.1, "loss.schedules.beta.kind": "delayed", "loss.schedules.beta.initial": 1.2}).loss
-    assert weights_at(config, 0.0)["beta"] == 1.2
-    assert weights_at(config, 0.5)["beta"] == 0.1
-    assert weights_at(config, 0.0)["router_support_weight"] == 0.0
+    found = weights_over(config, [0.0, 0.5])
+    assert found["beta"] == [1.2, 0.1]
+    assert found["router_support_weight"] == [0.0, 0.0]
 
 
 def test_a_stop_condition_needs_every_clause():
