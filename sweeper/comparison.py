@@ -16,7 +16,8 @@ from sweeper.trial import Record, canonical_json
 from sweeper.verdicts import finite
 
 ALPHA = 1 - CONFIDENCE
-_NOT_COMPARED = {"at", "pid", "command", "stopped", "packages", "mirror", "e"}
+LONGEST = 60  # characters of a value: a digest, a version
+_NOT_COMPARED = {"at", "pid", "command", "stopped", "mirror", "e", "patch"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,14 +168,24 @@ def _p(one: Estimate) -> float:
 
 def _changes(a: History, b: History, names_a: set[str], names_b: set[str]) -> list[tuple[str, str, str]]:
     """Code, commit, packages, data, machine: what is not the same in the last runs."""
-    runs: list[Mapping[str, Any]] = [known.runs[-1] if known.runs else {} for known in (a, b)]
     codes = [_listed({record.trial.code for record in known.planned()}) for known in (a, b)]
     found = [("settings", _listed(names_a - names_b), _listed(names_b - names_a)), ("code", codes[0], codes[1])]
-    one, other = (run.get("packages") or {} for run in runs)
-    found += [(name, str(one.get(name, "")), str(other.get(name, ""))) for name in sorted({*one, *other})]
-    rest = [name for name in dict.fromkeys([*runs[0], *runs[1]]) if name not in _NOT_COMPARED]
-    found += [(name, str(runs[0].get(name, "")), str(runs[1].get(name, ""))) for name in rest]
+    one, other = (_flat(known.runs[-1]) if known.runs else {} for known in (a, b))
+    found += [(name, one.get(name, ""), other.get(name, "")) for name in dict.fromkeys([*one, *other])]
     return [(what, first, second) for what, first, second in found if first != second]
+
+
+def _flat(run: Mapping[str, Any]) -> dict[str, str]:
+    """What is known of a run, each package and each data file a line of its own."""
+    flat: dict[str, str] = {}
+    for name, value in run.items():
+        if name in _NOT_COMPARED:
+            continue
+        parts = value if isinstance(value, dict) else {}
+        flat |= {f"{name}: {part}": str(inner)[:LONGEST] for part, inner in parts.items()}
+        if not isinstance(value, dict | list):
+            flat[name] = str(value)[:LONGEST]
+    return flat
 
 
 def _listed(words: set[str]) -> str:

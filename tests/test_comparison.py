@@ -15,7 +15,7 @@ from sweeper.cli import app
 from sweeper.comparison import Comparison, compare
 from sweeper.errors import UsageError
 from sweeper.ledger import Ledger, SweepDir
-from sweeper.trial import State, Trial
+from sweeper.trial import State, Trial, trial_key
 
 PACKAGES = {"torch": "2.13.0", "ray": "2.60.0"}
 
@@ -26,7 +26,9 @@ def written(
     """A sweep whose configuration `a` had this score with this seed (NaN: it diverged)."""
     sweep = SweepDir(results, "toy")
     trials = [make_trial(seed, a=a) for a, seed in scores]
-    trials = [Trial(f"{t.key}{code}", t.config, t.seed, t.varied, t.base, t.trainer, code) for t in trials]
+    trials = [
+        Trial(trial_key(t.config, t.seed, code), t.config, t.seed, t.varied, t.base, t.trainer, code) for t in trials
+    ]
     with Ledger(sweep) as book:
         book.run("name: toy\nparameters: {a: {values: [1, 2]}}\n", {"packages": packages}, trials, ledger.read(sweep))
         for trial, score in zip(trials, scores.values(), strict=True):
@@ -93,7 +95,7 @@ def test_what_is_in_one_only_is_named(tmp_path: Path) -> None:
     other = written(tmp_path / "b", {(2, 0): 1.0, (3, 0): 1.0}, {**PACKAGES, "torch": "2.14.0"})
     found = compared(one, other)
     assert (found.only_a, found.only_b, found.both) == (("a=1",), ("a=3",), 1)
-    assert found.changes == (("torch", "2.13.0", "2.14.0"),)
+    assert found.changes == (("packages: torch", "2.13.0", "2.14.0"),)
 
 
 def test_a_trainer_with_a_new_setting_is_still_aligned(tmp_path: Path) -> None:
