@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import logging
 import os
 import sqlite3
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 TRAINING = {"mlflow.experimentKind": "custom_model_development"}  # runs of models, not traces of agents
+NOTE_DIGEST = "sweeper.note"  # tells our description from one that a person wrote in the UI
 SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_CONFIGURE_LOGGING": "false",
@@ -142,9 +144,12 @@ class Store:
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Sets tags of the experiment, where they differ."""
         assert self._client is not None
+        self._set_tags(self._client, tags)
+
+    def _set_tags(self, client: MlflowClient, tags: Mapping[str, str]) -> None:
         for name, value in tags.items():
             if self._experiment_tags.get(name) != value:
-                self._client.set_experiment_tag(self._experiment, name, value)
+                client.set_experiment_tag(self._experiment, name, value)
                 self._experiment_tags[name] = value
 
     def _note(self, copy: Copy) -> dict[str, str]:
@@ -180,18 +185,19 @@ class Store:
             time.sleep(1.1)  # until MLflow's connections into the deleted file are too old to be used
 
     def _find_experiment(self, client: MlflowClient) -> None:
-        told = self._told
-        tags = {"mlflow.note.content": told.note()[:LONGEST_TAG]}
-        found = client.get_experiment_by_name(told.name)
+        note = self._told.note()[:LONGEST_TAG]
+        tags = {"mlflow.note.content": note, NOTE_DIGEST: _digest(note)}
+        found = client.get_experiment_by_name(self._told.name)
         if found is None:
-            self._experiment = str(client.create_experiment(told.name, self._place, {**tags, **TRAINING}))
+            self._experiment = str(client.create_experiment(self._told.name, self._place, {**tags, **TRAINING}))
             self._experiment_tags = tags
             return
         if found.lifecycle_stage == "deleted":  # its name is taken for good: the only way back is to restore it
             client.restore_experiment(found.experiment_id)
         self._experiment, self._experiment_tags = str(found.experiment_id), dict(found.tags)
-        if self._experiment_tags.get("mlflow.note.content", "") != tags["mlflow.note.content"]:
-            client.set_experiment_tag(found.experiment_id, "mlflow.note.content", tags["mlflow.note.content"])
+        there = found.tags.get("mlflow.note.content", "")
+        if found.tags.get(NOTE_DIGEST, _digest("")) == _digest(there):  # else a person wrote it in the UI
+            self._set_tags(client, tags)
 
     def _compare(
         self, client: MlflowClient, copies: Mapping[str, Copy], groups: Mapping[str, Sheet], summary: Sheet
@@ -274,6 +280,10 @@ def make_database(path: Path) -> None:
             os.link(beside, path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _shown(sheet: Sheet, page: Page) -> Found:

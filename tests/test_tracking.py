@@ -71,6 +71,18 @@ def test_the_experiment_is_named_described_and_keeps_artifacts_in_the_results_fo
     assert experiment.artifact_location == f"{artifact_root(sweep.folder)}/grid"
 
 
+def test_a_description_follows_the_file_until_a_person_writes_one_in_the_ui(sweep: Sweep) -> None:
+    sweep.run(a_life(7))
+    sweep.told = replace(sweep.told, description="beta against MKL")
+    sweep.run(known=(a_life(7),))
+    found = sweep.client.get_experiment_by_name("grid")
+    assert found.tags["mlflow.note.content"] == "beta against MKL"
+    sweep.client.set_experiment_tag(found.experiment_id, "mlflow.note.content", "my own words")
+    sweep.told = replace(sweep.told, description="beta against JSD again")
+    sweep.run(known=(a_life(7),))
+    assert sweep.client.get_experiment_by_name("grid").tags["mlflow.note.content"] == "my own words"
+
+
 def test_curves_have_one_point_a_report_and_the_final_value_only_where_it_differs(sweep: Sweep) -> None:
     sweep.run(a_life(7))
     (run,) = sweep.runs
