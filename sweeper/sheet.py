@@ -21,7 +21,7 @@ _STYLE = (
     ' td { font-variant-numeric: tabular-nums } th[scope="colgroup"] { text-align: center }'
 )
 _MINUS = re.compile(r"(?<![\w}])-(?=[\d.])")
-_MARKDOWN = re.compile(r"([\\`*_\[\]<>&|~])")
+_MARKDOWN = re.compile(r"([\\`*_<>&|~]|\](?=[(\[]))")  # a bracket means something only before another
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ def test_a_row_and_a_column_for_every_value_the_best_of_a_row_in_bold() -> None:
     table = pivot(frame(), VARIED, ["loss.a", "loss.b", "score"], maximize=True, unit="nats")
     text = sheet.markdown(as_sheet(table, Spread.STD, "from here"))
     assert text.splitlines() == [
-        "score \\[nats\\] ↑: mean ± standard deviation over n seeds as given; best of each row in bold",
+        "score [nats] ↑: mean ± standard deviation over n seeds as given; best of each row in bold",
         "",
         "| a | b = 0 | b = 1 |",
         "| ---: | ---: | ---: |",

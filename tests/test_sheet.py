@@ -39,7 +39,7 @@ def test_the_markdown_is_one_table_with_the_cells_as_they_are() -> None:
 
 
 def test_names_with_underscores_stay_readable_in_markdown() -> None:
-    assert "| name_of \\[nats\\] ↑ |" in sheet.markdown(SHEET)
+    assert "| name_of [nats] ↑ |" in sheet.markdown(SHEET)
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex: apt-get install texlive-latex-recommended")
