@@ -62,8 +62,8 @@ def test_every_trial_ends_and_the_sweep_goes_on(folder: Path, method: str, early
         if record.state is State.PRUNED:
             assert record.ended.reason.startswith(early.removeprefix("type: ").split(",")[0])
             assert record.ended.steps < 6
-    assert any(record.state is State.PRUNED for record in records) is ("none" not in early)
-    if method == "qmc":
+    if method == "qmc":  # the searchers stay away from what is odd
+        assert any(record.state is State.PRUNED for record in records) is ("none" not in early)
         assert {deed(record.trial.params["x"]) for record in records} == set(ENDS)
     if session.proposals is not None:
         states = {trial.state.name for trial in session.proposals.search._study.trials}
