@@ -45,30 +45,23 @@ def status(
     no_color: NoColor = False,
     debug: Debug = False,
 ) -> None:
-    """One sweep: how far it is, how fast, what is left, what failed and why."""
-    from rich.live import Live
-
-    from sweeper.overview import Progress, progress
-    from sweeper.results import history
-    from sweeper.status import render_progress
+    """One sweep: how far it is, how fast, what is left, the best so far, what failed and why."""
+    from sweeper.glance import Glance, glance, sweep_of
+    from sweeper.status import follow as keep_looking
+    from sweeper.status import render
 
     sweep_dir = named_sweep(results, sweep)
 
-    def now() -> Progress:
-        return progress(sweep_dir, history(sweep_dir), time.time())
+    def look() -> Glance:
+        return glance(sweep_dir, sweep_of(sweep_dir), time.time())
 
     console = results_console(no_color)
-    seen = now()
-    if follow and not as_json:
-        with Live(render_progress(seen), console=console) as live:
-            while seen.driver:
-                time.sleep(FOLLOW_S)
-                seen = now()
-                live.update(render_progress(seen))
-    elif as_json:
-        print_json(seen.as_json())
+    if as_json:
+        print_json(look().as_json())
+    elif follow:
+        keep_looking(console, look, FOLLOW_S)
     else:
-        console.print(render_progress(seen))
+        console.print(render(look()))
 
 
 def show(

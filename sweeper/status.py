@@ -2,39 +2,121 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console, Group, RenderableType
+from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from sweeper.console import STYLES, duration, number, sparkline
+from sweeper.glance import Best, Glance, Map, Running
 from sweeper.overview import Progress
 from sweeper.trial import Record, State, show
 
 LOG_LINES = 10
+VIRIDIS = ("#440154", "#3b528b", "#21918c", "#5ec962", "#fde725")
 
 
-def render_progress(progress: Progress, limit: int = 10) -> RenderableType:
-    """Counts, pace, time left and the failures with their reasons."""
-    total = sum(progress.counts.values())
-    done = total - progress.counts.get(State.PENDING, 0) - progress.counts.get(State.RUNNING, 0)
+def render(seen: Glance, limit: int = 10) -> RenderableType:
+    """Counts, pace, time left, the best so far, what runs with its curve, the failures with their reasons, a map."""
+    progress = seen.progress
+    total, done = _counted(progress)
     bar = Table.grid(padding=(0, 2))
     bar.add_row(
         Text(progress.name, "bold"), ProgressBar(total=max(total, 1), completed=done, width=30), f"{done}/{total}"
     )
     counts = Text("  ").join(Text(f"{n} {s}", STYLES[State(s)]) for s, n in progress.counts.items())
-    pace = f"{progress.trials_per_hour:.3g} trials an hour" if progress.trials_per_hour else "no pace yet"
-    left = f", about {duration(progress.left_s)} left" if progress.left_s is not None else ""
     driver = f"run by {progress.driver}" if progress.driver else "not running"
-    lines: list[RenderableType] = [bar, counts, f"{pace}{left}; {driver}"]
+    lines: list[RenderableType] = [bar, counts, f"{_pace(progress)}; {driver}"]
+    if seen.best:
+        lines.append(Text("best so far  ", "bold").append(best_words(seen.best), "default not bold"))
+    if seen.running:
+        lines.append(_running(seen.running[:limit]))
     for failure in progress.failures[:limit]:
         text = Text(f"{failure.state} ", STYLES[State(failure.state)])
         lines.append(text.append(f"{failure.trial[:8]}  {failure.name}  {failure.reason}", "default not bold"))
     if len(progress.failures) > limit:
         lines.append(f"and {len(progress.failures) - limit} more")
-    return Group(*lines)
+    return Group(*lines, *([text_map(seen.map)] if seen.map else []))
+
+
+def one_line(seen: Glance) -> str:
+    """The same in a line, for a log file or a pipe."""
+    total, done = _counted(seen.progress)
+    states = ", ".join(f"{n} {state}" for state, n in seen.progress.counts.items())
+    best = f"; best {best_words(seen.best)}" if seen.best else ""
+    return f"{seen.progress.name} {done}/{total}: {states}; {_pace(seen.progress)}{best}"
+
+
+def follow(console: Console, look: Callable[[], Glance], seconds: float) -> None:
+    """Redraw until nobody runs the sweep; where that is no terminal, a line whenever something has changed."""
+    seen = look()
+    if console.is_terminal:
+        with Live(render(seen), console=console, auto_refresh=False) as live:
+            while seen.progress.driver:
+                time.sleep(seconds)
+                seen = look()
+                live.update(render(seen), refresh=True)
+        return
+    console.print(one_line(seen), soft_wrap=True)
+    while seen.progress.driver:
+        time.sleep(seconds)
+        before, seen = seen, look()
+        if seen.progress.counts != before.progress.counts or not seen.progress.driver:
+            console.print(one_line(seen), soft_wrap=True)
+
+
+def best_words(best: Best) -> str:
+    """`alignment 0.93 at beta=1, n=3`."""
+    values = ", ".join(f"{name} {number(value)}" for name, value in best.values.items())
+    return f"{values} at {best.name}, n={best.n}"
+
+
+def text_map(found: Map) -> RenderableType:
+    """The map as numbers in a table, coloured where there are colours: dark is low, bright is high."""
+    low, high = min(found.cells.values()), max(found.cells.values())
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
+    across = f", averaged over {', '.join(found.others)}" if found.others else ""
+    table.add_column("", justify="right", style="dim")
+    for word in found.xs:
+        table.add_column(word, justify="right")
+    for row in found.ys:
+        values = [found.cells.get((column, row)) for column in found.xs]
+        table.add_row(row, *(_cell(value, low, high) for value in values))
+    return Group(Text(f"{found.metric}: {found.x} across, {found.y} down{across}", "bold"), table)
+
+
+def _cell(value: float | None, low: float, high: float) -> Text:
+    if value is None:
+        return Text("-", "dim")
+    level = int((value - low) / (high - low) * (len(VIRIDIS) - 1) + 0.5) if high > low else 0
+    return Text(f" {number(value)} ", f"{'white' if level < 3 else 'black'} on {VIRIDIS[level]}")
+
+
+def _running(running: Sequence[Running]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for heading in ("running", "step", running[0].metric, ""):
+        table.add_column(heading, justify="right" if heading == "step" else "left")
+    for one in running:
+        last = number(one.curve[-1]) if one.curve else ""
+        table.add_row(one.name, str(one.step or ""), last, Text(sparkline(one.curve, 24), "cyan"))
+    return table
+
+
+def _counted(progress: Progress) -> tuple[int, int]:
+    """All trials, and those that have ended."""
+    total = sum(progress.counts.values())
+    return total, total - progress.counts.get(State.PENDING, 0) - progress.counts.get(State.RUNNING, 0)
+
+
+def _pace(progress: Progress) -> str:
+    hourly = progress.trials_per_hour or 0
+    pace = f"{hourly:{'.0f' if hourly >= 100 else '.2g'}} trials an hour" if hourly else "no pace yet"
+    return pace + (f", about {duration(progress.left_s)} left" if progress.left_s is not None else "")
 
 
 def print_trial(console: Console, record: Record, folder: Path, again: str) -> None:
