@@ -23,7 +23,7 @@ from sweeper.cli_options import (
     RunnerChoice,
 )
 from sweeper.cli_output import load_sweep, news_console, print_json, results_console
-from sweeper.errors import Exit, Problem, UsageError
+from sweeper.errors import Exit, LedgerError, Problem, ScheduleError, UsageError
 from sweeper.trial import State
 
 if TYPE_CHECKING:
@@ -62,7 +62,8 @@ def run(
     console = news_console(no_color)
     sweep = load_sweep(file, overrides, console)
     trainer = find_trainer(sweep, needed=not dry_run)
-    options = Options(results, Runner(runner), address, max_concurrent, quiet)
+    commands = Commands(file, overrides or [], results)
+    options = Options(results, Runner(runner), address, max_concurrent, quiet, commands.run())
     if not dry_run:
         check(sweep, options)
     plan = make_plan(sweep, trainer, results, rerun, console)
@@ -77,15 +78,17 @@ def run(
     else:
         if not quiet:
             console.print(Text(f"{sweep.name}: {summary(plan)}"))
-        finished = run_plan(plan, trainer, options, console)
+        try:
+            finished = run_plan(plan, trainer, options, console)
+        except (ScheduleError, LedgerError) as error:
+            raise error.then(f"continue with: {options.again}") from error
     verdicts = judge(sweep.claims, finished.records, results / sweep.name)
     code = exit_code(finished.exit_code, verdicts)
     if as_json:
         told = {"exit_code": int(code), "verdicts": [verdict.as_json() for verdict in verdicts]}
         print_json(finished_json(plan, results, finished) | told)
     if not quiet:
-        metrics, commands = headline_metrics(plan, trainer), Commands(file, overrides or [], results)
-        print_finished(console, plan, metrics, finished, commands, verdicts)
+        print_finished(console, plan, headline_metrics(plan, trainer), finished, commands, verdicts)
     if code:
         raise typer.Exit(code)
 

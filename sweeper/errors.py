@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 
@@ -50,6 +50,11 @@ class SweeperError(Exception):
     def __init__(self, *problems: Problem | str) -> None:
         self.problems: Sequence[Problem] = [p if isinstance(p, Problem) else Problem(p) for p in problems]
         super().__init__("\n".join(str(p) for p in self.problems))
+
+    def then(self, words: str) -> SweeperError:
+        """The same error whose last line says what to do next."""
+        *others, last = self.problems
+        return type(self)(*others, replace(last, hint=f"{last.hint}\n  {words}" if last.hint else words))
 
 
 class UsageError(SweeperError):

@@ -6,7 +6,7 @@ import os
 import socket
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -15,7 +15,7 @@ from rich.console import Console
 
 from sweeper import console as screens
 from sweeper import ledger, provenance
-from sweeper.errors import Exit, LedgerError, Problem, UsageError
+from sweeper.errors import Exit, LedgerError, Problem, ScheduleError, UsageError
 from sweeper.family import Family
 from sweeper.interrupts import interruptible
 from sweeper.ledger import History, Ledger, SweepDir
@@ -51,6 +51,7 @@ class Options:
     address: str | None
     max_concurrent: int | None
     quiet: bool
+    again: str = ""  # the command that continues
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,7 @@ def run(plan: Plan, trainer: Trainer, options: Options, console: Console) -> Fin
         mirror.start(_already_known(plan, history))
         with interruptible(session), screen:
             session.begin(plan.sweep.text, made)
-            _work(session, plan.sweep, options, sweep_dir)
+            _work(session, plan.sweep, options, sweep_dir, lambda error: _die(error, options, console))
         mirrored = mirror.close(MIRROR_GRACE_S)
         code = session.end()
         book.stop(code, tracking_uri(plan.sweep, options.results) if mirrored.is_whole else "")
@@ -154,7 +155,15 @@ def headline_metrics(plan: Plan, trainer: Trainer) -> list[str]:
     return list(dict.fromkeys([*goals, *kept, *declared]))
 
 
-def _work(source: Source, sweep: Sweep, options: Options, sweep_dir: SweepDir) -> None:
+def _die(error: ScheduleError, options: Options, console: Console) -> None:
+    """End this process here and now, from any thread: every event is in the ledger already."""
+    screens.print_problems(console, error.then(f"continue with: {options.again}").problems)
+    os._exit(error.exit_code)
+
+
+def _work(
+    source: Source, sweep: Sweep, options: Options, sweep_dir: SweepDir, die: Callable[[ScheduleError], None]
+) -> None:
     resources = sweep.resources
     if source.is_done():
         return
@@ -167,7 +176,7 @@ def _work(source: Source, sweep: Sweep, options: Options, sweep_dir: SweepDir) -
 
     at_once = options.max_concurrent or resources.max_concurrent
     share = Share(resources.cpu, resources.gpu, sweep.place("resources"), at_once)
-    run_on_ray(source, share, options.address, sweep_dir.folder.resolve())
+    run_on_ray(source, share, options.address, sweep_dir.folder.resolve(), die)
 
 
 def _keep_patch(sweep_dir: SweepDir) -> str:

@@ -12,6 +12,7 @@ import os
 import shutil
 import signal
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ import ray
 from ray import tune
 from ray.tune.search import Searcher
 
-from sweeper import reaper
+from sweeper import head, reaper
 from sweeper.errors import Problem, ScheduleError, SweeperError, UsageError
 from sweeper.process import captured
 from sweeper.schedule import Orders, Pack, Source, check_cpus, cpus_here, gpu_share
@@ -51,21 +52,24 @@ class Share:
     max_concurrent: int | None
 
 
-def run_on_ray(source: Source, share: Share, address: str | None, folder: Path) -> None:
+def run_on_ray(
+    source: Source, share: Share, address: str | None, folder: Path, die: Callable[[ScheduleError], None]
+) -> None:
     """Run the source's packs on a Ray cluster, or without an address on a Ray of our own, until it is done.
 
     Everything that Ray prints goes to `folder`/ray.log. Raises UsageError when the cluster lacks the GPUs or cannot be
-    reached, ScheduleError when Ray itself breaks.
+    reached, ScheduleError when Ray itself breaks; `die` is called with one when Ray does not even return.
     """
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)}
     storage = folder / ".ray"  # Tune insists on a place for its own state; nothing is ever read from it
     with captured(folder / "ray.log"), contextlib.nullcontext() if address else reaper.watched():
         try:
-            _connect(address)
-            _restore(handlers)
-            _tune(source, share, storage, handlers)
+            with head.watched(address or "", die):
+                _connect(address)
+                _restore(handlers)
+                _tune(source, share, storage, handlers)
+            ray.shutdown()  # not after an error: without its head Ray waits here for a minute, and our end is its end
         finally:
-            ray.shutdown()
             _restore(handlers)
             shutil.rmtree(storage, ignore_errors=True)
 

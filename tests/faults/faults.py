@@ -152,7 +152,8 @@ def lost_head(folder: Path, times: int) -> Row:
     with cluster(folder) as (address, _):
         sweep.env = {"RAY_ADDRESS": address, "RAY_AUTH_MODE": "token"}
         process = sweep.start()
-        time.sleep(15)
+        while b'"e":"start"' not in _content(sweep.ledger) and process.poll() is None:
+            time.sleep(0.1)
     code = process.wait(150)
     wrong = "" if code == 1 and "continue with:" in (folder / "said.txt").read_text() else f"exit code {code}"
     sweep.env, sweep.runner = {}, "inprocess"
@@ -275,7 +276,11 @@ def _workers(driver: int) -> list[psutil.Process]:
 
 
 def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
+    return len(_content(path))
+
+
+def _content(path: Path) -> bytes:
+    return path.read_bytes() if path.exists() else b""
 
 
 @contextlib.contextmanager
