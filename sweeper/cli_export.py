@@ -76,14 +76,14 @@ def _frame(
     sweep_dir: SweepDir, known: History, level: LevelChoice, interval: IntervalChoice, asked: str
 ) -> pd.DataFrame:
     from sweeper import results as frames
+    from sweeper.loaded import SweepResults
 
     if level is LevelChoice.config:
         slow = interval is IntervalChoice.bootstrap  # then only of what is asked for, if anything is
         only = [name for name in frames.metric_names(known.planned()) if slow and name in asked]
-        return frames.configs(sweep_dir, known, interval=interval, only=only)
+        return frames.configs(sweep_dir, known, interval=interval, only=only, places=SweepResults(sweep_dir).places)
     if level is LevelChoice.effect:
         from sweeper import effects
-        from sweeper.loaded import SweepResults
 
         records = known.planned()
         return effects.as_frame([e for m in SweepResults(sweep_dir).headlines for e in effects.effects(records, m)])

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from sweeper import results, spec, trainer
+from sweeper import ranking, results, spec, trainer
 from sweeper.errors import SweeperError
 from sweeper.ledger import History, SweepDir
 from sweeper.trial import Record, State
@@ -54,8 +54,13 @@ class SweepResults:
 
     @cached_property
     def configs(self) -> pd.DataFrame:
-        """One row a configuration: parameters, and of each metric mean, std, 95 % interval and n over its seeds."""
-        return results.configs(self.folder, self.history)
+        """One row a configuration: parameters, rank, and of each metric mean, std, 95 % interval and n over seeds."""
+        return results.configs(self.folder, self.history, places=self.places)
+
+    @property
+    def places(self) -> dict[str, int]:
+        """Configuration -> its rank: those that keep the constraints first, then by the goals."""
+        return ranking.places(self.sweep, self.history.planned())
 
     @cached_property
     def curves(self) -> pd.DataFrame:

@@ -55,6 +55,20 @@ def best(sweep: Sweep, records: Iterable[Record]) -> list[Standing]:
     return [standing for standing in ranked(sweep, records) if standing.is_feasible and standing.front == 0]
 
 
+def places(sweep: Sweep | None, records: Iterable[Record]) -> dict[str, int]:
+    """Configuration -> 1 for the best, equal for what nothing tells apart; no place for what has no value of a goal.
+
+    Of several goals, equal are those of one Pareto front.
+    """
+    standings = ranked(sweep, records) if sweep is not None else []
+    first: dict[tuple[object, ...], int] = {}
+    return {
+        one.config: first.setdefault((one.complete, one.broken, one.front), number)
+        for number, one in enumerate(standings, 1)
+        if one.values is not None
+    }
+
+
 def _standing(sweep: Sweep, scores: Scores, config: str, group: Sequence[Record]) -> Standing:
     ends = [record.ended for record in group if record.ended is not None and record.state is not State.PENDING]
     values = scores.of(ends) if ends and sweep.goals else None

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -55,11 +56,19 @@ def trials(sweep: SweepDir, known: History) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def configs(sweep: SweepDir, known: History, *, interval: str = "t", only: Collection[str] = ()) -> pd.DataFrame:
+def configs(
+    sweep: SweepDir,
+    known: History,
+    *,
+    interval: str = "t",
+    only: Collection[str] = (),
+    places: Mapping[str, int] = MappingProxyType({}),
+) -> pd.DataFrame:
     """One row a configuration: its parameters, and of each metric over its seeds mean, std, 95 % interval, n and iqm.
 
     Completed trials count; an interval needs two of them, and std is that of a sample. `interval` is t, or bootstrap
-    (BCa; slower, so `only` may name the metrics). `iqm` is the interquartile mean.
+    (BCa; slower, so `only` may name the metrics). `iqm` is the interquartile mean. `places` are those of
+    `ranking.places`; where there are any, they are the column `rank`.
     """
     records = known.planned()
     groups: dict[str, list[Record]] = {}
@@ -67,6 +76,7 @@ def configs(sweep: SweepDir, known: History, *, interval: str = "t", only: Colle
         groups.setdefault(record.trial.config, []).append(record)
     names = [name for name in metric_names(records) if not only or name in only]
     ends = [record.ended if record.state is State.COMPLETED else None for group in groups.values() for record in group]
+    ranked = places and "rank" not in parameter_names(records)
     codes = np.repeat(np.arange(len(groups)), [len(group) for group in groups.values()])
     first = [group[0].trial.params for group in groups.values()]
     columns: dict[str, object] = {
@@ -74,6 +84,7 @@ def configs(sweep: SweepDir, known: History, *, interval: str = "t", only: Colle
         "config": [*groups],
         **_parameters(first, parameter_names(records)),
         "seeds": [len(group) for group in groups.values()],
+        **({"rank": pd.array([places.get(key) for key in groups], dtype="Int64")} if ranked else {}),
         **summaries(pd.DataFrame(_metrics(ends, names), index=codes), interval),
     }
     return pd.DataFrame(columns)

@@ -8,6 +8,7 @@ from pathlib import Path
 import optuna
 import pandas as pd
 import pytest
+import runs
 from conftest import Sweeper
 from runs import train
 from typer.testing import CliRunner
@@ -121,3 +122,15 @@ def test_an_optuna_study_can_be_opened_by_optuna(noisy: Path, sweeper: Sweeper) 
 def test_what_cannot_be_exported_is_told(noisy: Path, words: list[str], told: str) -> None:
     with pytest.raises(UsageError, match=told):
         export(*words)
+
+
+def test_configurations_have_their_rank_where_the_sweep_has_a_goal(noisy: Path) -> None:
+    frame = pd.read_csv(io.StringIO(export("--level", "config", "--sort", "rank")))
+    assert list(frame["rank"]) == [1, 2, 3, 4, 5, 6]
+    assert frame["score.mean"][0] == frame["score.mean"].max()
+    (noisy / "noisy.yaml").write_text(NOISY + 'constraints: ["score < 1.5"]\n')
+    with runs.opened(noisy / "noisy.yaml", "a=0,1,2,3") as (session, _):
+        assert session.waiting, "a is not 3 yet"
+    rows = json.loads(export("--level", "config", "--format", "json", "--sort", "rank"))["rows"]
+    assert rows[0]["score.mean"] < 1.5
+    assert [row["rank"] for row in rows] == [1, 2, 3, 4, 5, 6, None, None]

@@ -34,7 +34,7 @@ def test_the_frames_are_those_of_export(folder: Path) -> None:
     loaded, sweep = sweeper.load_results(folder), SweepDir(folder.parent, "toy")
     known = results.history(sweep, curves=True)
     pd.testing.assert_frame_equal(loaded.trials, results.trials(sweep, known))
-    pd.testing.assert_frame_equal(loaded.configs, results.configs(sweep, known))
+    pd.testing.assert_frame_equal(loaded.configs, results.configs(sweep, known, places=loaded.places))
     pd.testing.assert_frame_equal(loaded.curves, results.curves(sweep, known))
 
 

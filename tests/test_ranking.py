@@ -7,7 +7,7 @@ import pytest
 from records import make_end, make_trial
 from sweep_texts import loaded
 
-from sweeper.ranking import best, ranked
+from sweeper.ranking import best, places, ranked
 from sweeper.sweep import Sweep
 from sweeper.trial import Record, State
 
@@ -81,3 +81,10 @@ def test_several_goals_stand_front_by_front(tmp_path: Path) -> None:
 def test_without_a_goal_the_order_stays_and_constraints_still_count(tmp_path: Path) -> None:
     records = [record(1, loss=3, accuracy=0), record(2, loss=1, accuracy=1), record(3, loss=2, accuracy=1)]
     assert order(sweep(tmp_path, 'constraints: ["accuracy > 0.5"]\n'), *records) == [2, 3, 1]
+
+
+def test_places_count_from_one_and_are_equal_for_what_nothing_tells_apart(tmp_path: Path) -> None:
+    records = [record(x, loss=loss) for x, loss in ((1, 2), (2, 1), (3, 2), (4, 3))] + [record(5, State.FAILED)]
+    found = places(sweep(tmp_path, ONE.replace("minimize}", "minimize, impute: fail}")), records)
+    assert [found.get(record.trial.config) for record in records] == [2, 1, 2, 4, None]
+    assert places(None, records) == {}
