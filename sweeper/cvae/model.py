@@ -6,7 +6,6 @@ positions, J = P + T - 1 positions read, V vocabulary, D width, F hidden units.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -17,7 +16,7 @@ from torch import Tensor, nn
 from sweeper.cvae.config import ModelConfig
 from sweeper.cvae.losses import inter_latent_jsd_loss
 from sweeper.cvae.tasks import Task
-from sweeper.cvae.transformer import FORBIDDEN, Block, Embedding, Past, draw, linear, normalise, parameter
+from sweeper.cvae.transformer import FORBIDDEN, Block, Embedding, Past, draw, linear, normalise, parameter, product
 
 HIDDEN = 2  # hidden units of a perceptron, as a multiple of the width
 
@@ -103,9 +102,9 @@ class Generator(nn.Module):
     def forward(self, prompt_BP: Tensor, previous_BT: Tensor) -> Tensor:
         """Teacher-forced logits [B,K,T,V], stored as V,K,B,T: sums along outer dimensions are vectorised."""
         h_BTD, _ = self.trunk(prompt_BP, previous_BT)
-        plain_FN = self.read @ normalise(h_BTD).flatten(-3, -2).mT
-        hidden_FKN = F.relu(plain_FN[..., None, :] + self.latent[..., None])
-        logits_VKBT = torch.unflatten(self.head @ hidden_FKN.flatten(-2), -1, (-1, *h_BTD.shape[-3:-1]))
+        plain_FN = product(self.read, normalise(h_BTD).flatten(-3, -2).mT)
+        hidden_FKN = F.relu(plain_FN[..., None, :] + self.latent[..., None], inplace=True)
+        logits_VKBT = torch.unflatten(product(self.head, hidden_FKN.flatten(-2)), -1, (-1, *h_BTD.shape[-3:-1]))
         return logits_VKBT.movedim(-4, -1).transpose(-4, -3)
 
     def begin(self, prompt_BP: Tensor, latents_B: Tensor) -> tuple[Tensor, tuple[Past, ...]]:
@@ -208,7 +207,7 @@ class SharedDiscreteCVAE(nn.Module):
 
     def __init__(self, sizes: Sizes, config: ModelConfig) -> None:
         super().__init__()
-        self.config = config
+        self.sizes, self.config = sizes, config
         self.generator = Generator(sizes, config)
         self.router = Router(sizes, config) if config.router == "network" else None
         self.prior = Prior(sizes, config)
@@ -236,8 +235,8 @@ class SharedDiscreteCVAE(nn.Module):
 
 
 def with_parameters(model: SharedDiscreteCVAE, parameters: Mapping[str, Tensor]) -> SharedDiscreteCVAE:
-    """A copy of ``model`` that holds these parameters, which may be stacked [M, ...]."""
-    copied = copy.deepcopy(model)
+    """A model like ``model`` that holds these parameters, which may be stacked [M, ...]."""
+    copied = SharedDiscreteCVAE(model.sizes, model.config)
     for name, tensor in parameters.items():
         owner, _, leaf = name.rpartition(".")
         setattr(copied.get_submodule(owner), leaf, nn.Parameter(tensor, requires_grad=False))

@@ -40,7 +40,7 @@ class Program:
 
     def initial_W(self, seed: int) -> Tensor:
         """The parameters that a member begins with, drawn on the CPU: the same on every device, [W]."""
-        drawn = SharedDiscreteCVAE(Sizes.of(self.task), self.model.config)
+        drawn = SharedDiscreteCVAE(self.model.sizes, self.model.config)
         drawn.reset(torch.Generator().manual_seed((2 * seed) % 2**63))
         return self.layout.flatten(dict(drawn.named_parameters())).detach().to(self.device)
 

@@ -49,12 +49,19 @@ def normalise(h_D: Tensor) -> Tensor:
 def linear(h_D: Tensor, weight: Tensor) -> Tensor:
     """h [..., in] times weight [out, in], or h [M, ..., in] times weight [M, out, in]: one product a member."""
     rows_ND = h_D.flatten(weight.dim() - 2, -2)
-    return (rows_ND @ weight.mT).view(*h_D.shape[:-1], weight.shape[-2])
+    return product(rows_ND, weight.mT).view(*h_D.shape[:-1], weight.shape[-2])
+
+
+def product(a: Tensor, b: Tensor) -> Tensor:
+    """The product of two matrices, or of two stacks of as many: fewer small operations than ``@`` makes of it."""
+    return torch.bmm(a, b) if a.dim() == 3 else torch.mm(a, b)
 
 
 def perceptron(h_D: Tensor, up: Tensor, down: Tensor) -> Tensor:
     """down(relu(up(h)))."""
-    return linear(F.relu(linear(h_D, up)), down)
+    rows_ND = h_D.flatten(up.dim() - 2, -2)
+    hidden_NF = F.relu(product(rows_ND, up.mT), inplace=True)
+    return product(hidden_NF, down.mT).view(h_D.shape)
 
 
 def one_hot(tokens: Tensor, size: int, dtype: torch.dtype) -> Tensor:
@@ -124,9 +131,10 @@ class Block(nn.Module):
         if past is not None:
             key, value = torch.cat([past.key_BHJC, key], dim=-2), torch.cat([past.value_BHJC, value], dim=-2)
         query_BHTC = split_heads(linear(plain_BJD[..., first:, :], self.query), self.heads) * key.shape[-1] ** -0.5
-        scores_BHJT = key @ query_BHTC.transpose(-1, -2)
+        scores_BHJT = torch.bmm(key.flatten(0, -3), query_BHTC.flatten(0, -3).mT).view(*key.shape[:-1], -1)
         if bias_JT is not None:
             scores_BHJT = scores_BHJT + bias_JT[..., first:]
         share_BHTJ = torch.softmax(scores_BHJT, dim=-2).transpose(-1, -2)
-        h_BTD = h_BJD[..., first:, :] + linear((share_BHTJ @ value).transpose(-3, -2).flatten(-2), self.out)
+        read_BHTC = torch.bmm(share_BHTJ.flatten(0, -3), value.flatten(0, -3)).view(*share_BHTJ.shape[:-1], -1)
+        h_BTD = h_BJD[..., first:, :] + linear(read_BHTC.transpose(-3, -2).flatten(-2), self.out)
         return h_BTD + perceptron(normalise(h_BTD), self.up, self.down), Past(key, value)

@@ -1,6 +1,7 @@
 """What a step of the bundled trainer costs on one core, and where the time goes.
 
-Run alone on an otherwise idle machine: ``OMP_NUM_THREADS=1 python tests/benchmarks/cvae_step.py``.
+Times are those of this process, which a busy machine changes less: ``OMP_NUM_THREADS=1 python
+tests/benchmarks/cvae_step.py``.
 """
 
 from __future__ import annotations
@@ -11,10 +12,13 @@ from collections.abc import Callable
 
 import torch
 
-from sweeper.cvae import losses
+from sweeper.cvae import course, losses, stack
 from sweeper.cvae.config import build
-from sweeper.cvae.objective import combine, score
-from sweeper.cvae.train import Trainer, TrainingState, advance, evaluate_state, loss_weights, prepare
+from sweeper.cvae.objective import LossWeights, combine, score
+from sweeper.cvae.pack import evaluate_rows
+from sweeper.cvae.program import Program
+from sweeper.cvae.running import Running
+from sweeper.cvae.step import advance
 
 JSD = {"loss.inter_latent_divergence_weight": 1.0}
 
@@ -25,30 +29,45 @@ def seconds(work: Callable[[], object], repeats: int = 60) -> float:
         work()
     taken = []
     for _ in range(repeats):
-        start = time.perf_counter()
+        start = time.process_time()
         work()
-        taken.append(time.perf_counter() - start)
+        taken.append(time.process_time() - start)
     return statistics.median(taken)
+
+
+def alone(params: dict[str, object], seed: int) -> tuple[Program, stack.Stack, Running]:
+    """A pack of one before its first step."""
+    config = build(params | {"train.device": "cpu"})
+    program = Program.of(config)
+    one = stack.member(program, config, seed)
+    stack.load_stretches(program, one, {0: (config, seed, 0)})
+    return program, one, Running(None, config, seed)  # type: ignore[arg-type]
 
 
 def to_accuracy(params: dict[str, object], seed: int) -> tuple[int, float]:
     """Steps and seconds of training until task_accuracy >= 0.985, looked at every 50 steps."""
-    trainer, state = prepare(build(params), seed)
+    program, one, running = alone(params, seed)
     spent = 0.0
-    while state.step < trainer.config.train.steps:
-        start = time.perf_counter()
-        advance(trainer, state, {})
-        spent += time.perf_counter() - start
-        if state.step % 50 == 0 and evaluate_state(trainer, state, {}).metrics["task_accuracy"] >= 0.985:
-            break
-    return state.step, spent
+    while running.step < running.config.train.steps:
+        start = time.process_time()
+        advance(program, one)
+        running.step += 1
+        if running.step % course.length(program) == 0:
+            stack.load_stretches(program, one, {0: running.place})
+        spent += time.process_time() - start
+        if running.step % 50 == 0:
+            (evaluation,) = evaluate_rows(program, one, [0], [running])
+            if evaluation.metrics["task_accuracy"] >= 0.985:
+                break
+    return running.step, spent
 
 
-def term_times(trainer: Trainer, state: TrainingState) -> dict[str, float]:
+def term_times(program: Program) -> dict[str, float]:
     """Seconds of each term alone, forwards and backwards, from log-probabilities that are given."""
-    batch = trainer.task.sample(trainer.train_rows_R, trainer.config.train.batch_size, state.data)
+    batch = program.task.sample(program.train_rows_R, program.batch_size, torch.Generator().manual_seed(0))
+    program.model.reset(torch.Generator().manual_seed(0))
     with torch.no_grad():
-        output = trainer.model(*batch)
+        output = program.model(*batch)
         scores = score(output, batch)
     # keep the layout in which the generator leaves its logits
     logits = output.logits_by_latent_BKTV.permute(3, 1, 0, 2).clone().permute(2, 1, 3, 0).requires_grad_()
@@ -60,11 +79,14 @@ def term_times(trainer: Trainer, state: TrainingState) -> dict[str, float]:
         losses.token_weights(scores.baseline_nll_BT, batch.mask_BT),
     )
 
+    marginal_K = torch.full((log_q.shape[-1],), 1 / log_q.shape[-1])
+    weights = LossWeights(*(torch.tensor(1.0) for _ in LossWeights._fields))
+
     def both(of: torch.Tensor, term: Callable[[], torch.Tensor]) -> float:
         return seconds(lambda: torch.autograd.grad(term(), of))
 
     def marginal() -> torch.Tensor:
-        return losses.blended_marginal(log_q, state.marginal_K, 0.0)
+        return losses.blended_marginal(log_q, marginal_K, 0.0)
 
     def expected() -> torch.Tensor:
         return losses.expected_nll(scores.log_q_BK, losses.token_nll(logp, batch.target_BT[:, None]))
@@ -80,30 +102,29 @@ def term_times(trainer: Trainer, state: TrainingState) -> dict[str, float]:
         "router marginal KL": both(log_q, lambda: losses.marginal_kl(marginal(), prior)),
         "router support": both(log_q, lambda: losses.router_support(marginal(), 0.5)),
         "inter-latent JSD": both(logp, lambda: losses.weighted_mean(losses.inter_latent_jsd(logp), tokens, mask)),
-        "all terms, forwards": seconds(
-            lambda: combine(scores, mask, loss_weights(trainer, 0), state.marginal_K, trainer.reduction)
-        ),
+        "all terms, forwards": seconds(lambda: combine(scores, mask, weights, marginal_K, per_token=False)),
     }
 
 
 def main() -> None:
     """Prints the table that cvae_notes.md records."""
     torch.set_num_threads(1)
-    trainer, state = prepare(build(JSD), 0)
-    step = seconds(lambda: advance(trainer, state, {}), 200)
-    evaluation = seconds(lambda: evaluate_state(trainer, state, {}), 7)
-    config = trainer.config.train
+    program, one, running = alone(JSD, 0)
+    step = seconds(lambda: advance(program, one), 200)
+    evaluation = seconds(lambda: evaluate_rows(program, one, [0], [running]), 7)
+    config = running.config.train
     reports = config.steps / config.report_every
     print(f"step                          {step * 1e3:8.2f} ms")
     print(f"evaluation                    {evaluation * 1e3:8.1f} ms")
     print(f"2000 steps, 10 evaluations    {2000 * step + 10 * evaluation:8.1f} s")
     print(f"default trial ({config.steps} steps)    {config.steps * step + reports * evaluation:8.1f} s")
     print(f"evaluation's share            {reports * evaluation / (config.steps * step + reports * evaluation):8.1%}")
-    for name, spent in term_times(trainer, state).items():
+    for name, spent in term_times(program).items():
         print(f"{name:30}{spent * 1e3:8.2f} ms  {spent / step:6.1%} of a step")
-    for seed in range(3):
-        steps, spent = to_accuracy({}, seed)
+    found = [to_accuracy({}, seed) for seed in range(5)]
+    for seed, (steps, spent) in enumerate(found):
         print(f"to accuracy 0.985, seed {seed}     {steps:8d} steps {spent:6.1f} s")
+    print(f"median                        {statistics.median(spent for _, spent in found):19.1f} s")
 
 
 if __name__ == "__main__":
