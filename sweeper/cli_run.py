@@ -57,7 +57,7 @@ def run(
     from sweeper.run import Options, Runner, check, finished_json, headline_metrics, is_mirrored, nothing_to_do
     from sweeper.run import run as run_plan
     from sweeper.spec import ADAPTIVE, Budget
-    from sweeper.verify import exit_code, is_as_run, judge
+    from sweeper.verify import exit_code, is_as_run, judge, keep_tables
 
     console = news_console(no_color)
     sweep = load_sweep(file, overrides, console)
@@ -82,6 +82,7 @@ def run(
             finished = run_plan(plan, trainer, options, console)
         except (ScheduleError, LedgerError) as error:
             raise error.then(f"continue with: {options.again}") from error
+    keep_tables(sweep.claims, results / sweep.name)
     verdicts = judge(sweep.claims, finished.records, results / sweep.name)
     code = exit_code(finished.exit_code, verdicts)
     if as_json:

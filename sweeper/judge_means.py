@@ -57,7 +57,7 @@ def judge_against(claim: Claim, test: Against, evidence: Evidence, folder: Path)
     path = test.table if test.table.exists() else folder / test.table.name
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            table = [*csv.DictReader(file)]
+            table = [*csv.DictReader(file, restval="")]
         reference = _reference(table, claim.metric, evidence.groups)
     except (OSError, UnicodeDecodeError, csv.Error, ValueError) as error:
         return unjudged(f"the reference table {path.name} cannot be used: {error}")

@@ -14,7 +14,7 @@ from sweeper.evidence import Evidence, gather
 from sweeper.judge_means import judge_against, judge_equivalent, judge_mean, judge_within
 from sweeper.judge_pairs import judge_compare, judge_monotone
 from sweeper.judge_spread import judge_best, judge_share, judge_typical
-from sweeper.ledger import SweepDir
+from sweeper.ledger import SweepDir, replace_file
 from sweeper.statistics import holm
 from sweeper.sweep import Sweep
 from sweeper.trial import Record
@@ -44,6 +44,13 @@ def exit_code(ended: Exit, found: Sequence[Verdict]) -> Exit:
     """
     failed = any(verdict.outcome == "fail" for verdict in found)
     return Exit.CLAIM_FAILED if failed and ended is Exit.OK else ended
+
+
+def keep_tables(claims: Sequence[Claim], folder: Path) -> None:
+    """Copy the reference tables of claims into the sweep's folder, so that it can be judged wherever it is taken."""
+    for claim in claims:
+        if isinstance(claim.test, Against) and claim.test.table.is_file() and folder.is_dir():
+            replace_file(folder / claim.test.table.name, claim.test.table.read_text(encoding="utf-8", errors="replace"))
 
 
 def is_as_run(sweep: Sweep, results: Path) -> bool:

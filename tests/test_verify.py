@@ -7,10 +7,13 @@ import math
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from conftest import TRAINERS
+from hypothesis import given
+from hypothesis import strategies as st
 from records import make_end, make_trial
 from runs import opened, train
 
@@ -19,9 +22,9 @@ from sweeper.claim_keys import ClaimKeys
 from sweeper.claims import claim as record
 from sweeper.judge_means import reachable
 from sweeper.ledger import SweepDir
-from sweeper.trial import Record
+from sweeper.trial import Record, State
 from sweeper.verdicts import Verdict
-from sweeper.verify import judge, verdicts
+from sweeper.verify import judge, keep_tables, verdicts
 
 REPEATS = 500  # of each experiment with a known truth
 
@@ -187,6 +190,8 @@ def test_a_reference_table_is_met_or_not(finished: Path, tmp_path: Path) -> None
     verdict = judged(finished, f"against: {{table: {table}, tolerance: 0.1}}")
     assert verdict.outcome == "fail"
     assert "5 of 6 configurations within 0.1 of reference.csv; outside: a=2 b=1" in verdict.sentence
+    table.write_text("a,b,score.mean\n0,0\n")
+    assert "none of the configurations" in judged(finished, f"against: {{table: {table}}}").sentence
     table.write_text("a,b\n1,2\n")
     assert "has no column score.mean" in judged(finished, f"against: {{table: {table}}}").sentence
     table.unlink()
@@ -213,3 +218,49 @@ def test_at_the_edge_a_claim_about_means_passes_no_more_often_than_alpha(test: d
         records = [Record(t, ended=make_end(t, score=e)) for t, e in zip(trials, rng.normal(size=8), strict=True)]
         passed += judge([claim], records, Path())[0].outcome == "pass"
     assert passed / REPEATS < 0.05 + 4.5 * math.sqrt(0.05 * 0.95 / REPEATS)
+
+
+def test_a_reference_table_goes_with_the_results(finished: Path, tmp_path: Path) -> None:
+    table = tmp_path / "reference.csv"
+    sweep = SweepDir(finished, "noisy")
+    results.configs(sweep, results.history(sweep)).to_csv(table, index=False)
+    claim = record(ClaimKeys(name="n", metric="score", against={"table": str(table), "tolerance": 0.1}))
+    keep_tables([claim], sweep.folder)
+    table.unlink()
+    records = results.history(sweep).planned()
+    assert judge([claim], records, sweep.folder)[0].outcome == "pass"
+
+
+VALUES = st.one_of(st.floats(), st.sampled_from([0.0, 1.0, 1e308, -1e308, 5e-324]))
+TESTS = [
+    {"within": [0, 1]},
+    {"within": [0, None], "over": "trials"},
+    {"typical": [0, 1]},
+    {"typical": [0, 1], "over": "trials"},
+    {"mean": {"at_most": 0}},
+    {"mean": {"at_least": 0}, "over": "trials"},
+    {"best": {"at_least": 1}},
+    {"best": {"at_most": 1}, "over": "trials"},
+    {"share": {"above": 0, "at_least": 0.5}},
+    {"share": {"below": 0, "at_most": 0.5}, "over": "trials"},
+    {"equivalent": {"to": 0, "margin": 1}},
+    {"equivalent": {"to": 0, "margin": 1}, "over": "trials"},
+    {"compare": {"b": [1, 0]}},
+    {"compare": {"b": [1, 0], "a": [0, 2]}, "effect": "not_higher"},
+    {"monotone": {"a": "increasing"}},
+    {"monotone": {"b": "decreasing"}},
+]
+
+
+@given(st.lists(st.tuples(VALUES, st.sampled_from(State)), min_size=12, max_size=12), st.sampled_from(TESTS))
+def test_whatever_the_trials_gave_there_is_a_verdict(ends: list[tuple[float, State]], test: dict[str, Any]) -> None:
+    trials = [make_trial(seed, a=a, b=b) for a in range(3) for b in range(2) for seed in range(2)]
+    records = []
+    for trial, (score, state) in zip(trials, ends, strict=True):
+        over = state not in (State.PENDING, State.RUNNING)
+        records.append(Record(trial, ended=make_end(trial, state, score=score) if over else None))
+    claim = record(ClaimKeys(name="n", metric="score", family="f", **test))
+    for verdict in judge([claim, claim], records, Path()):
+        json.dumps(verdict.as_json(), allow_nan=False)
+        assert verdict.outcome in ("pass", "fail", "undecided")
+        assert "nan" not in verdict.sentence
