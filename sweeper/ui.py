@@ -59,13 +59,13 @@ def serve(uri: str, artifacts: str, host: str = "127.0.0.1", port: int = 5000) -
     ):
         _wait_until_it_answers(it, address, log)
         print(address, flush=True)
-        print("\n".join(_where_to_look(uri, address)), file=sys.stderr, flush=True)
+        print("\n".join(where_to_look(uri, address)), file=sys.stderr, flush=True)
         with suppress(KeyboardInterrupt):
             it.wait()
             raise ScheduleError(Problem("the MLflow server ended by itself", found=_last_words(log)))
 
 
-def _where_to_look(uri: str, address: str) -> list[str]:
+def where_to_look(uri: str, address: str) -> list[str]:
     """The addresses of the latest sweeps' views, as far as a SQLite store has them."""
     lines = [f"all sweeps: {address}/#/experiments?workflowType=machine_learning"]
     if uri.startswith("sqlite:///"):

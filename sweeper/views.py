@@ -41,9 +41,10 @@ def views(experiment: Experiment, trials: Sequence[Trial], metrics: Sequence[str
     return {name: tag for name, tag in tags.items() if len(tag) <= LONGEST_TAG}
 
 
-def link(experiment_id: str, view: str) -> str:
-    """The address of a view below that of the UI."""
-    return f"/#/experiments/{experiment_id}/runs?workflowType=machine_learning&viewStateShareKey={view}"
+def link(experiment_id: str, view: str = "") -> str:
+    """The address of the runs, with a view of them if one is named, below the address of the UI."""
+    chosen = f"&viewStateShareKey={view}" if view else ""
+    return f"/#/experiments/{experiment_id}/runs?workflowType=machine_learning{chosen}"
 
 
 def _state(

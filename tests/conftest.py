@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from mirrors import Server
 
 # Before anything imports torch: two busy processes with a thread a core each are many times slower than with one.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -85,3 +89,18 @@ def sweeper(folder: Path) -> Sweeper:
         return Said(done.returncode, done.stdout, done.stderr)
 
     return call
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A real MLflow server on SQLite: it takes seconds to start, and each test has experiments of its own there."""
+    from mirrors import Server
+
+    from sweeper.mlflow_store import make_database
+
+    folder = tmp_path_factory.mktemp("served")
+    make_database(folder / "mlflow.db")
+    server = Server(folder)
+    server.start()
+    yield server
+    assert server.stop(signal.SIGINT) == 0

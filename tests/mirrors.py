@@ -87,6 +87,11 @@ class Sweep:
         return connect(self.uri)
 
     @property
+    def experiment(self) -> str:
+        """MLflow's number for it."""
+        return str(self.client.get_experiment_by_name(self.told.name).experiment_id)
+
+    @property
     def every(self) -> list[Any]:
         experiment = self.client.get_experiment_by_name(self.told.name)
         return list(self.client.search_runs([experiment.experiment_id])) if experiment else []

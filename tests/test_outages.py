@@ -11,7 +11,6 @@ import pytest
 from mirrors import T0, Proxy, Server, Sweep, a_life, cut_short, proxied, push, until
 
 from sweeper.mirrored import Mirrored
-from sweeper.mlflow_store import make_database
 from sweeper.trial import Record, Reported, State
 
 # MLflow's own imports and calls warn about themselves and their dependencies; ours are errors still.
@@ -21,16 +20,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:::alembic"),
     pytest.mark.filterwarnings("ignore:::sqlalchemy"),
 ]
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("served")
-    make_database(folder / "mlflow.db")
-    server = Server(folder)
-    server.start()
-    yield server
-    assert server.stop(signal.SIGINT) == 0
 
 
 @pytest.fixture
@@ -67,6 +56,7 @@ def test_the_running_trials_of_a_colleague_on_the_same_server_are_left_alone(ser
     mirror.close(60)
 
 
+@pytest.mark.slow
 def test_a_server_killed_in_mid_sweep_and_restarted_gets_everything_once(served: Sweep, server: Server) -> None:
     mirror = served.start()
     push(mirror, a_life(1), cut_short(a_life(2)))
