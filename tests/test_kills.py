@@ -33,7 +33,7 @@ CONFIGS = 12
 KILLED = """\
 import os, signal, sys
 from pathlib import Path
-import optuna, runs
+import cmaes, optuna, runs, scipy.stats  # once, not in every child
 from sweeper.schedule import run_in_process
 from sweeper.trial import Started
 
