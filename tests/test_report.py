@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import random
 import re
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from records import make_end, make_life, make_trial
 from sweeper import ledger, report
 from sweeper.ledger import Ledger, SweepDir
 from sweeper.loaded import SweepResults
-from sweeper.trial import State
+from sweeper.trial import Reported, State
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>'\"&$"
 TEXT = """\
@@ -153,3 +155,28 @@ def column(page: Page, table: str, name: str) -> list[str]:
     headings = page.locator(f"{table} th").all_inner_texts()
     index = next(i for i, heading in enumerate(headings) if heading.startswith(name))
     return page.locator(f"{table} tbody tr td:nth-child({index + 1})").all_inner_texts()
+
+
+@pytest.mark.slow
+def test_a_thousand_trials_fit_on_a_page_of_ten_megabytes_in_fifteen_seconds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """200 configurations of five seeds, 60 metrics, 20 reports each: as the bundled trainer's. CPU seconds count."""
+    monkeypatch.setattr("os.fsync", lambda handle: None)
+    sweep, numbers = SweepDir(tmp_path, "toy"), random.Random(0)
+    trials = [
+        make_trial(s, beta=b, kind=k, rate=r) for b in range(5) for k in "abcd" for r in range(10) for s in range(5)
+    ]
+    with Ledger(sweep) as book:
+        book.run(TEXT, {}, trials, ledger.read(sweep))
+        for trial in trials:
+            for step in range(1, 21):
+                values = {f"diagnostics/metric_{i}": numbers.random() for i in range(59)} | {"score": numbers.random()}
+                book.record(Reported(trial.key, 1, 1000.0, step, values))
+            book.record(make_end(trial, **values))
+            sweep.trial(trial.key).mkdir(parents=True)
+            (sweep.trial(trial.key) / "log.txt").write_text("a line of a log\n" * 100)
+    began = time.process_time()
+    page = report.render(SweepResults(sweep))
+    assert time.process_time() - began < 15
+    assert len(page.encode()) < 10_000_000

@@ -42,8 +42,15 @@ def courses(subject: Subject, metric: str) -> list[Course]:
 
     Raises Unfit where no trial reported the metric twice.
     """
-    curves = subject.results.curves
-    rows = curves[curves.metric == metric]
+    rows = pd.DataFrame(
+        [
+            (record.trial.config, record.trial.key, report.step, report.metrics[metric])
+            for record in subject.results.records
+            for report in record.reports
+            if metric in report.metrics
+        ],
+        columns=["config", "trial", "step", "value"],
+    )
     if rows.step.nunique() < 2:
         raise Unfit(f"{metric} was reported at fewer than two steps")
     tables = rows.pivot_table(index="step", columns=["config", "trial"], values="value", sort=True)

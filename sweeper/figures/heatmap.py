@@ -85,7 +85,7 @@ def facets_of(subject: Subject, rows: pd.DataFrame, used: set[str]) -> tuple[lis
     others = [name for name in subject.varied if name not in used]
     if not others:
         return [Facet("", rows)], ""
-    keys = rows[others].map(canonical_level).agg(" ".join, axis=1)
+    keys = pd.Series([" ".join(map(canonical_level, row)) for row in rows[others].to_numpy(object)], index=rows.index)
     distinct = list(dict.fromkeys(keys))
     if len(distinct) > FACETS:
         return [Facet("", rows)], f"Averaged over {', '.join(others)}."
@@ -117,13 +117,15 @@ def _cells(panel: Axes, metric: str, facet: Facet, size: tuple[int, int], room: 
     panel.set_ylim(-0.5, height - 0.5)
     panel.set_facecolor("#f4f4f4")
     grid = np.full((height, width), np.nan)
-    for _, cell in facet.trials.groupby(["_x", "_y"]):
-        x, y = (int(cell[name].iloc[0]) for name in ("_x", "_y"))
-        values = cell.loc[cell.state == State.COMPLETED, metric]
-        values = values[np.isfinite(values)]
+    counted = facet.trials[metric].where(facet.trials.state == State.COMPLETED)
+    places: dict[tuple[int, int], list[float]] = {}
+    for across, up, value in zip(facet.trials._x, facet.trials._y, counted, strict=True):
+        places.setdefault((int(across), int(up)), []).append(value)
+    for (x, y), cell in places.items():
+        values = np.array(cell)[np.isfinite(cell)]
         mean = grid[y, x] = values.mean() if len(values) else np.nan
         color = style.ink(*colormaps[style.MAP](norm(mean))[:3]) if len(values) else "#555555"
-        words = "\n".join(room.lines(values.to_numpy(), len(cell)))
+        words = "\n".join(room.lines(values, len(cell)))
         text = panel.text(x, y, words, ha="center", va="center", fontsize=6.5, color=color, linespacing=1.2)
         text.set_in_layout(False)  # it lies within its cell; a hundred of them would take the layout seconds
     panel.imshow(grid, origin="lower", aspect="auto", cmap=style.MAP, norm=norm, interpolation="nearest")
