@@ -42,7 +42,6 @@ def test_a_named_kind_that_makes_no_sense_is_an_error_with_a_hint(trained: str, 
     ("words", "message"),
     [
         (["toy", "heatmp"], "did you mean heatmap"),
-        (["toy", "--metric", "los"], "did you mean loss"),
         (["toy", "--format", "pdf"], "no such form"),
     ],
 )
