@@ -65,8 +65,8 @@ class Copy:
 
     `run` is MLflow's run ("" for none), `outdated` the run of an earlier attempt that it replaces, `parent` the run it
     is nested in, `points` the reports written, `opened` whether the parameters are written, `complete` whether the end
-    is. `live` says that this process runs the trial: an attempt that a killed driver left unfinished is not live, and
-    gets no run.
+    is, `interrupted` whether it was ended unfinished. `live` says that this process runs the trial: an attempt that a
+    killed driver left unfinished is not live, and gets no run.
     """
 
     record: Record
@@ -78,6 +78,7 @@ class Copy:
     points: int = 0
     opened: bool = False
     complete: bool = False
+    interrupted: bool = False
     refusals: int = 0
 
     @property
@@ -121,7 +122,7 @@ class Copy:
     def forget(self, outdated: str = "") -> None:
         """Knows nothing of MLflow any more, except the run to remove when the new one is made."""
         self.run, self.outdated, self.parent = "", outdated, ""
-        self.points, self.opened, self.complete = 0, False, False
+        self.points, self.opened, self.complete, self.interrupted = 0, False, False, False
         self.choice.others.clear()
 
     def adopt(self, found: Found) -> bool:

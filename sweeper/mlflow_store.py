@@ -108,6 +108,7 @@ class Store:
         assert self._client is not None
         self._client.set_tag(copy.run, "sweeper.state", "interrupted")
         self._client.set_terminated(copy.run, "KILLED")
+        copy.interrupted = True
 
     def begin(self, sheet: Sheet, page: Page) -> None:
         """Makes the run of a page, so that others can be nested in it."""

@@ -90,10 +90,16 @@ class Mirror:
         self._at = None
         try:
             self._store.open(self._copies, self._groups, self._summary)
-            self._write_trials()
+            owed = [copy for copy in self._copies.values() if copy.owed]
+            # What MLflow refused before comes last, so that it holds up nothing else.
+            self._write_trials(copy for copy in owed if not copy.refusals)
             self._write_groups(last)
             if last:
-                self._finish()
+                self._interrupt()
+                self._write_summary()
+            self._write_trials(sorted((copy for copy in owed if copy.refusals), key=lambda copy: copy.refusals))
+            if last:
+                self._interrupt()
         except Exception as error:
             if self._at is not None:
                 self._at.refusals += 1
@@ -113,9 +119,8 @@ class Mirror:
         overviews += self._summary.changed and any(copy.is_shown for copy in copies)
         return Mirrored(shown, owed, self._error, overviews)
 
-    def _write_trials(self) -> None:
-        # A trial that MLflow refuses comes last, so that it holds up no other.
-        for copy in sorted((c for c in self._copies.values() if c.owed), key=lambda c: c.refusals):
+    def _write_trials(self, copies: Iterable[Copy]) -> None:
+        for copy in copies:
             if self._abandoned.is_set():
                 return
             self._at = copy
@@ -139,11 +144,14 @@ class Mirror:
                 if copy.run and copy.parent != group.run:
                     self._store.nest(copy, group.run)
 
-    def _finish(self) -> None:
-        """What is written once, at the end: the ends of trials cut short, the views, the summary."""
+    def _interrupt(self) -> None:
+        """Ends the runs of trials that were cut short."""
         for copy in self._copies.values():
-            if copy.running and not self._abandoned.is_set():
+            if copy.running and copy.run and not (copy.interrupted or self._abandoned.is_set()):
                 self._store.interrupt(copy)
+
+    def _write_summary(self) -> None:
+        """What is written once, at the end: the views and the run of the whole sweep."""
         shown = [copy.record for copy in self._summary.members if copy.is_shown]
         if not shown or self._abandoned.is_set():
             return

@@ -237,8 +237,9 @@ def test_a_trial_that_mlflow_refuses_holds_up_no_other(sweep: Sweep, monkeypatch
     bad = a_life(0)
     bad.reports[0].metrics["loss"] = "not a number"  # type: ignore[index]
     mirrored = sweep.sync(bad, *(a_life(seed) for seed in (1, 2, 3)))
-    assert (mirrored.runs, mirrored.behind) == (3, 1)
+    assert (mirrored.runs, mirrored.behind, mirrored.overviews) == (3, 1, 0)
     assert "not a number" in mirrored.error
+    assert (len(sweep.kind("config")), len(sweep.kind("summary"))) == (1, 1)
 
 
 # --- outages ----------------------------------------------------------------------------------------------------------
