@@ -43,6 +43,7 @@ def run(
     max_concurrent: Annotated[int | None, typer.Option(min=1, help="At most so many packs at once.")] = None,
     address: Annotated[str | None, typer.Option(envvar="RAY_ADDRESS", help="A Ray cluster to use.")] = None,
     rerun: Rerun = None,
+    take_over: Annotated[bool, typer.Option(help="Take the sweep from a machine that is gone for good.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Never ask.")] = False,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -63,7 +64,7 @@ def run(
     sweep = load_sweep(file, overrides, console)
     trainer = find_trainer(sweep, needed=not dry_run)
     commands = Commands(file, overrides or [], results)
-    options = Options(results, Runner(runner), address, max_concurrent, quiet, commands.run())
+    options = Options(results, Runner(runner), address, max_concurrent, quiet, commands.run(), take_over)
     if not dry_run:
         check(sweep, options)
     plan = make_plan(sweep, trainer, results, rerun, console)

@@ -14,23 +14,23 @@ line is skipped and counted, never trusted.
 
 from __future__ import annotations
 
-import json
+import contextlib
 import math
 import os
 import re
 import time
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from sweeper import lock
+from sweeper import lines, lock
 from sweeper.errors import LedgerError, Problem
 from sweeper.trial import Ended, Event, Record, Reported, Started, State, Trial
 
 VERSION = 1
+SYNC_S = 0.1  # waiting for the disk costs milliseconds: short trials share it
 KEY = re.compile("[0-9a-f]{16}")
 
 
@@ -95,7 +95,7 @@ def size(sweep: SweepDir) -> int:
 def read(sweep: SweepDir, *, curves: bool = False) -> History:
     """Read what is known of a sweep; an empty history where it has no ledger. Reports are read only with `curves`."""
     history = History()
-    for entry in _entries(sweep.ledger, history):
+    for entry in _lines(sweep.ledger, history):
         try:
             _apply(history, entry, sweep)
         except (LookupError, TypeError, ValueError):
@@ -109,7 +109,7 @@ def read(sweep: SweepDir, *, curves: bool = False) -> History:
 
 def _read_curves(sweep: SweepDir, history: History) -> None:
     """The curve of a trial: what its latest attempt reported, before that what led to the checkpoint it began from."""
-    for entry in _entries(sweep.curves, history):
+    for entry in _lines(sweep.curves, history):
         if record := history.records.get(entry["trial"]):
             report = Reported(**{**entry, "metrics": _floats(entry["metrics"])})
             while record.reports and record.reports[-1].step >= report.step:
@@ -123,20 +123,21 @@ def _read_curves(sweep: SweepDir, history: History) -> None:
 class Ledger:
     """The one writer of a sweep's ledger; holds the sweep's lock while it is open.
 
-    `found_bytes` is how long the ledger was when the lock was taken.
+    `found_bytes` is how long the ledger was when the lock was taken. `take_over` takes it from whoever holds it: for a
+    host that died while a network file system goes on believing in it; a living holder stops at its next event.
     Raises LedgerError when another process holds the lock, or the folder cannot be written.
     """
 
-    def __init__(self, sweep: SweepDir) -> None:
-        self.sweep = sweep
+    def __init__(self, sweep: SweepDir, *, take_over: bool = False) -> None:
+        self.sweep, self._take_over, self._synced = sweep, take_over, 0.0
 
     def __enter__(self) -> Ledger:
         try:
             self.sweep.folder.mkdir(parents=True, exist_ok=True)
-            self._lock = lock.take(self.sweep.lock)
+            self._lock = lock.take(self.sweep.lock, take_over=self._take_over)
             self.found_bytes = size(self.sweep)
-            self._ledger = _open_for_append(self.sweep.ledger)
-            self._curves = _open_for_append(self.sweep.curves)
+            self._ledger = lines.open_for_append(self.sweep.ledger)
+            self._curves = lines.open_for_append(self.sweep.curves)
         except OSError as error:
             raise _cannot_write(self.sweep.folder, error) from error
         if os.fstat(self._ledger).st_size == 0:
@@ -146,6 +147,7 @@ class Ledger:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._sync()
         for handle in (self._curves, self._ledger, self._lock):
             os.close(handle)
 
@@ -158,7 +160,7 @@ class Ledger:
                 self.trial(trial)
         entry = {"e": "run", "at": time.time(), "pid": os.getpid(), **provenance, "order": [t.key for t in trials]}
         self._write(self._ledger, entry)
-        os.fsync(self._ledger)
+        self._sync()
 
     def more(self, trials: Iterable[Trial]) -> None:
         """Add trials to the sweep in mid-run: a searcher proposed them."""
@@ -174,23 +176,32 @@ class Ledger:
         self._write(self._ledger, entry)
 
     def record(self, event: Event) -> None:
-        """Write an event down; an `Ended` is on the disk, with its curve before it, when this returns."""
+        """Write an event down: it outlives this process at once. It outlives a power cut when a moment has passed."""
         if isinstance(event, Reported):
             self._write(self._curves, _fields(event))
             return
-        if isinstance(event, Ended):
-            os.fsync(self._curves)
+        self._check_lock()
         self._write(self._ledger, {"e": "start" if isinstance(event, Started) else "end", **_fields(event)})
-        if isinstance(event, Ended):
-            os.fsync(self._ledger)
+        if isinstance(event, Ended) and time.monotonic() - self._synced > SYNC_S:
+            self._sync()
 
     def stop(self, exit_code: int, mirror: str) -> None:
         """End a run in good order. `mirror` is the MLflow store that has everything, "" when it lacks something."""
         self._write(self._ledger, {"e": "stop", "at": time.time(), "exit": exit_code, "mirror": mirror})
 
+    def _sync(self) -> None:
+        for handle in (self._curves, self._ledger):  # in this order: an end without its curve would be a lie
+            with contextlib.suppress(OSError):
+                os.fsync(handle)
+        self._synced = time.monotonic()
+
+    def _check_lock(self) -> None:
+        if not lock.is_ours(self._lock, self.sweep.lock):
+            raise LedgerError(Problem("another run has taken this sweep over", str(self.sweep.folder)))
+
     def _write(self, handle: int, entry: Mapping[str, object]) -> None:
         try:
-            line = _encode(entry)
+            line = lines.encode(entry)
             if os.write(handle, line) != len(line):
                 raise OSError("only part of a line could be written; is the disk full?")
         except OSError as error:
@@ -211,32 +222,12 @@ def replace_file(path: Path, text: str) -> None:
         raise _cannot_write(path, error) from error
 
 
-def _open_for_append(path: Path) -> int:
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
-    size = os.fstat(handle).st_size
-    if size and os.pread(handle, 1, size - 1) != b"\n":
-        os.write(handle, b"\n")  # a driver died in the middle of a line: keep its stump away from ours
-    return handle
-
-
-def _encode(entry: Mapping[str, object]) -> bytes:
-    body = json.dumps(entry, separators=(",", ":"), allow_nan=False, default=str)[:-1].encode()
-    return b'%s,"crc":"%08x"}\n' % (body, zlib.crc32(body))
-
-
-def _entries(path: Path, history: History) -> Iterator[dict[str, Any]]:
-    try:
-        lines = path.read_bytes().split(b"\n")
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    except OSError as error:
-        raise LedgerError(Problem(f"cannot be read: {error.strerror}", str(path))) from error
-    for line in lines:
-        body, mark, crc = line[:-18], line[-18:-10], line[-10:-2]
-        if mark == b',"crc":"' and crc == b"%08x" % zlib.crc32(body):
-            yield json.loads(body + b"}")
-        elif line:
+def _lines(path: Path, history: History) -> Iterator[dict[str, Any]]:
+    for entry in lines.read(path):
+        if entry is None:
             history.damaged += 1
+        else:
+            yield entry
 
 
 def _apply(history: History, entry: dict[str, Any], sweep: SweepDir) -> None:

@@ -11,8 +11,13 @@ from pathlib import Path
 from sweeper.errors import LedgerError, Problem
 
 
-def take(path: Path) -> int:
-    """Take the lock and return its open file: closing that frees it. Raises LedgerError naming who holds it."""
+def take(path: Path, *, take_over: bool = False) -> int:
+    """Take the lock and return its open file: closing that frees it. Raises LedgerError naming who holds it.
+
+    With `take_over` the file is put aside first, whoever holds it.
+    """
+    if take_over:
+        path.unlink(missing_ok=True)
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         # The kernel drops the lock with its process, however that ends: a dead driver's lock is free by itself.
@@ -21,11 +26,20 @@ def take(path: Path) -> int:
         who = _words(handle)
         os.close(handle)
         hint = f"wait for it, or stop it; `sweeper status {path.parent.name}` shows how far it is"
+        hint += "; if its machine is gone for good, add --take-over"
         raise LedgerError(Problem("this sweep is being run already", str(path.parent), found=who, hint=hint)) from None
     os.ftruncate(handle, 0)
     since = time.strftime("%Y-%m-%d %H:%M:%S")
     os.write(handle, f"process {os.getpid()} on {socket.gethostname()} since {since}\n".encode())
     return handle
+
+
+def is_ours(handle: int, path: Path) -> bool:
+    """Whether the lock that was taken is still the one at `path`."""
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except OSError:
+        return False
 
 
 def holder(path: Path) -> str:

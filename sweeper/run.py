@@ -52,6 +52,7 @@ class Options:
     max_concurrent: int | None
     quiet: bool
     again: str = ""  # the command that continues
+    take_over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ def run(plan: Plan, trainer: Trainer, options: Options, console: Console) -> Fin
     sweep_dir = SweepDir(options.results, plan.sweep.name)
     made = {**provenance.session(provenance.command_line()), "metrics": list(trainer.metrics or ())}
     made["data"] = provenance.data_digests(trainer.data)
-    with Ledger(sweep_dir) as book:
+    with Ledger(sweep_dir, take_over=options.take_over) as book:
         if book.found_bytes != plan.ledger_bytes:
             hint = "run the same command again"
             raise LedgerError(

@@ -49,6 +49,7 @@ OWNERS = {
 FLOW = [
     "errors",
     "lock",
+    "lines",
     "trial",
     "provenance",
     "trainer",

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from records import make_end, make_life, make_trial
 
-from sweeper import ledger
+from sweeper import ledger, lines
 from sweeper.errors import LedgerError
 from sweeper.ledger import History, Ledger, SweepDir
 from sweeper.trial import Reported, Started, State
@@ -115,7 +115,7 @@ def test_only_the_curve_of_the_latest_attempt_counts(sweep: SweepDir) -> None:
 
 def test_another_version_is_refused(sweep: SweepDir) -> None:
     sweep.folder.mkdir(parents=True)
-    sweep.ledger.write_bytes(ledger._encode({"e": "ledger", "version": 99}))
+    sweep.ledger.write_bytes(lines.encode({"e": "ledger", "version": 99}))
     with pytest.raises(LedgerError, match="version 99"):
         ledger.read(sweep)
 
@@ -163,3 +163,26 @@ def test_a_line_of_a_stranger_is_counted_and_names_no_folder(tmp_path: Path, ent
         book._write(book._ledger, entry)
     history = ledger.read(sweep)
     assert (history.records, history.damaged) == ({}, 1)
+
+
+def test_a_sweep_can_be_taken_over_and_its_holder_stops(sweep: SweepDir) -> None:
+    trial = make_trial(x=1)
+    with Ledger(sweep) as first:
+        with Ledger(sweep, take_over=True) as second:
+            second.run("", {}, [trial], History())
+            with pytest.raises(LedgerError, match="another run has taken this sweep over"):
+                first.record(make_end(trial))
+            second.record(make_end(trial))
+    assert ledger.read(sweep).records[trial.key].state is State.COMPLETED
+
+
+def test_a_resumed_attempt_keeps_the_curve_up_to_its_checkpoint(sweep: SweepDir) -> None:
+    trial = make_trial(x=1)
+    with Ledger(sweep) as book:
+        book.run("", {}, [trial], History())
+        for attempt, start, steps in ((1, 0, (10, 20, 30)), (2, 20, (30, 40))):
+            book.record(Started(trial.key, attempt, 0.0, "cpu", "here", start))
+            for step in steps:
+                book.record(Reported(trial.key, attempt, 0.0, step, {"score": attempt}))
+    reports = ledger.read(sweep, curves=True).records[trial.key].reports
+    assert [(r.step, r.attempt) for r in reports] == [(10, 1), (20, 1), (30, 2), (40, 2)]

@@ -1,0 +1,43 @@
+"""Files of JSON lines, each with a CRC-32 of itself: what was torn or damaged is seen, and is never trusted."""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from sweeper.errors import LedgerError, Problem
+
+
+def encode(entry: Mapping[str, object]) -> bytes:
+    """An entry as a line that ends with its checksum."""
+    body = json.dumps(entry, separators=(",", ":"), allow_nan=False, default=str)[:-1].encode()
+    return b'%s,"crc":"%08x"}\n' % (body, zlib.crc32(body))
+
+
+def read(path: Path) -> Iterator[dict[str, Any] | None]:
+    """The entries of a file, None for each damaged line; nothing where there is no file. Raises LedgerError."""
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        raise LedgerError(Problem(f"cannot be read: {error.strerror}", str(path))) from error
+    for line in lines:
+        body, mark, crc = line[:-18], line[-18:-10], line[-10:-2]
+        if mark == b',"crc":"' and crc == b"%08x" % zlib.crc32(body):
+            yield json.loads(body + b"}")
+        elif line:
+            yield None
+
+
+def open_for_append(path: Path) -> int:
+    """Open a file to add lines to; what a dying process left of its last line is kept away from ours."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+    size = os.fstat(handle).st_size
+    if size and os.pread(handle, 1, size - 1) != b"\n":
+        os.write(handle, b"\n")
+    return handle
