@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,12 @@ from sweeper.trial import State, show
 
 FACETS = 12
 _COLUMNS = 4
+BETA, MARGINAL, ENTROPY = WEIGHTS = (
+    "loss.beta",
+    "loss.router_marginal_kl_to_prior_weight",
+    "loss.posterior_entropy_weight",
+)
+COMBINATIONS = (f"{BETA} - {ENTROPY}", f"{BETA} + {MARGINAL} - {ENTROPY}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +60,12 @@ class Room:
 
 def draw(subject: Subject, metric: str) -> Figure:
     """The picture. Raises Unfit without two parameters to lay out."""
-    across, up = subject.axes(2)
+    across, up, why = laid_out(subject)
     rows = subject.trials.assign(_x=across.positions(), _y=up.positions())
     if across.levels is None or up.levels is None:
-        return _scattered(subject, metric, across, up, rows)
+        return _scattered(subject, metric, across, up, rows, why)
     facets, averaged = facets_of(subject, rows, {*across.reads, *up.reads})
-    notes = [f"A cell is the mean ± standard deviation over its trials. {averaged}".strip()]
+    notes = [f"A cell is the mean ± standard deviation over its trials. {averaged}".strip(), *why]
     columns = min(len(facets), max(1, min(_COLUMNS, 12 // len(across.levels))))
     lines = math.ceil(len(facets) / columns)
     height = min(max(lines * (0.5 * len(up.levels) + 0.9), 2.4), 9.0)
@@ -78,6 +85,23 @@ def draw(subject: Subject, metric: str) -> Figure:
         panel.set_visible(False)
     style.colorbar(figure, ScalarMappable(norm, style.MAP), panels, metric)
     return figure
+
+
+def laid_out(subject: Subject) -> tuple[Axis, Axis, list[str]]:
+    """The two axes, and a note where they are combinations that nobody asked for.
+
+    With a fixed uniform prior the bundled trainer's loss depends on three of its weights only through two sums
+    (KL = I + M, H = ln K - KL): over the weights themselves, a grid of all three shows everything several times.
+    """
+    trials = subject.trials
+    redundant = (
+        set(WEIGHTS) <= set(subject.varied) and "model.prior" in trials and set(trials["model.prior"]) == {"uniform"}
+    )
+    if subject.x or subject.y or not redundant:
+        across, up = subject.axes(2)
+        return across, up, []
+    across, up = (subject.axis(text) for text in COMBINATIONS)
+    return across, up, ["The axes are what the loss depends on: the weights of I(z; x, y) and of the marginal KL."]
 
 
 def facets_of(subject: Subject, rows: pd.DataFrame, used: set[str]) -> tuple[list[Facet], str]:
@@ -131,28 +155,19 @@ def _cells(panel: Axes, metric: str, facet: Facet, size: tuple[int, int], room: 
     panel.imshow(grid, origin="lower", aspect="auto", cmap=style.MAP, norm=norm, interpolation="nearest")
 
 
-def _scattered(subject: Subject, metric: str, across: Axis, up: Axis, rows: pd.DataFrame) -> Figure:
-    """Parameters drawn from a range: a dot a configuration, and nothing made up in between."""
-    done = rows[rows.state == State.COMPLETED]
-    means = done.groupby("config").agg(x=("_x", "first"), y=("_y", "first"), value=(metric, "mean")).dropna()
+def _scattered(subject: Subject, metric: str, across: Axis, up: Axis, rows: pd.DataFrame, why: list[str]) -> Figure:
+    """Too many values for cells: a dot where trials are, and nothing made up in between."""
+    counted = rows.assign(value=rows[metric].where(rows.state == State.COMPLETED))
+    places = counted.groupby(["_x", "_y"], as_index=False).value.mean()
+    means, lost = places.dropna(), places[places.value.isna()]
     others = [name for name in subject.varied if name not in {*across.reads, *up.reads}]
-    notes = ["A dot is the mean over a configuration's seeds; crosses have no completed trial."]
-    notes += [f"They differ in {', '.join(others)} too."] if others else []
+    also = f", which differ in {', '.join(others)} too" if others else ""
+    notes = [f"A dot is the mean over the completed trials there{also}; a cross has none.", *why]
     figure = style.sheet(subject, subject.label(metric), *notes, height=4.6)
     panel = figure.subplots()
-    lost = rows[~rows.config.isin(means.index)]
     panel.scatter(lost._x, lost._y, marker="x", s=18, color=style.GREY, linewidths=0.8)
-    size = 34 if len(means) < 200 else 12
-    dots = panel.scatter(
-        means.x,
-        means.y,
-        c=means.value,
-        cmap=style.MAP,
-        norm=_norm(means.value),
-        s=size,
-        edgecolors="white",
-        linewidths=0.3,
-    )
+    look: dict[str, Any] = {"cmap": style.MAP, "norm": _norm(means.value), "edgecolors": "white", "linewidths": 0.3}
+    dots = panel.scatter(means._x, means._y, c=means.value, s=34 if len(means) < 200 else 12, **look)
     style.scale(panel, across, "x")
     style.scale(panel, up, "y")
     style.colorbar(figure, dots, panel, metric)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,3 +49,16 @@ def test_a_combination_merges_what_it_cannot_tell_apart(tmp_path: Path) -> None:
     points = [{"beta": b, "rate": r, "kind": k} for b in (0, 1) for r in (0, 1) for k in "ab"]
     subject = replace(Subject(SweepResults(write(tmp_path, points, score_and_cost))), x="beta + rate")
     assert sum("n=6" in text for text in words(subject)) == 2  # beta + rate = 1, for each kind
+
+
+def test_weights_that_say_the_same_are_combined_unless_asked_otherwise(tmp_path: Path) -> None:
+    points = [
+        dict(zip(heatmap.WEIGHTS, values, strict=True)) | {"model.prior": "uniform", "beta": 0, "kind": "a"}
+        for values in itertools.product((0, 1), repeat=3)
+    ]
+    subject = Subject(SweepResults(write(tmp_path, points, score_and_cost)))
+    across, up, (note,) = heatmap.laid_out(subject)
+    assert (across.name, up.name) == heatmap.COMBINATIONS
+    assert (across.levels, up.levels) == ([-1, 0, 1], [-1, 0, 1, 2])
+    assert "what the loss depends on" in note
+    assert heatmap.laid_out(replace(subject, x="loss.beta"))[0].name == "loss.beta"
