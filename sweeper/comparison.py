@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sweeper.evidence import label, varying_names
+from sweeper.evidence import label, value_of, varying_names
 from sweeper.ledger import History
-from sweeper.pairs import value_of
 from sweeper.results import metric_names
 from sweeper.statistics import CONFIDENCE, Estimate, average, estimate, holm, paired, welch
 from sweeper.trial import Record, canonical_json

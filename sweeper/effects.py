@@ -9,8 +9,8 @@ from itertools import combinations
 
 import pandas as pd
 
-from sweeper.evidence import varying_names
-from sweeper.pairs import blocks, settings, value_of
+from sweeper.evidence import value_of, varying_names
+from sweeper.pairs import blocks, settings
 from sweeper.statistics import effect_size, estimate, holm
 from sweeper.trial import Record, Value, show
 

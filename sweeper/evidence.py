@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,6 +9,8 @@ from dataclasses import dataclass, field
 from sweeper.expressions import Expression, UnknownName
 from sweeper.tokens import ExpressionError
 from sweeper.trial import Params, Record, State, show
+
+LARGEST = 1e60  # beyond that, and for NaN, there is no number: its fourth power would not be one
 
 
 @dataclass(slots=True)
@@ -62,7 +63,7 @@ class Evidence:
 
 
 def gather(records: Sequence[Record], metric: str, where: Expression | None = None) -> Evidence:
-    """The evidence for a claim about `metric` where `where` holds. Values that are not finite do not count."""
+    """The evidence for a claim about `metric` where `where` holds."""
     groups: dict[str, Group] = {}
     varying = varying_names(records)
     left_out: set[str] = set()
@@ -83,12 +84,20 @@ def gather(records: Sequence[Record], metric: str, where: Expression | None = No
                 continue
             group = groups[trial.config] = Group(trial.config, label(trial.varied, varying), trial.params)
         group.states[record.state] += 1
-        value = record.ended.metrics.get(metric) if record.ended and record.state is State.COMPLETED else None
-        if value is not None and math.isfinite(value):
+        value = value_of(record, metric)
+        if value is not None:
             group.values[trial.seed] = value
     if not groups and not problem and where is not None:
         problem = f"no configuration has {where.text}"
     return Evidence(list(groups.values()), "" if groups else problem)
+
+
+def value_of(record: Record, metric: str) -> float | None:
+    """The final value of a completed trial's metric; None without one, or where it is no number to reckon with."""
+    if record.state is not State.COMPLETED or record.ended is None:
+        return None
+    value = record.ended.metrics.get(metric)
+    return value if value is not None and abs(value) <= LARGEST else None
 
 
 def varying_names(records: Sequence[Record]) -> list[str]:

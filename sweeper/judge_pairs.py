@@ -10,7 +10,8 @@ import numpy as np
 from scipy import stats
 
 from sweeper.claims import Claim, Compare, Monotone
-from sweeper.pairs import Block, Pairing, blocks, pairings, settings, value_of
+from sweeper.evidence import value_of
+from sweeper.pairs import Block, Pairing, blocks, pairings, settings
 from sweeper.statistics import Estimate, effect_size, enough, estimate, holm
 from sweeper.trial import Params, Record, Value, show
 from sweeper.verdicts import Judgement, Outcome, Row, bracket, counted, finite, number, unjudged

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sweeper.evidence import label, varying_names
-from sweeper.trial import Params, Record, State, canonical_json
+from sweeper.evidence import label, value_of, varying_names
+from sweeper.trial import Params, Record, canonical_json
 
 
 @dataclass(slots=True)
@@ -71,11 +70,3 @@ def pairings(records: Sequence[Record], metric: str, first: Params, second: Para
             pairing.first.append(values[0] or 0.0)
             pairing.second.append(values[1] or 0.0)
     return list(found.values())
-
-
-def value_of(record: Record, metric: str) -> float | None:
-    """The final value of a completed trial's metric, None without one or where it is not finite."""
-    if record.state is not State.COMPLETED or record.ended is None:
-        return None
-    value = record.ended.metrics.get(metric)
-    return value if value is not None and math.isfinite(value) else None

@@ -57,9 +57,8 @@ def estimate(values: Values) -> Estimate:
     count = len(array)
     if count == 1:
         return Estimate(float(array[0]), math.inf, 1, 1)
-    with np.errstate(over="ignore"):  # values near 1e308: an infinite spread says as much
-        spread = 0.0 if (array == array[0]).all() else float(array.std(ddof=1))  # numpy's own rounding is no spread
-        return Estimate(float(array.mean()), spread / math.sqrt(count), count - 1, count)
+    spread = 0.0 if (array == array[0]).all() else float(array.std(ddof=1))  # numpy's own rounding is no spread
+    return Estimate(float(array.mean()), spread / math.sqrt(count), count - 1, count)
 
 
 def grand_mean(groups: Sequence[Values]) -> Estimate:
