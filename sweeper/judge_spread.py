@@ -48,7 +48,9 @@ def judge_typical(claim: Claim, test: Typical, evidence: Evidence) -> Judgement:
     ends = [tuple(float(np.quantile(side, q)) for side in (lows, highs)) for q in (0.25, 0.75)]
     values = np.quantile(means.values, (0.25, 0.5, 0.75))
     (first, third) = (f"{number(v)} {_told(end)}" for v, end in zip(values[[0, 2]], ends, strict=True))
-    words = f"quartiles {first} and {third} of {counted(len(groups), 'configuration')}, claimed {interval_words(bounds)}"
+    words = (
+        f"quartiles {first} and {third} of {counted(len(groups), 'configuration')}, claimed {interval_words(bounds)}"
+    )
     return Judgement(
         words,
         float(values[1]),
