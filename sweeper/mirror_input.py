@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,10 @@ from sweeper import tracking
 from sweeper.commands import alone
 from sweeper.experiment import Data, Experiment
 from sweeper.ledger import SweepDir
-from sweeper.spec import Sweep
+from sweeper.spec import Claim, Sweep
 
 PICTURES = ("*.png", "*.svg", "*.html")
-DOCUMENTS = ("report.html", "verdicts.json", "verdicts.md")
+DOCUMENTS = ("report.html",)
 
 
 def tracking_uri(sweep: Sweep, results: Path) -> str:
@@ -39,14 +39,15 @@ def mirror_input(sweep: Sweep, sweep_dir: SweepDir, run: Mapping[str, Any]) -> t
             Data(Path(name).name, str(digest)[:36], "local", name) for name, digest in (run.get("data") or {}).items()
         ],
         alone=lambda trial: alone(sweep_dir.spec, trial),
-        files=lambda: summary_files(sweep_dir, told),
+        files=lambda: summary_files(sweep_dir, told, sweep.claims),
     )
     return tracking_uri(sweep, sweep_dir.results), tracking.artifact_root(sweep_dir.results), told
 
 
-def summary_files(sweep_dir: SweepDir, told: Experiment) -> dict[str, str | Path]:
-    """The sweep file, tables, provenance of every run, and what pictures, report and verdicts there are, by name."""
+def summary_files(sweep_dir: SweepDir, told: Experiment, claims: Sequence[Claim]) -> dict[str, str | Path]:
+    """The sweep file, tables, verdicts, provenance of every run, and what pictures and report there are, by name."""
     from sweeper import results, tables
+    from sweeper.verify import judge
 
     known = results.history(sweep_dir)
     records = known.planned()
@@ -61,6 +62,9 @@ def summary_files(sweep_dir: SweepDir, told: Experiment) -> dict[str, str | Path
         "tables/configs.csv": tables.text(configs, tables.Format.CSV),
         "tables/configs.md": tables.text(tables.select(configs, short, ()), tables.Format.MARKDOWN),
     }
+    if claims:
+        verdicts = [verdict.as_json() for verdict in judge(claims, records, sweep_dir.folder)]
+        files["verdicts.json"] = json.dumps({"schema_version": 1, "verdicts": verdicts}, indent=1) + "\n"
     return files | dict(_there(sweep_dir))
 
 

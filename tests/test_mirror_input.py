@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from records import make_life, make_trial
 
 from sweeper import spec
 from sweeper.ledger import Ledger, SweepDir, read
-from sweeper.mirror_input import mirror_input, summary_files
+from sweeper.mirror_input import mirror_input
 
 TEXT = """\
 name: toy
@@ -16,6 +17,7 @@ description: what *x* does
 trainer: nobody:train
 metric: {name: score, goal: maximize}
 parameters: {x: {values: [1, 2]}}
+expect: [{name: high, metric: score, best: {at_least: 0.9}}]
 """
 
 
@@ -48,11 +50,11 @@ def test_the_summary_carries_the_sweep_file_tables_and_what_else_there_is(tmp_pa
     (sweep_dir.folder / "plots").mkdir()
     (sweep_dir.folder / "plots" / "heatmap.png").write_bytes(b"png")
     (sweep_dir.folder / "report.html").write_text("<p>")
-    told = mirror_input(spec.load(sweep_dir.spec), sweep_dir, {})[2]
-    files = summary_files(sweep_dir, told)
-    tables = {"tables/trials.csv", "tables/configs.csv", "tables/configs.md", "provenance.json"}
+    files = mirror_input(spec.load(sweep_dir.spec), sweep_dir, {})[2].files()
+    tables = {"verdicts.json", "tables/trials.csv", "tables/configs.csv", "tables/configs.md", "provenance.json"}
     assert set(files) == {"sweep.yaml", "report.html", "plots/heatmap.png", *tables}
     assert str(files["tables/configs.md"]).startswith("| x | score.mean | score.std | score.n |")
+    assert [one["outcome"] for one in json.loads(str(files["verdicts.json"]))["verdicts"]] == ["fail"]
     assert str(files["tables/trials.csv"]).count("completed") == 2
 
 
@@ -61,5 +63,5 @@ def test_links_in_a_strangers_folder_are_not_followed(tmp_path: Path) -> None:
     (secret := tmp_path / "secret.html").write_text("secret")
     (sweep_dir.folder / "report.html").symlink_to(secret)
     (sweep_dir.folder / "plots").symlink_to(tmp_path)
-    files = summary_files(sweep_dir, mirror_input(spec.load(sweep_dir.spec), sweep_dir, {})[2])
+    files = mirror_input(spec.load(sweep_dir.spec), sweep_dir, {})[2].files()
     assert not [name for name in files if name.endswith(".html")]
