@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import time
 from collections.abc import Iterable
 
 import torch
@@ -29,6 +30,7 @@ from sweeper.cvae.step import WATCHED, Stepper
 from sweeper.cvae.stopping import is_reached
 
 LOOK_EVERY = {"cpu": 1, "cuda": 16}  # steps between looks at the device: on a GPU each look makes it wait
+ASK_AGAIN_S = 0.5  # between questions whether somebody wants a row that nobody just left
 EVALUATED = {"cpu": 1, "cuda": 64}  # members evaluated at once: on a CPU one fills the cache
 
 
@@ -38,18 +40,21 @@ def train_pack(slots: Slots) -> None:
     Members need not begin together. One whose settings are bad or whose loss is not finite fails alone. Where a GPU's
     memory does not suffice, half of them are given back.
     """
-    pack, joining = Pack(slots.size), list(slots.join(slots.size or 1))
-    if slots.size is None:
+    pack, joining, asked = Pack(slots.size), list(slots.join(slots.size or 1)), time.monotonic()
+    if joining and slots.size is None:
         joining += slots.join(pack.measure(joining[0]) - 1)
     while joining or pack.members:
         pack.admit(joining)
+        before, joining = len(pack.members), []
         try:
             pack.train()
         except torch.cuda.OutOfMemoryError:
             if len(pack.members) < 2:
                 raise
             slots.give_back(pack.halve())
-        joining = list(slots.join(pack.room)) if pack.room else []
+            continue
+        if pack.room and (len(pack.members) < max(1, before) or time.monotonic() > asked + ASK_AGAIN_S):
+            joining, asked = list(slots.join(pack.room)), time.monotonic()
 
 
 class Pack:

@@ -60,7 +60,7 @@ def test_on_a_gpu_long_trainings_are_compiled_and_shorter_ones_from_the_disk():
     class OnGpu:
         device = torch.device("cuda")
 
-    long, short = build({"train.steps": 10_000}), build({"train.steps": 2_000})
+    long, short = build({"train.steps": 10_000}), build({"train.steps": 5_000})
     assert compiled._pays(OnGpu, long, warm=False)
     assert not compiled._pays(OnGpu, short, warm=False)
     assert compiled._pays(OnGpu, short, warm=True)

@@ -49,7 +49,8 @@ def test_seven_trials_share_three_slots_and_each_ends_once():
     assert max(slots.sizes) == 3
 
 
-def test_a_member_that_joins_late_has_the_course_it_has_alone():
+def test_a_member_that_joins_late_has_the_course_it_has_alone(monkeypatch):
+    monkeypatch.setattr(pack_module, "ASK_AGAIN_S", 0)
     first, second = Trial(train__steps=9), Trial(seed=1)
     train_pack(Waiting([first], size=2, later={4: [second]}))
     assert list(second.reports) == [6]
@@ -107,6 +108,19 @@ def test_a_member_with_bad_settings_fails_alone():
     assert "loss.beta" in str(bad.error)
     assert "model.width=32" in str(foreign.error)
     assert same(good.final, alone(seed=1).final)
+
+
+def test_trials_still_come_when_all_of_a_pack_had_bad_settings():
+    trials = [Trial(loss__beta=-1), Trial(loss__beta=-2), Trial(seed=1)]
+    train_pack(Waiting(trials, size=1))
+    assert [trial.error is None for trial in trials] == [False, False, True]
+    assert trials[2].final
+
+
+def test_a_pack_without_a_member_is_none():
+    slots = Waiting([])
+    slots.size = None
+    train_pack(slots)
 
 
 @pytest.fixture(params=[2, 64])
