@@ -78,10 +78,11 @@ def show(
     from sweeper.status import print_trial
 
     sweep_dir = named_sweep(results, sweep)
-    record = find_trial(history(sweep_dir, curves=True), trial)
-    print_trial(
-        results_console(no_color), record, sweep_dir.trial(record.trial.key), alone(sweep_dir.spec, record.trial)
-    )
+    known = history(sweep_dir, curves=True)
+    record = find_trial(known, trial)
+    run = known.run_of(record.ended) if record.ended else {}
+    folder, again = sweep_dir.trial(record.trial.key), alone(sweep_dir.spec, record.trial)
+    print_trial(results_console(no_color), record, run, folder, again)
 
 
 def ui(

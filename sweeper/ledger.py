@@ -81,6 +81,11 @@ class History:
         """The trials of the sweep as last planned, in that order."""
         return [self.records[key] for key in self.order if key in self.records]
 
+    def run_of(self, ended: Ended) -> dict[str, Any]:
+        """The run that trained this: the last one that had begun by then; {} where the result was taken over."""
+        before = [run for run in self.runs if run["at"] <= ended.at]
+        return before[-1] if before and not ended.origin else {}
+
 
 def sweeps(results: Path) -> list[SweepDir]:
     """The sweeps of a results folder, by name."""

@@ -11,9 +11,10 @@ import shlex
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 RECORDED_PACKAGES = ("sweeper", "torch", "ray", "optuna", "mlflow", "pandas", "numpy")
 LONGEST_DIFF = 2_000_000  # characters of a patch that are kept
@@ -33,6 +34,14 @@ def session(argv: list[str]) -> dict[str, object]:
         "driver": _gpu_driver(),
         "commit": commit(Path.cwd()),
     }
+
+
+def words(run: Mapping[str, Any]) -> dict[str, str]:
+    """What a ledger says of a run, for people: the facts that are there, by name."""
+    facts = {name: str(run.get(name) or "") for name in ("command", "commit", "patch", "python", "platform", "driver")}
+    for name in ("packages", "data"):
+        facts[name] = ", ".join(f"{what} {version}" for what, version in run.get(name, {}).items())
+    return {name: text for name, text in facts.items() if text}
 
 
 def commit(folder: Path) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -12,6 +13,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from sweeper import provenance
 from sweeper.console import STYLES, duration, number, sparkline
 from sweeper.glance import Best, Glance, Map, Running
 from sweeper.overview import Progress
@@ -119,8 +121,11 @@ def _pace(progress: Progress) -> str:
     return pace + (f", about {duration(progress.left_s)} left" if progress.left_s is not None else "")
 
 
-def print_trial(console: Console, record: Record, folder: Path, again: str) -> None:
-    """All of one trial: settings, metrics with their curves, provenance, the end of its log, how to run it again."""
+def print_trial(console: Console, record: Record, run: Mapping[str, Any], folder: Path, again: str) -> None:
+    """All of one trial: settings, metrics with their curves, provenance, the end of its log, how to run it again.
+
+    `run` is what the ledger says of the run that trained it.
+    """
     trial, ended = record.trial, record.ended
     console.print(Text(f"{trial.key}  ", "bold").append(str(record.state), STYLES[record.state]))
     console.print(Text(trial.name))
@@ -132,7 +137,8 @@ def print_trial(console: Console, record: Record, folder: Path, again: str) -> N
     if ended:
         console.print(_metrics(record))
         facts = {"steps": str(ended.steps), "wall": duration(ended.wall_s), "device": ended.device, "host": ended.host}
-        facts |= {"attempt": str(ended.attempt), "commit": ended.commit, "code": trial.code, "taken from": ended.origin}
+        facts |= {"attempt": str(ended.attempt), "code": trial.code, "taken from": ended.origin}
+        facts |= {"commit": ended.commit} | provenance.words(run)
         console.print(_rows("provenance", {name: value for name, value in facts.items() if value}))
     log = folder / "log.txt"
     lines = log.read_text(errors="replace").splitlines()[-LOG_LINES:] if log.exists() else []

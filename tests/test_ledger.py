@@ -4,6 +4,8 @@ import math
 import os
 import subprocess
 import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -167,12 +169,11 @@ def test_a_line_of_a_stranger_is_counted_and_names_no_folder(tmp_path: Path, ent
 
 def test_a_sweep_can_be_taken_over_and_its_holder_stops(sweep: SweepDir) -> None:
     trial = make_trial(x=1)
-    with Ledger(sweep) as first:
-        with Ledger(sweep, take_over=True) as second:
-            second.run("", {}, [trial], History())
-            with pytest.raises(LedgerError, match="another run has taken this sweep over"):
-                first.record(make_end(trial))
-            second.record(make_end(trial))
+    with Ledger(sweep) as first, Ledger(sweep, take_over=True) as second:
+        second.run("", {}, [trial], History())
+        with pytest.raises(LedgerError, match="another run has taken this sweep over"):
+            first.record(make_end(trial))
+        second.record(make_end(trial))
     assert ledger.read(sweep).records[trial.key].state is State.COMPLETED
 
 
@@ -186,3 +187,15 @@ def test_a_resumed_attempt_keeps_the_curve_up_to_its_checkpoint(sweep: SweepDir)
                 book.record(Reported(trial.key, attempt, 0.0, step, {"score": attempt}))
     reports = ledger.read(sweep, curves=True).records[trial.key].reports
     assert [(r.step, r.attempt) for r in reports] == [(10, 1), (20, 1), (30, 2), (40, 2)]
+
+
+def test_a_result_belongs_to_the_run_that_trained_it(sweep: SweepDir) -> None:
+    trial = make_trial(x=1)
+    with Ledger(sweep) as book:
+        book.run("", {"command": "first"}, [trial], History())
+        end = replace(make_end(trial), at=time.time())
+        book.record(end)
+        time.sleep(0.01)
+        book.run("", {"command": "second"}, [trial], ledger.read(sweep))
+    assert ledger.read(sweep).run_of(end)["command"] == "first"
+    assert ledger.read(sweep).run_of(replace(end, origin="other")) == {}
