@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from types import MappingProxyType
 
@@ -27,7 +29,20 @@ def history(sweep: SweepDir, *, curves: bool = False) -> History:
         names = ", ".join(other.name for other in ledger.sweeps(sweep.results)) or "none yet"
         hint = "`sweeper run FILE` makes one; --results names another folder"
         raise UsageError(Problem("no such sweep", str(sweep.results), "", sweep.name, names, hint))
-    return ledger.read(sweep, curves=curves)
+    with _no_collections():
+        return ledger.read(sweep, curves=curves)
+
+
+@contextmanager
+def _no_collections() -> Iterator[None]:
+    """Without Python's cyclic garbage collector: it would look through a growing history again and again, in vain."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def trials(sweep: SweepDir, known: History) -> pd.DataFrame:
