@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sweeper.cvae import model, train
-from sweeper.cvae.transformer import Past, normalise
+from sweeper.cvae import model, program, train
+from sweeper.cvae.transformer import Past, linear, normalise
 
 TASKS = {
     "operator_order": {},
@@ -27,20 +27,23 @@ class EarlyGenerator(model.Generator):
     """z is added to the embedding of every token, so that all that follows is computed K times."""
 
     def entry(self) -> Tensor:
-        """The vectors added, [K,D]: the table of latents is used as one of the width."""
-        return self.latent.t()[:, : self.trunk.embedding.position.shape[1]]
+        """The vectors added, [M,K,D]: the table of latents is used as one of the width."""
+        return self.latent.mT[..., : self.trunk.embedding.position.shape[-1]]
+
+    def entered(self, latents_B: Tensor) -> Tensor:
+        """The vector of each row's latent, [M,B,1,D]."""
+        return self.entry().index_select(-2, latents_B)[..., None, :]
 
     def forward(self, prompt_BP: Tensor, previous_BT: Tensor) -> Tensor:
-        """Teacher-forced logits [B,K,T,V]."""
-        h_BJD = self.trunk.embedding(prompt_BP, previous_BT)
-        h_KBJD = h_BJD + self.entry()[:, None, None]
-        latents = len(h_KBJD)
-        h, _ = self._blocks(h_KBJD.flatten(0, 1), None)
-        logits = F.linear(F.relu(F.linear(normalise(h), self.read)), self.head)
-        return torch.unflatten(logits, 0, (latents, -1)).transpose(0, 1)
+        """Teacher-forced logits [M,B,K,T,V]."""
+        h_MBJD, entry_MKD = self.trunk.embedding(prompt_BP, previous_BT), self.entry()
+        h_MKBJD = h_MBJD[:, None] + entry_MKD[:, :, None, None]
+        h, _ = self._blocks(h_MKBJD.flatten(1, 2), None)
+        logits = linear(F.relu(linear(normalise(h), self.read)), self.head)
+        return torch.unflatten(logits, 1, (entry_MKD.shape[1], -1)).transpose(1, 2)
 
     def _blocks(self, h_BJD: Tensor, pasts: tuple[Past, ...] | None) -> tuple[Tensor, tuple[Past, ...]]:
-        bias = model.causal_bias(self.trunk.prompt_length, h_BJD.shape[1], h_BJD) if pasts is None else None
+        bias = model.causal_bias(self.trunk.prompt_length, h_BJD.shape[-2], h_BJD) if pasts is None else None
         kept = []
         for i, block in enumerate(self.trunk.blocks):
             last = i == len(self.trunk.blocks) - 1 and pasts is None
@@ -51,7 +54,7 @@ class EarlyGenerator(model.Generator):
 
     def begin(self, prompt_BP: Tensor, latents_B: Tensor) -> tuple[Tensor, tuple[Past, ...]]:
         """Next-token logits after the prompt."""
-        h_BPD = self.trunk.embedding(prompt_BP, prompt_BP[:, :0]) + self.entry()[latents_B][:, None]
+        h_BPD = self.trunk.embedding(prompt_BP, prompt_BP[..., :0]) + self.entered(latents_B)
         h_BTD, pasts = self._blocks(h_BPD, None)
         return self._logits(h_BTD), pasts
 
@@ -59,12 +62,12 @@ class EarlyGenerator(model.Generator):
         self, token_B: Tensor, position: int, latents_B: Tensor, pasts: tuple[Past, ...]
     ) -> tuple[Tensor, tuple[Past, ...]]:
         """Next-token logits after one further token."""
-        h_B1D = self.trunk.embedding.next(token_B[:, None], position) + self.entry()[latents_B][:, None]
+        h_B1D = self.trunk.embedding.next(token_B[..., None], position) + self.entered(latents_B)
         h_B1D, pasts = self._blocks(h_B1D, pasts)
         return self._logits(h_B1D), pasts
 
     def _logits(self, h_BTD: Tensor) -> Tensor:
-        return F.linear(F.relu(F.linear(normalise(h_BTD[:, -1]), self.read)), self.head)
+        return linear(F.relu(linear(normalise(h_BTD[..., -1, :]), self.read)), self.head)
 
 
 def main() -> None:
@@ -74,6 +77,7 @@ def main() -> None:
     for name in sys.argv[1:] or TASKS:
         for variant, generator in (("late", late), ("early", EarlyGenerator)):
             model.Generator = generator  # type: ignore[misc]
+            program._program.cache_clear()
             start = time.perf_counter()
             final = train.train(SHARED | TASKS[name] | {"seed": 0}, lambda step, metrics: None)
             spent = (time.perf_counter() - start) / 800 * 1e3

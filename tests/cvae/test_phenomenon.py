@@ -2,16 +2,29 @@
 
 import pytest
 
-from sweeper.cvae.train import train
+from sweeper.cvae.pack import train_pack
+
+from .packs import Trial as SmallTrial
+from .packs import Waiting
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 SEEDS = (0, 1, 2)
 
 
+class Trial(SmallTrial):
+    """One of full size."""
+
+    def __init__(self, params):
+        super().__init__()
+        self.params = params
+
+
 def finals(**params):
     settings = {key.replace("__", "."): value for key, value in params.items()} | {"train.report_every": 100_000}
-    return [train(settings | {"seed": seed}, lambda step, metrics: None) for seed in SEEDS]
+    trials = [Trial(settings | {"seed": seed}) for seed in SEEDS]
+    train_pack(Waiting(trials))
+    return [trial.final for trial in trials]
 
 
 # 2 000 steps: with 1 200 the learning rate falls too early, and rounding (one thread or two) decided between alignments

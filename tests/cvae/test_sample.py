@@ -30,3 +30,11 @@ def test_each_latent_is_shown_with_its_trace_and_strategy():
 def test_some_latents_can_be_asked_for():
     model, task = oracle([2, 1, 0])
     assert [shown.latent for shown in write(model, task, [0, 1], latents=[2])] == [2, 2]
+
+
+def test_outputs_drawn_with_a_generator_are_the_same_again():
+    model, task = oracle([-1, -1])
+    drawn = [write(model, task, range(20), generator=torch.Generator().manual_seed(seed)) for seed in (3, 3, 4)]
+    assert drawn[0] == drawn[1] != drawn[2]
+    assert all(shown.steps_valid and shown.answer_right for shown in drawn[0])
+    assert len({shown.strategy for shown in drawn[0]}) == 6
