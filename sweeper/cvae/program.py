@@ -10,7 +10,7 @@ from torch import Tensor
 
 from sweeper.cvae.allocator import keep_freed_memory
 from sweeper.cvae.config import CVAEConfig, ModelConfig, TaskConfig
-from sweeper.cvae.evaluate import TestSplit
+from sweeper.cvae.heldout import TestSplit
 from sweeper.cvae.model import SharedDiscreteCVAE, Sizes
 from sweeper.cvae.optim import Layout
 from sweeper.cvae.tasks import Task, make_task

@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from sweeper.cvae.config import METRICS, build
-from sweeper.cvae.evaluate import TestSplit, evaluate, valid_next_tokens
+from sweeper.cvae.evaluate import evaluate
+from sweeper.cvae.heldout import TestSplit, valid_next_tokens
 from sweeper.cvae.model import CVAEOutput
 from sweeper.cvae.tasks import make_task
 
