@@ -102,3 +102,8 @@ def test_normalised_information_is_scikit_learns_less_its_bias(labels):
     bias = (len(set(latents)) - 1) * (len(set(strategies)) - 1) / (2 * len(labels))
     wanted = (mutual_info_score(strategies, latents) - bias) / entropy if entropy else 0.0
     assert alignment.normalised_information(table_KS) == pytest.approx(min(1.0, max(0.0, wanted)), abs=1e-9)
+
+
+def test_one_strategy_alone_leaves_nothing_to_know():
+    """Its probability may sum to 1 less a rounding error, and then has an entropy."""
+    assert alignment.normalised_information(torch.tensor([[4.0], [1.0], [1.0]]).double()) == 0.0
