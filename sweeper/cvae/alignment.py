@@ -61,7 +61,7 @@ def normalised_information(table_KS: Tensor) -> float:
     information = float((torch.xlogy(joint_KS, joint_KS) - torch.xlogy(joint_KS, independent_KS)).sum())
     used = [int((joint_KS.sum(dim) > 0).sum()) - 1 for dim in (0, 1)]
     bias = used[0] * used[1] / (2 * float(table_KS.sum()))
-    if used[1] < 1:
+    if used[0] < 1:
         return 0.0  # one strategy: nothing to know, and its entropy is a rounding error, not always 0
     return min(1.0, max(0.0, (information - bias) / entropy))
 
