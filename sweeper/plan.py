@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -258,11 +259,22 @@ def _estimate(items: tuple[Planned, ...], own: History, sweep: Sweep, folder: Sw
         return Estimate(0.0, 0.0, 0, "nothing to run")
     if not known:
         return Estimate(None, None, None, "no trial of this sweep has finished yet")
-    device_s = sum(_seconds(trial, [r.ended for r in known if r.ended]) for trial in to_run)
+    ends = [record.ended for record in known if record.ended]
     at_once = sweep.resources.max_concurrent or max(1, int(cpus_here() // max(sweep.resources.cpu, 0.01)))
+    # Members of a pack share their seconds: what ran beside each other, beyond one trial a device, cost nothing more.
+    device_s = sum(_seconds(trial, ends) for trial in to_run) / max(1.0, _beside_each_other(ends) / at_once)
     written = sum(path.stat().st_size for path in (folder.ledger, folder.curves) if path.exists())
     disk = round(written / len(known) * len(to_run))
     return Estimate(device_s / min(at_once, len(to_run)), device_s / 3600, disk, f"from {len(known)} finished trials")
+
+
+def _beside_each_other(ends: list[Ended]) -> float:
+    """How many trials were trained at the same time, on average over the time when any was."""
+    busy_s, until = 0.0, -math.inf
+    for began, end in sorted((ended.at - ended.wall_s, ended.at) for ended in ends):
+        busy_s += max(0.0, end - max(began, until))
+        until = max(until, end)
+    return sum(ended.wall_s for ended in ends) / busy_s if busy_s > 0 else 1.0
 
 
 def _seconds(trial: Trial, ended: list[Ended]) -> float:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import QUADRATIC, Sweeper
+from records import make_end, make_trial
 from runs import train
 
 from sweeper import plan, spec, trainer
@@ -124,3 +126,10 @@ def test_the_plan_in_one_line(toy: Path) -> None:
     assert plan.summary(make(toy)) == "0 trials so far"
     train(toy)
     assert plan.summary(make(toy)) == "3 trials so far: 3 cached"
+
+
+def test_trials_that_shared_a_pack_are_not_paid_twice() -> None:
+    ends = [make_end(make_trial(x=x)) for x in range(4)]  # two seconds each, at the same time
+    assert plan._beside_each_other(ends) == 4
+    later = replace(ends[0], at=ends[0].at + 2)
+    assert plan._beside_each_other([ends[0], later]) == 1

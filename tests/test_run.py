@@ -29,7 +29,12 @@ def test_mlflow_that_is_behind_is_completed_by_the_next_run_and_by_sync(toy: Pat
     said = sweeper("sync", "toy")
     assert (said.code, "MLflow has 4 of 4 trials" in said.err) == (0, True)
     Path("results/mlflow.db").unlink()
-    assert sweeper("run", toy, "--json", "--quiet").json()["mlflow"] == {"runs": 4, "behind": 0, "error": ""}
+    assert sweeper("run", toy, "--json", "--quiet").json()["mlflow"] == {
+        "runs": 4,
+        "behind": 0,
+        "overviews_behind": 0,
+        "error": "",
+    }
     assert Path("results/mlflow.db").exists()
 
 

@@ -51,7 +51,7 @@ def mlflow_runs(folder: Path) -> list[Any]:
     client = MlflowClient(f"sqlite:///{folder / 'results' / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("toy")
     assert experiment is not None
-    return list(client.search_runs([experiment.experiment_id]))
+    return list(client.search_runs([experiment.experiment_id], "tags.`sweeper.kind` = 'trial'"))
 
 
 def ledger_lines(folder: Path, kind: str) -> list[dict[str, Any]]:
