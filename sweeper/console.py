@@ -5,6 +5,8 @@ News goes to standard error; results and JSON go to standard output and are prin
 
 from __future__ import annotations
 
+import contextlib
+import io
 import math
 import os
 import re
@@ -41,8 +43,23 @@ STYLES = {
 
 def news(*, color: bool) -> Console:
     """A console on a copy of standard error, so that what is printed there by others can be sent elsewhere."""
-    stream = os.fdopen(os.dup(sys.stderr.fileno()), "w", buffering=1, encoding="utf-8", errors="replace")
+    binary = os.fdopen(os.dup(sys.stderr.fileno()), "wb", buffering=0)
+    stream = _Lasting(binary, encoding="utf-8", errors="replace", write_through=True)
     return Console(file=stream, no_color=not color, highlight=False, soft_wrap=not stream.isatty())
+
+
+class _Lasting(io.TextIOWrapper):
+    """A stream that goes on when its terminal has been closed: a sweep must not end because nobody looks on."""
+
+    def write(self, text: str) -> int:
+        try:
+            return super().write(text)
+        except OSError:
+            return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            super().flush()
 
 
 def print_problems(console: Console, problems: Iterable[Problem], kind: str = "error") -> None:

@@ -37,11 +37,11 @@ class Sweep:
         trainer = "" if "trainer:" in text else "trainer: trainer:train\n"
         (self.folder / "toy.yaml").write_text(text + trainer)
 
-    def start(self, *words: str) -> subprocess.Popen[bytes]:
+    def start(self, *words: str, stream: int | None = None) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "sweeper", *(words or ("run", "toy.yaml", "--runner", self.runner))]
         python_path = os.pathsep.join([str(HERE), str(HERE.parents[1])])
         env = {**os.environ, "PYTHONPATH": python_path, "OMP_NUM_THREADS": "1", MARK: str(self.folder), **self.env}
-        log = (self.folder / "said.txt").open("ab")
+        log = stream or (self.folder / "said.txt").open("ab")
         return subprocess.Popen(command, cwd=self.folder, env=env, stdout=log, stderr=log, start_new_session=True)
 
     def run(self, *words: str) -> int:
@@ -111,9 +111,29 @@ def signalled(number: signal.Signals, presses: int, *codes: int) -> Fault:
     return fault
 
 
+def closed_terminal(folder: Path, times: int) -> Row:
+    """The terminal in which the driver runs is closed at random moments."""
+    sweep, wrong = Sweep(folder, 6, SLOW), ""
+    for _ in range(times):
+        terminal, inside = os.openpty()
+        process, before = sweep.start(stream=inside), _size(sweep.ledger)
+        os.close(inside)
+        while _size(sweep.ledger) == before and process.poll() is None:
+            time.sleep(0.02)
+        time.sleep(sweep.chance.uniform(0.0, 1.0))
+        os.close(terminal)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGHUP)
+        code = process.wait(90)
+        wrong = wrong if code in (143, 0) else f"exit code {code}, 143 wanted"
+    return audit("", times, folder, 6, sweep.finish() or wrong)
+
+
 def killed_workers(folder: Path, times: int) -> Row:
     """SIGKILL of Ray's worker processes."""
-    sweep = Sweep(folder, 8, "parameters: {steps: {value: 40}, pause: {value: 0.1}}\nretry: {max: 100}\n" + EVERY, "ray")
+    sweep = Sweep(
+        folder, 8, "parameters: {steps: {value: 40}, pause: {value: 0.1}}\nretry: {max: 100}\n" + EVERY, "ray"
+    )
     process, done = sweep.start(), 0
     while done < times and process.poll() is None:
         time.sleep(sweep.chance.uniform(0.5, 2.0))

@@ -25,7 +25,12 @@ BUSY = "trainer: trainer:busy\nparameters: {x: {min: 1, max: 10, points: 10}}\n"
 # Name, fault, times, times with --quick (0: left out).
 FAULTS: list[tuple[str, Callable[[Path, int], Row | Iterable[Row]], int, int]] = [
     ("driver SIGKILL, in-process runner", faults.killed_driver("inprocess", faults.SLOW, 8, 8, 3.0), 50, 5),
-    ("driver SIGKILL, Ray (start-up too)", faults.killed_driver("ray", faults.SLOW + faults.EVERY, 12, 12, 12.0), 50, 2),
+    (
+        "driver SIGKILL, Ray (start-up too)",
+        faults.killed_driver("ray", faults.SLOW + faults.EVERY, 12, 12, 12.0),
+        50,
+        2,
+    ),
     ("driver SIGKILL among ledger writes", faults.killed_driver("inprocess", BUSY, 10, 100, 2.0), 50, 5),
     ("worker SIGKILL", faults.killed_workers, 20, 3),
     ("node killed (cluster of two)", faults.lost_nodes, 5, 0),
@@ -37,7 +42,7 @@ FAULTS: list[tuple[str, Callable[[Path, int], Row | Iterable[Row]], int, int]] =
     ("clock set back", faults.clock_set_back, 1, 1),
     ("two drivers at once", faults.two_drivers, 5, 1),
     ("SIGTERM", faults.signalled(signal.SIGTERM, 1, 143), 5, 1),
-    ("SIGHUP", faults.signalled(signal.SIGHUP, 1, 143), 5, 1),
+    ("SIGHUP, terminal closed", faults.closed_terminal, 5, 1),
     ("Ctrl-C", faults.signalled(signal.SIGINT, 1, 130), 5, 1),
     ("Ctrl-C three times", faults.signalled(signal.SIGINT, 3, 130, -9, -2), 5, 1),
 ]

@@ -54,4 +54,3 @@ def busy(params, report):
 
 busy.parameters = {"steps": 5, "x": 0}
 busy.metrics = {"score": "the step"}
-
