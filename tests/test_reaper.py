@@ -28,7 +28,7 @@ def start(tmp_path: Path, sleep: int) -> tuple[subprocess.Popen[str], psutil.Pro
 
 
 def wait_until_gone(processes: list[psutil.Process]) -> None:
-    gone, alive = psutil.wait_procs(processes, timeout=10)
+    _, alive = psutil.wait_procs(processes, timeout=10)
     assert not alive, alive
 
 

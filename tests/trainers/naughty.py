@@ -94,7 +94,7 @@ def fused(params, report):
 
 def train_pack(slots):
     """Trains its members at once; those whose parameter says so do something bad."""
-    members = {member: 0 for member in slots.join(slots.size or 4)}
+    members = dict.fromkeys(slots.join(slots.size or 4), 0)
     while members:
         for member, step in list(members.items()):
             deed, step = member.params["deed"], step + 1
@@ -111,7 +111,7 @@ def train_pack(slots):
                 del members[member]
         if any(step > 3 for step in members.values()):
             return
-        members |= {member: 0 for member in slots.join((slots.size or 4) - len(members))}
+        members |= dict.fromkeys(slots.join((slots.size or 4) - len(members)), 0)
 
 
 fused.train_pack = train_pack
