@@ -58,7 +58,7 @@ def commit(folder: Path) -> str:
 
 
 def patch(folder: Path) -> str:
-    """What differs from the commit checked out in `folder`, redacted; "" where nothing does or there is no repository."""
+    """What differs from the commit checked out in `folder`, redacted; "" where nothing does, or without one."""
     git = ("git", "-C", str(folder), "diff", "HEAD")
     try:
         done = subprocess.run(git, capture_output=True, timeout=30)
