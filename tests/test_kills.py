@@ -88,7 +88,7 @@ def states_of_optuna(file: Path) -> Counter[str]:
     ("method", "k", "early"),
     [
         *(("tpe", k, "") for k in range(1, 11)),
-        *((other, k, "") for other in ("cmaes", "nsga2") for k in (1, 4)),
+        *((other, 4, "") for other in ("cmaes", "nsga2")),
         ("tpe", 4, "early_terminate: {type: asha, min_steps: 1}\n"),
     ],
 )
