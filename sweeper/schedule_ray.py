@@ -38,6 +38,13 @@ from sweeper.process import captured
 from sweeper.schedule import Orders, Pack, Source, check_cpus, cpus_here, gpu_share
 from sweeper.worker_ray import PackTrainable
 
+NO_MEMORY = "running low on memory"
+WHY_LOST = {  # what Ray says, and what we say
+    NO_MEMORY: "out of memory: the node's memory was full, and Ray ended the worker",
+    "node has died": "the node was lost",
+    "worker process has died": "the worker process died (killed, or a crash below Python; see the log)",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Share:
@@ -65,9 +72,8 @@ def run_on_ray(
     with captured(folder / "ray.log"), contextlib.nullcontext() if address else reaper.watched():
         try:
             with head.watched(address or "", die):
-                _connect(address)
-                _restore(handlers)
-                _tune(source, share, storage, handlers)
+                while not _tune_again(source, share, address, storage, handlers):
+                    ray.shutdown()
             ray.shutdown()  # not after an error: without its head Ray waits here for a minute, and our end is its end
         finally:
             _restore(handlers)
@@ -90,14 +96,39 @@ def _connect(address: str | None) -> None:
         raise ScheduleError(Problem(f"Ray did not start: {error}")) from error
 
 
-def _tune(source: Source, share: Share, storage: Path, handlers: dict[signal.Signals, Any]) -> None:
+def _tune_again(
+    source: Source, share: Share, address: str | None, storage: Path, handlers: dict[signal.Signals, Any]
+) -> bool:
+    """Connect, and run packs; False when Tune broke off although there is more to do, and a new one is to go on.
+
+    Tune takes a worker that Ray ended for want of memory for an error of its own, and raises.
+    """
+    _connect(address)
+    _restore(handlers)
+    searcher, callback = PackSearcher(source, share.max_concurrent), PackCallback(source, handlers)
+    try:
+        _tune(source, share, storage, searcher, callback)
+    except Exception as error:
+        if ours := _of_ours(error):
+            raise ours from error
+        if NO_MEMORY not in str(error):
+            raise ScheduleError(Problem(f"Ray Tune broke: {type(error).__name__}: {error}"[:500])) from error
+        for pack in searcher.running.values():
+            if pack.number not in callback.closed:
+                source.lost(pack.number, WHY_LOST[NO_MEMORY])
+                source.closed(pack.number)
+        return False
+    return True
+
+
+def _tune(source: Source, share: Share, storage: Path, searcher: PackSearcher, callback: PackCallback) -> None:
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     gpus = gpu_share(share.gpu, max(float(node.get("GPU", 0)) for node in nodes), share.place)
     check_cpus(share.cpu, max(float(node.get("CPU", 0)) for node in nodes), share.place)
     tuner = tune.Tuner(
         tune.with_resources(PackTrainable, {"cpu": share.cpu, "gpu": gpus}),
         tune_config=tune.TuneConfig(
-            search_alg=PackSearcher(source, share.max_concurrent),
+            search_alg=searcher,
             num_samples=-1,
             reuse_actors=True,
             trial_name_creator=lambda trial: str(trial.trial_id),
@@ -107,18 +138,13 @@ def _tune(source: Source, share: Share, storage: Path, handlers: dict[signal.Sig
             name="packs",
             storage_path=str(storage),
             verbose=0,
-            callbacks=[PackCallback(source, handlers)],
+            callbacks=[callback],
             stop=StopOnCancel(source),
             failure_config=tune.FailureConfig(max_failures=0),
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
         ),
     )
-    try:
-        tuner.fit()
-    except Exception as error:
-        if ours := _of_ours(error):
-            raise ours from error
-        raise ScheduleError(Problem(f"Ray Tune broke: {type(error).__name__}: {error}"[:500])) from error
+    tuner.fit()
 
 
 class _StaysHere:
@@ -173,6 +199,7 @@ class PackCallback(_StaysHere, tune.Callback):  # type: ignore[misc]
         self.handlers = handlers
         self.workers: dict[int, Any] = {}
         self.told: dict[int, Orders] = {}
+        self.closed: set[int] = set()
 
     def setup(self, *_: object, **__: object) -> None:
         _restore(self.handlers)  # Tune has just put its own handler on SIGUSR1
@@ -208,6 +235,7 @@ class PackCallback(_StaysHere, tune.Callback):  # type: ignore[misc]
     def _forget(self, number: int) -> None:
         self.workers.pop(number, None)
         self.told.pop(number, None)
+        self.closed.add(number)
         self.source.closed(number)
 
 
@@ -230,12 +258,9 @@ def _why_lost(trial: Any) -> str:
         said = Path(trial.error_file).read_text(errors="replace")
     except (OSError, TypeError):
         said = ""
-    known = {
-        "running low on memory": "out of memory: the node's memory was full, and Ray ended the worker",
-        "node has died": "the node was lost",
-        "worker process has died": "the worker process died (killed, or a crash below Python; see the log)",
-    }
-    return next((reason for words, reason in known.items() if words in said), " ".join(said.split())[-300:] or "lost")
+    return next(
+        (reason for words, reason in WHY_LOST.items() if words in said), " ".join(said.split())[-300:] or "lost"
+    )
 
 
 def _of_ours(error: BaseException | None) -> SweeperError | None:

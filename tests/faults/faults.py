@@ -180,24 +180,34 @@ def lost_head(folder: Path, times: int) -> Row:
     return audit("", 1, folder, 4, sweep.finish() or wrong)
 
 
-def deeds(folder: Path, times: int) -> Iterator[Row]:
+def deeds(folder: Path, times: int) -> list[Row]:
     """Trainers that do what no trainer should, beside good ones; one row a deed."""
+    return _rows_by_deed(folder, ENDS, "resources: {timeout: 8}\n", {})
+
+
+def full_memory(folder: Path, times: int) -> list[Row]:
+    """Trainers that take memory until Ray ends their processes; Tune itself breaks off at that."""
     used = psutil.virtual_memory()
-    limit = (used.total - used.available + 8 * 2**30) / used.total
+    limit = (used.total - used.available + 4 * 2**30) / used.total
     env = {"RAY_memory_usage_threshold": f"{limit:.3f}", "RAY_memory_monitor_refresh_ms": "100"}
-    names = ["good", *ENDS]
-    more = f"parameters: {{deed: {{values: [{', '.join(names)}]}}}}\nresources: {{timeout: 8}}\nretry: {{max: 1}}\n"
+    return _rows_by_deed(folder, {"out of memory": "failed out of memory"}, "", env)
+
+
+def _rows_by_deed(folder: Path, ends: dict[str, str], more: str, env: dict[str, str]) -> list[Row]:
+    names = ["good", *ends]
+    more += f"parameters: {{deed: {{values: [{', '.join(names)}]}}}}\nretry: {{max: 1}}\n"
     sweep = Sweep(folder, 2, more + "abort: {consecutive_failures: null}\n", "ray", env)
     code = sweep.run()
-    found = sweep.state()
+    found, rows = sweep.state(), []
     whole = audit("", 1, folder, 2 * len(names), "" if code == 4 else f"exit code {code}")
-    for deed, wanted in ENDS.items():
+    for deed, wanted in ends.items():
         states = [state for name, state in found.items() if f"deed={deed} " in f"{name} "]
         right = len(states) == 2 and all(state.startswith(wanted) for state in states)
         lost = sum(state.startswith(("pending", "running")) for state in states) + 2 - len(states)
         remark = whole.remark or ("" if right else f"ended as {states}")
         runs = 2 if whole.mlflow_runs == whole.expected else whole.mlflow_runs
-        yield Row(deed, 2, 2, len(states), lost, 0, runs, whole.orphans, 0, whole.leftovers, remark)
+        rows.append(Row(deed, 2, 2, len(states), lost, 0, runs, whole.orphans, 0, whole.leftovers, remark))
+    return rows
 
 
 def two_drivers(folder: Path, times: int) -> Row:
@@ -283,7 +293,6 @@ ENDS = {
     "exception": "failed ValueError: bad luck",
     "sys.exit": "failed SystemExit: 3",
     "segmentation fault": "failed the worker process died",
-    "out of memory": "failed out of memory",
     "hang": "failed timeout",
 }
 

@@ -35,6 +35,7 @@ FAULTS: list[tuple[str, Callable[[Path, int], Row | Iterable[Row]], int, int]] =
     ("results folder read-only", faults.read_only, 5, 1),
     ("MLflow server killed, restarted", faults.restarted_mlflow, 10, 0),
     ("trainers that misbehave", faults.deeds, 1, 0),
+    ("memory full", faults.full_memory, 1, 0),
     ("clock set back", faults.clock_set_back, 1, 1),
     ("two drivers at once", faults.two_drivers, 5, 1),
     ("SIGTERM", faults.signalled(signal.SIGTERM, 1, 143), 5, 1),

@@ -39,7 +39,7 @@ def _misbehave(deed):
 
 
 def _grow():
-    """Take memory until Ray ends this process: its monitor was told to begin at what the machine uses and 8 GB."""
+    """Take memory until Ray ends this process: its monitor was told to begin at what the machine uses and 4 GB."""
     kept = []
     while True:
         kept.append(np.ones(2**24))
