@@ -303,7 +303,7 @@ ENDS = {
 def _workers(driver: int) -> list[psutil.Process]:
     with contextlib.suppress(psutil.Error):
         family = psutil.Process(driver).children(recursive=True)
-        return [process for process in family if "PackTrainable" in " ".join(process.cmdline())]
+        return [process for process in family if "Trainable" in " ".join(process.cmdline())]
     return []
 
 
