@@ -1,0 +1,82 @@
+"""The published collections: their files plan, their ledgers give their verdicts, and results/README.md quotes them."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from sweeper import spec, verify
+
+ROOT = Path(__file__).parents[1]
+PUBLISHED = ROOT / "results" / "published"
+README = (ROOT / "results" / "README.md").read_text()
+NAMES = sorted(folder.name for folder in PUBLISHED.iterdir())
+SHORT = {
+    "reduction": "loss.reduction",
+    "beta": "loss.beta",
+    "w_H": "loss.posterior_entropy_weight",
+    "M": "loss.router_marginal_kl_to_prior_weight",
+    "S": "loss.router_support_weight",
+    "J": "loss.inter_latent_divergence_weight",
+    "rho": "loss.token_weighted_reconstruction_weight",
+    "warm-up": "loss.schedules.beta.kind",
+}
+
+
+def measured(name: str, where: str) -> list[str]:
+    """A row of the README: trials, means of four metrics, J's share of its ceiling, how often alignment is >= 0.9."""
+    table = pd.read_csv(PUBLISHED / name / "trials.csv")
+    for condition in where.split(", "):
+        found = re.fullmatch(r"([\w-]+)(=|>=|<=|<)(.+)", condition)
+        assert found is not None
+        short, relation, text = found.groups()
+        column, value = table[SHORT[short]], text if text.isalpha() else float(text)
+        table = table[{"=": column.eq, ">=": column.ge, "<=": column.le, "<": column.lt}[relation](value)]
+    means = [table[metric].mean() for metric in ("task_accuracy", "posterior_entropy", "alignment", "alignment_hard")]
+    divergence = table["diagnostics/inter_latent_jsd/weighted_mean"] / table["diagnostics/inter_latent_jsd/ceiling"]
+    return [str(len(table)), *(f"{x:.3f}" for x in [*means, divergence.mean(), (table["alignment"] >= 0.9).mean()])]
+
+
+def rows(marker: str) -> list[list[str]]:
+    """The cells of a table of the README, its two head lines left out."""
+    text = README.split(f"<!-- {marker} -->")[1].split("<!-- end -->")[0].strip()
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in text.splitlines()[2:]]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_file_published_is_the_one_in_search_spaces(name: str) -> None:
+    file, run = spec.load(ROOT / "search_spaces" / f"{name}.yaml"), spec.load(PUBLISHED / name / "sweep.yaml")
+    assert replace(run, resources=file.resources, checkpoints=file.checkpoints) == file
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_published_ledger_gives_the_published_verdicts(name: str) -> None:
+    published = json.loads((PUBLISHED / name / "verify.json").read_text())["verdicts"]
+    found = [verdict.as_json() for verdict in verify.verdicts(PUBLISHED, name)]
+    for one, other in zip(found, published, strict=True):
+        assert (one["name"], one["outcome"], one["n"]) == (other["name"], other["outcome"], other["n"])
+        assert one["effect"] == pytest.approx(other["effect"], abs=1e-6)
+
+
+def test_every_measured_number_of_the_readme_is_that_of_the_tables() -> None:
+    quoted = rows("numbers")
+    assert len(quoted) > 30
+    assert [row for row in quoted if row[2:] != measured(row[0], row[1])] == []
+
+
+def test_every_verdict_of_the_readme_is_the_published_one() -> None:
+    published = {}
+    for name in NAMES:
+        for one in json.loads((PUBLISHED / name / "verify.json").read_text())["verdicts"]:
+            published[name, one["name"]] = one
+    quoted = rows("verdicts")
+    assert {(row[0], row[1]) for row in quoted} == set(published)  # none is left out
+    for name, claim, result, effect in quoted:
+        one = published[name, claim]
+        assert result == one["outcome"]
+        assert effect == f"{one['effect']:.3f} [{one['ci_low']:.3f}, {one['ci_high']:.3f}]"
