@@ -23,6 +23,7 @@ metric: {name: score, goal: maximize}
 parameters: {x: {min: 1, max: %d, points: %d}}
 seeds: 10
 """
+COMMAND = ("run", "many.yaml", "--runner", "inprocess", "--json", "--quiet", "tracking.uri=http://127.0.0.1:9")
 TRAINER = "def train(params, report):\n    report(1, {'score': float(params['x'])})\n"
 
 
@@ -38,6 +39,7 @@ def main() -> None:
         for words in ("the rest", "again, nothing to train"):
             seconds, peak_mb, trained = run(folder)
             print(f"{words}: {seconds:.2f} s, {peak_mb:.0f} MB at most, {trained} trained")
+        print(f"extended by a seed, to the first new trial: {to_first_start(folder):.2f} s")
         for verb in (["plan", "many.yaml"], ["status", "many"], ["list"]):
             seconds, peak_mb, _ = run(folder, *verb)
             print(f"{verb[0]}: {seconds:.2f} s, {peak_mb:.0f} MB at most")
@@ -45,15 +47,7 @@ def main() -> None:
 
 
 def start(folder: Path, *words: str) -> subprocess.Popen[bytes]:
-    verb = words or (
-        "run",
-        "many.yaml",
-        "--runner",
-        "inprocess",
-        "--json",
-        "--quiet",
-        "tracking.uri=http://127.0.0.1:9",
-    )
+    verb = words or COMMAND
     env = {**os.environ, "PYTHONPATH": str(folder)}
     out = (folder / "out.json").open("wb")
     return subprocess.Popen([sys.executable, "-m", "sweeper", *verb], cwd=folder, env=env, stdout=out)
@@ -69,6 +63,23 @@ def run(folder: Path, *words: str) -> tuple[float, float, int]:
     told = (folder / "out.json").read_text()
     trained = json.loads(told)["trained"] if not words else 0
     return seconds, usage.ru_maxrss / 1024, trained
+
+
+def to_first_start(folder: Path) -> float:
+    """Seconds from the command to the first trial that is taken up; the run is killed then."""
+    ledger = folder / "results" / "many" / "ledger.jsonl"
+    began, known = time.perf_counter(), ledger.stat().st_size
+    process = start(folder, *COMMAND, "seeds=11")
+    while True:
+        with ledger.open("rb") as file:
+            file.seek(known)
+            if b'"e":"start"' in file.read():
+                break
+        time.sleep(0.01)
+    seconds = time.perf_counter() - began
+    process.kill()
+    process.wait()
+    return seconds
 
 
 def killed_half_way(folder: Path, trials: int) -> float:
