@@ -58,7 +58,6 @@ def run(
     from sweeper.run import Options, Runner, check, finished_json, headline_metrics, is_mirrored, nothing_to_do
     from sweeper.run import run as run_plan
     from sweeper.spec import ADAPTIVE, Budget
-    from sweeper.verify import exit_code, is_as_run, judge, keep_tables
 
     console = news_console(no_color)
     sweep = load_sweep(file, overrides, console)
@@ -74,7 +73,7 @@ def run(
     if not plan.complete and (sweep.method not in ADAPTIVE or sweep.budget == Budget()):
         hint = "add e.g. `budget: {trials: 50}`"
         raise UsageError(Problem("this search has no end", sweep.place("method"), "budget.trials", hint=hint))
-    if plan.is_finished and is_mirrored(sweep, results) and is_as_run(sweep, results):
+    if plan.is_finished and is_mirrored(sweep, results) and _is_as_run(sweep, results):
         finished = nothing_to_do(plan, results)
     else:
         if not quiet:
@@ -83,6 +82,8 @@ def run(
             finished = run_plan(plan, trainer, options, console)
         except (ScheduleError, LedgerError) as error:
             raise error.then(f"continue with: {options.again}") from error
+    from sweeper.verify import exit_code, judge, keep_tables  # here: the statistics take a second to import
+
     keep_tables(sweep.claims, results / sweep.name)
     verdicts = judge(sweep.claims, finished.records, results / sweep.name)
     code = exit_code(finished.exit_code, verdicts)
@@ -93,6 +94,12 @@ def run(
         print_finished(console, plan, headline_metrics(plan, trainer), finished, commands, verdicts)
     if code:
         raise typer.Exit(code)
+
+
+def _is_as_run(sweep: Sweep, results: Path) -> bool:
+    from sweeper.verify import is_as_run
+
+    return is_as_run(sweep, results)
 
 
 def plan(
