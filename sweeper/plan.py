@@ -262,7 +262,9 @@ def _estimate(items: tuple[Planned, ...], own: History, sweep: Sweep, folder: Sw
     ends = [record.ended for record in known if record.ended]
     at_once = sweep.resources.max_concurrent or max(1, int(cpus_here() // max(sweep.resources.cpu, 0.01)))
     # Members of a pack share their seconds: what ran beside each other, beyond one trial a device, cost nothing more.
-    device_s = sum(_seconds(trial, ends) for trial in to_run) / max(1.0, _beside_each_other(ends) / at_once)
+    wall_s, made = sum(ended.wall_s for ended in ends), sum(ended.steps for ended in ends)
+    each_s, step_s = wall_s / len(ends), wall_s / made if made else 0.0
+    device_s = sum(_seconds(trial, each_s, step_s) for trial in to_run) / max(1.0, _beside_each_other(ends) / at_once)
     written = sum(path.stat().st_size for path in (folder.ledger, folder.curves) if path.exists())
     disk = round(written / len(known) * len(to_run))
     return Estimate(device_s / min(at_once, len(to_run)), device_s / 3600, disk, f"from {len(known)} finished trials")
@@ -277,13 +279,10 @@ def _beside_each_other(ends: list[Ended]) -> float:
     return sum(ended.wall_s for ended in ends) / busy_s if busy_s > 0 else 1.0
 
 
-def _seconds(trial: Trial, ended: list[Ended]) -> float:
+def _seconds(trial: Trial, each_s: float, step_s: float) -> float:
     """Seconds a trial would take: by the step where it says how many steps it makes, else by the trial."""
     steps = trial.params.get("train.steps")
-    wall_s, made = sum(e.wall_s for e in ended), sum(e.steps for e in ended)
-    if isinstance(steps, int | float) and made > 0:
-        return wall_s / made * steps
-    return wall_s / len(ended)
+    return step_s * steps if isinstance(steps, int | float) and step_s else each_s
 
 
 def head_and_tail(items: list[Planned], count: int) -> list[Planned | None]:
