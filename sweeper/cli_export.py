@@ -14,6 +14,7 @@ from sweeper.cli_options import (
     FormatChoice,
     IntervalChoice,
     LevelChoice,
+    NoColor,
     Results,
     SpreadChoice,
     SweepName,
@@ -45,6 +46,7 @@ def export(
     ] = None,
     interval: Annotated[IntervalChoice, typer.Option(help="Of configurations: t, or bootstrap.")] = IntervalChoice.t,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="A file; else standard output.")] = None,
+    no_color: NoColor = False,
     debug: Debug = False,
 ) -> None:
     """Result tables: one row a trial, a configuration, a point of a curve, or an effect of a parameter; or a pivot."""

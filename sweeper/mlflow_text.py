@@ -14,7 +14,9 @@ from sweeper.trial import Value, canonical
 LONGEST_TAG, LONGEST_PARAM, LONGEST_NAME = 5000, 6000, 250
 CREDENTIALS = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
 # What another attempt a moment later will not change.
-_LASTING = re.compile(r"refused|not known|name resolution|no address|log-in|disk is full|no space left", re.IGNORECASE)
+_LASTING = re.compile(
+    r"refused|not known|name resolution|no address|log-in|disk is full|no space left|no module named", re.IGNORECASE
+)
 
 
 def batches(metrics: list[Any], params: list[Any], tags: list[Any]) -> Iterator[tuple[list[Any], list[Any], list[Any]]]:
