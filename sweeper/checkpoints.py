@@ -12,13 +12,14 @@ import contextlib
 import importlib
 import json
 import math
-import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from sweeper import whole
 
 FOLDER = "checkpoints"
 VERSION = 1
@@ -39,12 +40,13 @@ def write(folder: Path, trial: str, saved: Saved) -> None:
     """Write a checkpoint into a trial's folder, whole or not at all. Raises OSError, TypeError for data not of JSON."""
     place = folder / FOLDER
     place.mkdir(parents=True, exist_ok=True)
-    stem = f"step-{saved.step:010d}"
+    stem = _stem(saved.step)
     head = {"version": VERSION, "trial": trial, "step": saved.step, "wall_s": saved.wall_s}
     head |= {"tensors": _kind(saved.tensors)}
     sidecar = json.dumps({**head, "metrics": saved.metrics, "data": saved.data}).encode()
-    _replace(place / f"{stem}.safetensors", _tensor_bytes(saved.tensors))
-    _replace(place / f"{stem}.json", sidecar)
+    for name, content in ((f"{stem}.safetensors", _tensor_bytes(saved.tensors)), (f"{stem}.json", sidecar)):
+        with whole.replaced(place / name) as beside:
+            beside.write_bytes(content)
 
 
 def latest(folder: Path, trial: str) -> Saved | None:
@@ -58,25 +60,27 @@ def latest(folder: Path, trial: str) -> Saved | None:
     return None
 
 
+def files(folder: Path, *, but: Iterable[int] = ()) -> list[Path]:
+    """The files of a trial's checkpoints, half-written ones included, except of those made after the steps `but`.
+
+    The JSON of a checkpoint comes before its tensors: removed in this order, no half of one is taken for a whole.
+    """
+    kept = {_stem(step) for step in but}
+    return sorted(path for path in (folder / FOLDER).glob("*") if path.stem not in kept)
+
+
 def remove(folder: Path, *, but: Iterable[int] = ()) -> None:
     """Remove the checkpoints of a trial, except those made after the steps `but`."""
-    kept = {f"step-{step:010d}" for step in but}
-    place = folder / FOLDER
-    for path in sorted(place.glob("*")):  # the JSON of a checkpoint comes before its tensors
-        if path.stem not in kept:
-            path.unlink(missing_ok=True)
-    if not kept and place.is_dir():
-        place.rmdir()
+    kept = list(but)
+    for path in files(folder, but=kept):
+        path.unlink(missing_ok=True)
+    if not kept and (folder / FOLDER).is_dir():
+        (folder / FOLDER).rmdir()
 
 
 def steps(folder: Path) -> list[int]:
     """The steps after which a trial left checkpoints, ascending."""
     return [_step(path) for path in _sidecars(folder)]
-
-
-def size(folder: Path) -> int:
-    """Bytes that the checkpoints of a trial take."""
-    return sum(path.stat().st_size for path in (folder / FOLDER).glob("*"))
 
 
 @dataclass(slots=True)
@@ -96,6 +100,7 @@ class Checkpoint:
     score: Callable[[Mapping[str, float]], float]
     found: Saved | None = None
     last_s: float = field(default_factory=time.monotonic)
+    best: float | None = None  # the highest score saved so far, once it was looked up
 
     def load(self) -> tuple[dict[str, Any], dict[str, Any]] | None:
         """The tensors and the data that an earlier attempt saved last, or None: begin at step 0."""
@@ -117,6 +122,7 @@ class Checkpoint:
         except OSError as error:
             print(f"no checkpoint after step {step}: {error}", file=sys.stderr)
         else:
+            self.best = None
             if self.keep != "all":
                 remove(self.folder, but={step, *self._kept()})
         self.last_s = time.monotonic()
@@ -134,8 +140,9 @@ class Checkpoint:
         return steps(self.folder)[-1:] if self.keep == "last" else []
 
     def _is_best(self) -> bool:
-        scores = _scores(self.folder, self.score)
-        return self.score(self.progress()[0]) > max(scores.values(), default=-math.inf)
+        if self.best is None:  # asked at every step: the disk is looked at only after a save
+            self.best = max(_scores(self.folder, self.score).values(), default=-math.inf)
+        return self.score(self.progress()[0]) > self.best
 
 
 def _scores(folder: Path, score: Callable[[Mapping[str, float]], float]) -> dict[int, float]:
@@ -149,6 +156,10 @@ def _scores(folder: Path, score: Callable[[Mapping[str, float]], float]) -> dict
 
 def _sidecars(folder: Path) -> list[Path]:
     return sorted((folder / FOLDER).glob("step-*.json"))
+
+
+def _stem(step: int) -> str:
+    return f"step-{step:010d}"
 
 
 def _step(path: Path) -> int:
@@ -179,17 +190,3 @@ def _tensor_bytes(tensors: Mapping[str, Any]) -> bytes:
     if _kind(tensors) == "torch":
         tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     return bytes(_format(_kind(tensors)).save(dict(tensors)))
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write a file beside its place, down to the disk, and rename it there."""
-    beside = path.with_name(f".{path.name}.part")
-    try:
-        with beside.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except OSError:
-        beside.unlink(missing_ok=True)
-        raise

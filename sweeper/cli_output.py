@@ -60,12 +60,12 @@ def named_sweep(results: Path, name: str) -> SweepDir:
 
 def write_file(path: Path, content: bytes) -> None:
     """Write a file as a whole or not at all, and the folders above it. Raises LedgerError where it cannot be."""
+    from sweeper import whole
     from sweeper.errors import LedgerError, Problem
 
-    beside = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(content)
-        beside.replace(path)
+        with whole.replaced(path) as beside:
+            beside.write_bytes(content)
     except OSError as error:
         raise LedgerError(Problem(f"cannot be written: {error.strerror}", str(path))) from error

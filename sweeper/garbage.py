@@ -73,14 +73,14 @@ def _folders(place: Path) -> Iterator[Path]:
 
 
 def _unkept(folder: Path, record: Record | None, keep: str) -> Iterator[Path]:
-    place = folder / checkpoints.FOLDER
-    saved = [] if place.is_symlink() else sorted(path for path in place.glob("*") if not path.is_symlink())
-    yield from (path for path in saved if path.name.startswith("."))  # written in part
-    saved = [path for path in saved if not path.name.startswith(".")]
-    if record is None:
-        yield from saved
-    elif record.state.is_result and keep in ("none", "last"):
-        last = checkpoints.steps(folder)[-1:] if keep == "last" else []
-        yield from (path for path in saved if path.stem not in {f"step-{step:010d}" for step in last})
-    if record is None or (record.state.is_result and keep == "none"):
-        yield from sorted(path for path in folder.glob("*.safetensors") if not path.is_symlink())
+    """The files of a trial that no rule keeps; None is a trial that the file no longer asks for."""
+    done = record is not None and record.state.is_result
+    steps = checkpoints.steps(folder)
+    if record is None or (done and keep == "none"):
+        steps = []
+    elif done and keep == "last":
+        steps = steps[-1:]
+    found = [] if (folder / checkpoints.FOLDER).is_symlink() else checkpoints.files(folder, but=steps)
+    if record is None or (done and keep == "none"):
+        found += sorted(folder.glob("*.safetensors"))
+    yield from (path for path in found if not path.is_symlink())

@@ -25,7 +25,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from sweeper import lines, lock
+from sweeper import lines, lock, whole
 from sweeper.errors import LedgerError, Problem
 from sweeper.trial import Ended, Event, Record, Reported, Started, State, Trial
 
@@ -214,16 +214,11 @@ class Ledger:
 
 
 def replace_file(path: Path, text: str) -> None:
-    """Write a whole file beside its place and rename it there: readers see the old one or the new one."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    """Write a text file as a whole or not at all. Raises LedgerError."""
     try:
-        with beside.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
+        with whole.replaced(path) as beside:
+            beside.write_text(text, encoding="utf-8")
     except OSError as error:
-        beside.unlink(missing_ok=True)
         raise _cannot_write(path, error) from error
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import shutil
 import sqlite3
 import tempfile
@@ -21,7 +20,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from sweeper import spec
+from sweeper import spec, whole
 from sweeper.domains import Choice, Range
 from sweeper.errors import LedgerError, Problem, UsageError
 from sweeper.ledger import SweepDir
@@ -59,7 +58,8 @@ def write(results: Path, name: str, path: Path) -> int:
         with tempfile.TemporaryDirectory() as folder:
             made = Path(folder) / "study.db"
             _store(made, sweep, trials, curves)
-            _move(made, path)
+            with whole.replaced(path) as beside:
+                shutil.copyfile(made, beside)
     except OSError as error:
         raise LedgerError(Problem(f"cannot be written: {error.strerror}", str(path))) from error
     return len(trials)
@@ -110,17 +110,6 @@ def _store_curves(path: Path, curves: Mapping[int, Mapping[int, float]]) -> None
             "values (?, ?, ?, 'FINITE')",
             rows,
         )
-
-
-def _move(made: Path, path: Path) -> None:
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        shutil.copyfile(made, beside)
-        with beside.open("rb") as file:
-            os.fsync(file.fileno())
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _trials(sweep: Sweep, records: Sequence[Record]) -> list[FrozenTrial]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from sweeper import sheet as markup
+from sweeper import whole
 from sweeper.errors import LedgerError, Problem, UsageError
 from sweeper.expressions import UnknownName, condition
 from sweeper.sheet import Cell, Sheet
@@ -102,14 +103,11 @@ def write_text(text: str, path: Path) -> None:
 
 
 def _beside(path: Path, put: Callable[[Path], object]) -> None:
-    beside = path.with_name(f".{path.name}.part")
     try:
-        put(beside)
-        beside.replace(path)
+        with whole.replaced(path) as beside:
+            put(beside)
     except OSError as error:
         raise LedgerError(Problem(f"cannot be written: {error.strerror}", str(path))) from error
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _typed(frame: pd.DataFrame) -> pd.DataFrame:

@@ -47,6 +47,7 @@ OWNERS = {
 }
 # Later stages may import earlier ones, never the other way round.
 FLOW = [
+    "whole",
     "errors",
     "lock",
     "lines",

@@ -1,0 +1,24 @@
+"""Files that are written whole or not at all: readers see the old one or the new one, also after a power cut."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def replaced(path: Path) -> Iterator[Path]:
+    """A place beside `path` to write to, put down to the disk and renamed to `path` at the end of the block.
+
+    What the block raises leaves `path` as it was, and nothing beside it. Raises OSError.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield beside
+        with beside.open("rb") as file:
+            os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
