@@ -71,6 +71,7 @@ class Sweep:
 
 
 Fault = Callable[[Path, int], Row]
+Broken = Callable[[Path], contextlib.AbstractContextManager[None]]
 
 
 def killed_driver(runner: str, more: str, seeds: int, expected: int, latest_s: float) -> Fault:
@@ -226,46 +227,63 @@ def two_drivers(folder: Path, times: int) -> Row:
 
 def full_disk(folder: Path, times: int) -> Row:
     """A results folder on a file system that fills up in mid-run, and is emptied again."""
-    place = folder / "results"
-    with mounted(place, "size=8m"):
-        sweep, codes = Sweep(folder, 6, SLOW + EVERY), set()
-        for _ in range(times):
-            process = sweep.start()
-            time.sleep(sweep.chance.uniform(1.5, 2.5))
-            ballast = place / "ballast"
-            with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:
-                while True:
-                    file.write(b"x" * 512)
-            codes.add(process.wait(300))
-            ballast.unlink()
-        wrong = sweep.finish()
-        return audit("", times, folder, 6, wrong or ("" if codes <= {0, 1, 2} else f"exit codes {codes}"))
+    return _broken_folder(folder, times, "size=8m", filled, {0, 1, 2})
 
 
 def read_only(folder: Path, times: int) -> Row:
     """A results folder that becomes read-only in mid-run, and writable again."""
+    return _broken_folder(folder, times, "size=64m", unwritable, {0, 1, 2, 4})
+
+
+def _broken_folder(folder: Path, times: int, options: str, broken: Broken, allowed: set[int]) -> Row:
     place = folder / "results"
-    with mounted(place, "size=64m"):
+    with mounted(place, options):
         sweep, codes = Sweep(folder, 6, SLOW + EVERY), set()
         for _ in range(times):
             process = sweep.start()
             time.sleep(sweep.chance.uniform(1.5, 2.5))
-            subprocess.run(["mount", "--bind", place, place], check=True)
-            subprocess.run(["mount", "-o", "remount,bind,ro", place], check=True)
-            codes.add(process.wait(300))
-            subprocess.run(["umount", place], check=True)
+            with broken(place):
+                codes.add(process.wait(300))
         wrong = sweep.finish()
-        return audit("", times, folder, 6, wrong or ("" if codes <= {0, 1, 2, 4} else f"exit codes {codes}"))
+        return audit("", times, folder, 6, wrong or ("" if codes <= allowed else f"exit codes {codes}"))
+
+
+@contextlib.contextmanager
+def filled(place: Path) -> Iterator[None]:
+    """While the block runs, there is no room on the file system of `place`."""
+    ballast = place / "ballast"
+    with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:
+        while True:
+            file.write(b"x" * 512)
+    yield
+    ballast.unlink()
+
+
+@contextlib.contextmanager
+def unwritable(place: Path) -> Iterator[None]:
+    """While the block runs, `place` is mounted read-only."""
+    subprocess.run(["mount", "--bind", place, place], check=True)
+    subprocess.run(["mount", "-o", "remount,bind,ro", place], check=True)
+    yield
+    subprocess.run(["umount", place], check=True)
 
 
 def clock_set_back(folder: Path, times: int) -> Row:
     """The clock, as Python reads it, jumps back by an hour again and again."""
-    (folder / "usercustomize.py").write_text(
-        "import time\nreal, born = time.time, time.time()\n"
-        "time.time = lambda: real() - 3600 * int((real() - born) / 0.7)\n"
+    (folder / "sitecustomize.py").write_text(
+        "import time\nreal, born, jumps = time.time, time.time(), set()\n"
+        "def set_back():\n"
+        "    hours = int((real() - born) / 0.7)\n"
+        "    if hours not in jumps:\n"
+        "        jumps.add(hours)\n"
+        f"        open({str(folder / 'jumps.txt')!r}, 'a').write('x' * (hours > 0))\n"
+        "    return real() - 3600 * hours\n"
+        "time.time = set_back\n"
     )
     sweep = Sweep(folder, 6, SLOW, env={"PYTHONPATH": os.pathsep.join([str(folder), str(HERE), str(HERE.parents[1])])})
-    return audit("", times, folder, 6, sweep.finish())
+    wrong = sweep.finish()
+    jumps = _size(folder / "jumps.txt")
+    return audit("", jumps, folder, 6, wrong or ("" if jumps else "the clock was not set back"))
 
 
 def restarted_mlflow(folder: Path, times: int) -> Row:
