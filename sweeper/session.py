@@ -52,6 +52,7 @@ class Session:
     running: dict[int, Running] = field(default_factory=dict)
     place: dict[str, Running] = field(default_factory=dict)  # of the trials that were handed out
     limits: Limits = field(init=False)
+    home: SweepDir = field(init=False)  # where workers write: they may have another current folder
     packs: int = 0
     trained: int = 0
     stopped_by: Exit | None = None
@@ -60,6 +61,7 @@ class Session:
 
     def __post_init__(self) -> None:
         self.limits = Limits(self.plan.sweep)
+        self.home = SweepDir(self.ledger.sweep.results.resolve(), self.ledger.sweep.name)
 
     def begin(self, text: str, provenance: dict[str, object]) -> None:
         """Write the run down, take over the results that other sweeps have, and queue what is to be trained."""
@@ -192,7 +194,7 @@ class Session:
             target=self.trainer.target,
             params={**trial.params, "seed": trial.seed},
             goals=tuple(goal.name for goal in sweep.goals),
-            directory=self.ledger.sweep.trial(trial.key).resolve(),
+            directory=self.home.trial(trial.key),
             commit=self.commit,
             threads=max(1, int(sweep.resources.cpu)),
             keep=sweep.checkpoints.keep,
