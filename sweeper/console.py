@@ -26,7 +26,7 @@ from rich.text import Text
 from sweeper.errors import Problem
 from sweeper.overview import SweepRow
 from sweeper.plan import Fate, Plan, head_and_tail
-from sweeper.trial import Ended, Event, Record, Reported, Started, State, Trial, show
+from sweeper.trial import Ended, Event, Record, Reported, Started, State, Trial, by_config, show
 
 HEADING_WIDTH = 11  # seven columns then fit into 80 characters
 NARROW = 140  # below that a finished trial takes two lines on a terminal
@@ -213,9 +213,7 @@ def print_sweeps(console: Console, rows: Sequence[SweepRow], now: float) -> None
 
 def print_configurations(console: Console, records: Sequence[Record], metrics: Sequence[str], limit: int = 40) -> None:
     """One row a configuration: what varies, how many seeds have a result, and the mean of each metric over them."""
-    groups: dict[str, list[Record]] = {}
-    for record in records:
-        groups.setdefault(record.trial.config, []).append(record)
+    groups = by_config(records)
     names = list(dict.fromkeys(name for record in records for name in record.trial.varied))
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for name in names:

@@ -14,7 +14,7 @@ from pathlib import Path
 from sweeper.experiment import Data, Experiment, Files
 from sweeper.mirrored import Copy, Found
 from sweeper.mlflow_text import LONGEST_NAME, LONGEST_TAG, legal, ms
-from sweeper.trial import Record, State, canonical_json
+from sweeper.trial import Record, State, by_config, canonical_json
 
 MADE_BY = ("task.", "data.")  # settings of these sections say which data a trainer makes for itself
 MOST_DATA = 20
@@ -194,10 +194,7 @@ def _states(records: Sequence[Record]) -> dict[str, str]:
 
 def _bests(experiment: Experiment, records: Sequence[Record]) -> dict[str, tuple[float, str]]:
     """Of each goal the best mean of a configuration over its completed seeds, and that configuration's name."""
-    groups: dict[str, list[Record]] = {}
-    for record in records:
-        if record.state is State.COMPLETED:
-            groups.setdefault(record.trial.config, []).append(record)
+    groups = by_config(record for record in records if record.state is State.COMPLETED)
     found: dict[str, tuple[float, str]] = {}
     for goal, maximize in experiment.goals.items():
         means = []

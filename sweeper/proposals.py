@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from sweeper.family import Family
 from sweeper.search import Search
 from sweeper.sweep import Sweep
-from sweeper.trial import Params, Record, State, Trial
+from sweeper.trial import Params, Record, State, Trial, by_config
 
 
 class Proposals:
@@ -23,8 +23,7 @@ class Proposals:
 
     def begin(self, records: Iterable[Record]) -> None:
         """Rebuild the searcher from what the ledger holds: results are told, what is to be trained is noted."""
-        for record in records:
-            self.groups.setdefault(record.trial.config, []).append(record)
+        self.groups = by_config(records)
         for group in self.groups.values():
             if not self._tell(group):
                 self.search.note(group[0].trial.varied)

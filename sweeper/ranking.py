@@ -13,7 +13,7 @@ import numpy as np
 
 from sweeper.scores import Scores, violations
 from sweeper.sweep import Goal, Sweep
-from sweeper.trial import Record, State
+from sweeper.trial import Record, State, by_config
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,7 @@ class Standing:
 
 def ranked(sweep: Sweep, records: Iterable[Record]) -> list[Standing]:
     """The standing of every configuration, the best first; where nothing tells them apart, in the order given."""
-    groups: dict[str, list[Record]] = {}
-    for record in records:
-        groups.setdefault(record.trial.config, []).append(record)
+    groups = by_config(records)
     scores = Scores(sweep.goals)
     for _ in range(2):  # the second time, the worst value of a goal is known to all
         standings = [_standing(sweep, scores, config, group) for config, group in groups.items()]

@@ -16,7 +16,7 @@ import pandas as pd
 from sweeper import ledger
 from sweeper.errors import Problem, UsageError
 from sweeper.ledger import History, SweepDir
-from sweeper.trial import Ended, Params, Record, State
+from sweeper.trial import Ended, Params, Record, State, by_config
 
 CONFIDENCE = 0.95
 BEFORE = ["sweep", "trial", "config", "seed", "state", "reason"]
@@ -86,9 +86,7 @@ def configs(
     `ranking.places`; where there are any, they are the column `rank`.
     """
     records = known.planned()
-    groups: dict[str, list[Record]] = {}
-    for record in records:
-        groups.setdefault(record.trial.config, []).append(record)
+    groups = by_config(records)
     names = [name for name in metric_names(records) if not only or name in only]
     ends = [record.ended if record.state is State.COMPLETED else None for group in groups.values() for record in group]
     ranked = places and "rank" not in parameter_names(records)

@@ -28,7 +28,7 @@ from sweeper.results import history, metric_names
 from sweeper.scores import Scores, finite, violations
 from sweeper.space import Parameter
 from sweeper.sweep import Sweep
-from sweeper.trial import Record, State, Value
+from sweeper.trial import Record, State, Value, by_config
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -120,10 +120,7 @@ def _trials(sweep: Sweep, records: Sequence[Record]) -> list[FrozenTrial]:
 
 
 def _groups(records: Sequence[Record]) -> list[list[Record]]:
-    groups: dict[str, list[Record]] = {}
-    for record in records:
-        groups.setdefault(record.trial.config, []).append(record)
-    return list(groups.values())
+    return list(by_config(records).values())
 
 
 def _trial(

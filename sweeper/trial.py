@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -126,6 +126,14 @@ class Record:
         if self.ended is not None:
             return State.PENDING if self.ended.retry else self.ended.state
         return State.RUNNING if self.started is not None else State.PENDING
+
+
+def by_config(records: Iterable[Record]) -> dict[str, list[Record]]:
+    """The records of each configuration, by its key: a configuration is its seeds. Everything is in the order given."""
+    groups: dict[str, list[Record]] = {}
+    for record in records:
+        groups.setdefault(record.trial.config, []).append(record)
+    return groups
 
 
 def canonical(value: Value) -> Value:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from records import make_trial
 
-from sweeper.trial import canonical, canonical_json, config_key, show, trial_key
+from sweeper.trial import Record, by_config, canonical, canonical_json, config_key, show, trial_key
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 
@@ -50,3 +50,10 @@ def test_a_trial_is_called_by_what_varies() -> None:
 @pytest.mark.parametrize(("value", "text"), [(0.5, "0.5"), (1, "1"), (True, "true"), (None, "null"), ("adam", "adam")])
 def test_values_are_shown_as_a_sweep_file_has_them(value: object, text: str) -> None:
     assert show(value) == text  # type: ignore[arg-type]
+
+
+def test_the_seeds_of_a_configuration_are_one_group_in_the_order_given() -> None:
+    trials = [make_trial(seed, x=x) for seed in (0, 1) for x in (1, 2)]
+    groups = by_config(map(Record, trials))
+    assert [[record.trial.seed for record in group] for group in groups.values()] == [[0, 1], [0, 1]]
+    assert list(groups) == [trials[0].config, trials[1].config]
