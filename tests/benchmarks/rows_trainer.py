@@ -1,0 +1,82 @@
+"""The bundled trainer by itself: one core, seconds of this process, which a busy machine changes less."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator
+
+import cvae_pack
+import cvae_step
+import torch
+from cvae_pack import WARM_UP, FlopCounterMode, Program, Stepper, advance, build
+from readings import OURS, AtLeast, AtMost, Found, Row
+
+ALONE = "Limits"
+CURVE = "Step time as members grow"
+
+
+def accuracy(quick: bool) -> Iterator[Found]:
+    """Training only: evaluations are looked at, not counted."""
+    torch.set_num_threads(1)
+    for seed in range(2 if quick else 5):
+        steps, spent = cvae_step.to_accuracy({}, seed)
+        yield Found("one trial, one core: training to task_accuracy >= 0.985, median over seeds", OURS, spent)
+        yield Found("the same, steps", OURS, steps, "steps")
+
+
+def step(quick: bool) -> Iterator[Found]:
+    """One member: what share of a large product's rate it reaches, and what the JSD costs it."""
+    torch.set_num_threads(1)
+    program, one, _ = cvae_step.alone(cvae_step.JSD, 0)
+    flops, device = flops_of_a_step(), torch.device("cpu")
+    for _ in range(1 if quick else 5):
+        rate = cvae_pack.matrix_rate(device)
+        taken = cvae_step.seconds(lambda: advance(program, one), 30 if quick else 100)
+        yield Found("step of one member", OURS, 1e3 * taken, "ms")
+        yield Found("one member's share of the core's sgemm rate", OURS, flops / taken / rate, "%")
+        spent = cvae_step.term_times(program)["inter-latent JSD"]
+        yield Found("JSD loss, forwards and backwards, share of a step", OURS, spent / taken, "%")
+
+
+def members(quick: bool) -> Iterator[Found]:
+    """All sizes in turn, round after round, so that a busy machine slows all alike."""
+    torch.set_num_threads(1)
+    sizes = [1, 2, 4, 8, 16] if quick else [1, 2, 4, 8, 16, 32, 64]
+    program = Program.of(build(cvae_pack.JSD | {"train.device": "auto"}))
+    device = program.device
+    packs = {size: Stepper(program, cvae_pack.members_of(program, size)) for size in sizes}
+    for pack in packs.values():
+        pack.run(WARM_UP)
+    flops, taken = flops_of_a_step(), {size: list[float]() for size in sizes}
+    for _ in range(1 if quick else 5):
+        rate = cvae_pack.matrix_rate(device)
+        for size in sizes:
+            spent = cvae_pack.timed(packs[size], 4 if size > 4 else 16)
+            taken[size].append(spent)
+            name = f"{size} member{'s' * (size > 1)}"
+            yield Found(f"{device.type}: step of the pack", name, 1e3 * spent, "ms")
+            yield Found(f"{device.type}: of it a member's share", name, 1e3 * spent / size, "ms")
+            yield Found(f"{device.type}: share of the sgemm rate", name, flops * size / spent / rate, "%")
+    if device.type == "cuda" and 64 in taken:
+        growth = statistics.median(taken[64]) / statistics.median(taken[1])
+        yield Found("cuda: step of 64 members over that of one", OURS, growth, "x")
+
+
+def flops_of_a_step() -> float:
+    """The products of one member's step, forwards and backwards."""
+    program = Program.of(build(cvae_pack.JSD | {"train.device": "cpu"}))
+    with FlopCounterMode(display=False) as counter:
+        advance(program, cvae_pack.members_of(program, 1))
+    return float(counter.get_total_flops())
+
+
+ROWS = [
+    Row("accuracy", ALONE, accuracy, {"training to": (AtMost(5, "5 s"),)}),
+    Row(
+        "step",
+        ALONE,
+        step,
+        {"share of the core's": (AtLeast(0.4, "40 %"),), "JSD loss": (AtMost(0.03, "3 %"),)},
+    ),
+    Row("members", CURVE, members, {"64 members over": (AtMost(4, "under 4x"),)}),
+]
