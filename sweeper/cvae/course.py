@@ -15,7 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from sweeper.cvae.config import CVAEConfig
+from sweeper.cvae.config import CVAEConfig, TrainConfig
 from sweeper.cvae.objective import LossWeights
 from sweeper.cvae.optim import learning_rate, unbiasing
 from sweeper.cvae.program import Program
@@ -69,13 +69,12 @@ def columns(config: CVAEConfig, steps: Sequence[int]) -> list[list[float]]:
         "marginal_ema": [loss.marginal_ema] * len(steps),
         "token_warmth": warmth,
         "support_floor": [loss.support_floor] * len(steps),
-        "rate": [rate_of(config, step + 1) for step in steps],
+        "rate": [rate(train, step + 1) for step in steps],
         "unbias": [unbiasing(step + 1) for step in steps],
     }
     return [found[name] for name in CONTROLS]
 
 
-def rate_of(config: CVAEConfig, step: int) -> float:
+def rate(train: TrainConfig, step: int) -> float:
     """The learning rate of step number ``step``."""
-    train = config.train
     return learning_rate(step, train.steps, train.learning_rate, train.warmup, train.final_lr)

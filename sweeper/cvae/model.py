@@ -22,12 +22,15 @@ HIDDEN = 2  # hidden units of a perceptron, as a multiple of the width
 
 
 class CVAEOutput(NamedTuple):
-    """What the losses need of one teacher-forced pass; ``router_logits_BK`` is None if the router is Bayes' rule."""
+    """What the losses need of one teacher-forced pass.
+
+    ``router_logits_BK`` is None if the router is Bayes' rule, ``baseline_logits_BTV`` if it was not asked for.
+    """
 
     logits_by_latent_BKTV: Tensor
     router_logits_BK: Tensor | None
     log_prior_BK: Tensor
-    baseline_logits_BTV: Tensor
+    baseline_logits_BTV: Tensor | None
 
 
 class Sizes(NamedTuple):
@@ -219,13 +222,14 @@ class SharedDiscreteCVAE(nn.Module):
             if isinstance(module, Embedding | Block | Generator | Baseline | Router | Prior):
                 module.reset(generator)
 
-    def forward(self, prompt_BP: Tensor, target_BT: Tensor, mask_BT: Tensor) -> CVAEOutput:
+    def forward(self, prompt_BP: Tensor, target_BT: Tensor, mask_BT: Tensor, with_baseline: bool = True) -> CVAEOutput:
         """One teacher-forced pass over prompt [B,P] and target [B,T]; mask [B,T] is 1 where a token counts."""
         previous_BT = target_BT[..., :-1]
         logits_BKTV = self.generator(prompt_BP, previous_BT)
         router_BK = None if self.router is None else self.router(prompt_BP, target_BT, mask_BT)
         prior_BK = self.prior(prompt_BP, logits_BKTV.dtype)
-        return CVAEOutput(logits_BKTV, router_BK, prior_BK, self.baseline(prompt_BP, previous_BT))
+        baseline_BTV = self.baseline(prompt_BP, previous_BT) if with_baseline else None
+        return CVAEOutput(logits_BKTV, router_BK, prior_BK, baseline_BTV)
 
     def compute_inter_latent_divergence_loss(
         self, logits_by_latent_BKTV: Tensor, baseline_nll_BT: Tensor, mask_BT: Tensor

@@ -70,8 +70,16 @@ class Scores(NamedTuple):
     jsd_BT: Tensor
 
 
-def score(output: CVAEOutput, batch: Batch) -> Scores:
-    """Log-probabilities, posterior and divergence of one teacher-forced pass."""
+def baseline_nll(logits_BTV: Tensor, target_BT: Tensor) -> Tensor:
+    """The baseline's surprise -log p0(y_t | x, y_<t), [B,T]."""
+    return losses.token_nll(losses.log_probabilities(logits_BTV, target_BT.dim() - 2), target_BT)
+
+
+def score(output: CVAEOutput, batch: Batch, baseline_nll_BT: Tensor | None = None) -> Scores:
+    """Log-probabilities, posterior and divergence of one teacher-forced pass; the surprise is given or the output's."""
+    if baseline_nll_BT is None:
+        assert output.baseline_logits_BTV is not None
+        baseline_nll_BT = baseline_nll(output.baseline_logits_BTV, batch.target_BT)
     members = batch.target_BT.dim() - 2
     logp_BKTV = losses.log_probabilities(output.logits_by_latent_BKTV, members)
     nll_BKT = losses.token_nll(logp_BKTV, batch.target_BT[..., None, :])
@@ -80,7 +88,7 @@ def score(output: CVAEOutput, batch: Batch) -> Scores:
         nll_BKT,
         log_posterior(output, nll_BKT, batch.mask_BT),
         output.log_prior_BK,
-        losses.token_nll(losses.log_probabilities(output.baseline_logits_BTV, members), batch.target_BT),
+        baseline_nll_BT,
         losses.inter_latent_jsd(logp_BKTV),
     )
 
@@ -114,15 +122,16 @@ def step_loss(
     parameters: Mapping[str, Tensor],
     weights: LossWeights,
     batch: Batch,
+    baseline_nll_BT: Tensor,
     marginal_K: Tensor,
     per_token: bool,
 ) -> tuple[Tensor, tuple[Terms, Tensor]]:
-    """What one step descends: the total plus the baseline's own loss, with the terms and the marginal beside it.
+    """What one step descends, with the terms and the marginal beside it; ``parameters`` are all but the baseline's.
 
     Pure. Members do not meet: of stacked members, the gradient of the losses' sum is each member's own gradient.
     """
-    output = functional_call(model, dict(parameters), tuple(batch))
-    scores = score(output, batch)
+    output = functional_call(model, dict(parameters), (*batch, False))
+    scores = score(output, batch, baseline_nll_BT)
     marginal_K = losses.blended_marginal(scores.log_q_BK, marginal_K, weights.marginal_ema)
     terms = combine(scores, batch.mask_BT, weights, marginal_K, per_token)
-    return terms.total + terms.baseline, (terms, marginal_K.detach())
+    return terms.total, (terms, marginal_K.detach())

@@ -11,29 +11,21 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 BETA1, BETA2, EPSILON = 0.9, 0.98, 1e-8  # a short memory of the variance: a few thousand steps in all
 
 
 class Layout(NamedTuple):
-    """Where each parameter lies in the flat vector, and which elements are decayed, the router's, or the baseline's.
-
-    The baseline's are the last ones, from ``baseline_start`` on.
-    """
+    """Where each parameter lies in the flat vector, and which elements are decayed, or the router's."""
 
     shapes: dict[str, torch.Size]
     decayed_W: Tensor
     router_W: Tensor
-    baseline_W: Tensor
-    baseline_start: int
 
     @classmethod
-    def of(cls, model: nn.Module) -> Layout:
-        """The layout of a model, in the order of its parameters; tables of one row or column are not decayed."""
-        parameters = dict(model.named_parameters())
-        baseline = [name for name in parameters if name.startswith("baseline.")]
-        assert baseline == list(parameters)[-len(baseline) :]
+    def of(cls, parameters: Mapping[str, Tensor]) -> Layout:
+        """The layout of named parameters, in their order."""
 
         def mark(chosen: list[bool]) -> Tensor:
             sizes = [parameter.numel() for parameter in parameters.values()]
@@ -43,14 +35,11 @@ class Layout(NamedTuple):
             {name: parameter.shape for name, parameter in parameters.items()},
             mark([_is_decayed(name) for name in parameters]),
             mark([name.startswith("router.") for name in parameters]),
-            mark([name.startswith("baseline.") for name in parameters]),
-            sum(parameter.numel() for name, parameter in parameters.items() if name not in baseline),
         )
 
     def to(self, device: torch.device) -> Layout:
         """The same layout with its masks on ``device``."""
-        decayed_W, router_W, baseline_W = (mask_W.to(device) for mask_W in self[1:4])
-        return Layout(self.shapes, decayed_W, router_W, baseline_W, self.baseline_start)
+        return Layout(self.shapes, self.decayed_W.to(device), self.router_W.to(device))
 
     def flatten(self, parameters: Mapping[str, Tensor]) -> Tensor:
         """One vector [W] of all parameters of one model."""
@@ -76,15 +65,10 @@ class Moments(NamedTuple):
     square_W: Tensor
 
 
-def clip_(gradient_W: Tensor, baseline_start: int, limit: Tensor) -> Tensor:
-    """Scales the gradient in place to a norm of at most ``limit``; returns the norm before.
-
-    The baseline's part has a norm of its own.
-    """
-    own, baseline = gradient_W[..., :baseline_start], gradient_W[..., baseline_start:]
-    norm: Tensor = torch.linalg.vector_norm(own, dim=-1)
-    for part, its_norm in ((own, norm), (baseline, torch.linalg.vector_norm(baseline, dim=-1))):
-        part.mul_((limit / (its_norm + 1e-12)).clamp_max(1.0)[..., None])
+def clip_(gradient_W: Tensor, limit: Tensor) -> Tensor:
+    """Scales the gradient in place to a norm of at most ``limit``; returns the norm before."""
+    norm: Tensor = torch.linalg.vector_norm(gradient_W, dim=-1)
+    gradient_W.mul_((limit / (norm + 1e-12)).clamp_max(1.0)[..., None])
     return norm
 
 

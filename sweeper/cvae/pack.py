@@ -11,8 +11,10 @@ import time
 from collections.abc import Iterable
 
 import torch
+from torch import Tensor
 
 from sweeper.cvae import course, stack
+from sweeper.cvae.baseline import Kind, baselines
 from sweeper.cvae.checkpoint import save_model
 from sweeper.cvae.compiled import Loss, loss_for
 from sweeper.cvae.config import CVAEConfig, shape
@@ -106,6 +108,9 @@ class Pack:
             stacks = [self.stack] if self.stepper is not None else []
             self._restack(stack.joined([*stacks, *(one for _, one in added)]), added[0][0].config)
             self.running += [running for running, _ in added]
+        if started:
+            new = {id(running) for running, _ in started}
+            self._go_on(row for row, one in self.members.items() if id(one) in new)
 
     def _fit(self, running: Running) -> None:
         """Raises ValueError unless the member can be part of this program; the first one makes it."""
@@ -123,9 +128,7 @@ class Pack:
         if found is not None:
             running.step = running.reported = found[1]["step"]
             running.metrics = dict(found[1]["metrics"])
-        one = stack.member(self.program, running.config, running.seed, found and found[0])
-        stack.load_stretches(self.program, one, {0: running.place})
-        return one
+        return stack.member(self.program, running.config, running.seed, found and found[0])
 
     @property
     def stack(self) -> Stack:
@@ -230,7 +233,8 @@ class Pack:
         assert self.program is not None
         if one.member.directory is not None:
             write_tables(one.member.directory, self.program.task.strategies, evaluation)
-            save_model(one.member.directory, self.program.layout.unflatten(self.stack.flat_MW[row]))
+            weights = trained_parameters(self.program, self.stack.flat_MW[[row]], [one])
+            save_model(one.member.directory, {name: stacked[0] for name, stacked in weights.items()})
         one.member.finish(dict(one.metrics))
 
     def _saved(self, row: int) -> bool:
@@ -246,16 +250,23 @@ class Pack:
         )
 
 
+def trained_parameters(program: Program, flat_MW: Tensor, running: list[Running]) -> dict[str, Tensor]:
+    """All parameters of some members at their present step, their baselines' included, by name, [M, ...] each."""
+    followed = [(Kind.of(one.config, one.seed), one.step) for one in running]
+    theirs_MW = baselines(program).parameters(followed)
+    return program.layout.unflatten(flat_MW) | program.baseline_layout.unflatten(theirs_MW)
+
+
 def evaluate_rows(program: Program, members: Stack, rows: list[int], running: list[Running]) -> list[Evaluation]:
     """The metrics of some members at their present step, those of the optimiser included."""
     steering = torch.tensor([course.columns(one.config, [one.step]) for one in running], device=program.device)
     weights = LossWeights(*steering[:, : len(LossWeights._fields), 0].unbind(1))
     weights = weights._replace(token_warmth=torch.ones_like(weights.token_warmth))
-    model = with_parameters(program.model, program.layout.unflatten(members.flat_MW[rows]))
+    model = with_parameters(program.model, trained_parameters(program, members.flat_MW[rows], running))
     evaluations = evaluate(model, program.split, weights, program.per_token)
     norms, commits = torch.stack([members.norm_M[rows].double(), members.commit_M[rows].double()]).tolist()
     for evaluation, one, norm, commit in zip(evaluations, running, norms, commits, strict=True):
         evaluation.metrics["diagnostics/commit_step"] = commit
-        evaluation.metrics["diagnostics/learning_rate"] = course.rate_of(one.config, one.step)
+        evaluation.metrics["diagnostics/learning_rate"] = course.rate(one.config.train, one.step)
         evaluation.metrics["diagnostics/gradient_norm"] = norm
     return evaluations

@@ -22,7 +22,8 @@ class Program:
 
     task: Task
     model: SharedDiscreteCVAE
-    layout: Layout
+    layout: Layout  # of all that a member trains: the baseline is trained apart
+    baseline_layout: Layout
     train_rows_R: Tensor
     split: TestSplit
     device: torch.device
@@ -38,11 +39,11 @@ class Program:
             config.task, config.model, train.batch_size, train.test_prompts, config.loss.reduction == "mean", device
         )
 
-    def initial_W(self, seed: int) -> Tensor:
-        """The parameters that a member begins with, drawn on the CPU: the same on every device, [W]."""
+    def initial_W(self, seed: int, layout: Layout) -> Tensor:
+        """The parameters that a member, or its baseline, begins with, drawn on the CPU: the same everywhere, [W]."""
         drawn = SharedDiscreteCVAE(self.model.sizes, self.model.config)
         drawn.reset(torch.Generator().manual_seed((2 * seed) % 2**63))
-        return self.layout.flatten(dict(drawn.named_parameters())).detach().to(self.device)
+        return layout.flatten(dict(drawn.named_parameters())).detach().to(self.device)
 
 
 @lru_cache(maxsize=4)
@@ -57,10 +58,12 @@ def _program(
     if device.type == "cpu":
         keep_freed_memory()
     task, (train_rows_R, split) = _data(task_config, test_prompts, model_config.latents, device)
-    model = SharedDiscreteCVAE(Sizes.of(task), model_config)
-    return Program(
-        task, model.to(device), Layout.of(model).to(device), train_rows_R, split, device, batch_size, per_token
+    model = SharedDiscreteCVAE(Sizes.of(task), model_config).to(device)
+    own, baseline = (
+        Layout.of({name: of for name, of in model.named_parameters() if name.startswith("baseline.") is is_baseline})
+        for is_baseline in (False, True)
     )
+    return Program(task, model, own.to(device), baseline.to(device), train_rows_R, split, device, batch_size, per_token)
 
 
 @lru_cache(maxsize=4)

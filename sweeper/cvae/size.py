@@ -9,8 +9,9 @@ import torch
 from sweeper.cvae import cache, stack
 from sweeper.cvae.config import CVAEConfig
 from sweeper.cvae.program import Program
+from sweeper.cvae.replay import WARM_UP
 from sweeper.cvae.stack import Stack
-from sweeper.cvae.step import WARM_UP, Stepper
+from sweeper.cvae.step import Stepper
 
 MOST = {"cpu": 64, "cuda": 1024}
 GROWTH = {"cpu": 2, "cuda": 4}

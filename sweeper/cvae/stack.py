@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from sweeper.cvae import course
+from sweeper.cvae.baseline import Kind, baselines
 from sweeper.cvae.config import CVAEConfig
 from sweeper.cvae.optim import Moments
 from sweeper.cvae.program import Program
@@ -44,6 +45,7 @@ class Stack:
     clip_M: Tensor
     prompt_MCBP: Tensor
     target_MCBT: Tensor
+    surprise_MCBT: Tensor
     controls_MCX: Tensor
 
     @property
@@ -81,8 +83,7 @@ def _tensors(stack: Stack) -> list[Tensor]:
 def member(program: Program, config: CVAEConfig, seed: int, saved: Mapping[str, Tensor] | None = None) -> Stack:
     """A stack of one: at its first step, or where :meth:`Stack.saved` left it."""
     layout, train, device = program.layout, config.train, program.device
-    flat_W, latents, steps = program.initial_W(seed), config.model.latents, course.length(program)
-    scale_W = 1 + (train.router_lr_scale - 1) * layout.router_W + (train.baseline_lr_scale - 1) * layout.baseline_W
+    flat_W, latents, steps = program.initial_W(seed, layout), config.model.latents, course.length(program)
     scalars = {"step_M": 0, "commit_M": -1, "bad_M": -1, "term_M": 0}
     stretch = course.examples(program, seed, 0)
     values = {name: torch.tensor(value, device=device) for name, value in scalars.items()} | {
@@ -91,11 +92,12 @@ def member(program: Program, config: CVAEConfig, seed: int, saved: Mapping[str, 
         "square_MW": torch.zeros_like(flat_W),
         "marginal_MK": torch.full((latents,), 1 / latents, device=device),
         "norm_M": torch.zeros((), device=device),
-        "scale_MW": scale_W,
+        "scale_MW": 1 + (train.router_lr_scale - 1) * layout.router_W,
         "decay_MW": train.weight_decay * layout.decayed_W,
         "clip_M": torch.tensor(train.clip_norm, device=device),
         "prompt_MCBP": torch.empty_like(stretch.prompt_CBP, device=device),
         "target_MCBT": torch.empty_like(stretch.target_CBT, device=device),
+        "surprise_MCBT": torch.empty(stretch.target_CBT.shape, device=device),
         "controls_MCX": torch.empty(steps, len(course.CONTROLS), device=device),
     }
     values |= {name: tensor.to(device) for name, tensor in (saved or {}).items()}
@@ -108,12 +110,14 @@ def load_stretches(program: Program, stack: Stack, members: Mapping[int, tuple[C
     ``members`` maps a row to its settings, seed and steps done. All is made first and moved at once: a GPU that is busy
     is waited for once only.
     """
-    made = []
+    made, wanted = [], []
     for config, seed, step in members.values():
         number = step // course.length(program)
         made.append((*course.examples(program, seed, number), course.controls(program, config, number)))
+        wanted.append((Kind.of(config, seed), number))
     rows = torch.tensor(list(members), device=program.device)
     for mine, parts in zip(
         (stack.prompt_MCBP, stack.target_MCBT, stack.controls_MCX), zip(*made, strict=True), strict=True
     ):
         mine.index_copy_(0, rows, torch.stack(parts).to(program.device))
+    stack.surprise_MCBT.index_copy_(0, rows, torch.stack(baselines(program).surprise(wanted)))

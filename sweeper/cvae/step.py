@@ -1,16 +1,11 @@
 """One optimiser step of all members as one program; members do not meet in it.
 
-On a GPU the step is recorded once as a CUDA graph and replayed: a thousand launches become one; its products are
-computed in TF32, with which 64 seeds had the same final metrics.
-
 Shapes: M members, W parameters, B batch, C steps of a stretch.
 """
 
 from __future__ import annotations
 
-import contextlib
 import math
-from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -19,62 +14,23 @@ from sweeper.cvae.compiled import Loss
 from sweeper.cvae.objective import LossWeights, Terms, step_loss
 from sweeper.cvae.optim import adamw_, clip_
 from sweeper.cvae.program import Program
+from sweeper.cvae.replay import Replay
 from sweeper.cvae.stack import Stack
 from sweeper.cvae.tasks import Batch
 
-WARM_UP = 3  # steps before the one that is recorded
 WATCHED = (*(name for name in Terms._fields if name != "total"), "total", "gradient_norm")  # in the order of blame
 
 
-class Stepper:
-    """Takes the steps of one stack."""
+class Stepper(Replay):
+    """Takes the steps of one stack.
+
+    Where memory does not suffice, the stack is as some whole number of steps left it, because what an update needs is
+    far less than the gradient before it took and gave back.
+    """
 
     def __init__(self, program: Program, stack: Stack, loss: Loss = step_loss) -> None:
-        self.program, self.stack, self.loss = program, stack, loss
-        self.records = program.device.type == "cuda"
-        self.graph: torch.cuda.CUDAGraph | None = None
-        self.taken = 0
-
-    def run(self, steps: int) -> None:
-        """So many steps, without waiting for the device.
-
-        Raises torch.cuda.OutOfMemoryError; the stack then is as some whole number of steps left it, because what an
-        update needs is far less than the gradient before it took and gave back.
-        """
-        for _ in range(steps):
-            if self.graph is not None:
-                self.graph.replay()
-            elif self.records:
-                self._take_beside()
-                self.graph = self._recorded() if self.taken == WARM_UP else None
-            else:
-                advance(self.program, self.stack, self.loss)
-
-    def _take_beside(self) -> None:
-        """A step on a stream of its own, as PyTorch asks for before a graph is recorded."""
-        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream), tf32():
-            advance(self.program, self.stack, self.loss)
-        torch.cuda.current_stream().wait_stream(stream)
-        self.taken += 1
-
-    def _recorded(self) -> torch.cuda.CUDAGraph:
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph), tf32():
-            advance(self.program, self.stack, self.loss)
-        return graph
-
-
-@contextlib.contextmanager
-def tf32() -> Iterator[None]:
-    """Products of float32 matrices on a GPU in TF32, for a while."""
-    before = torch.backends.cuda.matmul.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = True
-    try:
-        yield
-    finally:
-        torch.backends.cuda.matmul.allow_tf32 = before
+        super().__init__(program.device, lambda: advance(program, stack, loss))
+        self.program, self.stack = program, stack
 
 
 def advance(program: Program, stack: Stack, loss: Loss = step_loss) -> None:
@@ -90,12 +46,13 @@ def advance(program: Program, stack: Stack, loss: Loss = step_loss) -> None:
         program.layout.unflatten(flat_MW),
         LossWeights(*weights),
         batch,
+        stack.surprise_MCBT[row_M, at_M],
         stack.marginal_MK,
         program.per_token,
     )
     (gradient_MW,) = torch.autograd.grad(loss_M.sum(), flat_MW)
     with torch.no_grad():
-        norm_M = clip_(gradient_MW, program.layout.baseline_start, stack.clip_M)
+        norm_M = clip_(gradient_MW, stack.clip_M)
         adamw_(stack.flat_MW, gradient_MW, stack.moments, unbias_M, rate_M[:, None] * stack.scale_MW, stack.decay_MW)
         stack.step_M.add_(1)
         stack.marginal_MK.copy_(marginal_MK)

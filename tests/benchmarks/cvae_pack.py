@@ -14,12 +14,14 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from sweeper.cvae import course, stack
+from sweeper.cvae.baseline import Baselines, Kind
 from sweeper.cvae.config import build
 from sweeper.cvae.pack import EVALUATED, evaluate_rows
 from sweeper.cvae.program import Program
+from sweeper.cvae.replay import WARM_UP
 from sweeper.cvae.running import Running
 from sweeper.cvae.stack import Stack
-from sweeper.cvae.step import WARM_UP, Stepper, advance
+from sweeper.cvae.step import Stepper, advance
 
 JSD = {"loss.inter_latent_divergence_weight": 1.0}
 
@@ -60,9 +62,26 @@ def matrix_rate(device: torch.device, size: int = 2048) -> float:
     return best
 
 
+def baseline_time(program: Program, seeds: int) -> float:
+    """Seconds a step of so many baselines side by side: what members with seeds of their own need besides."""
+    kinds, theirs = [Kind.of(build(JSD), seed) for seed in range(seeds)], Baselines(program)
+    theirs.surprise([(kind, 0) for kind in kinds])
+    start = clock(program.device)
+    theirs.surprise([(kind, 1) for kind in kinds])
+    return (clock(program.device) - start) / course.length(program)
+
+
+def baseline_flops(program: Program) -> float:
+    """FLOP a step of one baseline."""
+    with FlopCounterMode(display=False) as counter:
+        Baselines(program).surprise([(Kind.of(build(JSD), 0), 0)])
+    return counter.get_total_flops() / course.length(program)
+
+
 def evaluation_time(program: Program, members: Stack) -> float:
     """Seconds of one evaluation of all members."""
-    running = [Running(None, build(JSD), seed) for seed in range(len(members))]  # type: ignore[arg-type]
+    config = build(JSD | {"train.report_every": 50})
+    running = [Running(None, config, seed, step=50) for seed in range(len(members))]  # type: ignore[arg-type]
     rows = list(range(len(members)))
     group = EVALUATED[program.device.type]
 
@@ -91,7 +110,7 @@ def main() -> None:
     packs = {size: Stepper(program, members_of(program, size)) for size in sizes}
     with FlopCounterMode(display=False) as counter:
         advance(program, members_of(program, 1))
-    flops = counter.get_total_flops()
+    own, theirs = counter.get_total_flops(), baseline_flops(program)
     for pack in packs.values():
         pack.run(WARM_UP)
     taken: dict[int, list[float]] = {size: [] for size in sizes}
@@ -102,16 +121,18 @@ def main() -> None:
             taken[size].append(timed(packs[size], options.steps if size > 4 else 4 * options.steps))
     rate, first = statistics.median(rates), statistics.median(taken[sizes[0]])
     print(
-        f"{program.device}: {flops / 1e9:.3f} GFLOP a member and step, sgemm at {rate / 1e9:.0f} GFLOP/s, "
-        f"{torch.get_num_threads()} thread, stretch of {course.length(program)} steps"
+        f"{program.device}: {own / 1e9:.3f} GFLOP a member and step, {theirs / 1e9:.3f} a seed and step, "
+        f"sgemm at {rate / 1e9:.0f} GFLOP/s, {torch.get_num_threads()} thread"
     )
-    print("members   ms a step   of the first   ms a member   share of sgemm   ms of evaluation, a member")
+    print(
+        "members   ms a step   of the first   ms a member   ms a seed's baseline   share of sgemm   ms to evaluate one"
+    )
     for size in sizes:
-        step = statistics.median(taken[size])
+        step, seed = statistics.median(taken[size]), baseline_time(program, size) / size
         evaluation = 0.0 if options.no_evaluation else evaluation_time(program, packs[size].stack) / size
         print(
-            f"{size:7d} {step * 1e3:11.2f} {step / first:14.2f} {step * 1e3 / size:13.2f} "
-            f"{flops * size / step / rate:15.0%} {evaluation * 1e3:20.1f}",
+            f"{size:7d} {step * 1e3:11.2f} {step / first:14.2f} {step * 1e3 / size:13.2f} {seed * 1e3:22.2f} "
+            f"{(own + theirs) / (step / size + seed) / rate:16.0%} {evaluation * 1e3:20.1f}",
             flush=True,
         )
 

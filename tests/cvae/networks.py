@@ -4,7 +4,7 @@ import torch
 
 from sweeper.cvae.config import ModelConfig
 from sweeper.cvae.model import SharedDiscreteCVAE, Sizes
-from sweeper.cvae.objective import LossWeights
+from sweeper.cvae.objective import LossWeights, baseline_nll
 from sweeper.cvae.tasks import Batch
 
 SIZES = Sizes(prompt_vocabulary=5, prompt_length=3, trace_vocabulary=7, trace_length=4)
@@ -26,6 +26,17 @@ def stack(items):
 
 def parameters_of(model):
     return {name: parameter.detach() for name, parameter in model.named_parameters()}
+
+
+def own_parameters_of(model):
+    """All but the baseline's."""
+    return {name: value for name, value in parameters_of(model).items() if not name.startswith("baseline.")}
+
+
+@torch.no_grad()
+def surprise_of(model, batch):
+    """The baseline's -log p0 of each token."""
+    return baseline_nll(model.baseline(batch.prompt_BP, batch.target_BT[..., :-1]), batch.target_BT)
 
 
 def batch_of(seed=0, size=6, dtype=torch.float32):

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from sweeper.cvae.pack import Pack, train_pack
-from sweeper.cvae.step import advance, tf32
+from sweeper.cvae.replay import tf32
+from sweeper.cvae.step import advance
 
 from .packs import Kept, Trial, Waiting, close
 

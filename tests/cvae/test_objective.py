@@ -7,10 +7,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sweeper.cvae import losses
 from sweeper.cvae.objective import combine, exact_log_posterior, score, step_loss
 from sweeper.cvae.tasks import Batch
 
-from .networks import batch_of, network, parameters_of, stack, weights_of
+from .networks import batch_of, network, own_parameters_of, stack, surprise_of, weights_of
 
 SUM, MEAN = False, True  # whether the reconstruction is counted per token
 ALL = {
@@ -32,8 +33,8 @@ def scores_of(seed=0, **changes):
 
 def gradients_of(weights, reduction=SUM, seed=0, dtype=torch.float64):
     model, batch = network(seed, dtype), batch_of(seed, dtype=dtype)
-    parameters = {name: value.requires_grad_() for name, value in parameters_of(model).items()}
-    loss, _ = step_loss(model, parameters, weights, batch, UNIFORM.to(dtype), reduction)
+    parameters = {name: value.requires_grad_() for name, value in own_parameters_of(model).items()}
+    loss, _ = step_loss(model, parameters, weights, batch, surprise_of(model, batch), UNIFORM.to(dtype), reduction)
     found = torch.autograd.grad(loss, list(parameters.values()))
     return torch.cat([gradient.flatten() for gradient in found])
 
@@ -142,22 +143,23 @@ def test_what_lies_under_the_mask_changes_neither_loss_nor_gradient():
     changed[0, -1] = (changed[0, -1] + 1) % 7
     results = []
     for target_BT in (batch.target_BT, changed):
-        parameters = {name: value.requires_grad_() for name, value in parameters_of(model).items()}
+        parameters = {name: value.requires_grad_() for name, value in own_parameters_of(model).items()}
         example = Batch(batch.prompt_BP, target_BT, batch.mask_BT)
-        loss, _ = step_loss(model, parameters, weights_of(torch.float64, **ALL), example, UNIFORM, SUM)
+        weights, surprise_BT = weights_of(torch.float64, **ALL), surprise_of(model, example)
+        loss, _ = step_loss(model, parameters, weights, example, surprise_BT, UNIFORM, SUM)
         gradients = torch.autograd.grad(loss, list(parameters.values()))
         results.append((float(loss.detach()), torch.cat([g.flatten() for g in gradients])))
     assert results[0][0] == pytest.approx(results[1][0], rel=1e-14)
     assert torch.allclose(results[0][1], results[1][1], atol=1e-14)
 
 
-def test_the_divergence_gives_the_baseline_no_gradient():
+def test_the_loss_gives_the_baseline_no_gradient():
     model, batch = network(), batch_of()
-    parameters = {name: value.requires_grad_() for name, value in parameters_of(model).items()}
+    surprise_BT = surprise_of(model, batch).requires_grad_()
     weights = weights_of(**ALL)
-    _, (terms, _) = step_loss(model, parameters, weights, batch, UNIFORM.float(), SUM)
-    theirs = [value for name, value in parameters.items() if name.startswith("baseline.")]
-    assert set(torch.autograd.grad(terms.total, theirs, allow_unused=True)) == {None}
+    loss, (terms, _) = step_loss(model, own_parameters_of(model), weights, batch, surprise_BT, UNIFORM.float(), SUM)
+    assert not loss.requires_grad
+    assert torch.equal(terms.baseline, losses.reconstruction(surprise_BT, batch.mask_BT, per_token=True))
 
 
 def member(i, dtype, **changes):
@@ -166,9 +168,9 @@ def member(i, dtype, **changes):
     return network(i, dtype, **changes), batch_of(i, dtype=dtype), weights._replace(token_warmth=weights.beta / 6)
 
 
-def gradients(model, parameters, batch, weights, marginal_K):
+def gradients(model, parameters, batch, surprise_BT, weights, marginal_K):
     parameters = {name: value.detach().requires_grad_() for name, value in parameters.items()}
-    loss, _ = step_loss(model, parameters, weights, batch, marginal_K, SUM)
+    loss, _ = step_loss(model, parameters, weights, batch, surprise_BT, marginal_K, SUM)
     return dict(zip(parameters, torch.autograd.grad(loss.sum(), list(parameters.values())), strict=True))
 
 
@@ -180,13 +182,16 @@ def test_stacked_members_have_the_gradients_they_have_alone(count, changes, dtyp
     uniform_K = UNIFORM.to(dtype)
     together = gradients(
         models[0],
-        stack([parameters_of(model) for model in models]),
+        stack([own_parameters_of(model) for model in models]),
         stack(batches),
+        torch.stack([surprise_of(model, batch) for model, batch in zip(models, batches, strict=True)]),
         stack(weights),
         uniform_K.expand(count, -1),
     )
     for i, model in enumerate(models):
-        alone = gradients(model, parameters_of(model), batches[i], weights[i], uniform_K)
+        alone = gradients(
+            model, own_parameters_of(model), batches[i], surprise_of(model, batches[i]), weights[i], uniform_K
+        )
         for name, gradient in alone.items():
             scale = gradient.abs().max().clamp_min(1e-3)
             assert (together[name][i] - gradient).abs().max() <= tolerance * scale, name
@@ -194,13 +199,15 @@ def test_stacked_members_have_the_gradients_they_have_alone(count, changes, dtyp
 
 def test_a_member_that_is_not_a_number_leaves_the_others_gradients_alone():
     models, batches, weights = zip(*(member(i, torch.float32) for i in range(3)), strict=True)
-    parameters = stack([parameters_of(model) for model in models])
+    parameters = stack([own_parameters_of(model) for model in models])
     marginal_MK = UNIFORM.float().expand(3, -1)
-    healthy = gradients(models[0], parameters, stack(batches), stack(weights), marginal_MK)
+    surprise_MBT = torch.stack([surprise_of(model, batch) for model, batch in zip(models, batches, strict=True)])
+    rest = (stack(batches), surprise_MBT, stack(weights), marginal_MK)
+    healthy = gradients(models[0], parameters, *rest)
     broken = {
         name: torch.cat([value[:1], torch.full_like(value[1:2], math.nan), value[2:]])
         for name, value in parameters.items()
     }
-    found = gradients(models[0], broken, stack(batches), stack(weights), marginal_MK)
+    found = gradients(models[0], broken, *rest)
     for name, gradient in healthy.items():
         assert torch.equal(found[name][[0, 2]], gradient[[0, 2]]), name

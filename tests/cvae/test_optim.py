@@ -38,17 +38,16 @@ def test_elements_may_have_rates_of_their_own():
     assert torch.allclose(end_W, 1 - 3 * rate_W)
 
 
-def test_clipping_bounds_each_group_by_its_own_norm():
-    gradient_W = torch.tensor([3.0, 4.0, 0.3, 0.4])
-    norm = clip_(gradient_W, 2, torch.tensor(1.0))
-    assert float(norm) == 5.0
-    assert torch.allclose(gradient_W, torch.tensor([0.6, 0.8, 0.3, 0.4]))
+def test_clipping_leaves_a_small_gradient_alone():
+    gradient_W = torch.tensor([0.3, 0.4])
+    assert float(clip_(gradient_W, torch.tensor(1.0))) == 0.5
+    assert torch.equal(gradient_W, torch.tensor([0.3, 0.4]))
 
 
 def test_clipping_bounds_each_member_by_its_own_limit():
-    gradient_MW = torch.tensor([[3.0, 4.0, 3.0, 4.0]] * 2)
-    assert clip_(gradient_MW, 2, torch.tensor([1.0, 10.0])).tolist() == [5.0, 5.0]
-    assert torch.allclose(gradient_MW, torch.tensor([[0.6, 0.8, 0.6, 0.8], [3.0, 4.0, 3.0, 4.0]]))
+    gradient_MW = torch.tensor([[3.0, 4.0]] * 2)
+    assert clip_(gradient_MW, torch.tensor([1.0, 10.0])).tolist() == [5.0, 5.0]
+    assert torch.allclose(gradient_MW, torch.tensor([[0.6, 0.8], [3.0, 4.0]]))
 
 
 def test_an_update_of_stacked_members_is_that_of_each():
@@ -61,13 +60,10 @@ def test_an_update_of_stacked_members_is_that_of_each():
 
 def test_a_layout_takes_a_model_apart_and_puts_it_together():
     model = network()
-    layout, parameters = Layout.of(model), parameters_of(model)
+    layout, parameters = Layout.of(dict(model.named_parameters())), parameters_of(model)
     again = layout.unflatten(layout.flatten(parameters))
     assert all(torch.equal(again[name], parameters[name]) for name in parameters)
     assert int(layout.router_W.sum()) == sum(p.numel() for p in model.router.parameters())
-    assert int(layout.baseline_W.sum()) == sum(p.numel() for p in model.baseline.parameters())
-    assert layout.baseline_W[layout.baseline_start :].all()
-    assert not layout.baseline_W[: layout.baseline_start].any()
     assert not (layout.unflatten(layout.decayed_W)["generator.latent"]).any()
     assert (layout.unflatten(layout.decayed_W)["generator.head"]).all()
 

@@ -1,0 +1,236 @@
+"""The z-free baseline's training: computed once for all that share a seed, a stretch ahead of who asks for it.
+
+No swept weight reaches it, so that members of one seed, and later trials of this process, follow one course. What a
+course gave is kept, the least used of it for no longer than memory allows; what is asked for again is trained again.
+Shapes: G courses side by side, C steps of a stretch, B batch, P prompt tokens, T target positions, W parameters.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import OrderedDict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.func import functional_call
+
+from sweeper.cvae import course, losses
+from sweeper.cvae.config import CVAEConfig, TrainConfig
+from sweeper.cvae.objective import baseline_nll
+from sweeper.cvae.optim import Moments, adamw_, clip_, unbiasing
+from sweeper.cvae.program import Program
+from sweeper.cvae.replay import Replay
+
+KEPT_BYTES = 256e6  # some thousand stretches of the default task
+
+
+class Kind(NamedTuple):
+    """All that a baseline's course depends on, besides the program; what does not reach it is at its default."""
+
+    seed: int
+    train: TrainConfig
+
+    @classmethod
+    def of(cls, config: CVAEConfig, seed: int) -> Kind:
+        """The kind that a member with these settings follows."""
+        usual = TrainConfig()
+        away = ("router_lr_scale", "baseline_warmup", "stop_when", "compile", "device")
+        return cls(seed, dataclasses.replace(config.train, **{name: getattr(usual, name) for name in away}))
+
+    def reports_at(self, step: int) -> bool:
+        """Whether members report after so many steps, and so need the baseline's parameters."""
+        return step == self.train.steps or step % self.train.report_every == 0
+
+
+class Stretch(NamedTuple):
+    """What a course gave in one stretch: -log p0 of each token [C,B,T], and its parameters [W] after some steps."""
+
+    surprise_CBT: Tensor
+    parameters: dict[int, Tensor]
+
+    @property
+    def bytes(self) -> int:
+        """Its size in memory."""
+        return sum(tensor.nbytes for tensor in (self.surprise_CBT, *self.parameters.values()))
+
+
+@dataclass(slots=True, eq=False)
+class Course:
+    """A baseline in training: its parameters and AdamW's moments, [W] each, after ``done`` stretches."""
+
+    kind: Kind
+    moving: Sequence[Tensor]
+    done: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Rows:
+    """Courses side by side, a row each, while they take the steps of one stretch."""
+
+    flat_GW: Tensor
+    mean_GW: Tensor
+    square_GW: Tensor
+    decay_GW: Tensor
+    clip_G: Tensor
+    rate_GC: Tensor
+    unbias_GC: Tensor
+    prompt_GCBP: Tensor
+    target_GCBT: Tensor
+    surprise_GCBT: Tensor
+    at_1: Tensor
+
+    @property
+    def moving(self) -> tuple[Tensor, Tensor, Tensor]:
+        """What training changes."""
+        return self.flat_GW, self.mean_GW, self.square_GW
+
+    @classmethod
+    def of(cls, program: Program, courses: Sequence[Course], number: int) -> Rows:
+        """These courses before the first step of stretch ``number``."""
+        device, kinds = program.device, [one.kind for one in courses]
+        flat_GW, mean_GW, square_GW = (torch.stack(rows) for rows in zip(*(one.moving for one in courses), strict=True))
+        steps = [number * course.length(program) + at + 1 for at in range(course.length(program))]
+        examples = [course.examples(program, kind.seed, number) for kind in kinds]
+        target_GCBT = torch.stack([each.target_CBT for each in examples]).to(device)
+
+        def numbers(values: list[float] | list[list[float]]) -> Tensor:
+            return torch.tensor(values, device=device)
+
+        return cls(
+            flat_GW,
+            mean_GW,
+            square_GW,
+            numbers([kind.train.weight_decay for kind in kinds])[:, None] * program.baseline_layout.decayed_W,
+            numbers([kind.train.clip_norm for kind in kinds]),
+            numbers([[kind.train.baseline_lr_scale * course.rate(kind.train, s) for s in steps] for kind in kinds]),
+            numbers([[unbiasing(step) for step in steps]] * len(kinds)),
+            torch.stack([each.prompt_CBP for each in examples]).to(device),
+            target_GCBT,
+            torch.zeros(target_GCBT.shape, device=device),
+            torch.zeros(1, dtype=torch.long, device=device),
+        )
+
+    def take_over(self, other: Rows) -> None:
+        """Copies all of ``other``, in place."""
+        for each in dataclasses.fields(self):
+            getattr(self, each.name).copy_(getattr(other, each.name))
+
+    def advance(self, program: Program) -> None:
+        """One step of all, in place, without waiting for the device."""
+        prompt_GBP, target_GBT, rate_G, unbias_G = (
+            tensor.index_select(1, self.at_1).squeeze(1)
+            for tensor in (self.prompt_GCBP, self.target_GCBT, self.rate_GC, self.unbias_GC)
+        )
+        target_GBT = target_GBT.long()
+        flat_GW = self.flat_GW.detach().requires_grad_()
+        weights = program.baseline_layout.unflatten(flat_GW)
+        logits_GBTV = functional_call(
+            program.model.baseline,
+            {name.removeprefix("baseline."): weight for name, weight in weights.items()},
+            (prompt_GBP.long(), target_GBT[..., :-1]),
+        )
+        nll_GBT = baseline_nll(logits_GBTV, target_GBT)
+        mask_GBT = torch.ones_like(nll_GBT)
+        (gradient_GW,) = torch.autograd.grad(losses.reconstruction(nll_GBT, mask_GBT, per_token=True).sum(), flat_GW)
+        with torch.no_grad():
+            self.surprise_GCBT.index_copy_(1, self.at_1, nll_GBT.unsqueeze(1))
+            clip_(gradient_GW, self.clip_G)
+            moments = Moments(self.mean_GW, self.square_GW)
+            adamw_(self.flat_GW, gradient_GW, moments, unbias_G, rate_G[:, None], self.decay_GW)
+            self.at_1.add_(1)
+
+
+@dataclass(slots=True, eq=False)
+class Baselines:
+    """The courses of one program, and what they gave."""
+
+    program: Program
+    courses: dict[Kind, list[Course]] = field(default_factory=dict)
+    given: OrderedDict[tuple[Course, int], Stretch] = field(default_factory=OrderedDict)
+    rows: Rows | None = None
+    replay: Replay | None = None
+
+    def surprise(self, wanted: Sequence[tuple[Kind, int]]) -> list[Tensor]:
+        """-log p0 of each token [C,B,T] in a stretch, for each kind and number of a stretch."""
+        found = self._stretches(set(wanted))
+        return [found[one].surprise_CBT for one in wanted]
+
+    def parameters(self, wanted: Sequence[tuple[Kind, int]]) -> Tensor:
+        """The parameters [M,W] of each kind after a number of steps at which it reports."""
+        length = course.length(self.program)
+        places = [(kind, (step - 1) // length) for kind, step in wanted]
+        found = self._stretches(set(places))
+        return torch.stack([found[place].parameters[step] for place, (_, step) in zip(places, wanted, strict=True)])
+
+    def _stretches(self, wanted: Collection[tuple[Kind, int]]) -> dict[tuple[Kind, int], Stretch]:
+        found = {one: stretch for one in wanted if (stretch := self._found(*one)) is not None}
+        while len(found) < len(wanted):
+            behind = list(dict.fromkeys(self._nearest(*one) for one in wanted if one not in found))
+            least = min(each.done for each in behind)
+            self._train([each for each in behind if each.done == least], least)
+            found |= {one: stretch for one in wanted if (stretch := self._found(*one)) is not None}
+            self._forget({kind for kind, _ in wanted})
+        return found
+
+    def _found(self, kind: Kind, number: int) -> Stretch | None:
+        for each in self.courses.get(kind, []):
+            if (each, number) in self.given:
+                self.given.move_to_end((each, number))
+                return self.given[each, number]
+        return None
+
+    def _nearest(self, kind: Kind, number: int) -> Course:
+        """The course that comes to this stretch soonest; a new one where all are past it, or there is none."""
+        courses = self.courses.setdefault(kind, [])
+        before = [each for each in courses if each.done <= number]
+        if not before:
+            flat_W = self.program.initial_W(kind.seed, self.program.baseline_layout)
+            before = [Course(kind, [flat_W, torch.zeros_like(flat_W), torch.zeros_like(flat_W)])]
+            courses.extend(before)
+        return max(before, key=lambda each: each.done)
+
+    def _train(self, courses: list[Course], number: int) -> None:
+        """Takes all of them through stretch ``number``."""
+        rows, length = self._loaded(courses, number), course.length(self.program)
+        assert self.replay is not None
+        step, last = number * length, min((number + 1) * length, max(each.kind.train.steps for each in courses))
+        kept: list[dict[int, Tensor]] = [{} for _ in courses]
+        for mark in range(step + 1, last + 1):
+            due = [i for i, each in enumerate(courses) if each.kind.reports_at(mark)]
+            if due or mark == last:
+                self.replay.run(mark - step)
+                step = mark
+            for i in due:
+                kept[i][mark] = rows.flat_GW[i].clone()
+        for i, each in enumerate(courses):
+            each.moving, each.done = [tensor[i].clone() for tensor in rows.moving], number + 1
+            self.given[each, number] = Stretch(rows.surprise_GCBT[i].clone(), kept[i])
+
+    def _loaded(self, courses: list[Course], number: int) -> Rows:
+        """The courses in rows: in those of the last stretch where they are as many, whose step is recorded."""
+        loaded = Rows.of(self.program, courses, number)
+        if self.rows is not None and len(self.rows.flat_GW) == len(courses):
+            self.rows.take_over(loaded)
+        else:
+            self.rows = loaded
+            self.replay = Replay(self.program.device, lambda: loaded.advance(self.program))
+        return self.rows
+
+    def _forget(self, used: Collection[Kind]) -> None:
+        """Drops what was not asked for longest, and courses of which nothing is left, but those in use."""
+        size = sum(stretch.bytes for stretch in self.given.values())
+        while size > KEPT_BYTES:
+            (owner, _), dropped = self.given.popitem(last=False)
+            size -= dropped.bytes
+            if owner.kind not in used and not any(each is owner for each, _ in self.given):
+                self.courses[owner.kind].remove(owner)
+
+
+@lru_cache(maxsize=4)
+def baselines(program: Program) -> Baselines:
+    """The one place where this program's baselines are."""
+    return Baselines(program)
