@@ -156,14 +156,14 @@ class Baselines:
 
     def surprise(self, wanted: Sequence[tuple[Kind, int]]) -> list[Tensor]:
         """-log p0 of each token [C,B,T] in a stretch, for each kind and number of a stretch."""
-        found = self._stretches(set(wanted))
+        found = self._stretches(dict.fromkeys(wanted))
         return [found[one].surprise_CBT for one in wanted]
 
     def parameters(self, wanted: Sequence[tuple[Kind, int]]) -> Tensor:
         """The parameters [M,W] of each kind after a number of steps at which it reports."""
         length = course.length(self.program)
         places = [(kind, (step - 1) // length) for kind, step in wanted]
-        found = self._stretches(set(places))
+        found = self._stretches(dict.fromkeys(places))
         return torch.stack([found[place].parameters[step] for place, (_, step) in zip(places, wanted, strict=True)])
 
     def _stretches(self, wanted: Collection[tuple[Kind, int]]) -> dict[tuple[Kind, int], Stretch]:
@@ -228,6 +228,7 @@ class Baselines:
             size -= dropped.bytes
             if owner.kind not in used and not any(each is owner for each, _ in self.given):
                 self.courses[owner.kind].remove(owner)
+        self.courses = {kind: courses for kind, courses in self.courses.items() if courses}
 
 
 @lru_cache(maxsize=4)
