@@ -1,23 +1,21 @@
-"""One experiment in an MLflow store, read once a connection and written a run at a time. The only file with mlflow."""
+"""One experiment in an MLflow store, read once a connection, written a run at a time or many at once."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import logging
-import os
-import sqlite3
 import tempfile
-import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from sweeper import mlflow_rows
 from sweeper.experiment import Experiment
 from sweeper.mirrored import STATUS, Copy, Found
+from sweeper.mlflow_database import connect, make_database
 from sweeper.mlflow_text import LONGEST_TAG, batches, ms, without_password
 from sweeper.pages import Page, Sheet, opening
 
@@ -26,15 +24,6 @@ if TYPE_CHECKING:
 
 TRAINING = {"mlflow.experimentKind": "custom_model_development"}  # runs of models, not traces of agents
 NOTE_DIGEST = "sweeper.note"  # tells our description from one that a person wrote in the UI
-SETTINGS = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_CONFIGURE_LOGGING": "false",
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",  # we try again ourselves; MLflow's 7 retries take four minutes
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
-    "MLFLOW_SQLALCHEMYSTORE_POOL_RECYCLE": "1",  # seconds; an older connection may lead into a file since deleted
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-}
 
 
 class Store:
@@ -68,6 +57,31 @@ class Store:
         """Forgets the connection, so that the next `open` compares again."""
         self._client = None
 
+    def write_whole(self, copies: Sequence[Copy], parents: Sequence[str]) -> None:
+        """Writes trials that have ended and have no run yet, all at once, where the store is a file that allows it."""
+        if self._file is None:
+            return
+        found = [""] * len(copies)
+        with contextlib.suppress(TypeError, ValueError):  # of a trial that nobody can write: alone it says so
+            runs = [self._whole(copy, parent) for copy, parent in zip(copies, parents, strict=True)]
+            found = mlflow_rows.insert(self._file, self._experiment, runs) or found
+        for copy, parent, run in zip(copies, parents, found, strict=True):
+            if run:
+                copy.run, copy.parent, copy.points = run, parent, len(copy.record.reports)
+                copy.opened = copy.complete = True
+            else:
+                copy.forget()
+
+    def _whole(self, copy: Copy, parent: str) -> mlflow_rows.Run:
+        ended = copy.record.ended
+        assert ended is not None
+        times, tags = (copy.start_ms(), ms(ended.at)), self._all_tags(copy, parent)
+        return mlflow_rows.Run(copy.name, STATUS[ended.state], *times, tags, copy.params(), list(copy.new_points()))
+
+    def _all_tags(self, copy: Copy, parent: str) -> dict[str, str]:
+        tags = {**self._tags, **copy.tags(), **self._note(copy), "mlflow.parentRunId": parent}
+        return {name: value for name, value in tags.items() if value}
+
     def write(self, copy: Copy, parent: str) -> None:
         """Brings the run of a trial up to its record, nested in `parent` unless "": made, filled and ended.
 
@@ -82,9 +96,8 @@ class Store:
             copy.outdated = ""
         made = not copy.run
         if made:
-            tags = {**self._tags, **copy.tags(), **self._note(copy), "mlflow.parentRunId": parent}
-            told = {name: value for name, value in tags.items() if value}
-            run = self._client.create_run(self._experiment, copy.start_ms(), told, copy.name)
+            tags = self._all_tags(copy, parent)
+            run = self._client.create_run(self._experiment, copy.start_ms(), tags, copy.name)
             copy.run, copy.parent = run.info.run_id, parent
         new_params = [] if copy.opened else [Param(*item) for item in copy.params().items()]
         new_tags = [RunTag(*item) for item in copy.tags().items()] if ended and not made else []
@@ -245,42 +258,6 @@ def find_runs(client: MlflowClient, experiment: str) -> Iterable[Found]:
         token = page.token
         if not token:
             return
-
-
-def connect(uri: str) -> MlflowClient:
-    """A client, of an MLflow that keeps quiet: no telemetry, no log lines, short waits. A user's own settings stand."""
-    for name, value in SETTINGS.items():
-        os.environ.setdefault(name, value)
-    for name in ("mlflow", "alembic", "sqlalchemy", "urllib3.connectionpool"):
-        logger = logging.getLogger(name)
-        logger.handlers, logger.propagate = [logging.NullHandler()], False
-    from mlflow import MlflowClient
-
-    return MlflowClient(tracking_uri=uri)
-
-
-def make_database(path: Path) -> None:
-    """Creates and migrates a SQLite store beside its place, then links it there: whoever races us finds a whole one.
-
-    Raises what is wrong with the path at once: MLflow would try for 100 s.
-    """
-    if {"%", "?"} & set(str(path)):
-        raise ValueError(f"MLflow cannot open a store with % or ? in its path: {path}")
-    if path.exists() and path.stat().st_size:
-        with contextlib.closing(sqlite3.connect(path)) as database:
-            database.execute("SELECT count(*) FROM sqlite_master")
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
-    try:
-        beside.touch()
-        connect(f"sqlite:///{beside}")
-        if path.exists() and not path.stat().st_size:  # what SQLite leaves when it opens a file that is not there
-            path.unlink()
-        with contextlib.suppress(FileExistsError):
-            os.link(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _digest(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -24,12 +25,12 @@ from sweeper.mirrored import Mirrored
 from sweeper.plan import Fate, Plan
 from sweeper.proposals import Proposals
 from sweeper.pruning import Pruner
-from sweeper.schedule import Source, check_cpus, cpus_here, gpu_share, gpus_here, run_in_process
+from sweeper.schedule import Share, Source, check_cpus, cpus_here, gpu_share, gpus_here, run_in_process
 from sweeper.search import check as check_search
 from sweeper.session import Session
 from sweeper.spec import ADAPTIVE, Sweep
 from sweeper.tracking import Mirror
-from sweeper.trainer import Trainer
+from sweeper.trainer import BUNDLED, Trainer
 from sweeper.trial import Record, State
 
 MIRROR_GRACE_S = 30.0  # how long the end of a run waits for MLflow; what is missing then, `sweeper sync` writes
@@ -104,7 +105,7 @@ def run(plan: Plan, trainer: Trainer, options: Options, console: Console) -> Fin
         mirror.start(_already_known(plan, history))
         with interruptible(session), screen:
             session.begin(plan.sweep.text, made)
-            _work(session, plan.sweep, options, sweep_dir, lambda error: _die(error, options, console))
+            _work(session, plan, trainer, options, lambda error: _die(error, options, console))
         mirrored = mirror.close(MIRROR_GRACE_S)
         code = session.end()
         book.stop(code, tracking_uri(plan.sweep, options.results) if mirrored.is_whole else "")
@@ -162,10 +163,8 @@ def _die(error: ScheduleError, options: Options, console: Console) -> None:
     os._exit(error.exit_code)
 
 
-def _work(
-    source: Source, sweep: Sweep, options: Options, sweep_dir: SweepDir, die: Callable[[ScheduleError], None]
-) -> None:
-    resources = sweep.resources
+def _work(source: Source, plan: Plan, trainer: Trainer, options: Options, die: Callable[[ScheduleError], None]) -> None:
+    resources = plan.sweep.resources
     if source.is_done():
         return
     if options.runner is Runner.INPROCESS:
@@ -173,11 +172,19 @@ def _work(
             os.environ["CUDA_VISIBLE_DEVICES"] = ""
         run_in_process(source)
         return
-    from sweeper.schedule_ray import Share, run_on_ray  # here, not above: importing Ray takes a second
+    from sweeper.cluster_ray import run_on_ray  # here, not above: importing Ray takes half a second
 
     at_once = options.max_concurrent or resources.max_concurrent
-    share = Share(resources.cpu, resources.gpu, sweep.place("resources"), at_once)
-    run_on_ray(source, share, options.address, sweep_dir.folder.resolve(), die)
+    share = Share(resources.cpu, resources.gpu, plan.sweep.place("resources"), at_once)
+    folder = SweepDir(options.results, plan.sweep.name).folder.resolve()
+    run_on_ray(source, share, options.address, folder, die, _worth_importing(trainer))
+
+
+def _worth_importing(trainer: Trainer) -> list[str]:
+    """What takes long to import and can be imported anywhere: a module of the user's own may look at its devices."""
+    if trainer.name in BUNDLED:
+        return [trainer.target.partition(":")[0]]
+    return ["torch"] if "torch" in sys.modules else []
 
 
 def _keep_patch(sweep_dir: SweepDir) -> str:

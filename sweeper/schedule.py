@@ -1,7 +1,7 @@
 """Packs on devices: what a runner is, and the one that runs packs here, in this process, one after the other.
 
 A runner asks its source for packs and tells it what happens; it decides nothing. The other runner is Ray Tune's, in
-`schedule_ray.py`.
+`cluster_ray.py` and `schedule_ray.py`.
 """
 
 from __future__ import annotations
@@ -28,6 +28,19 @@ class Pack:
     number: int
     jobs: tuple[Job, ...]
     size: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What a pack gets, and where the file says so.
+
+    `gpu` None: one GPU where there is one. `max_concurrent` None: as many packs as fit.
+    """
+
+    cpu: float
+    gpu: float | None
+    place: str
+    max_concurrent: int | None
 
 
 @dataclass(frozen=True, slots=True)

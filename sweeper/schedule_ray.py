@@ -6,36 +6,21 @@ Stopper ends it all. Tune's own retries, checkpoints, loggers and reporters stay
 
 from __future__ import annotations
 
-import contextlib
-import logging
-import os
-import shutil
 import signal
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-# Read by Ray when it is imported, or by the processes it starts.
-os.environ.update(
-    TUNE_DISABLE_AUTO_CALLBACK_LOGGERS="1",
-    TUNE_DISABLE_SIGINT_HANDLER="1",
-    TUNE_GLOBAL_CHECKPOINT_S="86400",
-    TUNE_WARN_THRESHOLD_S="3600",
-    RAY_AIR_NEW_OUTPUT="0",
-    RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="1",  # a worker without a GPU share sees no GPU
-    RAY_USAGE_STATS_ENABLED="0",
-)
-
 import ray
 from ray import tune
+from ray.air._internal import usage
+from ray.tune.execution import class_cache
 from ray.tune.search import Searcher
 
-from sweeper import head, reaper
-from sweeper.errors import Problem, ScheduleError, SweeperError, UsageError
-from sweeper.process import captured
-from sweeper.schedule import Orders, Pack, Source, check_cpus, cpus_here, gpu_share
+from sweeper.cluster_ray import restore
+from sweeper.errors import Problem, ScheduleError, SweeperError
+from sweeper.schedule import Orders, Pack, Share, Source, check_cpus, gpu_share
 from sweeper.worker_ray import PackTrainable
 
 NO_MEMORY = "running low on memory"
@@ -46,65 +31,11 @@ WHY_LOST = {  # what Ray says, and what we say
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
-    """What a pack gets, and where the file says so.
-
-    `gpu` None: one GPU where there is one. `max_concurrent` None: as many packs as fit.
-    """
-
-    cpu: float
-    gpu: float | None
-    place: str
-    max_concurrent: int | None
-
-
-def run_on_ray(
-    source: Source, share: Share, address: str | None, folder: Path, die: Callable[[ScheduleError], None]
-) -> None:
-    """Run the source's packs on a Ray cluster, or without an address on a Ray of our own, until it is done.
-
-    Everything that Ray prints goes to `folder`/ray.log. Raises UsageError when the cluster lacks the GPUs or cannot be
-    reached, ScheduleError when Ray itself breaks; `die` is called with one when Ray does not even return.
-    """
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)}
-    storage = folder / ".ray"  # Tune insists on a place for its own state; nothing is ever read from it
-    with captured(folder / "ray.log"), contextlib.nullcontext() if address else reaper.watched():
-        try:
-            with head.watched(address or "", die):
-                while not _tune_again(source, share, address, storage, handlers):
-                    ray.shutdown()
-            ray.shutdown()  # not after an error: without its head Ray waits here for a minute, and our end is its end
-        finally:
-            _restore(handlers)
-            shutil.rmtree(storage, ignore_errors=True)
-
-
-def _connect(address: str | None) -> None:
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    try:
-        if address:
-            ray.init(address=address, **quiet)
-        else:
-            ray.init(address="local", num_cpus=cpus_here(), include_dashboard=False, **quiet)
-    except Exception as error:
-        hint = "does it ask for a token (Ray's default)? then set RAY_AUTH_MODE=token, on this machine too"
-        if address:
-            raise UsageError(
-                Problem(f"no Ray cluster answers: {error}", "--address", found=address, hint=hint)
-            ) from error
-        raise ScheduleError(Problem(f"Ray did not start: {error}")) from error
-
-
-def _tune_again(
-    source: Source, share: Share, address: str | None, storage: Path, handlers: dict[signal.Signals, Any]
-) -> bool:
-    """Connect, and run packs; False when Tune broke off although there is more to do, and a new one is to go on.
+def run_packs(source: Source, share: Share, storage: Path, handlers: dict[signal.Signals, Any]) -> bool:
+    """Run packs on the Ray that is connected; False when Tune broke off although there is more to do, and is to go on.
 
     Tune takes a worker that Ray ended for want of memory for an error of its own, and raises.
     """
-    _connect(address)
-    _restore(handlers)
     searcher, callback = PackSearcher(source, share.max_concurrent), PackCallback(source, handlers)
     try:
         _tune(source, share, storage, searcher, callback)
@@ -119,6 +50,17 @@ def _tune_again(
                 source.closed(pack.number)
         return False
     return True
+
+
+def lighten_tune() -> None:
+    """Take from Tune (2.60) two things that it does for others and that cost seconds at every start.
+
+    It asks for PL_DISABLE_FORK=1 in the environment of its workers in a way that only a worker started for the purpose
+    fulfils: those that Ray started ahead of time stay idle. On a Ray of our own every process has it anyway.
+    To count callbacks for Ray's statistics, which are off, it imports MLflow.
+    """
+    getattr(class_cache, "DEFAULT_ENV_VARS", {}).clear()
+    usage.tag_callbacks = lambda callbacks: False
 
 
 def _tune(source: Source, share: Share, storage: Path, searcher: PackSearcher, callback: PackCallback) -> None:
@@ -202,7 +144,7 @@ class PackCallback(_StaysHere, tune.Callback):  # type: ignore[misc]
         self.closed: set[int] = set()
 
     def setup(self, *_: object, **__: object) -> None:
-        _restore(self.handlers)  # Tune has just put its own handler on SIGUSR1
+        restore(self.handlers)  # Tune has just put its own handler on SIGUSR1
 
     def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **_: Any) -> None:
         number = trial.config["pack"].number
@@ -270,9 +212,3 @@ def _of_ours(error: BaseException | None) -> SweeperError | None:
             return error
         error = error.__cause__ or error.__context__
     return None
-
-
-def _restore(handlers: dict[signal.Signals, Any]) -> None:
-    for number, handler in handlers.items():
-        if signal.getsignal(number) != handler:
-            signal.signal(number, handler)

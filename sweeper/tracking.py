@@ -12,7 +12,7 @@ import contextlib
 import queue
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from sweeper.ui import serve as serve
 from sweeper.views import views
 
 INTERVAL_S = 1.0  # one round of writing a second: the reports of a trial travel together
+AT_ONCE = 500  # trials in a transaction: others may write in between
 LONGEST_PAUSE_S = 30.0  # between attempts while MLflow is away
 LAST_PAUSE_S = 0.5  # between the last attempts, while the end of a run waits
 LAST_WORDS_S = 2.0  # how long those go on when nothing but a restarted server would help
@@ -61,19 +62,24 @@ class Mirror:
         self._error = ""
 
     def start(self, records: Iterable[Record]) -> None:
-        """Starts the thread. `records` is what the ledger knows of the sweep's trials, reports included."""
+        """Takes over what the ledger knows of the sweep's trials, reports included; begins with the first event."""
         self.load(records)
-        self._thread.start()
+
+    def begin(self) -> None:
+        """Starts the thread, if it has not been: its first work is to import MLflow, for two seconds of a core."""
+        if self._thread.ident is None:
+            self._thread.start()
 
     def push(self, trial: Trial, event: Event) -> None:
         """Takes note of an event; never blocks, never raises."""
         self._events.put((trial, event))
+        self.begin()
 
     def close(self, timeout_s: float) -> Mirrored:
         """Writes what is left, or gives up after `timeout_s` seconds, sooner when no server is there to wait for."""
         self._closing.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout_s)
+        self.begin()
+        self._thread.join(timeout_s)
         if self._thread.is_alive():
             self._abandoned.set()
             self._drain()  # the thread no longer does
@@ -91,8 +97,9 @@ class Mirror:
         try:
             self._store.open(self._copies, self._groups, self._summary)
             owed = [copy for copy in self._copies.values() if copy.owed]
+            self._write_whole([copy for copy in owed if copy.is_new and not copy.refusals])
             # What MLflow refused before comes last, so that it holds up nothing else.
-            self._write_trials(copy for copy in owed if not copy.refusals)
+            self._write_trials(copy for copy in owed if copy.owed and not copy.refusals)
             self._write_groups(last)
             if last:
                 self._interrupt()
@@ -118,6 +125,18 @@ class Mirror:
         overviews = sum(group.is_due for group in list(self._groups.values()))
         overviews += self._summary.changed and any(copy.is_shown for copy in copies)
         return Mirrored(shown, owed, self._error, overviews)
+
+    def _write_whole(self, copies: Sequence[Copy]) -> None:
+        """Trials that ended since the last round: short ones come by the hundred."""
+        for start in range(0, len(copies), AT_ONCE):
+            some, parents = copies[start : start + AT_ONCE], []
+            for copy in some:
+                self._at = copy
+                parents.append(self._parent(copy))
+            self._at = None
+            if self._abandoned.is_set():
+                return
+            self._store.write_whole(some, parents)
 
     def _write_trials(self, copies: Iterable[Copy]) -> None:
         for copy in copies:

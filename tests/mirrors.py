@@ -17,7 +17,7 @@ from typing import Any
 
 from sweeper.experiment import Experiment
 from sweeper.mirrored import Mirrored
-from sweeper.mlflow_store import connect
+from sweeper.mlflow_database import connect
 from sweeper.tracking import Mirror, artifact_root, store_uri, sync
 from sweeper.trial import Ended, Event, Record, Reported, Started, State, Trial
 
@@ -72,6 +72,7 @@ class Sweep:
     def start(self, *records: Record) -> Mirror:
         mirror = Mirror(self.uri, self.artifacts, self.told)
         mirror.start(records)
+        mirror.begin()
         return mirror
 
     def run(self, *lives: Record, known: tuple[Record, ...] = ()) -> Mirrored:

@@ -37,8 +37,8 @@ OWNERS = {
         "cli_run",
         "cli_output",
     },
-    "ray": {"schedule_ray", "worker_ray"},
-    "mlflow": {"mlflow_store", "ui"},
+    "ray": {"cluster_ray", "schedule_ray", "worker_ray"},
+    "mlflow": {"mlflow_database", "mlflow_store", "ui"},
     "optuna": {"samplers", "search", "peers", "study", "importance"},
     "matplotlib": {"figures"},
     "plotly": {"figures"},
@@ -72,7 +72,7 @@ FLOW = [
     "garbage",
     "study",
 ]
-FLOW += ["plan", "proposals", "session", "experiment", "mirrored", "pages", "mlflow_store", "tracking"]
+FLOW += ["plan", "proposals", "session", "experiment", "mirrored", "mlflow_rows", "pages", "mlflow_store", "tracking"]
 FLOW += ["mirror_input", "run", "closing", "cli"]
 
 

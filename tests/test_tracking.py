@@ -14,7 +14,7 @@ from mirrors import T0, Sweep, a_life, a_trial, cut_short, push, until
 
 from sweeper.experiment import Data, Experiment
 from sweeper.mirrored import Mirrored
-from sweeper.mlflow_store import connect, make_database
+from sweeper.mlflow_database import connect, make_database
 from sweeper.tracking import Mirror, artifact_root, store_uri
 from sweeper.trial import Record, Reported, State, Trial
 

@@ -1,0 +1,139 @@
+"""The Ray that packs run on: a cluster that is there, or one of our own for the length of a run.
+
+Starting one is waiting for its processes, three seconds of it. Meanwhile this process imports Ray Tune, and the workers
+import what they will need.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import logging
+import math
+import os
+import shutil
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+# Read by Ray when it is imported, or by the processes it starts.
+os.environ.update(
+    TUNE_DISABLE_AUTO_CALLBACK_LOGGERS="1",
+    TUNE_DISABLE_SIGINT_HANDLER="1",
+    TUNE_GLOBAL_CHECKPOINT_S="86400",
+    TUNE_WARN_THRESHOLD_S="3600",
+    RAY_AIR_NEW_OUTPUT="0",
+    RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="1",  # a worker without a GPU share sees no GPU
+    RAY_USAGE_STATS_ENABLED="0",
+    PL_DISABLE_FORK="1",  # see schedule_ray.lighten_tune
+)
+
+import ray
+
+from sweeper import head, reaper
+from sweeper.errors import Problem, ScheduleError, UsageError
+from sweeper.process import captured
+from sweeper.schedule import Share, Source, cpus_here, gpu_share, gpus_here
+
+WORKER, TUNE = "sweeper.worker_ray", "sweeper.schedule_ray"
+
+
+def run_on_ray(
+    source: Source,
+    share: Share,
+    address: str | None,
+    folder: Path,
+    die: Callable[[ScheduleError], None],
+    imports: Sequence[str] = (),
+) -> None:
+    """Run the source's packs on a Ray cluster, or without an address on a Ray of our own, until it is done.
+
+    The workers of our own import the modules `imports` while they wait: none that looks at its devices on import, for
+    they have no GPU of their own yet. Everything that Ray prints goes to `folder`/ray.log. Raises UsageError when the
+    cluster lacks the GPUs or cannot be reached, ScheduleError when Ray itself breaks; `die` is called with one when Ray
+    does not even return.
+    """
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)}
+    storage = folder / ".ray"  # Tune insists on a place for its own state; nothing is ever read from it
+    os.environ.update(RAY_preload_python_modules=",".join([WORKER, *imports]))  # Ray's name, in Ray's letters
+    with captured(folder / "ray.log"), contextlib.nullcontext() if address else reaper.watched():
+        try:
+            with head.watched(address or "", die):
+                while not _run_packs(source, share, address, storage, handlers):
+                    _disconnect()
+            _disconnect()  # not after an error: without its head Ray waits here for a minute, and our end is its end
+        finally:
+            restore(handlers)
+            shutil.rmtree(storage, ignore_errors=True)
+
+
+def restore(handlers: dict[signal.Signals, Any]) -> None:
+    """Give the signals their handlers back, where a library has put its own there."""
+    for number, handler in handlers.items():
+        if signal.getsignal(number) != handler:
+            signal.signal(number, handler)
+
+
+def _run_packs(
+    source: Source, share: Share, address: str | None, storage: Path, handlers: dict[signal.Signals, Any]
+) -> bool:
+    with _meanwhile(lambda: importlib.import_module(TUNE)):
+        _connect(address, share)
+    restore(handlers)
+    from sweeper.schedule_ray import lighten_tune, run_packs
+
+    if not address:
+        lighten_tune()
+    return run_packs(source, share, storage, handlers)
+
+
+@contextlib.contextmanager
+def _meanwhile(work: Callable[[], object]) -> Iterator[None]:
+    """While the block waits, another thread works; what goes wrong there will again, where it is needed."""
+
+    def quietly() -> None:
+        with contextlib.suppress(Exception):
+            work()
+
+    thread = threading.Thread(target=quietly)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+
+
+def _connect(address: str | None, share: Share) -> None:
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    try:
+        if address:
+            ray.init(address=address, **quiet)
+        else:
+            ray.init(address="local", num_cpus=_cores(share), include_dashboard=False, **quiet)
+    except Exception as error:
+        hint = "does it ask for a token (Ray's default)? then set RAY_AUTH_MODE=token, on this machine too"
+        if address:
+            raise UsageError(
+                Problem(f"no Ray cluster answers: {error}", "--address", found=address, hint=hint)
+            ) from error
+        raise ScheduleError(Problem(f"Ray did not start: {error}")) from error
+
+
+def _cores(share: Share) -> int:
+    """The cores that packs can use at once: for each one Ray starts a worker, and every worker imports."""
+    gpus, cores = gpu_share(share.gpu, gpus_here(), share.place), cpus_here()
+    packs = min(share.max_concurrent or math.inf, gpus_here() / gpus if gpus else math.inf)
+    return int(min(cores, math.ceil(packs * share.cpu) if packs < math.inf else cores))
+
+
+def _disconnect() -> None:
+    """Shut our side of Ray down. A thread that frees one of Ray's objects meanwhile, as garbage of a cycle, would make
+    Ray end this process at once (seen when the mirror's thread imported MLflow)."""
+    gc.disable()
+    try:
+        ray.shutdown()
+    finally:
+        gc.enable()
