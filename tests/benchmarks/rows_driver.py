@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 from contest import environment
+from peaks import Peak
 from readings import OURS, AtMost, Found, Row
 
 ALONE = "Limits"
+IN_PROCESS = "sweeper in-process"
 LARGE = """\
 name: large
 trainer: work:noop
@@ -45,30 +47,27 @@ def verbs(quick: bool) -> Iterator[Found]:
 
 
 def large(quick: bool) -> Iterator[Found]:
-    """A sweep of no-op trials in one process, MLflow included; then the same command again."""
-    count = 2_000 if quick else 10_000
-    words = ("run", "file.yaml", "--runner", "inprocess", "--quiet", "--results", ".")
-    with tempfile.TemporaryDirectory(prefix="sweeper-bench-") as name:
-        folder = _with_file(Path(name), LARGE % (count // 10, count // 10))
-        seconds, peak_mb = _run(folder, *words)
-        yield Found(f"{count} no-op trials in one process, all of it", OURS, seconds)
-        grown = f"{count} no-op trials: cost of a trial in the last tenth over that in the first"
-        yield Found(grown, OURS, _growth(folder), "x")
-        yield Found(f"memory of the driver at {count} trials, at most", OURS, peak_mb, "MB")
-        for _ in range(1 if quick else 3):
-            yield Found(f"resume of {count} finished trials", OURS, _run(folder, *words)[0])
+    """Trials that do nothing, by both runners, MLflow included; when MLflow has it all, the same command again."""
+    count = 1_000 if quick else 10_000
+    for runner, contender in (("ray", OURS), ("inprocess", IN_PROCESS)):
+        words = ("run", "file.yaml", "--quiet", "--results", ".", "--runner", runner)
+        with tempfile.TemporaryDirectory(prefix="sweeper-bench-", ignore_cleanup_errors=True) as name:
+            folder = _with_file(Path(name), LARGE % (count // 10, count // 10))
+            seconds, peak_mb = _run(folder, *words)
+            yield Found(f"{count} no-op trials, all of it", contender, seconds)
+            grown = f"{count} no-op trials: cost of a trial in the last tenth over that in the first"
+            yield Found(grown, contender, _growth(folder), "x")
+            yield Found(f"memory of the driver at {count} trials, at most", contender, peak_mb, "MB")
+            _run(folder, "sync", "large", "--results", ".")
+            for _ in range(1 if quick else 3):
+                yield Found(f"resume of {count} finished trials", contender, _run(folder, *words)[0])
 
 
 def worker(quick: bool) -> Iterator[Found]:
-    """The most memory that the worker of a pack of 16 ever held, as the system counts it."""
+    """The most memory that the worker of a pack of 16 ever held."""
     with tempfile.TemporaryDirectory(prefix="sweeper-bench-", ignore_cleanup_errors=True) as name:
         folder = _with_file(Path(name), PACK)
-        process, peak_mb = _start(folder, "run", "file.yaml", "--quiet", "--results", "."), 0.0
-        while process.poll() is None:
-            peak_mb = max([peak_mb, *_worker_peaks(process.pid)])
-            time.sleep(0.1)
-        if process.returncode or not peak_mb:
-            raise RuntimeError(f"ended with {process.returncode}: {(folder / 'said.txt').read_text()[-1000:]}")
+        peak_mb = _run(folder, "run", "file.yaml", "--quiet", "--results", ".", of=_workers)[1]
         yield Found("memory of a worker at pack 16, at most", OURS, peak_mb, "MB")
 
 
@@ -77,42 +76,40 @@ def _with_file(folder: Path, text: str) -> Path:
     return folder
 
 
-def _start(folder: Path, *words: str) -> subprocess.Popen[bytes]:
-    said = (folder / "said.txt").open("wb")
-    env = environment(folder / "cache")
-    return subprocess.Popen([sys.executable, "-m", "sweeper", *words], cwd=folder, env=env, stdout=said, stderr=said)
+def _itself(driver: int) -> Iterator[int]:
+    yield driver
 
 
-def _run(folder: Path, *words: str) -> tuple[float, float]:
-    """Seconds, megabytes at most. Raises RuntimeError when it fails."""
-    began = time.perf_counter()
-    process = _start(folder, *words)
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - began
-    process.returncode = os.waitstatus_to_exitcode(status)
+def _workers(driver: int) -> Iterator[int]:
+    """The processes in which Ray runs packs."""
+    with contextlib.suppress(psutil.Error):
+        for process in psutil.Process(driver).children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                if "PackTrainable" in " ".join(process.cmdline()):
+                    yield process.pid
+
+
+def _run(folder: Path, *words: str, of: Callable[[int], Iterator[int]] = _itself) -> tuple[float, float]:
+    """Seconds, and megabytes at most of the driver or of the processes that `of` finds. Raises RuntimeError."""
+    command, env = [sys.executable, "-m", "sweeper", *words], environment(folder / "cache")
+    with (folder / "said.txt").open("wb") as said:
+        began = time.perf_counter()
+        process = subprocess.Popen(command, cwd=folder, env=env, stdout=said, stderr=said)
+        with Peak(lambda: of(process.pid)) as peak:
+            process.wait()
+            seconds = time.perf_counter() - began
     if process.returncode:
-        said = (folder / "said.txt").read_text()[-1000:]
-        raise RuntimeError(f"sweeper {' '.join(words)} ended with {process.returncode}: {said}")
-    return seconds, usage.ru_maxrss / 1024
+        told = (folder / "said.txt").read_text()[-1000:]
+        raise RuntimeError(f"sweeper {' '.join(words)} ended with {process.returncode}: {told}")
+    return seconds, peak.megabytes
 
 
 def _growth(folder: Path) -> float:
-    """How much longer the last tenth of the trials took than the first, by the ledger."""
+    """How much longer the last tenth of the trials took than the first, by when the ledger says that they ended."""
     lines = (folder / "large" / "ledger.jsonl").read_text().splitlines()
-    ends = [json.loads(line)["at"] for line in lines if '"e":"end"' in line]
+    ends = sorted(json.loads(line)["at"] for line in lines if '"e":"end"' in line)
     tenth = len(ends) // 10
     return (ends[-1] - ends[-1 - tenth]) / (ends[tenth] - ends[0])
-
-
-def _worker_peaks(driver: int) -> Iterator[float]:
-    """Megabytes at most so far, of each process in which Ray runs packs."""
-    for process in psutil.Process(driver).children(recursive=True):
-        try:
-            if "PackTrainable" in " ".join(process.cmdline()):
-                status = Path(f"/proc/{process.pid}/status").read_text()
-                yield int(status.split("VmHWM:")[1].split()[0]) / 1024
-        except (psutil.Error, OSError, IndexError):
-            continue
 
 
 ROWS = [

@@ -1,14 +1,13 @@
-"""The bundled trainer by itself: one core, seconds of this process, which a busy machine changes less."""
+"""The bundled trainer by itself: one core, seconds of this process, which a busy machine changes less.
+
+torch is imported by the rows that need it, after run.py has said how many threads there are.
+"""
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Iterator
 
-import cvae_pack
-import cvae_step
-import torch
-from cvae_pack import WARM_UP, FlopCounterMode, Program, Stepper, advance, build
 from readings import OURS, AtLeast, AtMost, Found, Row
 
 ALONE = "Limits"
@@ -17,6 +16,9 @@ CURVE = "Step time as members grow"
 
 def accuracy(quick: bool) -> Iterator[Found]:
     """Training only: evaluations are looked at, not counted."""
+    import cvae_step
+    import torch
+
     torch.set_num_threads(1)
     for seed in range(2 if quick else 5):
         steps, spent = cvae_step.to_accuracy({}, seed)
@@ -26,12 +28,16 @@ def accuracy(quick: bool) -> Iterator[Found]:
 
 def step(quick: bool) -> Iterator[Found]:
     """One member: what share of a large product's rate it reaches, and what the JSD costs it."""
+    import cvae_pack
+    import cvae_step
+    import torch
+
     torch.set_num_threads(1)
     program, one, _ = cvae_step.alone(cvae_step.JSD, 0)
     flops, device = flops_of_a_step(), torch.device("cpu")
     for _ in range(1 if quick else 5):
         rate = cvae_pack.matrix_rate(device)
-        taken = cvae_step.seconds(lambda: advance(program, one), 30 if quick else 100)
+        taken = cvae_step.seconds(lambda: cvae_pack.advance(program, one), 30 if quick else 100)
         yield Found("step of one member", OURS, 1e3 * taken, "ms")
         yield Found("one member's share of the core's sgemm rate", OURS, flops / taken / rate, "%")
         spent = cvae_step.term_times(program)["inter-latent JSD"]
@@ -40,13 +46,16 @@ def step(quick: bool) -> Iterator[Found]:
 
 def members(quick: bool) -> Iterator[Found]:
     """All sizes in turn, round after round, so that a busy machine slows all alike."""
+    import cvae_pack
+    import torch
+
     torch.set_num_threads(1)
     sizes = [1, 2, 4, 8, 16] if quick else [1, 2, 4, 8, 16, 32, 64]
-    program = Program.of(build(cvae_pack.JSD | {"train.device": "auto"}))
+    program = cvae_pack.Program.of(cvae_pack.build(cvae_pack.JSD | {"train.device": "auto"}))
     device = program.device
-    packs = {size: Stepper(program, cvae_pack.members_of(program, size)) for size in sizes}
+    packs = {size: cvae_pack.Stepper(program, cvae_pack.members_of(program, size)) for size in sizes}
     for pack in packs.values():
-        pack.run(WARM_UP)
+        pack.run(cvae_pack.WARM_UP)
     flops, taken = flops_of_a_step(), {size: list[float]() for size in sizes}
     for _ in range(1 if quick else 5):
         rate = cvae_pack.matrix_rate(device)
@@ -64,9 +73,12 @@ def members(quick: bool) -> Iterator[Found]:
 
 def flops_of_a_step() -> float:
     """The products of one member's step, forwards and backwards."""
-    program = Program.of(build(cvae_pack.JSD | {"train.device": "cpu"}))
+    import cvae_pack
+    from torch.utils.flop_counter import FlopCounterMode
+
+    program = cvae_pack.Program.of(cvae_pack.build(cvae_pack.JSD | {"train.device": "cpu"}))
     with FlopCounterMode(display=False) as counter:
-        advance(program, cvae_pack.members_of(program, 1))
+        cvae_pack.advance(program, cvae_pack.members_of(program, 1))
     return float(counter.get_total_flops())
 
 

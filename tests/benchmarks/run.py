@@ -8,12 +8,9 @@ goal is a result. Rivals need `pip install -c constraints.txt -e '.[bench]'`. An
 
 from __future__ import annotations
 
-import os
-
-os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")  # before torch is imported
-
 import argparse
 import json
+import os
 import sys
 import time
 import traceback
@@ -39,6 +36,7 @@ def main() -> int:
     parser.add_argument("words", nargs="*", help=f"only rows whose names contain one of these: {names}")
     options = parser.parse_args()
     chosen = [row for row in ROWS if not options.words or any(word in row.name for word in options.words)]
+    os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")  # before a row imports torch
     failed = False
     for row in chosen:
         began = time.monotonic()
