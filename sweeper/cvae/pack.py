@@ -181,8 +181,8 @@ class Pack:
         self._drop(leaving)
         self._restack(self.stack.select(rows[: self.size]), self.members[rows[0]].config)
         self.running = [self.running[row] for row in rows[: self.size]]
-        self._go_on(self.members)
         torch.cuda.empty_cache()
+        self._go_on(self.members)
         return list(leaving.values())
 
     def _drop(self, rows: Iterable[int]) -> None:

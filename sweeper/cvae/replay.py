@@ -30,7 +30,7 @@ class Replay:
                 self.graph.replay()
             elif self.records:
                 self._do_beside()
-                self.graph = self._recorded() if self.done == WARM_UP else None
+                self.graph = self._recorded() if self.done >= WARM_UP else None
             else:
                 self.work()
 

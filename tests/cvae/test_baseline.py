@@ -95,6 +95,14 @@ def test_courses_side_by_side_have_the_bits_they_have_alone():
         assert torch.equal(Baselines(program).surprise([(kind, 1)])[0], surprise_CBT)
 
 
+def test_many_courses_are_trained_some_at_a_time(monkeypatch, counted):
+    monkeypatch.setitem(baseline_module.SIDE_BY_SIDE, "cpu", 2)
+    config = settings_of()
+    mine = Baselines(Program.of(config))
+    assert len(mine.surprise([(Kind.of(config, seed), 0) for seed in range(5)])) == 5
+    assert counted == [(2, 0), (2, 0), (1, 0)]
+
+
 def test_who_comes_later_is_told_the_same_without_training(counted):
     config = settings_of()
     mine, kind = Baselines(Program.of(config)), Kind.of(config, 0)

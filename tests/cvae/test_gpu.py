@@ -5,11 +5,14 @@ import math
 import pytest
 import torch
 
+from sweeper.cvae.baseline import Baselines, Kind
+from sweeper.cvae.config import build
 from sweeper.cvae.pack import Pack, train_pack
+from sweeper.cvae.program import Program
 from sweeper.cvae.replay import tf32
 from sweeper.cvae.step import advance
 
-from .packs import Kept, Trial, Waiting, close
+from .packs import SMALL, Kept, Trial, Waiting, close
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
 
@@ -51,6 +54,15 @@ def test_replayed_steps_are_those_that_are_not():
     assert packs[0].stepper.graph is not None
     assert packs[0].stack.step_M.tolist() == [20] * len(MIXED)
     assert torch.allclose(packs[0].stack.flat_MW, packs[1].stack.flat_MW, rtol=1e-2, atol=1e-3)
+
+
+def test_a_baseline_on_a_gpu_is_that_of_a_cpu():
+    surprises = []
+    for device in ("cuda", "cpu"):
+        config = build(SMALL | {"train.steps": 150, "train.device": device})
+        found = Baselines(Program.of(config)).surprise([(Kind.of(config, seed), 1) for seed in range(3)])
+        surprises.append(torch.stack(found).cpu())
+    assert torch.allclose(*surprises, rtol=1e-2, atol=2e-2)
 
 
 def test_members_come_and_go_without_disturbing_the_rest():
