@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,8 +30,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from sweeper.plan import Plan
+    from sweeper.run import Finished
     from sweeper.spec import Sweep
     from sweeper.trainer import Trainer
+    from sweeper.verdicts import Verdict
 
 
 def run(
@@ -82,11 +84,7 @@ def run(
             finished = run_plan(plan, trainer, options, console)
         except (ScheduleError, LedgerError) as error:
             raise error.then(f"continue with: {options.again}") from error
-    from sweeper.verify import exit_code, judge, keep_tables  # here: the statistics take a second to import
-
-    keep_tables(sweep.claims, results / sweep.name)
-    verdicts = judge(sweep.claims, finished.records, results / sweep.name)
-    code = exit_code(finished.exit_code, verdicts)
+    verdicts, code = _judged(sweep, results, finished)
     if as_json:
         told = {"exit_code": int(code), "verdicts": [verdict.as_json() for verdict in verdicts]}
         print_json(finished_json(plan, results, finished) | told)
@@ -94,6 +92,17 @@ def run(
         print_finished(console, plan, headline_metrics(plan, trainer), finished, commands, verdicts)
     if code:
         raise typer.Exit(code)
+
+
+def _judged(sweep: Sweep, results: Path, finished: Finished) -> tuple[Sequence[Verdict], Exit]:
+    """The verdicts on the file's claims, and the exit code with them."""
+    if not sweep.claims:
+        return (), finished.exit_code
+    from sweeper.verify import exit_code, judge, keep_tables  # here: the statistics take a second to import
+
+    keep_tables(sweep.claims, results / sweep.name)
+    verdicts = judge(sweep.claims, finished.records, results / sweep.name)
+    return verdicts, exit_code(finished.exit_code, verdicts)
 
 
 def _is_as_run(sweep: Sweep, results: Path) -> bool:

@@ -31,6 +31,7 @@ os.environ.update(
     PL_DISABLE_FORK="1",  # see schedule_ray.lighten_tune
 )
 
+import psutil
 import ray
 
 from sweeper import head, reaper
@@ -87,7 +88,7 @@ def _run_packs(
 
     if not address:
         lighten_tune()
-    return run_packs(source, share, storage, handlers)
+    return run_packs(source, share, storage, handlers, grows=bool(address))
 
 
 @contextlib.contextmanager
@@ -134,6 +135,15 @@ def _disconnect() -> None:
     Ray end this process at once (seen when the mirror's thread imported MLflow)."""
     gc.disable()
     try:
+        _end_autoscaler()
         ray.shutdown()
     finally:
         gc.enable()
+
+
+def _end_autoscaler() -> None:
+    """End the process that would ask for further machines: it lets Ray wait for a second after it was told to end."""
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.Error):
+            if any(word.endswith("autoscaler/_private/monitor.py") for word in child.cmdline()):
+                child.kill()

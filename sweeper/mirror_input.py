@@ -47,7 +47,6 @@ def mirror_input(sweep: Sweep, sweep_dir: SweepDir, run: Mapping[str, Any]) -> t
 def summary_files(sweep_dir: SweepDir, told: Experiment, claims: Sequence[Claim]) -> dict[str, str | Path]:
     """The sweep file, tables, verdicts, provenance of every run, and what pictures and report there are, by name."""
     from sweeper import results, tables
-    from sweeper.verify import judge
 
     known = results.history(sweep_dir)
     records = known.planned()
@@ -63,6 +62,8 @@ def summary_files(sweep_dir: SweepDir, told: Experiment, claims: Sequence[Claim]
         "tables/configs.md": tables.text(tables.select(configs, short, ()), tables.Format.MARKDOWN),
     }
     if claims:
+        from sweeper.verify import judge  # here: the tests take half a second to import
+
         verdicts = [verdict.as_json() for verdict in judge(claims, records, sweep_dir.folder)]
         files["verdicts.json"] = json.dumps({"schema_version": 1, "verdicts": verdicts}, indent=1) + "\n"
     return files | dict(_there(sweep_dir))

@@ -101,7 +101,8 @@ def run(plan: Plan, trainer: Trainer, options: Options, console: Console) -> Fin
         proposals = Proposals(plan.sweep, Family.of(plan.sweep, trainer)) if plan.sweep.method in ADAPTIVE else None
         watchers = (screen, mirror)
         pruner, commit = Pruner.of(plan.sweep, history.records.values()), str(made["commit"])
-        session = Session(plan, book, trainer, commit, history, watchers, screen.say, records, proposals, pruner)
+        rules = (proposals, pruner, mirror.finish)
+        session = Session(plan, book, trainer, commit, history, watchers, screen.say, records, *rules)
         mirror.start(_already_known(plan, history))
         with interruptible(session), screen:
             session.begin(plan.sweep.text, made)

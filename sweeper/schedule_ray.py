@@ -6,6 +6,7 @@ Stopper ends it all. Tune's own retries, checkpoints, loggers and reporters stay
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from dataclasses import replace
@@ -31,14 +32,18 @@ WHY_LOST = {  # what Ray says, and what we say
 }
 
 
-def run_packs(source: Source, share: Share, storage: Path, handlers: dict[signal.Signals, Any]) -> bool:
+def run_packs(source: Source, share: Share, storage: Path, handlers: dict[signal.Signals, Any], *, grows: bool) -> bool:
     """Run packs on the Ray that is connected; False when Tune broke off although there is more to do, and is to go on.
 
+    `grows` says that it may get further machines: one pack more than fits then waits for them, as Ray expects.
     Tune takes a worker that Ray ended for want of memory for an error of its own, and raises.
     """
-    searcher, callback = PackSearcher(source, share.max_concurrent), PackCallback(source, handlers)
+    gpus, fitting = _fitting(share)
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(fitting)  # else the second pack waits until the first one trains
+    searcher = PackSearcher(source, fitting, share.max_concurrent or (None if grows else fitting))
+    callback = PackCallback(source, handlers)
     try:
-        _tune(source, share, storage, searcher, callback)
+        _tune(source, {"cpu": share.cpu, "gpu": gpus}, storage, searcher, callback)
     except Exception as error:
         if ours := _of_ours(error):
             raise ours from error
@@ -63,12 +68,21 @@ def lighten_tune() -> None:
     usage.tag_callbacks = lambda callbacks: False
 
 
-def _tune(source: Source, share: Share, storage: Path, searcher: PackSearcher, callback: PackCallback) -> None:
+def _fitting(share: Share) -> tuple[float, int]:
+    """The GPUs of a pack, and how many packs fit. Raises UsageError when no machine can take one."""
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    gpus = gpu_share(share.gpu, max(float(node.get("GPU", 0)) for node in nodes), share.place)
-    check_cpus(share.cpu, max(float(node.get("CPU", 0)) for node in nodes), share.place)
+    cores, cards = ([float(node.get(kind, 0)) for node in nodes] for kind in ("CPU", "GPU"))
+    gpus = gpu_share(share.gpu, max(cards), share.place)
+    check_cpus(share.cpu, max(cores), share.place)
+    fits = (min(c // share.cpu, g // gpus if gpus else c) for c, g in zip(cores, cards, strict=True))
+    return gpus, max(1, int(sum(fits)))
+
+
+def _tune(
+    source: Source, resources: dict[str, float], storage: Path, searcher: PackSearcher, callback: PackCallback
+) -> None:
     tuner = tune.Tuner(
-        tune.with_resources(PackTrainable, {"cpu": share.cpu, "gpu": gpus}),
+        tune.with_resources(PackTrainable, resources),
         tune_config=tune.TuneConfig(
             search_alg=searcher,
             num_samples=-1,
@@ -100,24 +114,31 @@ class _StaysHere:
 
 
 class PackSearcher(_StaysHere, Searcher):  # type: ignore[misc]
-    """Hands the source's packs to Tune."""
+    """Hands the source's packs to Tune: as many as are `fitting`, then one at a time ahead, never more than `most`."""
 
-    def __init__(self, source: Source, max_concurrent: int | None) -> None:
+    def __init__(self, source: Source, fitting: int, most: int | None) -> None:
         super().__init__()
         self.source = source
-        self.max_concurrent = max_concurrent
+        self.fitting, self.most = fitting, most
         self.running: dict[str, Pack] = {}
+        self.begun: set[str] = set()
 
     def suggest(self, trial_id: str) -> Any:
         if self.source.is_done():
             return Searcher.FINISHED
-        if self.max_concurrent is not None and len(self.running) >= self.max_concurrent:
-            return None
-        offered = self.source.next_pack()
+        offered = self.source.next_pack() if self._has_room() else None
         if offered is None:
             return None
         self.running[trial_id] = offered
         return {"pack": offered, "path": [str(Path.cwd()), *sys.path[:1]]}
+
+    def _has_room(self) -> bool:
+        if self.most is not None and len(self.running) >= self.most:
+            return False
+        return len(self.running) < self.fitting or self.begun >= self.running.keys()
+
+    def on_trial_result(self, trial_id: str, result: object) -> None:
+        self.begun.add(trial_id)
 
     def on_trial_complete(self, trial_id: str, result: object = None, error: bool = False) -> None:
         self.running.pop(trial_id, None)

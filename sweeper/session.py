@@ -48,6 +48,7 @@ class Session:
     records: dict[str, Record]
     proposals: Proposals | None = None
     pruner: Pruner | None = None
+    over: Callable[[], None] = lambda: None  # called when no event will come any more
     waiting: deque[Job] = field(default_factory=deque)
     running: dict[int, Running] = field(default_factory=dict)
     place: dict[str, Running] = field(default_factory=dict)  # of the trials that were handed out
@@ -155,6 +156,8 @@ class Session:
         for job in reversed(running.open.values()):
             self.waiting.appendleft(replace(job, fresh=False))
             del self.place[job.trial]
+        if self.is_done():
+            self.over()
 
     def interrupt(self, code: Exit) -> None:
         """First call: no new packs, running ones may end within GRACE_S. Second: they stop now. Third: die at once."""

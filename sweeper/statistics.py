@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy import stats
 from scipy.special import stdtr, stdtrit
 
 CONFIDENCE = 0.95
@@ -102,6 +101,8 @@ def bootstrap(values: Values, confidence: float = CONFIDENCE) -> tuple[float, fl
         return math.nan, math.nan
     if len(set(values)) == 1:
         return values[0], values[0]
+    from scipy import stats  # here and below: it takes half a second to import, which most tables do without
+
     rng = np.random.default_rng(0)
     done = stats.bootstrap(
         (np.asarray(values, dtype=float),), np.mean, n_resamples=RESAMPLES, confidence_level=confidence, rng=rng
@@ -111,11 +112,15 @@ def bootstrap(values: Values, confidence: float = CONFIDENCE) -> tuple[float, fl
 
 def interquartile_mean(values: Values) -> float:
     """The mean of the middle half (a quarter cut off at each end), less moved by single seeds than the mean."""
+    from scipy import stats
+
     return float(stats.trim_mean(values, 0.25)) if len(values) else math.nan
 
 
 def share_interval(count: int, of: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
     """The exact (Clopper-Pearson) interval of a share."""
+    from scipy import stats
+
     interval = stats.binomtest(count, of).proportion_ci(confidence, method="exact")
     return float(interval.low), float(interval.high)
 

@@ -62,24 +62,23 @@ class Mirror:
         self._error = ""
 
     def start(self, records: Iterable[Record]) -> None:
-        """Takes over what the ledger knows of the sweep's trials, reports included; begins with the first event."""
+        """Starts the thread. `records` is what the ledger knows of the sweep's trials, reports included."""
         self.load(records)
-
-    def begin(self) -> None:
-        """Starts the thread, if it has not been: its first work is to import MLflow, for two seconds of a core."""
-        if self._thread.ident is None:
-            self._thread.start()
+        self._thread.start()
 
     def push(self, trial: Trial, event: Event) -> None:
         """Takes note of an event; never blocks, never raises."""
         self._events.put((trial, event))
-        self.begin()
+
+    def finish(self) -> None:
+        """No event will come any more: the thread writes what is left, and ends."""
+        self._closing.set()
 
     def close(self, timeout_s: float) -> Mirrored:
-        """Writes what is left, or gives up after `timeout_s` seconds, sooner when no server is there to wait for."""
-        self._closing.set()
-        self.begin()
-        self._thread.join(timeout_s)
+        """Waits until all is written, or gives up after `timeout_s` seconds, sooner when no server is there."""
+        self.finish()
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
         if self._thread.is_alive():
             self._abandoned.set()
             self._drain()  # the thread no longer does

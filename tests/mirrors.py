@@ -72,7 +72,6 @@ class Sweep:
     def start(self, *records: Record) -> Mirror:
         mirror = Mirror(self.uri, self.artifacts, self.told)
         mirror.start(records)
-        mirror.begin()
         return mirror
 
     def run(self, *lives: Record, known: tuple[Record, ...] = ()) -> Mirrored:

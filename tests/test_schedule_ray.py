@@ -20,6 +20,8 @@ from typing import Any
 import pytest
 from conftest import Said, Sweeper
 
+from sweeper.schedule import Pack
+
 # MLflow's own models use what SQLAlchemy has deprecated.
 pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
@@ -213,3 +215,35 @@ def test_a_cluster_that_is_there_is_used_and_left_running(folder: Path, sweeper:
     assert (refused.code, "RAY_AUTH_MODE=token" in refused.err) == (2, True)
     unserved = sweeper("run", "toy.yaml", "resources.gpu=1", "--address", cluster, RAY_AUTH_MODE="token")
     assert (unserved.code, "more GPUs" in unserved.err) == (2, True)
+
+
+class Endless:
+    """A source that always has another pack."""
+
+    def is_done(self) -> bool:
+        return False
+
+    def next_pack(self) -> Pack:
+        return Pack(0, (), None)
+
+
+def test_packs_are_handed_out_at_once_as_far_as_they_fit_and_then_one_ahead_where_the_cluster_may_grow() -> None:
+    from sweeper.schedule_ray import PackSearcher
+
+    here, growing = (PackSearcher(Endless(), 2, most) for most in (2, None))
+    assert [bool(here.suggest(name)) for name in "abc"] == [True, True, False]
+    assert [bool(growing.suggest(name)) for name in "abc"] == [True, True, False]
+    for name in "ab":
+        here.on_trial_result(name, {})
+        growing.on_trial_result(name, {})
+    assert (here.suggest("d"), bool(growing.suggest("d")), growing.suggest("e")) == (None, True, None)
+    here.on_trial_complete("a")
+    assert here.suggest("f")
+
+
+def test_what_is_taken_from_tune_is_there_in_this_ray() -> None:
+    from ray.air._internal import usage
+    from ray.tune.execution import class_cache
+
+    assert isinstance(class_cache.DEFAULT_ENV_VARS, dict)
+    assert callable(usage.tag_callbacks)

@@ -52,6 +52,14 @@ def test_trials_run_in_the_order_of_the_plan(folder: Path) -> None:
     assert run.end() is Exit.OK
 
 
+def test_it_says_once_and_last_of_all_that_no_event_will_come_any_more(folder: Path) -> None:
+    said: list[list[State]] = []
+    with opened(folder, NAUGHTY % "raise, good") as (run, _):
+        run.over = lambda: said.append(states(run))
+        run_in_process(run)
+    assert said == [[State.FAILED, State.COMPLETED]]
+
+
 def test_a_failure_is_tried_again_and_a_divergence_is_not(folder: Path) -> None:
     with opened(folder, NAUGHTY % "raise, nan, good") as (run, _):
         run_in_process(run)

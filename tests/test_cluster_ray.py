@@ -1,0 +1,28 @@
+"""How large a Ray of our own is; tests/test_schedule_ray.py runs on one."""
+
+from __future__ import annotations
+
+import pytest
+
+from sweeper import cluster_ray
+from sweeper.schedule import Share
+
+
+@pytest.mark.parametrize(
+    ("share", "gpus", "cores"),
+    [
+        (Share(1, None, "", None), 0, 16),
+        (Share(2, 0, "", 3), 0, 6),
+        (Share(0.5, 0, "", 3), 0, 2),
+        (Share(1, None, "", None), 1, 1),
+        (Share(2, 0.5, "", None), 2, 8),
+        (Share(4, 0.1, "", None), 1, 16),
+        (Share(16, None, "", 1), 0, 16),
+    ],
+)
+def test_ray_starts_no_more_workers_than_packs_can_use(
+    share: Share, gpus: int, cores: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster_ray, "cpus_here", lambda: 16)
+    monkeypatch.setattr(cluster_ray, "gpus_here", lambda: gpus)
+    assert cluster_ray._cores(share) == cores
