@@ -18,6 +18,7 @@ from typing import Any
 RIVALS = Path(__file__).parent / "rivals"
 Grid = Mapping[str, Sequence[Any]]  # a setting with one value does not vary
 Point = tuple[float, ...]  # the values of a grid's varying settings, in the grid's order
+CORES = len(os.sched_getaffinity(0))  # one worker each, for every contender
 TIMEOUT_S = 1200
 
 
@@ -27,7 +28,7 @@ class Contest:
 
     trainer: str
     grid: Grid
-    workers: int = 2
+    workers: int = CORES
     gpu: float = 0
 
     @property
@@ -50,12 +51,13 @@ class Finish:
 
 def sweeper(contest: Contest, folder: Path, runner: str = "ray") -> list[str]:
     """Our command, and the sweep file it needs; resources are the defaults, as a user has them."""
-    settings = {name: {"values": list(values)} for name, values in contest.grid.items() if name != "seed"}
+    swept = {name: {"values": list(contest.grid[name])} for name in contest.varied if name != "seed"}
     metric = "score" if contest.trainer == "noop" else "alignment"
     file = {
         "trainer": {"noop": "work:noop"}.get(contest.trainer, contest.trainer),
         "metric": {"name": metric, "goal": "maximize"},
-        "parameters": settings,
+        "base": {name: values[0] for name, values in contest.grid.items() if name not in (*contest.varied, "seed")},
+        "parameters": swept,
         "seeds": list(contest.grid.get("seed", [0])),
     }
     (folder / "grid.yaml").write_text(json.dumps(file))  # JSON is YAML
@@ -142,7 +144,7 @@ def _logged(database: Path, contest: Contest) -> tuple[dict[Point, dict[str, flo
     client = MlflowClient(f"sqlite:///{database}")
     found, first = {}, float("inf")
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-    for run in client.search_runs(experiments, max_results=50_000):
+    for run in client.search_runs(experiments, max_results=50_000, order_by=["attributes.start_time"]):
         is_trial = run.data.tags.get("sweeper.kind", "trial") == "trial"
         if not (is_trial and run.info.status == "FINISHED" and run.data.metrics):
             continue

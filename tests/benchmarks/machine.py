@@ -32,8 +32,10 @@ def described() -> dict[str, object]:
 
 
 def commit() -> str:
-    """The commit measured, with -dirty where tracked files differ from it."""
-    return provenance.commit(ROOT)
+    """The commit measured, with -dirty where tracked files other than these results differ from it."""
+    compare = ["git", "-C", str(ROOT), "diff", "--quiet", "HEAD", "--", ".", ":!results/benchmarks"]
+    is_dirty = subprocess.run(compare).returncode != 0
+    return provenance.commit(ROOT).removesuffix("-dirty") + "-dirty" * is_dirty
 
 
 def now() -> str:

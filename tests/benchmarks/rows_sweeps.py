@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from contest import CONTENDERS, Contest, Finish, hold, largest_difference
+from contest import CONTENDERS, CORES, Contest, Finish, hold, largest_difference
 from readings import OURS, SAID, AtMost, Faster, Found, Row
 
 BESIDE = "Side by side"
@@ -34,7 +34,7 @@ def grid(quick: bool) -> Iterator[Found]:
     """The real trainer, one core a worker; what each contender's models can do must be the same."""
     steps, seeds = (60, [0]) if quick else (300, [0, 1, 2])
     trials = Contest("cvae", _trainings(steps, seeds))
-    title = f"{8 * len(seeds)} trials of the real trainer, {steps} steps, two cores"
+    title = f"{8 * len(seeds)} trials of the real trainer, {steps} steps, {CORES} cores"
     yield from _train(trials, title, [OURS, *RIVALS])
 
 

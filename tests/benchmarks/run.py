@@ -61,9 +61,8 @@ def measured(row: Row, quick: bool) -> list[Reading]:
             take(found.measure, found.contender, found.value, found.unit)
             print(f"    {found.contender}: {table.shown(found.value, found.unit)}", file=sys.stderr, flush=True)
     except Exception as error:
-        traceback.print_exc()
-        said = " ".join(str(error).replace(str(Path.home()), "~").split())
-        take(f"{row.name}: {type(error).__name__}: {said[:200]}", OURS, 0, FAILED)
+        traceback.print_exc()  # on the screen only: it may name folders of this machine
+        take(f"{row.name}: {type(error).__name__}", OURS, 0, FAILED)
     return taken
 
 

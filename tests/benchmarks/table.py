@@ -27,9 +27,9 @@ def line(row: Row, readings: Sequence[Reading]) -> list[str]:
     """A row for the screen, one text a measure."""
     texts = []
     for measure, of in _by_measure(readings):
-        cells = [f"{name} {text}" for name, text in _cells(of).items()]
+        cells = ", ".join(f"{name} {text}" for name, text in _cells(of).items())
         goal, verdict = _judged(row.goals_of(measure), of)
-        texts.append(f"{measure}: {', '.join(cells)}" + (f"; goal {goal}: {verdict}" if verdict else ""))
+        texts.append("; ".join(filter(None, [measure, cells, f"goal {goal}: {verdict}" if verdict else ""])))
     return texts
 
 
@@ -62,7 +62,7 @@ def _cells(readings: Sequence[Reading]) -> dict[str, str]:
     found = medians(readings)
     unit = readings[0].unit
     if unit in (FAILED, SAID):
-        return {OURS: unit} if unit == FAILED else {}
+        return {OURS: unit} if unit == FAILED else {}  # the measure says it all
     ours = found.get(OURS)
     cells = {}
     for name, value in found.items():

@@ -63,7 +63,7 @@ def test_a_row_that_breaks_off_keeps_what_it_had_and_fails(tmp_path: Path) -> No
     run.keep(tmp_path, taken)
     assert [reading.unit for reading in taken] == ["s", FAILED]
     assert readings.load(tmp_path / "runs.csv") == taken
-    assert "noop: ValueError: a rival fell" in (tmp_path / "runs.csv").read_text()
+    assert "noop: ValueError,sweeper" in (tmp_path / "runs.csv").read_text()
     assert json.loads((tmp_path / "machine.json").read_text())["cores"] >= 1
 
 
