@@ -123,12 +123,12 @@ def test_a_trials_log_has_what_it_printed(broken_sweep: tuple[Path, Said]) -> No
 
 def test_a_killed_driver_loses_nothing_and_doubles_nothing(folder: Path, sweeper: Sweeper) -> None:
     (folder / "toy.yaml").write_text(SLOW)
-    driver = start()
+    driver = start("reports=10")
     wait_for_ends(folder, 3)
     os.killpg(driver.pid, signal.SIGKILL)
     driver.communicate()
     done_before = {e["trial"] for e in ledger_lines(folder, "end")}
-    said = sweeper("run", "toy.yaml")
+    said = sweeper("run", "toy.yaml", "reports=10")
     assert said.code == 0, said.err
     table = rows(sweeper("export", "toy"))
     assert [row["state"] for row in table] == ["completed"] * 8
