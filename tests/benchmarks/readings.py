@@ -52,7 +52,7 @@ class AtMost:
     def missed(self, medians: Mapping[str, float]) -> str:
         """Why the goal is missed; "" when it is met."""
         found = medians[OURS]
-        return "" if found <= self.limit else f"{found / self.limit:.2g} times that"
+        return "" if found <= self.limit else f"{found / self.limit:.3g} times that"
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Faster:
         rivals = {name: value for name, value in medians.items() if not name.startswith(OURS)}
         theirs = rivals[self.rival] if self.rival else min(rivals.values())
         found = theirs / medians[OURS]
-        return "" if found >= self.times else f"{found:.2g} times as fast"
+        return "" if found >= self.times else f"{found:.3g} times as fast"
 
 
 Goal = AtMost | AtLeast | Faster
