@@ -13,10 +13,12 @@ from sweeper.cvae.replay import WARM_UP
 from sweeper.cvae.stack import Stack
 from sweeper.cvae.step import Stepper
 
-MOST = {"cpu": 64, "cuda": 1024}
+MOST = {"cpu": 16, "cuda": 1024}
 GROWTH = {"cpu": 2, "cuda": 4}
-USEFUL = 0.9  # a larger pack pays if a member's step takes at most this share of what it took before
-STEPS = 3
+AGAIN = {"cpu": 1, "cuda": 0}  # further rounds over all sizes: a CPU is shared with others, who come and go
+RISES = 1.02  # larger packs are tried until a member's step takes this much longer than the least before
+NEAR_BEST = 1.05  # the smallest pack is taken of those whose members' step is as cheap, but for this: a clock errs
+STEPS = 2
 
 
 def size_that_pays(program: Program, config: CVAEConfig, shape: str) -> int:
@@ -30,21 +32,23 @@ def size_that_pays(program: Program, config: CVAEConfig, shape: str) -> int:
 
 
 def measured_size(program: Program, config: CVAEConfig) -> int:
-    """Grows a pack of stand-ins while that makes a member's step usefully cheaper and memory suffices."""
+    """Grows a pack of stand-ins while a member's step gets no dearer by it and memory suffices, and takes the best."""
     kind = program.device.type
     size, one = 1, _stand_in(program, config)
-    best = _seconds(program, one) / size
+    costs = {size: _seconds(program, one)}
     while size * GROWTH[kind] <= MOST[kind]:
-        larger = size * GROWTH[kind]
+        size, least = size * GROWTH[kind], min(costs.values())
         try:
-            taken = _seconds(program, one.select([0] * larger)) / larger
+            costs[size] = _seconds(program, one.select([0] * size)) / size
         except torch.cuda.OutOfMemoryError:
             torch.cuda.empty_cache()
             break
-        if taken > USEFUL * best:
+        if costs[size] > RISES * least:
             break
-        size, best = larger, taken
-    return size
+    for _ in range(AGAIN[kind]):
+        for size in costs:
+            costs[size] = min(costs[size], _seconds(program, one.select([0] * size)) / size)
+    return min(size for size, cost in costs.items() if cost <= NEAR_BEST * min(costs.values()))
 
 
 def _stand_in(program: Program, config: CVAEConfig) -> Stack:
