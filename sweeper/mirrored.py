@@ -95,11 +95,6 @@ class Copy:
         return self.live or self.record.ended is not None
 
     @property
-    def is_new(self) -> bool:
-        """Whether the trial has ended, and MLflow has nothing of it."""
-        return self.record.ended is not None and not (self.run or self.outdated)
-
-    @property
     def owed(self) -> bool:
         """Whether the record says more than MLflow shows."""
         if self.record.ended is not None:

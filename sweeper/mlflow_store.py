@@ -1,18 +1,16 @@
-"""One experiment in an MLflow store, read once a connection, written a run at a time or many at once."""
+"""One experiment in an MLflow store, read once a connection and written a run at a time."""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import tempfile
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from sweeper import mlflow_rows
 from sweeper.experiment import Experiment
 from sweeper.mirrored import STATUS, Copy, Found
 from sweeper.mlflow_database import connect, make_database
@@ -57,31 +55,6 @@ class Store:
         """Forgets the connection, so that the next `open` compares again."""
         self._client = None
 
-    def write_whole(self, copies: Sequence[Copy], parents: Sequence[str]) -> None:
-        """Writes trials that have ended and have no run yet, all at once, where the store is a file that allows it."""
-        if self._file is None:
-            return
-        found = [""] * len(copies)
-        with contextlib.suppress(TypeError, ValueError):  # of a trial that nobody can write: alone it says so
-            runs = [self._whole(copy, parent) for copy, parent in zip(copies, parents, strict=True)]
-            found = mlflow_rows.insert(self._file, self._experiment, runs) or found
-        for copy, parent, run in zip(copies, parents, found, strict=True):
-            if run:
-                copy.run, copy.parent, copy.points = run, parent, len(copy.record.reports)
-                copy.opened = copy.complete = True
-            else:
-                copy.forget()
-
-    def _whole(self, copy: Copy, parent: str) -> mlflow_rows.Run:
-        ended = copy.record.ended
-        assert ended is not None
-        times, tags = (copy.start_ms(), ms(ended.at)), self._all_tags(copy, parent)
-        return mlflow_rows.Run(copy.name, STATUS[ended.state], *times, tags, copy.params(), list(copy.new_points()))
-
-    def _all_tags(self, copy: Copy, parent: str) -> dict[str, str]:
-        tags = {**self._tags, **copy.tags(), **self._note(copy), "mlflow.parentRunId": parent}
-        return {name: value for name, value in tags.items() if value}
-
     def write(self, copy: Copy, parent: str) -> None:
         """Brings the run of a trial up to its record, nested in `parent` unless "": made, filled and ended.
 
@@ -96,8 +69,9 @@ class Store:
             copy.outdated = ""
         made = not copy.run
         if made:
-            tags = self._all_tags(copy, parent)
-            run = self._client.create_run(self._experiment, copy.start_ms(), tags, copy.name)
+            tags = {**self._tags, **copy.tags(), **self._note(copy), "mlflow.parentRunId": parent}
+            told = {name: value for name, value in tags.items() if value}
+            run = self._client.create_run(self._experiment, copy.start_ms(), told, copy.name)
             copy.run, copy.parent = run.info.run_id, parent
         new_params = [] if copy.opened else [Param(*item) for item in copy.params().items()]
         new_tags = [RunTag(*item) for item in copy.tags().items()] if ended and not made else []

@@ -7,6 +7,7 @@ Stopper ends it all. Tune's own retries, checkpoints, loggers and reporters stay
 from __future__ import annotations
 
 import os
+import contextlib
 import signal
 import sys
 from dataclasses import replace
@@ -15,8 +16,6 @@ from typing import Any
 
 import ray
 from ray import tune
-from ray.air._internal import usage
-from ray.tune.execution import class_cache
 from ray.tune.search import Searcher
 
 from sweeper.cluster_ray import restore
@@ -62,10 +61,17 @@ def lighten_tune() -> None:
 
     It asks for PL_DISABLE_FORK=1 in the environment of its workers in a way that only a worker started for the purpose
     fulfils: those that Ray started ahead of time stay idle. On a Ray of our own every process has it anyway.
-    To count callbacks for Ray's statistics, which are off, it imports MLflow.
+    To count callbacks for Ray's statistics, which are off, it imports MLflow. A Ray that has these elsewhere starts as
+    slowly as it does by itself.
     """
-    getattr(class_cache, "DEFAULT_ENV_VARS", {}).clear()
-    usage.tag_callbacks = lambda callbacks: False
+    with contextlib.suppress(ImportError, AttributeError):
+        from ray.tune.execution import class_cache
+
+        class_cache.DEFAULT_ENV_VARS.clear()
+    with contextlib.suppress(ImportError):
+        from ray.air._internal import usage
+
+        usage.tag_callbacks = lambda callbacks: False
 
 
 def _fitting(share: Share) -> tuple[float, int]:

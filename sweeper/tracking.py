@@ -12,7 +12,7 @@ import contextlib
 import queue
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,7 +26,6 @@ from sweeper.ui import serve as serve
 from sweeper.views import views
 
 INTERVAL_S = 1.0  # one round of writing a second: the reports of a trial travel together
-AT_ONCE = 500  # trials in a transaction: others may write in between
 LONGEST_PAUSE_S = 30.0  # between attempts while MLflow is away
 LAST_PAUSE_S = 0.5  # between the last attempts, while the end of a run waits
 LAST_WORDS_S = 2.0  # how long those go on when nothing but a restarted server would help
@@ -96,9 +95,8 @@ class Mirror:
         try:
             self._store.open(self._copies, self._groups, self._summary)
             owed = [copy for copy in self._copies.values() if copy.owed]
-            self._write_whole([copy for copy in owed if copy.is_new and not copy.refusals])
             # What MLflow refused before comes last, so that it holds up nothing else.
-            self._write_trials(copy for copy in owed if copy.owed and not copy.refusals)
+            self._write_trials(copy for copy in owed if not copy.refusals)
             self._write_groups(last)
             if last:
                 self._interrupt()
@@ -124,18 +122,6 @@ class Mirror:
         overviews = sum(group.is_due for group in list(self._groups.values()))
         overviews += self._summary.changed and any(copy.is_shown for copy in copies)
         return Mirrored(shown, owed, self._error, overviews)
-
-    def _write_whole(self, copies: Sequence[Copy]) -> None:
-        """Trials that ended since the last round: short ones come by the hundred."""
-        for start in range(0, len(copies), AT_ONCE):
-            some, parents = copies[start : start + AT_ONCE], []
-            for copy in some:
-                self._at = copy
-                parents.append(self._parent(copy))
-            self._at = None
-            if self._abandoned.is_set():
-                return
-            self._store.write_whole(some, parents)
 
     def _write_trials(self, copies: Iterable[Copy]) -> None:
         for copy in copies:

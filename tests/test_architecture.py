@@ -72,7 +72,7 @@ FLOW = [
     "garbage",
     "study",
 ]
-FLOW += ["plan", "proposals", "session", "experiment", "mirrored", "mlflow_rows", "pages", "mlflow_store", "tracking"]
+FLOW += ["plan", "proposals", "session", "experiment", "mirrored", "pages", "mlflow_store", "tracking"]
 FLOW += ["mirror_input", "run", "closing", "cli"]
 
 
