@@ -6,8 +6,8 @@ Stopper ends it all. Tune's own retries, checkpoints, loggers and reporters stay
 
 from __future__ import annotations
 
-import os
 import contextlib
+import os
 import signal
 import sys
 from dataclasses import replace

@@ -47,7 +47,10 @@ def verbs(quick: bool) -> Iterator[Found]:
 
 
 def large(quick: bool) -> Iterator[Found]:
-    """Trials that do nothing, by both runners, MLflow included; when MLflow has it all, the same command again."""
+    """Trials that do nothing, by both runners, MLflow included; when MLflow has it all, the same command again.
+
+    MLflow takes 15 ms a trial: it is given what it lacks before the command is repeated, and not on the clock.
+    """
     count = 1_000 if quick else 10_000
     for runner, contender in (("ray", OURS), ("inprocess", IN_PROCESS)):
         words = ("run", "file.yaml", "--quiet", "--results", ".", "--runner", runner)
@@ -58,9 +61,10 @@ def large(quick: bool) -> Iterator[Found]:
             grown = f"{count} no-op trials: cost of a trial in the last tenth over that in the first"
             yield Found(grown, contender, _growth(folder), "x")
             yield Found(f"memory of the driver at {count} trials, at most", contender, peak_mb, "MB")
-            _run(folder, "sync", "large", "--results", ".")
-            for _ in range(1 if quick else 3):
-                yield Found(f"resume of {count} finished trials", contender, _run(folder, *words)[0])
+            if contender == OURS:
+                _run(folder, "sync", "large", "--results", ".")
+                for _ in range(1 if quick else 3):
+                    yield Found(f"resume of {count} finished trials", contender, _run(folder, *words)[0])
 
 
 def worker(quick: bool) -> Iterator[Found]:
