@@ -19,6 +19,12 @@ def test_the_table_of_keys_is_the_schemas() -> None:
     assert shown[1].strip() == key_table().strip()
 
 
+def test_the_table_of_benchmarks_is_the_one_last_measured() -> None:
+    shown = re.search(r"test_readme.py -->\n([^<]*)\n<!-- end of benchmarks -->", README)
+    assert shown is not None
+    assert shown[1].strip() == (ROOT / "results" / "benchmarks" / "table.md").read_text().strip()
+
+
 def test_every_verb_is_in_the_readme() -> None:
     assert [verb for verb in VERBS if f"`sweeper {verb}" not in README] == []
 
