@@ -15,7 +15,8 @@ from typing import Any
 
 import torch
 
-from sweeper.cvae import pack, step
+from sweeper.cvae import pack, replay
+from sweeper.cvae.baseline import baselines
 from sweeper.cvae.objective import step_loss
 
 SHOWN = ("task_accuracy", "nll", "posterior_entropy", "alignment", "diagnostics/inter_latent_jsd/weighted_mean")
@@ -70,13 +71,14 @@ def variant(name: str) -> Iterator[None]:
 
     if "compile" in name:
         loss = torch.compile(loss, dynamic=False)
-    tf32 = step.tf32
-    step.tf32 = tf32 if "tf32" in name else contextlib.nullcontext
+    baselines.cache_clear()  # what another variant computed
+    tf32 = replay.tf32
+    replay.tf32 = tf32 if "tf32" in name else contextlib.nullcontext
     pack.loss_for = lambda *_: loss
     try:
         yield
     finally:
-        step.tf32 = tf32
+        replay.tf32 = tf32
 
 
 def main() -> None:
