@@ -131,8 +131,8 @@ def _cores(share: Share) -> int:
 
 
 def _disconnect() -> None:
-    """Shut our side of Ray down. A thread that frees one of Ray's objects meanwhile, as garbage of a cycle, would make
-    Ray end this process at once (seen when the mirror's thread imported MLflow)."""
+    """Shut our side of Ray down. Ray once ended this process at once here, while the mirror's thread was busy: it does
+    so when a thread frees one of its objects meanwhile, as garbage of a cycle, which seems the likely cause."""
     gc.disable()
     try:
         _end_autoscaler()

@@ -145,6 +145,14 @@ class Rows:
             self.at_1.add_(1)
 
 
+class Walk(Replay):
+    """Takes the steps of some rows."""
+
+    def __init__(self, program: Program, rows: Rows) -> None:
+        super().__init__(program.device, lambda: rows.advance(program))
+        self.rows = rows
+
+
 @dataclass(slots=True, eq=False)
 class Baselines:
     """The courses of one program, and what they gave."""
@@ -152,8 +160,7 @@ class Baselines:
     program: Program
     courses: dict[Kind, list[Course]] = field(default_factory=dict)
     given: OrderedDict[tuple[Course, int], Stretch] = field(default_factory=OrderedDict)
-    rows: Rows | None = None
-    replay: Replay | None = None
+    walk: Walk | None = None
 
     def surprise(self, wanted: Sequence[tuple[Kind, int]]) -> list[Tensor]:
         """-log p0 of each token [C,B,T] in a stretch, for each kind and number of a stretch."""
@@ -197,30 +204,28 @@ class Baselines:
 
     def _train(self, courses: list[Course], number: int) -> None:
         """Takes all of them through stretch ``number``."""
-        rows, length = self._loaded(courses, number), course.length(self.program)
-        assert self.replay is not None
+        walk, length = self._loaded(courses, number), course.length(self.program)
         step, last = number * length, min((number + 1) * length, max(each.kind.train.steps for each in courses))
         kept: list[dict[int, Tensor]] = [{} for _ in courses]
         for mark in range(step + 1, last + 1):
             due = [i for i, each in enumerate(courses) if each.kind.reports_at(mark)]
             if due or mark == last:
-                self.replay.run(mark - step)
+                walk.run(mark - step)
                 step = mark
             for i in due:
-                kept[i][mark] = rows.flat_GW[i].clone()
+                kept[i][mark] = walk.rows.flat_GW[i].clone()
         for i, each in enumerate(courses):
-            each.moving, each.done = [tensor[i].clone() for tensor in rows.moving], number + 1
-            self.given[each, number] = Stretch(rows.surprise_GCBT[i].clone(), kept[i])
+            each.moving, each.done = [tensor[i].clone() for tensor in walk.rows.moving], number + 1
+            self.given[each, number] = Stretch(walk.rows.surprise_GCBT[i].clone(), kept[i])
 
-    def _loaded(self, courses: list[Course], number: int) -> Rows:
+    def _loaded(self, courses: list[Course], number: int) -> Walk:
         """The courses in rows: in those of the last stretch where they are as many, whose step is recorded."""
         loaded = Rows.of(self.program, courses, number)
-        if self.rows is not None and len(self.rows.flat_GW) == len(courses):
-            self.rows.take_over(loaded)
+        if self.walk is not None and len(self.walk.rows.flat_GW) == len(courses):
+            self.walk.rows.take_over(loaded)
         else:
-            self.rows = loaded
-            self.replay = Replay(self.program.device, lambda: loaded.advance(self.program))
-        return self.rows
+            self.walk = Walk(self.program, loaded)
+        return self.walk
 
     def _forget(self, used: Collection[Kind]) -> None:
         """Drops what was not asked for longest, and courses of which nothing is left, but those in use."""

@@ -108,9 +108,8 @@ class Pack:
             stacks = [self.stack] if self.stepper is not None else []
             self._restack(stack.joined([*stacks, *(one for _, one in added)]), added[0][0].config)
             self.running += [running for running, _ in added]
-        if started:
-            new = {id(running) for running, _ in started}
-            self._go_on(row for row, one in self.members.items() if id(one) in new)
+        new = {id(running) for running, _ in started}
+        self._go_on(row for row, one in self.members.items() if id(one) in new)
 
     def _fit(self, running: Running) -> None:
         """Raises ValueError unless the member can be part of this program; the first one makes it."""
@@ -163,9 +162,9 @@ class Pack:
 
     def _go_on(self, rows: Iterable[int]) -> None:
         """Gives members what their next steps need."""
-        assert self.program is not None
         places = {row: self.members[row].place for row in rows if not self.members[row].is_last_step}
         if places:
+            assert self.program is not None
             stack.load_stretches(self.program, self.stack, places)
 
     def halve(self) -> list[Member]:

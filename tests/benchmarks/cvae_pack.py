@@ -71,6 +71,13 @@ def baseline_time(program: Program, seeds: int) -> float:
     return (clock(program.device) - start) / course.length(program)
 
 
+def step_flops(program: Program) -> float:
+    """FLOP a step of one member, its baseline aside."""
+    with FlopCounterMode(display=False) as counter:
+        advance(program, members_of(program, 1))
+    return float(counter.get_total_flops())
+
+
 def baseline_flops(program: Program) -> float:
     """FLOP a step of one baseline."""
     with FlopCounterMode(display=False) as counter:
@@ -108,9 +115,7 @@ def main() -> None:
     sizes = [int(size) for size in options.members.split(",")]
     program = Program.of(build(JSD | {"train.device": options.device}))
     packs = {size: Stepper(program, members_of(program, size)) for size in sizes}
-    with FlopCounterMode(display=False) as counter:
-        advance(program, members_of(program, 1))
-    own, theirs = counter.get_total_flops(), baseline_flops(program)
+    own, theirs = step_flops(program), baseline_flops(program)
     for pack in packs.values():
         pack.run(WARM_UP)
     taken: dict[int, list[float]] = {size: [] for size in sizes}

@@ -80,10 +80,9 @@ def _train(trials: Contest, title: str, names: Sequence[str]) -> Iterator[Found]
 def _rate(title: str, member_steps_per_s: float) -> Iterator[Found]:
     """The products of the steps alone, evaluations not counted, against a large product's rate."""
     import torch
-    from cvae_pack import matrix_rate
-    from rows_trainer import flops_of_a_step
+    from cvae_pack import JSD, Program, build, matrix_rate, step_flops
 
-    rate = flops_of_a_step() * member_steps_per_s
+    rate = step_flops(Program.of(build(JSD | {"train.device": "cpu"}))) * member_steps_per_s
     yield Found(f"{title}, model TFLOP/s", OURS, rate / 1e12, "TFLOP/s")
     yield Found(f"{title}, share of the device's matrix rate", OURS, rate / matrix_rate(torch.device("cuda")), "%")
 

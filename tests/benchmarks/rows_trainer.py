@@ -34,7 +34,7 @@ def step(quick: bool) -> Iterator[Found]:
 
     torch.set_num_threads(1)
     program, _, _ = cvae_step.alone(cvae_step.JSD, 0)
-    flops, device = flops_of_a_step() + cvae_pack.baseline_flops(program), torch.device("cpu")
+    flops, device = cvae_pack.step_flops(program) + cvae_pack.baseline_flops(program), torch.device("cpu")
     for _ in range(1 if quick else 5):
         rate = cvae_pack.matrix_rate(device)
         taken = cvae_step.step_time(cvae_step.JSD, 1 if quick else 3)
@@ -56,7 +56,7 @@ def members(quick: bool) -> Iterator[Found]:
     packs = {size: cvae_pack.Stepper(program, cvae_pack.members_of(program, size)) for size in sizes}
     for pack in packs.values():
         pack.run(cvae_pack.WARM_UP)
-    flops, taken = flops_of_a_step(), {size: list[float]() for size in sizes}
+    flops, taken = cvae_pack.step_flops(program), {size: list[float]() for size in sizes}
     for _ in range(1 if quick else 5):
         rate = cvae_pack.matrix_rate(device)
         for size in sizes:
@@ -69,17 +69,6 @@ def members(quick: bool) -> Iterator[Found]:
     if device.type == "cuda" and 64 in taken:
         growth = statistics.median(taken[64]) / statistics.median(taken[1])
         yield Found("cuda: step of 64 members over that of one", OURS, growth, "x")
-
-
-def flops_of_a_step() -> float:
-    """The products of one member's step, forwards and backwards; its baseline's are made once a seed."""
-    import cvae_pack
-    from torch.utils.flop_counter import FlopCounterMode
-
-    program = cvae_pack.Program.of(cvae_pack.build(cvae_pack.JSD | {"train.device": "cpu"}))
-    with FlopCounterMode(display=False) as counter:
-        cvae_pack.advance(program, cvae_pack.members_of(program, 1))
-    return float(counter.get_total_flops())
 
 
 ROWS = [

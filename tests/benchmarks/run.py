@@ -2,8 +2,8 @@
 
 Words choose rows by what their names contain. What was found is kept in results/benchmarks/ (`runs.csv`: every reading,
 rows that were not run again keep theirs; `machine.json`; `table.md`). Exit code 1 when a row could not be run; a missed
-goal is a result. Rivals need `pip install -c constraints.txt -e '.[bench]'`. An idle machine takes 25 minutes, 4 with
---quick.
+goal is a result. Rivals need `pip install -c constraints.txt -e '.[bench]'`. An idle machine of two cores takes half
+an hour.
 """
 
 from __future__ import annotations
