@@ -16,6 +16,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from peaks import Peak
+
 FILE = """\
 name: many
 trainer: noop:train
@@ -57,12 +59,12 @@ def run(folder: Path, *words: str) -> tuple[float, float, int]:
     """Seconds, megabytes at most, trials trained."""
     began = time.perf_counter()
     process = start(folder, *words)
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - began
-    process.returncode = os.waitstatus_to_exitcode(status)
+    with Peak(lambda: [process.pid]) as peak:
+        process.wait()
+        seconds = time.perf_counter() - began
     told = (folder / "out.json").read_text()
     trained = json.loads(told)["trained"] if not words else 0
-    return seconds, usage.ru_maxrss / 1024, trained
+    return seconds, peak.megabytes, trained
 
 
 def to_first_start(folder: Path) -> float:
