@@ -173,7 +173,7 @@ def extras(function: Callable[..., object], attempt: Attempt) -> dict[str, objec
         wanted = inspect.signature(function).parameters
     except (TypeError, ValueError):
         return {}
-    offered: dict[str, object] = {"directory": attempt.job.directory, "checkpoint": _Raising(attempt.checkpoint)}
+    offered: dict[str, object] = {"directory": attempt.job.directory, "checkpoint": _Raising(attempt)}
     given = {name: thing for name, thing in offered.items() if name in wanted}
     if "directory" in given:
         attempt.job.directory.mkdir(parents=True, exist_ok=True)
@@ -181,19 +181,30 @@ def extras(function: Callable[..., object], attempt: Attempt) -> dict[str, objec
 
 
 @dataclass(frozen=True, slots=True)
-class _Raising:
-    """A checkpoint for a plain function: to stop is raised, so that nobody can forget it."""
+class AttemptCheckpoint:
+    """The checkpoint of an attempt, which is over, without an end, when a save says stop: the next run goes on."""
 
-    checkpoint: Checkpoint
+    attempt: Attempt
 
     def load(self) -> tuple[dict[str, Any], dict[str, Any]] | None:
-        return self.checkpoint.load()
+        return self.attempt.checkpoint.load()
 
     def is_due(self) -> bool:
-        return self.checkpoint.is_due()
+        return self.attempt.checkpoint.is_due()
 
     def save(self, step: int, tensors: Mapping[str, Any], data: Mapping[str, Any]) -> bool:
-        if not self.checkpoint.save(step, tensors, data):
+        goes_on = self.attempt.checkpoint.save(step, tensors, data)
+        self.attempt.is_going = self.attempt.is_going and goes_on
+        return goes_on
+
+
+class _Raising(AttemptCheckpoint):
+    """For a plain function, to stop is raised, so that it cannot be forgotten."""
+
+    __slots__ = ()
+
+    def save(self, step: int, tensors: Mapping[str, Any], data: Mapping[str, Any]) -> bool:
+        if not super().save(step, tensors, data):
             raise Stopped
         return True
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sweeper.errors import Problem, UsageError
 
 if TYPE_CHECKING:
+    import typer
     from rich.console import Console
 
     from sweeper.ledger import SweepDir
@@ -29,6 +30,21 @@ def results_console(no_color: bool) -> Console:
     from rich.console import Console
 
     return Console(no_color=no_color, highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def options_given(context: typer.Context) -> dict[str, list[str]]:
+    """The options of this command that were given, by name, as words to give again; --results is left to its user."""
+    words = {}
+    for option in context.command.params:
+        source = context.get_parameter_source(option.name or "")
+        is_given = source is not None and source.name in ("COMMANDLINE", "ENVIRONMENT")
+        if is_given and option.opts[0].startswith("--") and option.name not in ("results", None):
+            value = context.params[option.name]
+            if isinstance(value, bool):
+                words[option.name] = (option.opts if value else option.secondary_opts)[:1]
+            else:
+                words[option.name] = [option.opts[0], str(value)]
+    return words
 
 
 def print_json(document: dict[str, Any]) -> None:

@@ -22,7 +22,7 @@ from sweeper.cli_options import (
     Results,
     RunnerChoice,
 )
-from sweeper.cli_output import load_sweep, news_console, print_json, results_console
+from sweeper.cli_output import load_sweep, news_console, options_given, print_json, results_console
 from sweeper.errors import Exit, LedgerError, Problem, ScheduleError, UsageError
 from sweeper.trial import State
 
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 
 def run(
+    context: typer.Context,
     file: File,
     overrides: Overrides = None,
     results: Results = DEFAULT_RESULTS,
@@ -55,7 +56,7 @@ def run(
     """Plan, train, record, report. Run again, it continues; on an edited file, it trains only what is new."""
     from rich.text import Text
 
-    from sweeper.closing import Commands, print_finished
+    from sweeper.closing import Commands, print_finished, print_next
     from sweeper.plan import summary
     from sweeper.run import Options, Runner, check, finished_json, headline_metrics, is_mirrored, nothing_to_do
     from sweeper.run import run as run_plan
@@ -64,7 +65,7 @@ def run(
     console = news_console(no_color)
     sweep = load_sweep(file, overrides, console)
     trainer = find_trainer(sweep, needed=not dry_run)
-    commands = Commands(file, overrides or [], results)
+    commands = Commands(file, overrides or [], results, options_given(context))
     options = Options(results, Runner(runner), address, max_concurrent, quiet, commands.run(), take_over)
     if not dry_run:
         check(sweep, options)
@@ -90,6 +91,8 @@ def run(
         print_json(finished_json(plan, results, finished) | told)
     if not quiet:
         print_finished(console, plan, headline_metrics(plan, trainer), finished, commands, verdicts)
+    else:
+        print_next(console, finished, commands)
     if code:
         raise typer.Exit(code)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
@@ -30,9 +30,13 @@ class Commands:
     file: Path
     overrides: Sequence[str]
     results: Path
+    options: Mapping[str, Sequence[str]] = field(default_factory=dict)  # other options of this run, as words by name
 
-    def run(self, *flags: str) -> str:
-        return shlex.join(["sweeper", "run", str(self.file), *self.overrides, *self._folder(), *flags])
+    def run(self, rerun: str = "") -> str:
+        """The command that goes on, with every option given; `rerun` says what else to train again."""
+        options = {**self.options, "rerun": ["--rerun", rerun]} if rerun else self.options
+        words = [word for option in options.values() for word in option]
+        return shlex.join(["sweeper", "run", str(self.file), *self.overrides, *self._folder(), *words])
 
     def verb(self, *words: str) -> str:
         return shlex.join(["sweeper", *words, *self._folder()])
@@ -68,10 +72,15 @@ def print_finished(
     console.print(f"results  {folder}", soft_wrap=True)
     console.print(f"table    {commands.verb('export', name)}", soft_wrap=True)
     console.print(f"MLflow   {commands.verb('ui')}", soft_wrap=True)
+    print_next(console, finished, commands)
+
+
+def print_next(console: Console, finished: Finished, commands: Commands) -> None:
+    """Print the command that continues, when there is something to continue."""
     if finished.why or finished.exit_code in (Exit.BUDGET, Exit.INTERRUPTED, Exit.TERMINATED):
         console.print(f"continue with: {commands.run()}", soft_wrap=True)
     elif finished.exit_code is Exit.TRIALS_FAILED:
-        console.print(f"try the failed ones again with: {commands.run('--rerun', 'failed')}", soft_wrap=True)
+        console.print(f"try the failed ones again with: {commands.run('failed')}", soft_wrap=True)
 
 
 def _ranked(plan: Plan, records: Sequence[Record]) -> Sequence[Record]:

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 
 from sweeper.errors import Exit
-from sweeper.session import Session
 
 
 @contextlib.contextmanager
-def interruptible(session: Session) -> Iterator[None]:
-    """Let Ctrl-C, SIGTERM, SIGUSR1 and a closed terminal stop the session in good order while the block runs."""
+def interruptible(interrupt: Callable[[Exit], None]) -> Iterator[None]:
+    """While the block runs, Ctrl-C, SIGTERM, SIGUSR1 and a closed terminal call `interrupt` with their exit code."""
     codes = {signal.SIGINT: Exit.INTERRUPTED, signal.SIGTERM: Exit.TERMINATED}
     codes |= {signal.SIGUSR1: Exit.TERMINATED, signal.SIGHUP: Exit.TERMINATED}
 
     def handle(number: int, frame: FrameType | None) -> None:
-        session.interrupt(codes[signal.Signals(number)])
+        interrupt(codes[signal.Signals(number)])
 
     before = {number: signal.signal(number, handle) for number in codes}
     try:

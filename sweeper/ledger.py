@@ -32,6 +32,8 @@ from sweeper.trial import Ended, Event, Record, Reported, Started, State, Trial
 VERSION = 1
 SYNC_S = 0.1  # waiting for the disk costs milliseconds: short trials share it
 KEY = re.compile("[0-9a-f]{16}")
+# Until November 2026 this was written for trials of a pack that had only stopped at a checkpoint: they are pending.
+NO_FAILURE = "trainer contract: train_pack() returned before this member had ended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +246,8 @@ def _apply(history: History, entry: dict[str, Any], sweep: SweepDir) -> None:
         record = history.records[entry["trial"]]
         entry |= {"state": State(entry["state"]), "metrics": _floats(entry["metrics"])}
         record.attempt, record.ended = entry["attempt"], Ended(**entry)
+        if record.ended.reason == NO_FAILURE:
+            record.started = record.ended = None
     elif kind == "run":
         history.order = entry.pop("order")
         history.runs.append(entry)

@@ -42,13 +42,16 @@ class Limits:
         hopeless = limit is not None and self.failures_in_a_row >= limit
         return f"{limit} trials in a row failed (abort.consecutive_failures)" if hopeless else ""
 
-    def spent(self, in_flight: int, device_s: float, *, searching: bool) -> str:
-        """Which budget is spent, in words for people, or "". A searcher counts its trials when it proposes them."""
+    def out_of_time(self, device_s: float) -> str:
+        """Which budget of time is spent, in words for people, or "". `device_s` are those of the running packs."""
         budget = self.sweep.budget
         if budget.wall_s is not None and time.monotonic() - self.began >= budget.wall_s:
             return "the wall-time budget is spent"
         if budget.device_s is not None and self.device_s + device_s >= budget.device_s:
             return "the device-hours budget is spent"
-        if budget.trials is not None and not searching and self.results + in_flight >= budget.trials:
-            return "the budget of trials is spent"
         return ""
+
+    def out_of_trials(self, in_flight: int) -> str:
+        """Whether the budget of trials is spent once those `in_flight` have ended, in words for people, or ""."""
+        most = self.sweep.budget.trials
+        return "the budget of trials is spent" if most is not None and self.results + in_flight >= most else ""

@@ -26,8 +26,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from sweeper import attempt, trainer
-from sweeper.attempt import LOG, Attempt, ContractError
-from sweeper.checkpoints import Checkpoint
+from sweeper.attempt import LOG, Attempt, AttemptCheckpoint, ContractError
 from sweeper.errors import SweeperError
 from sweeper.job import Driver, Job
 from sweeper.process import captured, device_name, limit_threads
@@ -44,7 +43,7 @@ class Member:
         self._attempt = attempt
         self.params: Mapping[str, Value] = attempt.job.params
         self.directory: Path = attempt.job.directory
-        self.checkpoint: Checkpoint = attempt.checkpoint
+        self.checkpoint = AttemptCheckpoint(attempt)
 
     def report(self, step: int, metrics: Mapping[str, float]) -> bool:
         """Take a report. False: this member is to stop; what became of it has been written down."""
@@ -140,7 +139,7 @@ def _train_pack(target: str) -> Callable[[Slots], None] | None:
 
 def _run_together(train_pack: Callable[[Slots], None], slots: Slots, threads: int) -> None:
     limit_threads(threads)
-    error: BaseException = ContractError("train_pack() returned before this member had ended")
+    error: BaseException = ContractError("train_pack() returned while this trial was still in training")
     try:
         train_pack(slots)
     except BaseException as raised:

@@ -104,12 +104,19 @@ def run(plan: Plan, trainer: Trainer, options: Options, console: Console) -> Fin
         rules = (proposals, pruner, mirror.finish)
         session = Session(plan, book, trainer, commit, history, watchers, screen.say, records, *rules)
         mirror.start(_already_known(plan, history))
-        with interruptible(session), screen:
-            session.begin(plan.sweep.text, made)
-            _work(session, plan, trainer, options, lambda error: _die(error, options, console))
-        mirrored = mirror.close(MIRROR_GRACE_S)
-        code = session.end()
-        book.stop(code, tracking_uri(plan.sweep, options.results) if mirrored.is_whole else "")
+
+        def interrupt(code: Exit) -> None:
+            session.interrupt(code)
+            if session.is_cancelled() or not session.running:
+                mirror.hurry()
+
+        with interruptible(interrupt):
+            with screen:
+                session.begin(plan.sweep.text, made)
+                _work(session, plan, trainer, options, lambda error: _die(error, options, console))
+            mirrored = mirror.close(MIRROR_GRACE_S)
+            code = session.end()
+            book.stop(code, tracking_uri(plan.sweep, options.results) if mirrored.is_whole else "")
     return Finished(
         code, session.why_stopped, session.trained, list(records.values()), mirrored, time.monotonic() - began
     )

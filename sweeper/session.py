@@ -105,6 +105,7 @@ class Session:
         return nothing_waits and not self.running
 
     def is_stopping(self) -> bool:
+        self._check_budget()
         return self.deadline is not None or self.stopped_by is Exit.TRIALS_FAILED
 
     def is_cancelled(self) -> bool:
@@ -160,17 +161,14 @@ class Session:
             self.over()
 
     def interrupt(self, code: Exit) -> None:
-        """First call: no new packs, running ones may end within GRACE_S. Second: they stop now. Third: die at once."""
+        """First call: no new packs, running ones may end within GRACE_S. Second: they stop now. Third: die at once.
+
+        When a budget stopped the run already, the first call is the second.
+        """
         if self.deadline is None:
-            self.stopped_by, self.why_stopped = code, "interrupted"
-            self.deadline = time.monotonic() + GRACE_S
-            running = sum(record.state is State.RUNNING for record in self.records.values())
-            self.say(
-                f"Stopping: no new trials start; {running} running stop at their next checkpoint, or end, within "
-                f"{GRACE_S:.0f} s. "
-                "Press Ctrl-C again to cancel them now."
-            )
+            self._stop(code, "interrupted", "Press Ctrl-C again to cancel them now.")
         elif not self.is_cancelled():
+            self.stopped_by, self.why_stopped = code, "interrupted"
             self.deadline = time.monotonic()
             self.say("Cancelling the running trials; what has finished is safe. Press Ctrl-C again to die at once.")
         else:
@@ -181,6 +179,8 @@ class Session:
         for record in self.records.values():
             if record.ended is None:
                 record.started = None
+        if self.stopped_by is Exit.BUDGET and not self._is_unfinished():
+            self.stopped_by, self.why_stopped = None, ""
         if self.stopped_by is not None:
             return self.stopped_by
         failed = any(record.state is State.FAILED for record in self.records.values())
@@ -242,9 +242,16 @@ class Session:
                 self._queue(trials)
 
     def _may_propose(self) -> bool:
+        return self._has_proposals() and self.stopped_by is None
+
+    def _has_proposals(self) -> bool:
         budget = self.plan.sweep.budget.trials
         room = budget is None or len(self.records) < budget
-        return self.proposals is not None and not self.proposals.exhausted and room and self.stopped_by is None
+        return self.proposals is not None and not self.proposals.exhausted and room
+
+    def _is_unfinished(self) -> bool:
+        """Whether the same command would find something to train."""
+        return self._has_proposals() or any(record.state is State.PENDING for record in self.records.values())
 
     def _adopt(self) -> None:
         reused = self.plan.of(Fate.REUSED)
@@ -274,12 +281,25 @@ class Session:
             self.stopped_by, self.why_stopped = Exit.TRIALS_FAILED, why
 
     def _check_budget(self, taken: int = 0) -> None:
-        """Stop when a budget is spent; `taken` trials are on their way to a pack."""
-        if self.stopped_by is not None or not (self.waiting or self._may_propose()):
+        """Stop when a budget is spent: of time, the running trials too. `taken` trials are on their way to a pack."""
+        if self.deadline is not None or self.stopped_by not in (None, Exit.BUDGET):
             return
+        more = bool(self.waiting) or self._may_propose()
         device_s = sum(running.seconds for running in self.running.values())
-        if why := self.limits.spent(len(self.place) + taken, device_s, searching=self.proposals is not None):
-            self.stopped_by, self.why_stopped = Exit.BUDGET, why
+        if (more or self.running) and (why := self.limits.out_of_time(device_s)):
+            self._stop(Exit.BUDGET, why, "Press Ctrl-C to cancel them now.")
+        elif more and self.proposals is None and (why := self.limits.out_of_trials(len(self.place) + taken)):
+            self.stopped_by, self.why_stopped = Exit.BUDGET, why  # a searcher counts its trials as it proposes them
+
+    def _stop(self, code: Exit, why: str, hint: str) -> None:
+        """Start nothing new, and let running trials stop at their next checkpoint within GRACE_S."""
+        self.stopped_by, self.why_stopped = code, why
+        self.deadline = time.monotonic() + GRACE_S
+        running = sum(record.state is State.RUNNING for record in self.records.values())
+        self.say(
+            f"Stopping, {why}: no new trials start; {running} running stop at their next checkpoint, or end, within "
+            f"{GRACE_S:.0f} s. {hint}"
+        )
 
 
 def _share_a_pack(job: Job, other: Job) -> bool:

@@ -57,6 +57,7 @@ class Mirror:
         self._events: queue.SimpleQueue[tuple[Trial, Event]] = queue.SimpleQueue()
         self._closing = threading.Event()
         self._abandoned = threading.Event()
+        self._hurried = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="sweeper-mirror", daemon=True)
         self._error = ""
 
@@ -73,15 +74,21 @@ class Mirror:
         """No event will come any more: the thread writes what is left, and ends."""
         self._closing.set()
 
+    def hurry(self) -> None:
+        """Somebody waits for the end of the run: `close` waits no longer."""
+        self._hurried.set()
+
     def close(self, timeout_s: float) -> Mirrored:
         """Waits until all is written, or gives up after `timeout_s` seconds, sooner when no server is there."""
         self.finish()
-        if self._thread.is_alive():
-            self._thread.join(timeout_s)
+        began = time.monotonic()
+        while self._thread.is_alive() and not self._hurried.is_set() and time.monotonic() < began + timeout_s:
+            self._thread.join(0.1)
         if self._thread.is_alive():
             self._abandoned.set()
             self._drain()  # the thread no longer does
-            self._error = self._error or f"{self._store.address} did not answer within {timeout_s:.0f} s"
+            waited_s = time.monotonic() - began
+            self._error = self._error or f"{self._store.address} did not answer within {waited_s:.0f} s"
         return self.standing()
 
     def load(self, records: Iterable[Record]) -> None:

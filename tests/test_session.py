@@ -192,7 +192,7 @@ def test_the_first_interrupt_starts_nothing_new_and_the_second_cancels(folder: P
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGUSR1, 143)])
 def test_signals_stop_a_session_in_good_order(folder: Path, number: signal.Signals, code: int) -> None:
-    with opened(folder, NAUGHTY % "a") as (run, _), interruptible(run):
+    with opened(folder, NAUGHTY % "a") as (run, _), interruptible(run.interrupt):
         signal.raise_signal(number)
     assert run.end() == code
 
