@@ -37,6 +37,10 @@ class Job:
     alone: bool = False
     searched: bool = False
 
+    def may_join(self, other: Job) -> bool:
+        """Whether this job can be trained in the pack of `other`."""
+        return not self.alone and self.shape == other.shape
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:

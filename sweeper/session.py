@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -22,7 +22,7 @@ from sweeper.pruning import Pruner
 from sweeper.running import Running
 from sweeper.schedule import Pack
 from sweeper.trainer import Trainer
-from sweeper.trial import Ended, Event, Record, Reported, Started, State, Trial
+from sweeper.trial import Ended, Event, Record, Started, State, Trial
 
 GRACE_S = 60.0  # how long running trials may go on after the first interrupt
 
@@ -74,7 +74,7 @@ class Session:
         self._adopt()
         if self.proposals is not None:
             self.proposals.begin(self.records.values())
-        self._queue(self.plan.to_run)
+        self.waiting.extend(map(self._job, self.plan.to_run))
 
     def next_pack(self) -> Pack | None:
         jobs = self._take(1)
@@ -124,7 +124,7 @@ class Session:
         if isinstance(event, Ended):
             event = replace(event, retry=self.limits.may_retry(event))
         self.ledger.record(event)
-        _advance(record, event)
+        record.advance(event)
         for watcher in self.watchers:
             watcher.push(record.trial, event)
         running = self.place.get(event.trial)
@@ -186,9 +186,6 @@ class Session:
         failed = any(record.state is State.FAILED for record in self.records.values())
         return Exit.TRIALS_FAILED if failed else Exit.OK
 
-    def _queue(self, trials: Iterable[Trial]) -> None:
-        self.waiting.extend(map(self._job, trials))
-
     def _job(self, trial: Trial) -> Job:
         sweep, record = self.plan.sweep, self.records[trial.key]
         return Job(
@@ -215,7 +212,7 @@ class Session:
             self._check_budget(len(jobs))
             self._propose(count - len(jobs))
             wanted = like or (jobs[0] if jobs else None)
-            fits = (n for n, job in enumerate(self.waiting) if not wanted or _share_a_pack(job, wanted))
+            fits = (n for n, job in enumerate(self.waiting) if not wanted or job.may_join(wanted))
             found = next(fits, None) if self.stopped_by is None else None
             if found is None:
                 break
@@ -239,7 +236,7 @@ class Session:
                 self.records |= {record.trial.key: record for record in records}
                 self.proposals.add(records)
                 self.ledger.more(trials)
-                self._queue(trials)
+                self.waiting.extend(map(self._job, trials))
 
     def _may_propose(self) -> bool:
         return self._has_proposals() and self.stopped_by is None
@@ -300,17 +297,3 @@ class Session:
             f"Stopping, {why}: no new trials start; {running} running stop at their next checkpoint, or end, within "
             f"{GRACE_S:.0f} s. {hint}"
         )
-
-
-def _share_a_pack(job: Job, other: Job) -> bool:
-    return not job.alone and job.shape == other.shape
-
-
-def _advance(record: Record, event: Event) -> None:
-    if isinstance(event, Started):
-        record.attempt, record.started, record.ended = event.attempt, event, None
-        record.reports = record.reports[-1:] if event.step else []
-    elif isinstance(event, Reported):
-        record.reports = [event]  # the latest will do here: the curve is on the disk
-    else:
-        record.attempt, record.ended = event.attempt, event

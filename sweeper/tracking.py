@@ -27,6 +27,7 @@ from sweeper.views import views
 
 INTERVAL_S = 1.0  # one round of writing a second: the reports of a trial travel together
 LONGEST_PAUSE_S = 30.0  # between attempts while MLflow is away
+HURRIED_S = 5.0  # how long the end of a run waits for MLflow after a second interrupt
 LAST_PAUSE_S = 0.5  # between the last attempts, while the end of a run waits
 LAST_WORDS_S = 2.0  # how long those go on when nothing but a restarted server would help
 
@@ -75,14 +76,17 @@ class Mirror:
         self._closing.set()
 
     def hurry(self) -> None:
-        """Somebody waits for the end of the run: `close` waits no longer."""
+        """The user waits for the end of the run: `close` waits for HURRIED_S at most."""
         self._hurried.set()
 
     def close(self, timeout_s: float) -> Mirrored:
         """Waits until all is written, or gives up after `timeout_s` seconds, sooner when no server is there."""
         self.finish()
         began = time.monotonic()
-        while self._thread.is_alive() and not self._hurried.is_set() and time.monotonic() < began + timeout_s:
+        while self._thread.is_alive():
+            longest_s = min(timeout_s, HURRIED_S) if self._hurried.is_set() else timeout_s
+            if time.monotonic() >= began + longest_s:
+                break
             self._thread.join(0.1)
         if self._thread.is_alive():
             self._abandoned.set()

@@ -127,6 +127,16 @@ class Record:
             return State.PENDING if self.ended.retry else self.ended.state
         return State.RUNNING if self.started is not None else State.PENDING
 
+    def advance(self, event: Event) -> None:
+        """Take an event over; of the reports only the latest is kept, since the curve is in the results folder."""
+        if isinstance(event, Started):
+            self.attempt, self.started, self.ended = event.attempt, event, None
+            self.reports = self.reports[-1:] if event.step else []
+        elif isinstance(event, Reported):
+            self.reports = [event]
+        else:
+            self.attempt, self.ended = event.attempt, event
+
 
 def by_config(records: Iterable[Record]) -> dict[str, list[Record]]:
     """The records of each configuration, by its key: a configuration is its seeds. Everything is in the order given."""

@@ -23,6 +23,7 @@ OWNERS = {
         "cli_judge",
         "cli_export",
         "cli_pictures",
+        "cli_output",
     },
     "rich": {
         "console",
