@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -64,7 +65,7 @@ def run(
 
     console = news_console(no_color)
     sweep = load_sweep(file, overrides, console)
-    trainer = find_trainer(sweep, needed=not dry_run)
+    trainer = find_trainer(sweep, results, needed=not dry_run)
     commands = Commands(file, overrides or [], results, options_given(context))
     options = Options(results, Runner(runner), address, max_concurrent, quiet, commands.run(), take_over)
     if not dry_run:
@@ -126,7 +127,7 @@ def plan(
     """What `run` would do, and what it would cost. Trains nothing."""
     console = news_console(no_color)
     sweep = load_sweep(file, overrides, console)
-    show_plan(make_plan(sweep, find_trainer(sweep, needed=False), results, rerun, console), console, as_json)
+    show_plan(make_plan(sweep, find_trainer(sweep, results, needed=False), results, rerun, console), console, as_json)
 
 
 def train(
@@ -143,7 +144,7 @@ def train(
 
     console = news_console(no_color)
     sweep = load_sweep(file, overrides, console)
-    trainer = find_trainer(sweep, needed=True)
+    trainer = find_trainer(sweep, Path(os.devnull), needed=True)
     assert trainer is not None, "needed, so found or refused"
     made = make(sweep, trainer, Path(os.devnull))
     if not made.items:
@@ -174,11 +175,13 @@ def _debug(call: Callable[[], None]) -> None:
         raise typer.Exit(Exit.TRIALS_FAILED) from None
 
 
-def find_trainer(sweep: Sweep, *, needed: bool) -> Trainer | None:
-    from sweeper import trainer
+def find_trainer(sweep: Sweep, results: Path, *, needed: bool) -> Trainer | None:
+    """The trainer of a sweep; its code has the digest that this results folder knows it by."""
+    from sweeper import ledger, trainer
 
     if sweep.trainer is not None:
-        return trainer.find(sweep.trainer)
+        found = trainer.find(sweep.trainer)
+        return replace(found, code=found.code_before) if ledger.holds_code(results, found.code_before) else found
     if needed:
         allowed = f"{', '.join(trainer.BUNDLED)}, or package.module:function"
         hint = "add `trainer: ...` to the file, or trainer=... to the command"

@@ -94,6 +94,12 @@ def sweeps(results: Path) -> list[SweepDir]:
     return [SweepDir(results, path.parent.name) for path in sorted(results.glob("*/ledger.jsonl"))]
 
 
+def holds_code(results: Path, code: str) -> bool:
+    """Whether some ledger of the results folder holds a trial of the trainer code with this digest."""
+    entry = f'"code":"{code}"'.encode()
+    return bool(code) and any(entry in sweep.ledger.read_bytes() for sweep in sweeps(results))
+
+
 def size(sweep: SweepDir) -> int:
     """The length of a sweep's ledger in bytes: 0 where there is none. It only ever grows."""
     return sweep.ledger.stat().st_size if sweep.ledger.exists() else 0

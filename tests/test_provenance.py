@@ -1,49 +1,9 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
 from sweeper import provenance
-
-SOURCE = '"""Doc."""\nimport beside\n\n\ndef train(params, report):\n    """More."""\n    return {"x": 1 + 1}\n'
-
-
-def digest(folder: Path, source: str = SOURCE, beside: str = "Y = 1\n") -> str:
-    (folder / "mine.py").write_text(source)
-    (folder / "beside.py").write_text(beside)
-    return provenance.code_digest("mine", folder / "mine.py")
-
-
-def test_comments_layout_and_docstrings_are_not_code(tmp_path: Path) -> None:
-    changed = SOURCE.replace("Doc.", "Other.").replace("More.", "Words.").replace("1 + 1}", "1   +  1}  # two")
-    assert digest(tmp_path) == digest(tmp_path, changed)
-
-
-def test_a_changed_number_is_a_change(tmp_path: Path) -> None:
-    assert digest(tmp_path) != digest(tmp_path, SOURCE.replace("1 + 1", "1 + 2"))
-
-
-def test_a_change_in_an_imported_module_beside_it_is_a_change(tmp_path: Path) -> None:
-    assert digest(tmp_path) != digest(tmp_path, beside="Y = 2\n")
-
-
-def test_a_package_is_followed_through_relative_imports(tmp_path: Path) -> None:
-    package = tmp_path / "pack"
-    package.mkdir()
-    (package / "__init__.py").write_text("")
-    (package / "train.py").write_text("from .parts import f\nfrom pack import more\n")
-    (package / "parts.py").write_text("f = 1\n")
-    (package / "more.py").write_text("g = 1\n")
-    found = provenance._project_modules("pack.train", package / "train.py")
-    assert set(found) == {"pack", "pack.train", "pack.parts", "pack.more"}
-
-
-def test_the_digest_of_the_bundled_trainer_imports_no_torch() -> None:
-    code = "import sys; from sweeper import trainer; print(trainer.find('cvae').code, 'torch' in sys.modules)"
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert len(out[0]) == 12
-    assert out[1] == "False"
 
 
 def test_secrets_are_redacted() -> None:

@@ -1,0 +1,219 @@
+"""The digest of a trainer's code: of its syntax trees, without the places, the layout and the names of its modules."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+MODULE = ".module"  # stands for the name of a module of the project
+ROUNDS = 8  # how far the identity of a module reaches along its imports
+
+
+def code_digest(module: str, path: Path) -> str:
+    """12 hex digits over the syntax trees of a trainer's module and of the modules of the same project it imports.
+
+    Comments, layout, docstrings and the names of these modules do not count: a module that is moved or renamed, with
+    the imports that name it, leaves the digest as it is. Installed packages are not followed: they are provenance, not
+    code. Nothing is imported: names are looked up as files beside the trainer's top-level package.
+    """
+    sources = _project_modules(module, path)
+    parts = {name: part for name, source in sources.items() if (part := _part(source, sources))}
+    # A module is its own text and the modules that it refers to, each of which is known in the same way.
+    names = {name: part.text for name, part in parts.items()}
+    for _ in range(min(len(parts), ROUNDS)):
+        names = {name: part.digest(names) for name, part in parts.items()}
+    return _hash(names.get(module, ""), *sorted(names.values()))[:12]
+
+
+def code_digest_before(module: str, path: Path) -> str:
+    """The digest that sweeper 0.1.0 wrote into ledgers: over the same trees, with the names of the modules."""
+    digest = hashlib.sha256()
+    for name, source in sorted(_project_modules(module, path).items(), key=lambda item: item[0]):
+        digest.update(f"{name}\0".encode())
+        digest.update("\n".join(_tree_lines(source.tree, _ModuleNames(source, {}))).encode())
+    return digest.hexdigest()[:12]
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A module of the project as it stands in its file; `package` is where its relative imports begin."""
+
+    tree: ast.Module
+    package: str
+    imports: list[ast.Import | ast.ImportFrom]
+
+    def targets(self) -> Iterator[tuple[ast.alias, str, str]]:
+        """What is imported: the alias, what it would be as a module, and the module that it is taken from, or ""."""
+        for node in self.imports:
+            base = _base(node, self.package) if isinstance(node, ast.ImportFrom) else ""
+            for alias in node.names:
+                yield alias, f"{base}.{alias.name}" if base else alias.name, base
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A module of the project without the names of others: the digest of its text, and what that refers to.
+
+    `used` are modules in the order of their use, `imports` the names taken from them: (name here, name there, module).
+    """
+
+    text: str
+    used: list[str]
+    imports: list[tuple[str, str, str]]
+
+    def digest(self, names: Mapping[str, str]) -> str:
+        """The digest of the module when those of the others are `names`."""
+        imports = sorted(f"{here} {there} {names.get(module, '')}" for here, there, module in self.imports)
+        return _hash(self.text, *(names.get(module, "") for module in self.used), *imports)
+
+
+def _part(source: _Source, sources: Mapping[str, _Source]) -> _Part | None:
+    """What a module adds to the code; None when it has none."""
+    names = _ModuleNames(source, sources)
+    lines = _tree_lines(source.tree, names)
+    if lines == ["Module", "/"] and not names.imports:
+        return None
+    return _Part(_hash(*lines), names.used, names.imports)
+
+
+class _ModuleNames:
+    """Takes the names of the project's modules out of a tree, and notes which modules they were.
+
+    A name that stands for a module is taken out where it can stand for nothing else in its file. Imports of the project
+    are taken out as a whole: their order follows the names of the modules.
+    """
+
+    def __init__(self, source: _Source, sources: Mapping[str, _Source]) -> None:
+        self.sources = sources
+        self.used: list[str] = []
+        self.imports: list[tuple[str, str, str]] = []
+        self.left_out: set[ast.AST] = set()
+        self.roots: set[str] = set()  # of modules that are imported by their dotted names
+        bound: dict[str, str] = {}
+        for alias, target, base in source.targets():
+            name = alias.asname or alias.name
+            if target in sources:
+                bound[name] = target
+            elif base in sources:
+                self.imports.append((name, alias.name, base))
+            else:
+                continue
+            self.left_out.add(alias)
+        self.left_out |= {node for node in source.imports if self.left_out.issuperset(node.names)}
+        bindings = Counter(_bindings(source.tree)) if bound else Counter[str]()
+        self.bound = {name: target for name, target in bound.items() if bindings[name] == 1 and "." not in name}
+        for name, target in bound.items():
+            if "." in name:
+                self.roots.add(name.partition(".")[0])
+            self.imports.append(("" if name in self.bound or "." in name else name, MODULE, target))
+
+    def is_module(self, node: ast.AST) -> bool:
+        """Whether a node stands for a module of the project, which is noted."""
+        module = ""
+        if isinstance(node, ast.Name):
+            module = self.bound.get(node.id, "")
+        elif self.roots and isinstance(node, ast.Attribute) and (dotted := _dotted(node)) in self.sources:
+            module = dotted if dotted.partition(".")[0] in self.roots else ""
+        if module:
+            self.used.append(module)
+        return bool(module)
+
+
+def _bindings(tree: ast.Module) -> Iterator[str]:
+    """Every name each time it is bound: by an import, an assignment, an argument, a definition, a handler, a match."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import(names) | ast.ImportFrom(names=names):
+                yield from (alias.asname or alias.name for alias in names)
+            case ast.Name(name, ast.Store() | ast.Del()) | ast.arg(name):
+                yield name
+            case ast.FunctionDef(name) | ast.AsyncFunctionDef(name) | ast.ClassDef(name):
+                yield name
+            case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
+                yield name
+
+
+def _dotted(node: ast.expr) -> str:
+    """`a.b.c` as text; "" for an expression that is not only names and dots."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute) and (base := _dotted(node.value)):
+        return f"{base}.{node.attr}"
+    return ""
+
+
+def _project_modules(module: str, path: Path) -> dict[str, _Source]:
+    depth = len(module.split(".")) + (path.name == "__init__.py")
+    root = path.parents[depth - 1]
+    installed = "site-packages" in root.parts or "dist-packages" in root.parts
+    found: dict[str, _Source] = {}
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        file = _file_of(root, name)
+        if name in found or file is None or (installed and name.split(".")[0] != module.split(".")[0]):
+            continue
+        tree = _parse(file.read_bytes())
+        imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+        found[name] = _Source(tree, name if file.name == "__init__.py" else name.rpartition(".")[0], imports)
+        waiting.extend(other for _, target, base in found[name].targets() for other in (base, target) if other)
+    return found
+
+
+def _parse(source: bytes) -> ast.Module:
+    """The tree of a module; one that does not parse counts as empty: importing it fails with Python's own words."""
+    try:
+        return ast.parse(source)
+    except SyntaxError:
+        return ast.Module([], [])
+
+
+def _file_of(root: Path, module: str) -> Path | None:
+    base = root.joinpath(*module.split("."))
+    candidates = (base.with_suffix(".py"), base / "__init__.py")
+    return next((file for file in candidates if module and file.is_file()), None)
+
+
+def _base(node: ast.ImportFrom, package: str) -> str:
+    """The module that an import is from, in full: relative ones begin at `package`."""
+    parents = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+    return ".".join([*parents, *([node.module] if node.module else [])])
+
+
+def _tree_lines(tree: ast.Module, names: _ModuleNames) -> list[str]:
+    """A syntax tree as lines that are the same on every Python version: no empty fields, positions or docstrings."""
+    lines: list[str] = []
+    _add_lines(tree, names, lines)
+    return lines
+
+
+def _add_lines(node: ast.AST, names: _ModuleNames, lines: list[str]) -> None:
+    if names.is_module(node):
+        lines.append(MODULE)
+        return
+    lines.append(type(node).__name__)
+    for name in node._fields:
+        value = getattr(node, name, None)
+        items = value if isinstance(value, list) else [value]
+        if name == "body" and items and _is_docstring(items[0]):
+            items = items[1:]
+        for item in items:
+            if isinstance(item, ast.AST):
+                if item not in names.left_out:
+                    lines.append(f".{name}")
+                    _add_lines(item, names, lines)
+            elif item is not None and name not in ("kind", "type_comment"):
+                lines.append(f".{name}={item!r}")
+    lines.append("/")
+
+
+def _is_docstring(node: object) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+def _hash(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
