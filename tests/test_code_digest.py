@@ -76,10 +76,7 @@ MOVED: dict[str, tuple[Files, str]] = {
         },
         "train",
     ),
-    "in another order": (
-        {**BEFORE, "train.py": "from c import y as z\nimport b as other\nimport a\n" + TRAIN[55:]},
-        "train",
-    ),
+    "in another order": ({**BEFORE, "train.py": REORDERED}, "train"),
     "the trainer itself": ({**BEFORE, "lib/__init__.py": "", "lib/fit.py": TRAIN, "train.py": ""}, "lib.fit"),
 }
 
