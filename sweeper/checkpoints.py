@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sweeper import whole
+from sweeper.ledger import atomic
 
 FOLDER = "checkpoints"
 VERSION = 1
@@ -45,7 +45,7 @@ def write(folder: Path, trial: str, saved: Saved) -> None:
     head |= {"tensors": _kind(saved.tensors)}
     sidecar = json.dumps({**head, "metrics": saved.metrics, "data": saved.data}).encode()
     for name, content in ((f"{stem}.safetensors", _tensor_bytes(saved.tensors)), (f"{stem}.json", sidecar)):
-        with whole.replaced(place / name) as beside:
+        with atomic.replaced(place / name) as beside:
             beside.write_bytes(content)
 
 

@@ -25,7 +25,7 @@ from sweeper.errors import Problem, UsageError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from sweeper.ledger import History, SweepDir
+    from sweeper.ledger.ledger import History, SweepDir
 
 
 def export(

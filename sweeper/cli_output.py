@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import typer
     from rich.console import Console
 
-    from sweeper.ledger import SweepDir
+    from sweeper.ledger.ledger import SweepDir
     from sweeper.spec import Sweep
 
 
@@ -64,7 +64,7 @@ def load_sweep(file: Path, overrides: list[str] | None, console: Console) -> Swe
 
 def named_sweep(results: Path, name: str) -> SweepDir:
     """The folder of a sweep named on the command line (a path to it will do, as the shell completes it)."""
-    from sweeper.ledger import SweepDir
+    from sweeper.ledger.ledger import SweepDir
 
     path = Path(name)
     if len(path.parts) > 1 and path.name not in ("", "..") and path.is_dir():
@@ -76,12 +76,12 @@ def named_sweep(results: Path, name: str) -> SweepDir:
 
 def write_file(path: Path, content: bytes) -> None:
     """Write a file as a whole or not at all, and the folders above it. Raises LedgerError where it cannot be."""
-    from sweeper import whole
     from sweeper.errors import LedgerError, Problem
+    from sweeper.ledger import atomic
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with whole.replaced(path) as beside:
+        with atomic.replaced(path) as beside:
             beside.write_bytes(content)
     except OSError as error:
         raise LedgerError(Problem(f"cannot be written: {error.strerror}", str(path))) from error

@@ -122,7 +122,7 @@ def sync(sweep: SweepName, results: Results = DEFAULT_RESULTS, no_color: NoColor
     """Write to MLflow whatever the ledger has and MLflow lacks."""
     from sweeper import results as frames
     from sweeper import spec, tracking
-    from sweeper.ledger import Ledger
+    from sweeper.ledger.ledger import Ledger
     from sweeper.mirror_input import mirror_input
 
     sweep_dir = named_sweep(results, sweep)

@@ -177,7 +177,8 @@ def _debug(call: Callable[[], None]) -> None:
 
 def find_trainer(sweep: Sweep, results: Path, *, needed: bool) -> Trainer | None:
     """The trainer of a sweep; its code has the digest that this results folder knows it by."""
-    from sweeper import ledger, trainer
+    from sweeper import trainer
+    from sweeper.ledger import ledger
 
     if sweep.trainer is not None:
         found = trainer.find(sweep.trainer)

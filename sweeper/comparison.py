@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from sweeper.evidence import label, value_of, varying_names
-from sweeper.ledger import History
+from sweeper.ledger.ledger import History
 from sweeper.results import metric_names
 from sweeper.statistics import CONFIDENCE, Estimate, average, estimate, holm, paired, welch
 from sweeper.trial import Record, canonical_json

@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sweeper import checkpoints, ledger, lock, spec
+from sweeper import checkpoints, spec
 from sweeper.errors import SweeperError
-from sweeper.ledger import SweepDir
+from sweeper.ledger import ledger, lock
+from sweeper.ledger.ledger import SweepDir
 from sweeper.trial import Record
 
 

@@ -9,7 +9,7 @@ from statistics import fmean
 
 from sweeper import ranking, results, spec
 from sweeper.errors import SweeperError
-from sweeper.ledger import SweepDir
+from sweeper.ledger.ledger import SweepDir
 from sweeper.overview import Progress, progress
 from sweeper.spec import Sweep
 from sweeper.trial import Record, State, Value, show

@@ -18,7 +18,7 @@ import pandas as pd
 
 from sweeper import ranking, results, spec, trainer
 from sweeper.errors import SweeperError
-from sweeper.ledger import History, SweepDir
+from sweeper.ledger.ledger import History, SweepDir
 from sweeper.trial import Record, State
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import Any
 from sweeper import tracking
 from sweeper.commands import alone
 from sweeper.experiment import Data, Experiment
-from sweeper.ledger import SweepDir
+from sweeper.ledger.ledger import SweepDir
 from sweeper.spec import Claim, Sweep
 
 PICTURES = ("*.png", "*.svg", "*.html")

@@ -6,8 +6,8 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from sweeper import ledger, lock
-from sweeper.ledger import History, SweepDir
+from sweeper.ledger import ledger, lock
+from sweeper.ledger.ledger import History, SweepDir
 from sweeper.trial import State
 
 

@@ -11,10 +11,10 @@ from enum import StrEnum
 from itertools import islice
 from pathlib import Path
 
-from sweeper import ledger
 from sweeper.errors import Problem, SpecError
 from sweeper.family import Family
-from sweeper.ledger import History, SweepDir
+from sweeper.ledger import ledger
+from sweeper.ledger.ledger import History, SweepDir
 from sweeper.schedule import cpus_here
 from sweeper.spec import ADAPTIVE, Sweep, configurations
 from sweeper.trainer import Trainer

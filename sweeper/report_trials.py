@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sweeper.commands import alone
-from sweeper.ledger import SweepDir
+from sweeper.ledger.ledger import SweepDir
 from sweeper.loaded import SweepResults
 from sweeper.results import metric_names
 from sweeper.trial import Record, State, show

@@ -13,9 +13,9 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 
-from sweeper import ledger
 from sweeper.errors import Problem, UsageError
-from sweeper.ledger import History, SweepDir
+from sweeper.ledger import ledger
+from sweeper.ledger.ledger import History, SweepDir
 from sweeper.trial import Ended, Params, Record, State, by_config
 
 CONFIDENCE = 0.95

@@ -15,11 +15,12 @@ from pathlib import Path
 from rich.console import Console
 
 from sweeper import console as screens
-from sweeper import ledger, provenance
+from sweeper import provenance
 from sweeper.errors import Exit, LedgerError, Problem, ScheduleError, UsageError
 from sweeper.family import Family
 from sweeper.interrupts import interruptible
-from sweeper.ledger import History, Ledger, SweepDir
+from sweeper.ledger import ledger
+from sweeper.ledger.ledger import History, Ledger, SweepDir
 from sweeper.mirror_input import mirror_input, tracking_uri
 from sweeper.mirrored import Mirrored
 from sweeper.plan import Fate, Plan

@@ -22,7 +22,7 @@ from pydantic import (
 )
 
 from sweeper.expressions import condition
-from sweeper.folder_names import ALLOWED, is_folder_name, similar_folder_name
+from sweeper.ledger.paths import ALLOWED, is_folder_name, similar_folder_name
 from sweeper.parameters import DISTRIBUTIONS, EXPONENTS, Complaint, domain
 from sweeper.wording import did_you_mean, excerpt
 

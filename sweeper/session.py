@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from sweeper import ledger
 from sweeper.errors import Exit
 from sweeper.job import Job, Verdict
-from sweeper.ledger import History, Ledger, SweepDir
+from sweeper.ledger import ledger
+from sweeper.ledger.ledger import History, Ledger, SweepDir
 from sweeper.limits import Limits
 from sweeper.plan import Fate, Plan
 from sweeper.proposals import Proposals

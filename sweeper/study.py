@@ -20,10 +20,11 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from sweeper import spec, whole
+from sweeper import spec
 from sweeper.domains import Choice, Range
 from sweeper.errors import LedgerError, Problem, UsageError
-from sweeper.ledger import SweepDir
+from sweeper.ledger import atomic
+from sweeper.ledger.ledger import SweepDir
 from sweeper.results import history, metric_names
 from sweeper.scores import Scores, finite, violations
 from sweeper.space import Parameter
@@ -58,7 +59,7 @@ def write(results: Path, name: str, path: Path) -> int:
         with tempfile.TemporaryDirectory() as folder:
             made = Path(folder) / "study.db"
             _store(made, sweep, trials, curves)
-            with whole.replaced(path) as beside:
+            with atomic.replaced(path) as beside:
                 shutil.copyfile(made, beside)
     except OSError as error:
         raise LedgerError(Problem(f"cannot be written: {error.strerror}", str(path))) from error

@@ -11,9 +11,9 @@ from pathlib import Path
 import pandas as pd
 
 from sweeper import sheet as markup
-from sweeper import whole
 from sweeper.errors import LedgerError, Problem, UsageError
 from sweeper.expressions import UnknownName, condition
+from sweeper.ledger import atomic
 from sweeper.sheet import Cell, Sheet
 from sweeper.tokens import ExpressionError
 from sweeper.trial import Value, show
@@ -104,7 +104,7 @@ def write_text(text: str, path: Path) -> None:
 
 def _beside(path: Path, put: Callable[[Path], object]) -> None:
     try:
-        with whole.replaced(path) as beside:
+        with atomic.replaced(path) as beside:
             put(beside)
     except OSError as error:
         raise LedgerError(Problem(f"cannot be written: {error.strerror}", str(path))) from error

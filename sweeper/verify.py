@@ -14,7 +14,7 @@ from sweeper.evidence import Evidence, gather
 from sweeper.judge_means import judge_against, judge_equivalent, judge_mean, judge_within
 from sweeper.judge_pairs import judge_compare, judge_monotone
 from sweeper.judge_spread import judge_best, judge_share, judge_typical
-from sweeper.ledger import SweepDir, replace_file
+from sweeper.ledger.ledger import SweepDir, replace_file
 from sweeper.statistics import holm
 from sweeper.sweep import Sweep
 from sweeper.trial import Record

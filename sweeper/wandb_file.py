@@ -6,7 +6,7 @@ from typing import Any
 
 from sweeper.document import Document, Place
 from sweeper.errors import Problem, SpecError
-from sweeper.folder_names import is_folder_name, similar_folder_name
+from sweeper.ledger.paths import is_folder_name, similar_folder_name
 from sweeper.wording import excerpt
 
 IGNORED = (

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sweeper import ledger, plan, spec, trainer
+from sweeper import plan, spec, trainer
 from sweeper.family import Family
-from sweeper.ledger import Ledger, SweepDir
+from sweeper.ledger import ledger
+from sweeper.ledger.ledger import Ledger, SweepDir
 from sweeper.proposals import Proposals
 from sweeper.pruning import Pruner
 from sweeper.schedule import run_in_process

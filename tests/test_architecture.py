@@ -47,10 +47,10 @@ OWNERS = {
 }
 # Later stages may import earlier ones, never the other way round.
 FLOW = [
-    "sweeper.whole",
+    "sweeper.ledger.atomic",
     "sweeper.errors",
-    "sweeper.lock",
-    "sweeper.lines",
+    "sweeper.ledger.lock",
+    "sweeper.ledger.jsonl",
     "sweeper.trial",
     "sweeper.provenance",
     "sweeper.trainer",
@@ -68,7 +68,7 @@ FLOW = [
     "sweeper.schedule",
     "sweeper.running",
     "sweeper.line",
-    "sweeper.ledger",
+    "sweeper.ledger.ledger",
     "sweeper.garbage",
     "sweeper.study",
     "sweeper.plan",

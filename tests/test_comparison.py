@@ -10,11 +10,11 @@ from records import make_end, make_trial
 from scipy import stats
 from typer.testing import CliRunner
 
-from sweeper import ledger
 from sweeper.cli import app
 from sweeper.comparison import Comparison, compare
 from sweeper.errors import UsageError
-from sweeper.ledger import Ledger, SweepDir
+from sweeper.ledger import ledger
+from sweeper.ledger.ledger import Ledger, SweepDir
 from sweeper.trial import State, Trial, trial_key
 
 PACKAGES = {"torch": "2.13.0", "ray": "2.60.0"}

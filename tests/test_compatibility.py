@@ -10,8 +10,8 @@ import pytest
 import runs
 from conftest import Sweeper
 
-from sweeper import ledger
-from sweeper.ledger import SweepDir
+from sweeper.ledger import ledger
+from sweeper.ledger.ledger import SweepDir
 from sweeper.trial import State
 
 WRITTEN = Path(__file__).parent / "fixtures" / "v0_1_0"

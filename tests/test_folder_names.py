@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweeper.folder_names import is_folder_name, similar_folder_name
+from sweeper.ledger.paths import is_folder_name, similar_folder_name
 
 
 @pytest.mark.parametrize("name", ["grid", "2024", "a b", "mar17.v2", "_x", "A-1", "x" * 100])

@@ -6,9 +6,10 @@ import numpy as np
 from conftest import Sweeper
 from records import make_end, make_trial
 
-from sweeper import checkpoints, garbage, ledger
+from sweeper import checkpoints, garbage
 from sweeper.checkpoints import Saved
-from sweeper.ledger import History, Ledger, SweepDir
+from sweeper.ledger import ledger
+from sweeper.ledger.ledger import History, Ledger, SweepDir
 from sweeper.trial import State, Trial
 
 DONE, FAILED, PENDING, GONE = (make_trial(seed, x=1) for seed in range(4))

@@ -15,12 +15,13 @@ import pytest
 import runs
 from runs import Notes
 
-from sweeper import checkpoints, ledger
+from sweeper import checkpoints
 from sweeper.cvae import pack
 from sweeper.cvae.step import Stepper
 from sweeper.errors import Exit
 from sweeper.interrupts import interruptible
-from sweeper.ledger import NO_FAILURE, History, SweepDir
+from sweeper.ledger import ledger
+from sweeper.ledger.ledger import NO_FAILURE, History, SweepDir
 from sweeper.schedule import run_in_process
 from sweeper.trial import Ended, Event, Reported, Started, State, Trial
 

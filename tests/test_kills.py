@@ -12,9 +12,10 @@ import pytest
 import runs
 from searches import ended
 
-from sweeper import ledger, spec, trainer
+from sweeper import spec, trainer
 from sweeper.family import Family
-from sweeper.ledger import SweepDir
+from sweeper.ledger import ledger
+from sweeper.ledger.ledger import SweepDir
 from sweeper.proposals import Proposals
 from sweeper.trial import Started, State, canonical_json
 

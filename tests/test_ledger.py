@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from records import make_end, make_life, make_trial
 
-from sweeper import ledger, lines
 from sweeper.errors import LedgerError
-from sweeper.ledger import History, Ledger, SweepDir
+from sweeper.ledger import jsonl, ledger
+from sweeper.ledger.ledger import History, Ledger, SweepDir
 from sweeper.trial import Reported, Started, State
 
 A, B = make_trial(0, x=1), make_trial(0, x=2)
@@ -90,7 +90,7 @@ def test_a_second_writer_is_told_who_the_first_is(sweep: SweepDir) -> None:
 
 def test_the_lock_of_a_killed_driver_is_free(sweep: SweepDir) -> None:
     code = (
-        "import os; from pathlib import Path; from sweeper.ledger import Ledger, SweepDir;"
+        "import os; from pathlib import Path; from sweeper.ledger.ledger import Ledger, SweepDir;"
         f"Ledger(SweepDir(Path({str(sweep.results)!r}), 'toy')).__enter__(); os.kill(os.getpid(), 9)"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == -9
@@ -117,7 +117,7 @@ def test_only_the_curve_of_the_latest_attempt_counts(sweep: SweepDir) -> None:
 
 def test_another_version_is_refused(sweep: SweepDir) -> None:
     sweep.folder.mkdir(parents=True)
-    sweep.ledger.write_bytes(lines.encode({"e": "ledger", "version": 99}))
+    sweep.ledger.write_bytes(jsonl.encode({"e": "ledger", "version": 99}))
     with pytest.raises(LedgerError, match="version 99"):
         ledger.read(sweep)
 

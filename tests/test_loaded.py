@@ -9,9 +9,10 @@ import pytest
 from records import make_end, make_life, make_trial
 
 import sweeper
-from sweeper import ledger, results
+from sweeper import results
 from sweeper.errors import UsageError
-from sweeper.ledger import Ledger, SweepDir
+from sweeper.ledger import ledger
+from sweeper.ledger.ledger import Ledger, SweepDir
 from sweeper.trial import State
 
 TRIALS = [make_trial(seed, beta=beta, kind="<b>") for beta in (0.5, 1) for seed in range(2)]

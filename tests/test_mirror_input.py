@@ -8,7 +8,7 @@ from pathlib import Path
 from records import make_life, make_trial
 
 from sweeper import spec
-from sweeper.ledger import Ledger, SweepDir, read
+from sweeper.ledger.ledger import Ledger, SweepDir, read
 from sweeper.mirror_input import mirror_input
 
 TEXT = """\

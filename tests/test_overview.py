@@ -4,7 +4,7 @@ from pathlib import Path
 
 from records import make_end, make_trial
 
-from sweeper.ledger import History, Ledger, SweepDir
+from sweeper.ledger.ledger import History, Ledger, SweepDir
 from sweeper.overview import overview
 from sweeper.trial import Started, State
 

@@ -9,8 +9,9 @@ import pytest
 import runs
 from runs import train
 
-from sweeper import ledger, plan, spec, trainer
-from sweeper.ledger import SweepDir
+from sweeper import plan, spec, trainer
+from sweeper.ledger import ledger
+from sweeper.ledger.ledger import SweepDir
 from sweeper.schedule import run_in_process
 from sweeper.session import Session
 from sweeper.trial import Ended, Started, State

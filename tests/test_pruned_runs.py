@@ -7,8 +7,8 @@ from pathlib import Path
 
 from runs import train
 
-from sweeper import ledger
-from sweeper.ledger import SweepDir
+from sweeper.ledger import ledger
+from sweeper.ledger.ledger import SweepDir
 from sweeper.trial import State
 
 TOY = """\

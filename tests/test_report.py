@@ -12,8 +12,9 @@ from browser import opened
 from playwright.sync_api import Page
 from records import make_end, make_life, make_trial
 
-from sweeper import ledger, report
-from sweeper.ledger import Ledger, SweepDir
+from sweeper import report
+from sweeper.ledger import ledger
+from sweeper.ledger.ledger import Ledger, SweepDir
 from sweeper.loaded import SweepResults
 from sweeper.trial import Reported, State
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from records import make_end, make_trial
 
-from sweeper import ledger
-from sweeper.ledger import Ledger, SweepDir
+from sweeper.ledger import ledger
+from sweeper.ledger.ledger import Ledger, SweepDir
 from sweeper.loaded import SweepResults
 from sweeper.report_trials import POINTS, log_end, trial_data
 from sweeper.trial import Reported

@@ -8,9 +8,10 @@ import pytest
 from records import make_end, make_life, make_trial
 from scipy import stats
 
-from sweeper import ledger, results
+from sweeper import results
 from sweeper.errors import UsageError
-from sweeper.ledger import Ledger, SweepDir
+from sweeper.ledger import ledger
+from sweeper.ledger.ledger import Ledger, SweepDir
 from sweeper.trial import State
 
 SEEDS = [make_trial(seed, beta=1) for seed in range(4)]

@@ -8,8 +8,9 @@ import sys
 import time
 from pathlib import Path
 
-from sweeper import checkpoints, ledger
-from sweeper.ledger import SweepDir
+from sweeper import checkpoints
+from sweeper.ledger import ledger
+from sweeper.ledger.ledger import SweepDir
 
 SMALL = """\
 name: small

@@ -13,10 +13,11 @@ import runs
 from drivers import Notebook
 from runs import Notes
 
-from sweeper import attempt, ledger
+from sweeper import attempt
 from sweeper.errors import Exit
 from sweeper.interrupts import interruptible
-from sweeper.ledger import SweepDir
+from sweeper.ledger import ledger
+from sweeper.ledger.ledger import SweepDir
 from sweeper.schedule import run_in_process
 from sweeper.session import Session
 from sweeper.trial import Event, Started, State

@@ -12,7 +12,7 @@ from records import make_end, make_trial
 
 from sweeper import study
 from sweeper.errors import SweeperError, UsageError
-from sweeper.ledger import History, Ledger, SweepDir
+from sweeper.ledger.ledger import History, Ledger, SweepDir
 from sweeper.trial import Reported, Started, State, Trial
 
 SWEEP = """\

@@ -21,7 +21,7 @@ from sweeper import results
 from sweeper.claim_keys import ClaimKeys
 from sweeper.claims import claim as record
 from sweeper.judge_means import reachable
-from sweeper.ledger import SweepDir
+from sweeper.ledger.ledger import SweepDir
 from sweeper.trial import Record, State
 from sweeper.verdicts import Verdict
 from sweeper.verify import judge, keep_tables, verdicts

@@ -20,7 +20,7 @@ from pathlib import Path
 import pandas as pd
 
 import sweeper
-from sweeper.ledger import History, Ledger, SweepDir
+from sweeper.ledger.ledger import History, Ledger, SweepDir
 from sweeper.trial import Ended, Started, State, Trial, config_key, trial_key
 
 SEEDS, SETTINGS, METRICS = 4, 30, 20  # about what the bundled trainer has

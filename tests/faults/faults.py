@@ -63,8 +63,8 @@ class Sweep:
 
     def state(self) -> dict[str, str]:
         """What the ledger says of each trial: its parameters as text -> its state and reason."""
-        from sweeper import ledger
-        from sweeper.ledger import SweepDir
+        from sweeper.ledger import ledger
+        from sweeper.ledger.ledger import SweepDir
 
         records = ledger.read(SweepDir(self.folder / "results", "toy")).planned()
         return {r.trial.name: f"{r.state} {r.ended.reason if r.ended else ''}" for r in records}

@@ -9,9 +9,9 @@ from typing import Any
 
 from records import make_end, make_trial
 
-from sweeper import ledger
 from sweeper.figures import Subject
-from sweeper.ledger import Ledger, SweepDir
+from sweeper.ledger import ledger
+from sweeper.ledger.ledger import Ledger, SweepDir
 from sweeper.loaded import SweepResults
 from sweeper.trial import Reported, State
 

@@ -25,8 +25,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from sweeper import lines, lock, whole
 from sweeper.errors import LedgerError, Problem
+from sweeper.ledger import atomic, jsonl, lock
 from sweeper.trial import Ended, Event, Record, Reported, Started, State, Trial
 
 VERSION = 1
@@ -149,8 +149,8 @@ class Ledger:
             self.sweep.folder.mkdir(parents=True, exist_ok=True)
             self._lock = lock.take(self.sweep.lock, take_over=self._take_over)
             self.found_bytes = size(self.sweep)
-            self._ledger = lines.open_for_append(self.sweep.ledger)
-            self._curves = lines.open_for_append(self.sweep.curves)
+            self._ledger = jsonl.open_for_append(self.sweep.ledger)
+            self._curves = jsonl.open_for_append(self.sweep.curves)
         except OSError as error:
             raise _cannot_write(self.sweep.folder, error) from error
         if os.fstat(self._ledger).st_size == 0:
@@ -214,7 +214,7 @@ class Ledger:
 
     def _write(self, handle: int, entry: Mapping[str, object]) -> None:
         try:
-            line = lines.encode(entry)
+            line = jsonl.encode(entry)
             if os.write(handle, line) != len(line):
                 raise OSError("only part of a line could be written; is the disk full?")
         except OSError as error:
@@ -224,14 +224,14 @@ class Ledger:
 def replace_file(path: Path, text: str) -> None:
     """Write a text file as a whole or not at all. Raises LedgerError."""
     try:
-        with whole.replaced(path) as beside:
+        with atomic.replaced(path) as beside:
             beside.write_text(text, encoding="utf-8")
     except OSError as error:
         raise _cannot_write(path, error) from error
 
 
 def _lines(path: Path, history: History) -> Iterator[dict[str, Any]]:
-    for entry in lines.read(path):
+    for entry in jsonl.read(path):
         if entry is None:
             history.damaged += 1
         else:
