@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from sweeper.ledger.ledger import SweepDir
-    from sweeper.spec import Sweep
+    from sweeper.spec.load import Sweep
 
 
 def news_console(no_color: bool) -> Console:
@@ -54,10 +54,10 @@ def print_json(document: dict[str, Any]) -> None:
 
 def load_sweep(file: Path, overrides: list[str] | None, console: Console) -> Sweep:
     """Load a sweep file and pass its warnings on."""
-    from sweeper import spec
     from sweeper.console import print_problems
+    from sweeper.spec import load
 
-    sweep = spec.load(file, overrides or ())
+    sweep = load.load(file, overrides or ())
     print_problems(console, sweep.warnings, "warning")
     return sweep
 

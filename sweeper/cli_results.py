@@ -121,15 +121,16 @@ def sample(
 def sync(sweep: SweepName, results: Results = DEFAULT_RESULTS, no_color: NoColor = False, debug: Debug = False) -> None:
     """Write to MLflow whatever the ledger has and MLflow lacks."""
     from sweeper import results as frames
-    from sweeper import spec, tracking
+    from sweeper import tracking
     from sweeper.ledger.ledger import Ledger
     from sweeper.mirror_input import mirror_input
+    from sweeper.spec import load
 
     sweep_dir = named_sweep(results, sweep)
     frames.history(sweep_dir)
     with Ledger(sweep_dir):
         known = frames.history(sweep_dir, curves=True)
-        loaded = spec.load(sweep_dir.spec)
+        loaded = load.load(sweep_dir.spec)
         mirrored = tracking.sync(
             *mirror_input(loaded, sweep_dir, known.runs[-1] if known.runs else {}), known.planned()
         )

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from sweeper.plan import Plan
     from sweeper.run import Finished
-    from sweeper.spec import Sweep
+    from sweeper.spec.load import Sweep
     from sweeper.trainer import Trainer
     from sweeper.verdicts import Verdict
 
@@ -61,7 +61,7 @@ def run(
     from sweeper.plan import summary
     from sweeper.run import Options, Runner, check, finished_json, headline_metrics, is_mirrored, nothing_to_do
     from sweeper.run import run as run_plan
-    from sweeper.spec import ADAPTIVE, Budget
+    from sweeper.spec.load import ADAPTIVE, Budget
 
     console = news_console(no_color)
     sweep = load_sweep(file, overrides, console)

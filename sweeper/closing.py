@@ -17,7 +17,7 @@ from sweeper.plan import Plan
 from sweeper.pruning import saved_seconds
 from sweeper.ranking import best, ranked
 from sweeper.run import Finished
-from sweeper.sweep import Sweep
+from sweeper.spec.sweep import Sweep
 from sweeper.trial import Record, State, Trial, show
 from sweeper.verdict_list import print_verdicts
 from sweeper.verdicts import Verdict

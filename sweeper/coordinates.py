@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from sweeper.domains import Choice, Range, canonical_number, tidy
-from sweeper.space import Axis
+from sweeper.spec.space.domains import Choice, Range, canonical_number, tidy
+from sweeper.spec.space.space import Axis
 from sweeper.trial import Value, canonical
 
 _FINE = 2**20  # cells of [0, 1], where a domain is searched by its uniform number

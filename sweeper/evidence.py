@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sweeper.expressions import Expression, UnknownName
-from sweeper.tokens import ExpressionError
+from sweeper.spec.space.expressions import Expression, UnknownName
+from sweeper.spec.space.tokens import ExpressionError
 from sweeper.trial import Params, Record, State, show
 
 LARGEST = 1e60  # beyond that, and for NaN, there is no number: its fourth power would not be one

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from functools import lru_cache
 
-from sweeper.sweep import Sweep
+from sweeper.spec.sweep import Sweep
 from sweeper.trainer import Trainer, resolve
 from sweeper.trial import Params, Trial, Value, canonical, config_key_of, trial_key
 

@@ -12,10 +12,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sweeper import checkpoints, spec
+from sweeper import checkpoints
 from sweeper.errors import SweeperError
 from sweeper.ledger import ledger, lock
 from sweeper.ledger.ledger import SweepDir
+from sweeper.spec import load
 from sweeper.trial import Record
 
 
@@ -61,7 +62,7 @@ def _of_sweep(sweep: SweepDir) -> Garbage:
 
 def _rule(sweep: SweepDir) -> str:
     try:
-        return spec.load(sweep.spec, ()).checkpoints.keep
+        return load.load(sweep.spec, ()).checkpoints.keep
     except SweeperError:
         return "all"  # a file that cannot be read removes nothing
 

@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import fmean
 
-from sweeper import ranking, results, spec
+from sweeper import ranking, results
 from sweeper.errors import SweeperError
 from sweeper.ledger.ledger import SweepDir
 from sweeper.overview import Progress, progress
-from sweeper.spec import Sweep
+from sweeper.spec import load
+from sweeper.spec.load import Sweep
 from sweeper.trial import Record, State, Value, show
 
 CURVES_LIMIT = 32_000_000  # bytes of curves.jsonl; reading more would take longer than a redraw lasts
@@ -80,7 +81,7 @@ def glance(folder: SweepDir, sweep: Sweep | None, now: float) -> Glance:
 def sweep_of(folder: SweepDir) -> Sweep | None:
     """The sweep file as last run; None where it cannot be read."""
     try:
-        return spec.load(folder.spec)
+        return load.load(folder.spec)
     except SweeperError:
         return None
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from sweeper.claims import Against, Claim, Equivalent, Mean, Within
 from sweeper.evidence import Evidence, Group
+from sweeper.spec.claims import Against, Claim, Equivalent, Mean, Within
 from sweeper.statistics import Estimate, enough, estimate, grand_mean, holm
 from sweeper.trial import show
 from sweeper.verdicts import Judgement, Outcome, Row, bracket, counted, finite, listed, number, unjudged

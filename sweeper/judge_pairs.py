@@ -9,9 +9,9 @@ from itertools import pairwise
 import numpy as np
 from scipy import stats
 
-from sweeper.claims import Claim, Compare, Monotone
 from sweeper.evidence import value_of
 from sweeper.pairs import Block, Pairing, blocks, pairings, settings
+from sweeper.spec.claims import Claim, Compare, Monotone
 from sweeper.statistics import Estimate, effect_size, enough, estimate, holm
 from sweeper.trial import Params, Record, Value, show
 from sweeper.verdicts import Judgement, Outcome, Row, bracket, counted, finite, number, unjudged

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from sweeper.claims import Best, Claim, Share, Typical
 from sweeper.evidence import Evidence
 from sweeper.judge_means import Bounds, interval_words, needed, p_inside, p_outside, reachable, rows_of
+from sweeper.spec.claims import Best, Claim, Share, Typical
 from sweeper.statistics import Estimate, estimate, holm, share_interval
 from sweeper.trial import State
 from sweeper.verdicts import Judgement, bracket, counted, number

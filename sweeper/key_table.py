@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sweeper.schema_words import Schema, describe, resolved
-from sweeper.top_keys import json_schema
+from sweeper.spec.schema import json_schema
+from sweeper.spec.schema_words import Schema, describe, resolved
 
 
 def key_table() -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from sweeper.attempt import CONTRACT
 from sweeper.running import TIMEOUT
-from sweeper.sweep import Sweep
+from sweeper.spec.sweep import Sweep
 from sweeper.trial import Ended, State
 
 

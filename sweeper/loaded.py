@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from sweeper import ranking, results, spec, trainer
+from sweeper import ranking, results, trainer
 from sweeper.errors import SweeperError
 from sweeper.ledger.ledger import History, SweepDir
+from sweeper.spec import load as spec
 from sweeper.trial import Record, State
 
 if TYPE_CHECKING:
-    from sweeper.spec import Sweep
+    from sweeper.spec.load import Sweep
 
 HEADLINES = 3  # metrics of the trainer worth a picture, beside the goals
 

@@ -11,7 +11,7 @@ from sweeper import tracking
 from sweeper.commands import alone
 from sweeper.experiment import Data, Experiment
 from sweeper.ledger.ledger import SweepDir
-from sweeper.spec import Claim, Sweep
+from sweeper.spec.load import Claim, Sweep
 
 PICTURES = ("*.png", "*.svg", "*.html")
 DOCUMENTS = ("report.html",)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import TYPE_CHECKING, Protocol
 
-from sweeper.sweep import EarlyTermination, Goal
+from sweeper.spec.sweep import EarlyTermination, Goal
 from sweeper.trial import State
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from sweeper.family import Family
 from sweeper.ledger import ledger
 from sweeper.ledger.ledger import History, SweepDir
 from sweeper.schedule import cpus_here
-from sweeper.spec import ADAPTIVE, Sweep, configurations
+from sweeper.spec.load import ADAPTIVE, Sweep, configurations
 from sweeper.trainer import Trainer
 from sweeper.trial import Ended, Params, State, Trial
 

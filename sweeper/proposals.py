@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from sweeper.family import Family
 from sweeper.search import Search
-from sweeper.sweep import Sweep
+from sweeper.spec.sweep import Sweep
 from sweeper.trial import Params, Record, State, Trial, by_config
 
 

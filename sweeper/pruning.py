@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable
 
 from sweeper.peers import Curve, Halving, Median, Peers, counts_reports
-from sweeper.sweep import Goal, Sweep
+from sweeper.spec.sweep import Goal, Sweep
 from sweeper.trial import Ended, Event, Record, Reported, Started, State, Trial
 
 

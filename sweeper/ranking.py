@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sweeper.scores import Scores, violations
-from sweeper.sweep import Goal, Sweep
+from sweeper.spec.sweep import Goal, Sweep
 from sweeper.trial import Record, State, by_config
 
 

@@ -29,7 +29,7 @@ from sweeper.pruning import Pruner
 from sweeper.schedule import Share, Source, check_cpus, cpus_here, gpu_share, gpus_here, run_in_process
 from sweeper.search import check as check_search
 from sweeper.session import Session
-from sweeper.spec import ADAPTIVE, Sweep
+from sweeper.spec.load import ADAPTIVE, Sweep
 from sweeper.tracking import Mirror
 from sweeper.trainer import BUNDLED, Trainer
 from sweeper.trial import Record, State

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from sweeper.ranking import fronts
-from sweeper.sweep import Sweep
+from sweeper.spec.sweep import Sweep
 
 if TYPE_CHECKING:
     from optuna import Study

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 
-from sweeper.expressions import Evaluate, Expression, UnknownName, condition
-from sweeper.sweep import Goal
-from sweeper.tokens import ExpressionError, tokens
+from sweeper.spec.space.expressions import Evaluate, Expression, UnknownName, condition
+from sweeper.spec.space.tokens import ExpressionError, tokens
+from sweeper.spec.sweep import Goal
 from sweeper.trial import Ended, State
 
 _SLIGHT = 1e-12  # a broken constraint is never scored as a kept one

@@ -19,8 +19,8 @@ from sweeper.coordinates import Coordinate, Scale, coordinate_of
 from sweeper.errors import Problem, SpecError, SweeperError
 from sweeper.samplers import GP_SEES, REDRAWS, new_study, sampler, state_of, thinned
 from sweeper.scores import Scores, violations
-from sweeper.space import Point, Space, is_active
-from sweeper.sweep import ADAPTIVE, Sweep
+from sweeper.spec.space.space import Point, Space, is_active
+from sweeper.spec.sweep import ADAPTIVE, Sweep
 from sweeper.trial import Ended, Params, State, Value, canonical, canonical_json
 
 if TYPE_CHECKING:

@@ -20,15 +20,15 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from sweeper import spec
-from sweeper.domains import Choice, Range
 from sweeper.errors import LedgerError, Problem, UsageError
 from sweeper.ledger import atomic
 from sweeper.ledger.ledger import SweepDir
 from sweeper.results import history, metric_names
 from sweeper.scores import Scores, finite, violations
-from sweeper.space import Parameter
-from sweeper.sweep import Sweep
+from sweeper.spec import load
+from sweeper.spec.space.domains import Choice, Range
+from sweeper.spec.space.space import Parameter
+from sweeper.spec.sweep import Sweep
 from sweeper.trial import Record, State, Value, by_config
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def write(results: Path, name: str, path: Path) -> int:
     """
     sweep_dir = SweepDir(results, name)
     records = history(sweep_dir, curves=True).planned()
-    sweep = spec.load(sweep_dir.spec)
+    sweep = load.load(sweep_dir.spec)
     if not sweep.goals:
         hint = "metric: {name: ..., goal: ...} in the sweep file, and run it again"
         raise UsageError(Problem("a study needs a goal, and this sweep has none", name, "metric", hint=hint))

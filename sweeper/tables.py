@@ -12,10 +12,10 @@ import pandas as pd
 
 from sweeper import sheet as markup
 from sweeper.errors import LedgerError, Problem, UsageError
-from sweeper.expressions import UnknownName, condition
 from sweeper.ledger import atomic
 from sweeper.sheet import Cell, Sheet
-from sweeper.tokens import ExpressionError
+from sweeper.spec.space.expressions import UnknownName, condition
+from sweeper.spec.space.tokens import ExpressionError
 from sweeper.trial import Value, show
 from sweeper.wording import did_you_mean
 

@@ -7,16 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from sweeper import results as frames
-from sweeper import spec
-from sweeper.claims import Against, Best, Claim, Compare, Equivalent, Mean, Monotone, Share, Typical, Within
 from sweeper.errors import Exit
 from sweeper.evidence import Evidence, gather
 from sweeper.judge_means import judge_against, judge_equivalent, judge_mean, judge_within
 from sweeper.judge_pairs import judge_compare, judge_monotone
 from sweeper.judge_spread import judge_best, judge_share, judge_typical
 from sweeper.ledger.ledger import SweepDir, replace_file
+from sweeper.spec import load
+from sweeper.spec.claims import Against, Best, Claim, Compare, Equivalent, Mean, Monotone, Share, Typical, Within
+from sweeper.spec.sweep import Sweep
 from sweeper.statistics import holm
-from sweeper.sweep import Sweep
 from sweeper.trial import Record
 from sweeper.verdicts import Judgement, Outcome, Verdict, counted, finite, unjudged
 
@@ -25,7 +25,7 @@ def verdicts(results: Path, name: str) -> list[Verdict]:
     """The verdict on each claim of RESULTS/NAME/sweep.yaml, in its order. Raises UsageError for an unknown sweep."""
     sweep_dir = SweepDir(results, name)
     known = frames.history(sweep_dir)
-    claims = spec.load(sweep_dir.spec).claims
+    claims = load.load(sweep_dir.spec).claims
     return judge(claims, known.planned(), sweep_dir.folder)
 
 

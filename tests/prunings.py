@@ -10,7 +10,7 @@ from records import make_end, make_trial
 from sweep_texts import loaded
 
 from sweeper.pruning import Pruner
-from sweeper.sweep import Sweep
+from sweeper.spec.sweep import Sweep
 from sweeper.trial import Record, Reported, State, Trial
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sweeper import plan, spec, trainer
+from sweeper import plan, trainer
 from sweeper.family import Family
 from sweeper.ledger import ledger
 from sweeper.ledger.ledger import Ledger, SweepDir
@@ -14,7 +14,8 @@ from sweeper.proposals import Proposals
 from sweeper.pruning import Pruner
 from sweeper.schedule import run_in_process
 from sweeper.session import Session
-from sweeper.spec import ADAPTIVE
+from sweeper.spec import load
+from sweeper.spec.load import ADAPTIVE
 from sweeper.trial import Event, Trial
 
 
@@ -32,7 +33,7 @@ class Notes:
 @contextmanager
 def opened(file: Path, *overrides: str) -> Iterator[tuple[Session, Notes]]:
     """A session that has begun, in the folder `results` beside the file."""
-    sweep, results = spec.load(file, overrides), file.parent / "results"
+    sweep, results = load.load(file, overrides), file.parent / "results"
     assert sweep.trainer is not None
     found = trainer.find(sweep.trainer)
     made = plan.make(sweep, found, results)

@@ -10,7 +10,7 @@ from typing import Any
 from sweep_texts import loaded
 
 from sweeper.search import Search
-from sweeper.sweep import Sweep
+from sweeper.spec.sweep import Sweep
 from sweeper.trial import Ended, Params, State
 
 Function = Callable[[Any], dict[str, float]]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sweeper.errors import Problem, SpecError
-from sweeper.spec import Sweep, configurations, load
+from sweeper.spec.load import Sweep, configurations, load
 from sweeper.trial import Value
 
 CONTRACT = """\

@@ -54,7 +54,7 @@ FLOW = [
     "sweeper.trial",
     "sweeper.provenance",
     "sweeper.trainer",
-    "sweeper.spec",
+    "sweeper.spec.load",
     "sweeper.family",
     "sweeper.ranking",
     "sweeper.samplers",

@@ -18,8 +18,8 @@ from sweep_texts import CONTRACT, SMALL
 from test_wandb_file import ORDINARY
 
 from sweeper.errors import SpecError
-from sweeper.spec import configurations, load
-from sweeper.yaml_text import dump
+from sweeper.spec.load import configurations, load
+from sweeper.spec.writer import dump
 
 MANY = settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -163,7 +163,7 @@ def test_large_and_hostile_files_end_soon_and_in_little_memory(tmp_path: Path, n
     file.write_text(LARGE[name])
     code = (
         "import sys; from pathlib import Path; from itertools import islice; from sweeper.errors import SpecError\n"
-        "from sweeper.spec import configurations, load\n"
+        "from sweeper.spec.load import configurations, load\n"
         "try: list(islice(configurations(load(Path(sys.argv[1]))).points, 10))\n"
         "except SpecError as error: print(len(str(error))); sys.exit(2)\n"
     )

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from sweep_texts import complaint, loaded
 
-from sweeper.claims import Against, Best, Claim, Compare, Equivalent, Mean, Monotone, Share, Test, Typical, Within
 from sweeper.errors import SpecError
-from sweeper.spec import configurations
+from sweeper.spec.claims import Against, Best, Claim, Compare, Equivalent, Mean, Monotone, Share, Test, Typical, Within
+from sweeper.spec.load import configurations
 
 SWEEP = "parameters: {a: {values: [1, 2]}, b: {values: [3, 4]}}\nexpect:\n  - {name: n, metric: m, %s}\n"
 

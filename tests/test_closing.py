@@ -8,13 +8,14 @@ import pytest
 from records import make_end
 from rich.console import Console
 
-from sweeper import plan, spec, trainer
+from sweeper import plan, trainer
 from sweeper.closing import Commands, print_finished
 from sweeper.errors import Exit
-from sweeper.expressions import condition
 from sweeper.mirrored import Mirrored
 from sweeper.run import Finished, finished_json
-from sweeper.sweep import EarlyTermination, Goal
+from sweeper.spec import load
+from sweeper.spec.space.expressions import condition
+from sweeper.spec.sweep import EarlyTermination, Goal
 from sweeper.trial import Record, State
 
 COMMANDS = Commands(Path("my sweep.yaml"), ["x=1,2"], Path("out"))
@@ -22,7 +23,7 @@ COMMANDS = Commands(Path("my sweep.yaml"), ["x=1,2"], Path("out"))
 
 @pytest.fixture
 def made(toy: Path) -> plan.Plan:
-    return plan.make(spec.load(toy), trainer.find("quadratic:train"), Path("results"))
+    return plan.make(load.load(toy), trainer.find("quadratic:train"), Path("results"))
 
 
 def finished(made: plan.Plan, *states: State, code: Exit = Exit.OK, why: str = "", behind: int = 0) -> Finished:

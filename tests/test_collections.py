@@ -10,7 +10,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from sweeper import spec, verify
+from sweeper import verify
+from sweeper.spec import load
 
 ROOT = Path(__file__).parents[1]
 PUBLISHED = ROOT / "results" / "published"
@@ -50,7 +51,7 @@ def rows(marker: str) -> list[list[str]]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_file_published_is_the_one_in_search_spaces(name: str) -> None:
-    file, run = spec.load(ROOT / "search_spaces" / f"{name}.yaml"), spec.load(PUBLISHED / name / "sweep.yaml")
+    file, run = load.load(ROOT / "search_spaces" / f"{name}.yaml"), load.load(PUBLISHED / name / "sweep.yaml")
     assert replace(run, resources=file.resources, checkpoints=file.checkpoints) == file
 
 

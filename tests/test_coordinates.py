@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from sweeper.coordinates import Coordinate, Scale, coordinate_of
-from sweeper.domains import Beta, Choice, Domain, Normal, Range
-from sweeper.space import Axis, Parameter
+from sweeper.spec.space.domains import Beta, Choice, Domain, Normal, Range
+from sweeper.spec.space.space import Axis, Parameter
 from sweeper.trial import Value
 
 

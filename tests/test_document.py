@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from sweeper.document import above, parse, scalar
 from sweeper.errors import SpecError
+from sweeper.spec.document import above, parse, scalar
 
 
 def complaint(text: str) -> str:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweeper.domains import Beta, Choice, Normal, Range, tidy
+from sweeper.spec.space.domains import Beta, Choice, Normal, Range, tidy
 
 UNIFORM = st.floats(2**-54, 1 - 2**-53)
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweeper.expressions import UnknownName, condition
-from sweeper.tokens import ExpressionError
+from sweeper.spec.space.expressions import UnknownName, condition
+from sweeper.spec.space.tokens import ExpressionError
 
 VALUES = {"loss.beta": 0.5, "n": 3, "kind": "linear", "on": True, "none": None, "learning-rate": 0.1}
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from sweeper.document import parse
 from sweeper.errors import Problem, SpecError
-from sweeper.file_problems import validated
+from sweeper.spec.document import parse
+from sweeper.spec.validation import validated
 
 
 def problem(text: str) -> Problem:

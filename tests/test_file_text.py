@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from sweeper.document import read
 from sweeper.errors import SpecError
-from sweeper.file_text import MAX_BYTES
+from sweeper.spec.document import read
+from sweeper.spec.file_text import MAX_BYTES
 
 
 def test_a_missing_file_suggests_its_neighbour(tmp_path: Path) -> None:

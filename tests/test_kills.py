@@ -12,11 +12,12 @@ import pytest
 import runs
 from searches import ended
 
-from sweeper import spec, trainer
+from sweeper import trainer
 from sweeper.family import Family
 from sweeper.ledger import ledger
 from sweeper.ledger.ledger import SweepDir
 from sweeper.proposals import Proposals
+from sweeper.spec import load
 from sweeper.trial import Started, State, canonical_json
 
 SEARCH = """\
@@ -77,7 +78,7 @@ def points(folder: Path) -> list[str]:
 
 def states_of_optuna(file: Path) -> Counter[str]:
     """Those of a study that is rebuilt from the ledger. FAIL is how a running trial makes room for its result."""
-    again = Proposals(spec.load(file), Family.of(spec.load(file), trainer.find("quadratic:train")))
+    again = Proposals(load.load(file), Family.of(load.load(file), trainer.find("quadratic:train")))
     again.begin(ledger.read(SweepDir(file.parent / "results", "toy"), curves=True).planned())
     counts = Counter(trial.state.name for trial in again.search._study.trials)
     del counts["FAIL"]

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from sweep_texts import SMALL, complaint, loaded, refused, written
 
-from sweeper.domains import Choice, Range
 from sweeper.errors import SpecError
-from sweeper.spec import load
+from sweeper.spec.load import load
+from sweeper.spec.space.domains import Choice, Range
 
 PARENT = """\
 name: parent

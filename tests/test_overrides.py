@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from sweep_texts import SMALL, complaint, loaded
 
-from sweeper.domains import Choice, Range
-from sweeper.spec import Sweep
+from sweeper.spec.load import Sweep
+from sweeper.spec.space.domains import Choice, Range
 from sweeper.trial import Value
 
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from sweeper.domains import Beta, Choice, Domain, Normal, Range
-from sweeper.parameters import Complaint, domain
+from sweeper.spec.space.domains import Beta, Choice, Domain, Normal, Range
+from sweeper.spec.space.parameters import Complaint, domain
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,14 @@ from conftest import QUADRATIC, Sweeper
 from records import make_end, make_trial
 from runs import train
 
-from sweeper import plan, spec, trainer
+from sweeper import plan, trainer
 from sweeper.errors import SpecError
 from sweeper.plan import Fate, Plan, Rerun
+from sweeper.spec import load
 
 
 def make(file: Path, *overrides: str, rerun: Rerun = Rerun.NOTHING) -> Plan:
-    sweep = spec.load(file, overrides)
+    sweep = load.load(file, overrides)
     assert sweep.trainer is not None
     return plan.make(sweep, trainer.find(sweep.trainer), Path("results"), rerun)
 

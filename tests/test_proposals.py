@@ -9,11 +9,12 @@ import pytest
 import runs
 from runs import train
 
-from sweeper import plan, spec, trainer
+from sweeper import plan, trainer
 from sweeper.ledger import ledger
 from sweeper.ledger.ledger import SweepDir
 from sweeper.schedule import run_in_process
 from sweeper.session import Session
+from sweeper.spec import load
 from sweeper.trial import Ended, Started, State
 
 SEARCH = """\
@@ -75,7 +76,7 @@ def test_a_widened_range_keeps_what_was_found(file: Path) -> None:
 
 def test_a_change_of_what_does_not_vary_is_another_search(file: Path) -> None:
     train(file)
-    made = plan.make(spec.load(file, ["steps=2"]), trainer.find("quadratic:train"), file.parent / "results")
+    made = plan.make(load.load(file, ["steps=2"]), trainer.find("quadratic:train"), file.parent / "results")
     assert made.items == ()
 
 

@@ -8,7 +8,7 @@ from records import make_end, make_trial
 from sweep_texts import loaded
 
 from sweeper.ranking import best, places, ranked
-from sweeper.sweep import Sweep
+from sweeper.spec.sweep import Sweep
 from sweeper.trial import Record, State
 
 ONE = "metric: {name: loss, goal: minimize}\n"

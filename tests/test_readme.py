@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from sweeper import spec
 from sweeper.cli import VERBS
 from sweeper.key_table import key_table
+from sweeper.spec import load
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -38,7 +38,7 @@ def test_every_module_that_the_tree_names_is_there() -> None:
 @pytest.mark.parametrize("block", re.findall(r"```yaml\n(.*?)```", README, re.DOTALL))
 def test_every_sweep_file_of_the_readme_is_valid(block: str, tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text(block)
-    assert list(spec.configurations(spec.load(tmp_path / "x.yaml")).points)
+    assert list(load.configurations(load.load(tmp_path / "x.yaml")).points)
 
 
 def test_the_sweep_file_of_the_readme_is_a_file_that_is_there() -> None:

@@ -7,9 +7,10 @@ from conftest import QUADRATIC, Sweeper
 from rich.console import Console
 from runs import train
 
-from sweeper import plan, run, spec, trainer
+from sweeper import plan, run, trainer
 from sweeper.errors import LedgerError
 from sweeper.run import Options, Runner
+from sweeper.spec import load
 
 # MLflow's own models use what SQLAlchemy has deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -46,7 +47,7 @@ def test_a_tracker_that_is_down_costs_nothing_but_the_mirror(toy: Path, sweeper:
 
 
 def test_a_plan_that_was_overtaken_is_refused(toy: Path) -> None:
-    sweep, found = spec.load(toy), trainer.find("quadratic:train")
+    sweep, found = load.load(toy), trainer.find("quadratic:train")
     made = plan.make(sweep, found, Path("results"))
     train(toy)
     options = Options(Path("results"), Runner.INPROCESS, None, None, quiet=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from searches import ended
 
-from sweeper.expressions import condition
 from sweeper.scores import Scores, violations
-from sweeper.sweep import Goal
+from sweeper.spec.space.expressions import condition
+from sweeper.spec.sweep import Goal
 from sweeper.trial import State
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from itertools import islice
 
-from sweeper.sobol import shifted_points
+from sweeper.spec.space.sampling import shifted_points
 
 
 def test_points_lie_inside_the_cube_and_fill_every_cell_of_a_power_of_two() -> None:

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sweeper.domains import Beta, Choice, Domain, Normal, Range
 from sweeper.errors import SpecError
-from sweeper.expressions import condition
-from sweeper.space import Parameter, Removed, Space, uniform
+from sweeper.spec.space.domains import Beta, Choice, Domain, Normal, Range
+from sweeper.spec.space.expressions import condition
+from sweeper.spec.space.space import Parameter, Removed, Space, uniform
 
 
 def parameter(name: str, domain: Domain | list[object], when: str = "") -> Parameter:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from sweep_texts import CONTRACT, SMALL, complaint, loaded, points, refused, written
 
-from sweeper.claims import Best, Compare, Equivalent, Typical
 from sweeper.errors import SpecError
-from sweeper.spec import (
+from sweeper.spec.claims import Best, Compare, Equivalent, Typical
+from sweeper.spec.load import (
     Abort,
     Budget,
     Checkpoints,
@@ -186,7 +186,7 @@ def test_every_published_sweep_file_is_valid_and_without_warnings(file: Path) ->
 
 def test_importing_the_reader_loads_nothing_heavy() -> None:
     code = (
-        "import sys; import sweeper.spec;"
+        "import sys; import sweeper.spec.load;"
         "print([m for m in ('torch', 'ray', 'mlflow', 'optuna', 'pandas', 'numpy', 'scipy') if m in sys.modules])"
     )
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"

@@ -7,7 +7,7 @@ import pytest
 from sweep_texts import points, written
 
 from sweeper.errors import SpecError
-from sweeper.spec import load, starter
+from sweeper.spec.load import load, starter
 
 
 @pytest.mark.parametrize("name", ["mine", "2024", "1e3", "true", "a b", "null"])

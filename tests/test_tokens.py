@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from sweeper.tokens import MAX_LENGTH, MAX_TOKENS, ExpressionError, tokens
+from sweeper.spec.space.tokens import MAX_LENGTH, MAX_TOKENS, ExpressionError, tokens
 
 
 def test_words_carry_their_columns() -> None:

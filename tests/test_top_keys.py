@@ -10,11 +10,11 @@ import pytest
 from sweep_texts import CONTRACT
 from test_wandb_file import ORDINARY
 
-from sweeper.document import parse, read
-from sweeper.overrides import KEYS, PARAMETER_KEYS
-from sweeper.section_keys import ParameterKeys
-from sweeper.spec import schema
-from sweeper.top_keys import SweepKeys
+from sweeper.spec.document import parse, read
+from sweeper.spec.load import schema
+from sweeper.spec.overrides import KEYS, PARAMETER_KEYS
+from sweeper.spec.schema import SweepKeys
+from sweeper.spec.sections import ParameterKeys
 
 FOLDER = Path(__file__).parent.parent / "search_spaces"
 FILES = sorted(FOLDER.glob("*.yaml"))

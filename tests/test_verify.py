@@ -18,10 +18,10 @@ from records import make_end, make_trial
 from runs import opened, train
 
 from sweeper import results
-from sweeper.claim_keys import ClaimKeys
-from sweeper.claims import claim as record
 from sweeper.judge_means import reachable
 from sweeper.ledger.ledger import SweepDir
+from sweeper.spec.claim_keys import ClaimKeys
+from sweeper.spec.claims import claim as record
 from sweeper.trial import Record, State
 from sweeper.verdicts import Verdict
 from sweeper.verify import judge, keep_tables, verdicts

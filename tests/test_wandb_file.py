@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from sweep_texts import complaint, loaded, points
 
-from sweeper.spec import EarlyTermination, Goal
+from sweeper.spec.load import EarlyTermination, Goal
 
 ORDINARY = """\
 program: train.py

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sweeper.document import parse
-from sweeper.yaml_text import dump, word
+from sweeper.spec.document import parse
+from sweeper.spec.writer import dump, word
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 SCALARS = (

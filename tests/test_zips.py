@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-from sweeper.domains import Choice, Range
-from sweeper.expressions import condition
-from sweeper.space import Parameter
-from sweeper.zips import Zips, zipped
+from sweeper.spec.space.domains import Choice, Range
+from sweeper.spec.space.expressions import condition
+from sweeper.spec.space.space import Parameter
+from sweeper.spec.space.zip_groups import Zips, zipped
 
 A, B = Parameter("a", Choice((1, 2))), Parameter("b", Choice((3, 4)))
 LONG, OPEN = Parameter("long", Choice((1, 2, 3))), Parameter("open", Range(0.0, 1.0))

@@ -11,12 +11,12 @@ from functools import cached_property
 
 import pandas as pd
 
-from sweeper.domains import Normal, Range
 from sweeper.errors import Problem, UsageError
-from sweeper.expressions import UnknownName, condition
 from sweeper.loaded import SweepResults
 from sweeper.results import parameter_column, parameter_names
-from sweeper.tokens import ExpressionError
+from sweeper.spec.space.domains import Normal, Range
+from sweeper.spec.space.expressions import UnknownName, condition
+from sweeper.spec.space.tokens import ExpressionError
 from sweeper.trial import State, Value, show
 from sweeper.units import unit_of
 from sweeper.wording import did_you_mean

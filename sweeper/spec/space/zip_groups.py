@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sweeper.errors import Problem
-from sweeper.space import Parameter, no_list
+from sweeper.spec.space.space import Parameter, no_list
 from sweeper.trial import Params
 from sweeper.wording import did_you_mean, excerpt
 

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from sweeper.claim_keys import ClaimKeys
-from sweeper.section_keys import (
+from sweeper.spec.claim_keys import ClaimKeys
+from sweeper.spec.sections import (
     AbortKeys,
     BudgetKeys,
     CheckpointKeys,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from sweeper.document import Tree, scalar
+from sweeper.spec.document import Tree, scalar
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*(?: [A-Za-z0-9_./-]+)*")
 _NOT_PRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]")

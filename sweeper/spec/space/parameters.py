@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from sweeper.domains import Beta, Choice, Domain, Normal, Range
 from sweeper.errors import Problem
+from sweeper.spec.space.domains import Beta, Choice, Domain, Normal, Range
 from sweeper.trial import canonical
 from sweeper.wording import excerpt
 

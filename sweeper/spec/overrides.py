@@ -12,9 +12,9 @@ import difflib
 import re
 from collections.abc import Sequence
 
-from sweeper.document import Document, Place, Tree, parse, scalar
 from sweeper.errors import Problem, SpecError
-from sweeper.merging import NAMES_ALLOWED, SETTING_NAME
+from sweeper.spec.document import Document, Place, Tree, parse, scalar
+from sweeper.spec.merge import NAMES_ALLOWED, SETTING_NAME
 from sweeper.wording import excerpt
 
 COMMAND_LINE = "command line"

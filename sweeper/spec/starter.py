@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sweeper.yaml_text import word
+from sweeper.spec.writer import word
 
 _TEXT = """\
 # yaml-language-server: $schema=./sweeper.schema.json
@@ -34,6 +34,6 @@ seeds: 2                        # each configuration is trained with that many s
 
 def starter(name: str = "sweep") -> str:
     """The text of a new sweep file. Raises Complaint for a name that cannot be a folder."""
-    from sweeper.section_keys import folder_name
+    from sweeper.spec.sections import folder_name
 
     return _TEXT.format(name=word(folder_name(name)))

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sweeper.claims import Claim
-from sweeper.document import Document, Place, above
 from sweeper.errors import Problem
-from sweeper.expressions import Expression
-from sweeper.space import Space
+from sweeper.spec.claims import Claim
+from sweeper.spec.document import Document, Place, above
+from sweeper.spec.space.expressions import Expression
+from sweeper.spec.space.space import Space
 from sweeper.trial import Params
 
 ADAPTIVE = ("tpe", "gp", "cmaes", "nsga2")  # methods whose next point depends on results

@@ -7,9 +7,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from sweeper import wandb_file
-from sweeper.document import Document, Tree, below, read
 from sweeper.errors import Problem, SpecError
+from sweeper.spec import wandb
+from sweeper.spec.document import Document, Tree, below, read
 from sweeper.wording import did_you_mean, excerpt
 
 MAX_FILES = 20
@@ -20,7 +20,7 @@ _KINDS = (("value",), ("values", "probabilities"), ("min", "max", "log", "step",
 
 def layered(path: Path, stack: tuple[Path, ...] = ()) -> tuple[Document, list[Problem]]:
     """The document of a file merged onto those it extends, flat, and warnings about W&B's keys."""
-    document, warnings = wandb_file.translate(read(path))
+    document, warnings = wandb.translate(read(path))
     document = flat(_anchored(document, path))
     extends = document.tree.pop("extends", None)
     if extends is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from sweeper.errors import Problem
-from sweeper.sweep import Sweep
+from sweeper.spec.sweep import Sweep
 
 _COUNTS = {"type", "metric", "min_steps", "max_steps", "min_iter", "max_iter"}
 _READ = {

@@ -12,10 +12,10 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sweeper.domains import Choice, Domain
 from sweeper.errors import Problem, SpecError
-from sweeper.expressions import Expression, UnknownName
-from sweeper.tokens import ExpressionError
+from sweeper.spec.space.domains import Choice, Domain
+from sweeper.spec.space.expressions import Expression, UnknownName
+from sweeper.spec.space.tokens import ExpressionError
 from sweeper.trial import Params, Value, show
 
 Point = dict[str, Value]
@@ -161,7 +161,7 @@ class Space:
                 return
 
     def _sobol(self, seed: int) -> Iterator[Point]:
-        from sweeper.sobol import shifted_points
+        from sweeper.spec.space.sampling import shifted_points
 
         names = [axis.name for axis in self.axes]
         for row in shifted_points(names, seed):

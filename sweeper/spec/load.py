@@ -9,15 +9,16 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from sweeper import merging, overrides, yaml_text
-from sweeper.claims import Claim, claim
-from sweeper.document import Document
 from sweeper.errors import Problem, SpecError
-from sweeper.expressions import condition
-from sweeper.parameters import Complaint, domain
-from sweeper.space import Parameter, Point, Removed, Space
-from sweeper.spec_checks import problems_of, warnings_of
-from sweeper.sweep import (
+from sweeper.spec import merge, overrides, writer
+from sweeper.spec.checks import problems_of, warnings_of
+from sweeper.spec.claims import Claim, claim
+from sweeper.spec.document import Document
+from sweeper.spec.space.expressions import condition
+from sweeper.spec.space.parameters import Complaint, domain
+from sweeper.spec.space.space import Parameter, Point, Removed, Space
+from sweeper.spec.space.zip_groups import zipped
+from sweeper.spec.sweep import (
     ADAPTIVE,
     Abort,
     Budget,
@@ -31,11 +32,10 @@ from sweeper.sweep import (
 )
 from sweeper.trial import Params, Value, canonical
 from sweeper.wording import did_you_mean, excerpt
-from sweeper.zips import zipped
 
 if TYPE_CHECKING:
-    from sweeper.section_keys import EarlyKeys
-    from sweeper.top_keys import SweepKeys
+    from sweeper.spec.schema import SweepKeys
+    from sweeper.spec.sections import EarlyKeys
 
 __all__ = [
     "ADAPTIVE", "Abort", "Budget", "Checkpoints", "Claim", "Configurations", "EarlyTermination", "Goal", "Resources",
@@ -57,7 +57,7 @@ class Configurations:
 
 def load(path: Path, overrides: Sequence[str] = ()) -> Sweep:
     """The sweep of a file with overrides applied. Raises SpecError with all its problems at once."""
-    from sweeper.file_problems import validated  # pydantic: a tenth of a second that only loading needs
+    from sweeper.spec.validation import validated  # pydantic: a tenth of a second that only loading needs
 
     document, warnings = _document(path, overrides)
     keys = validated(document)
@@ -112,14 +112,14 @@ def unknown_names(sweep: Sweep, defaults: Params) -> list[Problem]:
 
 def schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of a sweep file."""
-    from sweeper.top_keys import json_schema
+    from sweeper.spec.schema import json_schema
 
     return json_schema()
 
 
 def starter(name: str) -> str:
     """The text of `sweeper init`. Raises SpecError for a name that cannot be a folder."""
-    from sweeper import starter as starters
+    from sweeper.spec import starter as starters
 
     try:
         return starters.starter(name)
@@ -141,7 +141,7 @@ def _told_where(points: Iterator[Point], sweep: Sweep) -> Iterator[Point]:
 
 def _document(path: Path, changes: Sequence[str]) -> tuple[Document, list[Problem]]:
     """The effective document: extended files merged, overrides applied, a name given."""
-    document, warnings = merging.layered(path)
+    document, warnings = merge.layered(path)
     if changes:
         document = overrides.apply(document, changes)
     tree = {"name": path.name.removesuffix(path.suffix)} | document.tree
@@ -172,7 +172,7 @@ def _sweep(keys: SweepKeys, document: Document, path: Path) -> Sweep:
         tracking=Tracking(keys.tracking.uri),
         claims=tuple(claim(item) for item in keys.expect),
         source=path,
-        text=yaml_text.dump(document.tree),
+        text=writer.dump(document.tree),
         warnings=(),
         places=document.places,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sweeper.top_keys import json_schema
+from sweeper.spec.schema import json_schema
 
 Schema = dict[str, Any]
 

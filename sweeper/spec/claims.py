@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sweeper.expressions import Expression, condition
+from sweeper.spec.space.expressions import Expression, condition
 from sweeper.trial import Params, canonical
 
 if TYPE_CHECKING:
-    from sweeper.claim_keys import ClaimKeys
+    from sweeper.spec.claim_keys import ClaimKeys
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,18 +6,18 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sweeper import early_checks
-from sweeper.claims import Compare, Monotone
-from sweeper.domains import Choice
 from sweeper.errors import Problem
-from sweeper.space import MAX_POINTS, no_list
-from sweeper.sweep import ADAPTIVE, Sweep
+from sweeper.spec import early_checks
+from sweeper.spec.claims import Compare, Monotone
+from sweeper.spec.space.domains import Choice
+from sweeper.spec.space.space import MAX_POINTS, no_list
+from sweeper.spec.space.zip_groups import Zips, zipped
+from sweeper.spec.sweep import ADAPTIVE, Sweep
 from sweeper.trial import canonical
 from sweeper.wording import did_you_mean, excerpt
-from sweeper.zips import Zips, zipped
 
 if TYPE_CHECKING:
-    from sweeper.top_keys import SweepKeys
+    from sweeper.spec.schema import SweepKeys
 
 _FEW_POINTS = 100_000  # a third of a second
 

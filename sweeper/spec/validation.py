@@ -7,11 +7,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from sweeper.document import Document, below
 from sweeper.errors import Problem, SpecError
-from sweeper.parameters import Complaint
-from sweeper.schema_words import describe, node_at, resolved
-from sweeper.top_keys import SweepKeys
+from sweeper.spec.document import Document, below
+from sweeper.spec.schema import SweepKeys
+from sweeper.spec.schema_words import describe, node_at, resolved
+from sweeper.spec.space.parameters import Complaint
 from sweeper.wording import did_you_mean, excerpt
 
 _HIDDEN = ("[key]",)  # pydantic's own words in a path

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sweeper.tokens import ExpressionError, Token, tokens
+from sweeper.spec.space.tokens import ExpressionError, Token, tokens
 from sweeper.trial import Value
 
 MAX_DEPTH = 40

@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from sweeper.errors import Problem, SpecError
-from sweeper.file_text import text_of
+from sweeper.spec.file_text import text_of
 from sweeper.wording import excerpt
 
 Tree = Any  # None | bool | int | float | str | list[Tree] | dict[str, Tree]

@@ -21,9 +21,9 @@ from pydantic import (
     model_validator,
 )
 
-from sweeper.expressions import condition
 from sweeper.ledger.paths import ALLOWED, is_folder_name, similar_folder_name
-from sweeper.parameters import DISTRIBUTIONS, EXPONENTS, Complaint, domain
+from sweeper.spec.space.expressions import condition
+from sweeper.spec.space.parameters import DISTRIBUTIONS, EXPONENTS, Complaint, domain
 from sweeper.wording import did_you_mean, excerpt
 
 MAX_SEEDS = 10_000

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from sweeper.parameters import Complaint
-from sweeper.section_keys import Condition, Keys, NotNegative, Plain
+from sweeper.spec.sections import Condition, Keys, NotNegative, Plain
+from sweeper.spec.space.parameters import Complaint
 from sweeper.trial import canonical
 
 KINDS = ("within", "typical", "mean", "best", "share", "compare", "equivalent", "monotone", "against")
