@@ -24,7 +24,7 @@ def validate(
     """Every problem of every file, with its line. Exit code 2 when there is one."""
     from sweeper import trainer
     from sweeper.console import print_problems
-    from sweeper.plan import make
+    from sweeper.planning.plan import make
 
     console = news_console(no_color)
     errors: dict[str, list[Problem]] = {}

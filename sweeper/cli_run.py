@@ -30,7 +30,7 @@ from sweeper.trial import State
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from sweeper.plan import Plan
+    from sweeper.planning.plan import Plan
     from sweeper.run import Finished
     from sweeper.spec.load import Sweep
     from sweeper.trainer import Trainer
@@ -58,7 +58,7 @@ def run(
     from rich.text import Text
 
     from sweeper.closing import Commands, print_finished, print_next
-    from sweeper.plan import summary
+    from sweeper.planning.plan import summary
     from sweeper.run import Options, Runner, check, finished_json, headline_metrics, is_mirrored, nothing_to_do
     from sweeper.run import run as run_plan
     from sweeper.spec.load import ADAPTIVE, Budget
@@ -139,7 +139,7 @@ def train(
 ) -> None:
     """Train one trial, the file's first, here in this process: no Ray, nothing recorded. For debugging."""
     from sweeper import train_alone
-    from sweeper.plan import make
+    from sweeper.planning.plan import make
     from sweeper.run import headline_metrics
 
     console = news_console(no_color)
@@ -194,7 +194,7 @@ def make_plan(
     sweep: Sweep, trainer: Trainer | None, results: Path, rerun: RerunChoice | None, console: Console
 ) -> Plan:
     from sweeper.console import print_problems
-    from sweeper.plan import Rerun, make
+    from sweeper.planning.plan import Rerun, make
 
     made = make(sweep, trainer, results, Rerun(rerun) if rerun else Rerun.NOTHING)
     print_problems(console, made.warnings, "warning")
@@ -203,7 +203,7 @@ def make_plan(
 
 def show_plan(plan: Plan, console: Console, as_json: bool) -> None:
     from sweeper.console import print_plan
-    from sweeper.plan import as_json as document
+    from sweeper.planning.plan import as_json as document
 
     if as_json:
         print_json(document(plan))

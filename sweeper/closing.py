@@ -13,10 +13,10 @@ from rich.text import Text
 
 from sweeper.console import STYLES, duration, print_configurations
 from sweeper.errors import Exit
-from sweeper.plan import Plan
-from sweeper.pruning import saved_seconds
-from sweeper.ranking import best, ranked
+from sweeper.planning.plan import Plan
 from sweeper.run import Finished
+from sweeper.search.pruner import saved_seconds
+from sweeper.search.ranking import best, ranked
 from sweeper.spec.sweep import Sweep
 from sweeper.trial import Record, State, Trial, show
 from sweeper.verdict_list import print_verdicts

@@ -25,7 +25,7 @@ from rich.text import Text
 
 from sweeper.errors import Problem
 from sweeper.overview import SweepRow
-from sweeper.plan import Fate, Plan, head_and_tail
+from sweeper.planning.plan import Fate, Plan, head_and_tail
 from sweeper.trial import Ended, Event, Record, Reported, Started, State, Trial, by_config, show
 
 HEADING_WIDTH = 11  # seven columns then fit into 80 characters

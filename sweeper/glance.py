@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import fmean
 
-from sweeper import ranking, results
+from sweeper import results
 from sweeper.errors import SweeperError
 from sweeper.ledger.ledger import SweepDir
 from sweeper.overview import Progress, progress
+from sweeper.search import ranking
 from sweeper.spec import load
 from sweeper.spec.load import Sweep
 from sweeper.trial import Record, State, Value, show

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from sweeper import ranking, results, trainer
+from sweeper import results, trainer
 from sweeper.errors import SweeperError
 from sweeper.ledger.ledger import History, SweepDir
+from sweeper.search import ranking
 from sweeper.spec import load as spec
 from sweeper.trial import Record, State
 

@@ -17,17 +17,17 @@ from rich.console import Console
 from sweeper import console as screens
 from sweeper import provenance
 from sweeper.errors import Exit, LedgerError, Problem, ScheduleError, UsageError
-from sweeper.family import Family
 from sweeper.interrupts import interruptible
 from sweeper.ledger import ledger
 from sweeper.ledger.ledger import History, Ledger, SweepDir
 from sweeper.mirror_input import mirror_input, tracking_uri
 from sweeper.mirrored import Mirrored
-from sweeper.plan import Fate, Plan
-from sweeper.proposals import Proposals
-from sweeper.pruning import Pruner
+from sweeper.planning.plan import Fate, Plan
+from sweeper.planning.trial_factory import Family
 from sweeper.schedule import Share, Source, check_cpus, cpus_here, gpu_share, gpus_here, run_in_process
-from sweeper.search import check as check_search
+from sweeper.search.proposals import Proposals
+from sweeper.search.pruner import Pruner
+from sweeper.search.searcher import check as check_search
 from sweeper.session import Session
 from sweeper.spec.load import ADAPTIVE, Sweep
 from sweeper.tracking import Mirror

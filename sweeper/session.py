@@ -16,11 +16,11 @@ from sweeper.job import Job, Verdict
 from sweeper.ledger import ledger
 from sweeper.ledger.ledger import History, Ledger, SweepDir
 from sweeper.limits import Limits
-from sweeper.plan import Fate, Plan
-from sweeper.proposals import Proposals
-from sweeper.pruning import Pruner
+from sweeper.planning.plan import Fate, Plan
 from sweeper.running import Running
 from sweeper.schedule import Pack
+from sweeper.search.proposals import Proposals
+from sweeper.search.pruner import Pruner
 from sweeper.trainer import Trainer
 from sweeper.trial import Ended, Event, Record, Started, State, Trial
 

@@ -24,7 +24,7 @@ from sweeper.errors import LedgerError, Problem, UsageError
 from sweeper.ledger import atomic
 from sweeper.ledger.ledger import SweepDir
 from sweeper.results import history, metric_names
-from sweeper.scores import Scores, finite, violations
+from sweeper.search.objectives import Scores, finite, violations
 from sweeper.spec import load
 from sweeper.spec.space.domains import Choice, Range
 from sweeper.spec.space.space import Parameter

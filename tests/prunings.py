@@ -9,7 +9,7 @@ from pathlib import Path
 from records import make_end, make_trial
 from sweep_texts import loaded
 
-from sweeper.pruning import Pruner
+from sweeper.search.pruner import Pruner
 from sweeper.spec.sweep import Sweep
 from sweeper.trial import Record, Reported, State, Trial
 

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sweeper import plan, trainer
-from sweeper.family import Family
+from sweeper import trainer
 from sweeper.ledger import ledger
 from sweeper.ledger.ledger import Ledger, SweepDir
-from sweeper.proposals import Proposals
-from sweeper.pruning import Pruner
+from sweeper.planning import plan
+from sweeper.planning.trial_factory import Family
 from sweeper.schedule import run_in_process
+from sweeper.search.proposals import Proposals
+from sweeper.search.pruner import Pruner
 from sweeper.session import Session
 from sweeper.spec import load
 from sweeper.spec.load import ADAPTIVE

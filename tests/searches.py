@@ -9,7 +9,7 @@ from typing import Any
 
 from sweep_texts import loaded
 
-from sweeper.search import Search
+from sweeper.search.searcher import Search
 from sweeper.spec.sweep import Sweep
 from sweeper.trial import Ended, Params, State
 

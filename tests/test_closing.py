@@ -8,10 +8,11 @@ import pytest
 from records import make_end
 from rich.console import Console
 
-from sweeper import plan, trainer
+from sweeper import trainer
 from sweeper.closing import Commands, print_finished
 from sweeper.errors import Exit
 from sweeper.mirrored import Mirrored
+from sweeper.planning import plan
 from sweeper.run import Finished, finished_json
 from sweeper.spec import load
 from sweeper.spec.space.expressions import condition

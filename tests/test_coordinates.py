@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sweeper.coordinates import Coordinate, Scale, coordinate_of
+from sweeper.search.encoding import Coordinate, Scale, coordinate_of
 from sweeper.spec.space.domains import Beta, Choice, Domain, Normal, Range
 from sweeper.spec.space.space import Axis, Parameter
 from sweeper.trial import Value

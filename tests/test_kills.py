@@ -13,10 +13,10 @@ import runs
 from searches import ended
 
 from sweeper import trainer
-from sweeper.family import Family
 from sweeper.ledger import ledger
 from sweeper.ledger.ledger import SweepDir
-from sweeper.proposals import Proposals
+from sweeper.planning.trial_factory import Family
+from sweeper.search.proposals import Proposals
 from sweeper.spec import load
 from sweeper.trial import Started, State, canonical_json
 

@@ -9,9 +9,10 @@ from conftest import QUADRATIC, Sweeper
 from records import make_end, make_trial
 from runs import train
 
-from sweeper import plan, trainer
+from sweeper import trainer
 from sweeper.errors import SpecError
-from sweeper.plan import Fate, Plan, Rerun
+from sweeper.planning import plan
+from sweeper.planning.plan import Fate, Plan, Rerun
 from sweeper.spec import load
 
 

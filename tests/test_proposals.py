@@ -9,9 +9,10 @@ import pytest
 import runs
 from runs import train
 
-from sweeper import plan, trainer
+from sweeper import trainer
 from sweeper.ledger import ledger
 from sweeper.ledger.ledger import SweepDir
+from sweeper.planning import plan
 from sweeper.schedule import run_in_process
 from sweeper.session import Session
 from sweeper.spec import load
@@ -99,7 +100,7 @@ def test_failed_configurations_do_not_stop_a_search(folder: Path) -> None:
 
 def test_where_asking_takes_long_it_is_done_while_a_trial_trains(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file.write_text(SEARCH.replace("seeds: 2\n", "").replace("tpe", "gp").replace("12", "16"))
-    monkeypatch.setattr("sweeper.search.GP_SEES", 11)
+    monkeypatch.setattr("sweeper.search.searcher.GP_SEES", 11)
     asked: list[int] = []
     with runs.opened(file) as (session, notes):
         assert session.proposals is not None

@@ -12,7 +12,7 @@ import pytest
 from prunings import Run, early, pruner, trials_of
 from records import make_end, make_trial
 
-from sweeper.pruning import Pruner, saved_seconds
+from sweeper.search.pruner import Pruner, saved_seconds
 from sweeper.trial import Record, Reported, State
 
 RULES = [

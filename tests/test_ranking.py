@@ -7,7 +7,7 @@ import pytest
 from records import make_end, make_trial
 from sweep_texts import loaded
 
-from sweeper.ranking import best, places, ranked
+from sweeper.search.ranking import best, places, ranked
 from sweeper.spec.sweep import Sweep
 from sweeper.trial import Record, State
 

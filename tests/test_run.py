@@ -7,8 +7,9 @@ from conftest import QUADRATIC, Sweeper
 from rich.console import Console
 from runs import train
 
-from sweeper import plan, run, trainer
+from sweeper import run, trainer
 from sweeper.errors import LedgerError
+from sweeper.planning import plan
 from sweeper.run import Options, Runner
 from sweeper.spec import load
 

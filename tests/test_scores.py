@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from searches import ended
 
-from sweeper.scores import Scores, violations
+from sweeper.search.objectives import Scores, violations
 from sweeper.spec.space.expressions import condition
 from sweeper.spec.sweep import Goal
 from sweeper.trial import State

@@ -14,7 +14,7 @@ import pytest
 from searches import BRANIN, MINIMIZE, RANGES, branin, ended, optimized, search, searched
 
 from sweeper.errors import SpecError
-from sweeper.search import Search, check
+from sweeper.search.searcher import Search, check
 from sweeper.trial import Params, State, canonical, canonical_json
 
 METHODS = ("tpe", "gp", "cmaes", "nsga2")
@@ -251,7 +251,7 @@ def test_optuna_says_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) 
 def test_to_check_a_sweep_does_not_load_optuna(tmp_path: Path) -> None:
     searched(tmp_path, "gp", BRANIN)
     code = (
-        "import sys; from pathlib import Path; from sweeper.spec.load import load; from sweeper.search import check\n"
+        "import sys; from pathlib import Path; from sweeper.spec.load import load; from sweeper.search.searcher import check\n"
         "check(load(Path('file.yaml'))); print(*({'optuna', 'torch'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)

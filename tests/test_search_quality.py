@@ -11,8 +11,8 @@ import pytest
 from scipy.stats import ttest_rel
 from searches import BRANIN, branin, ended, optimized, search, searched
 
-from sweeper.samplers import GP_SEES, thinned
-from sweeper.search import Search
+from sweeper.search.samplers import GP_SEES, thinned
+from sweeper.search.searcher import Search
 from sweeper.trial import Params
 
 TRIALS = 60

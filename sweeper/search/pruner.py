@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from sweeper.peers import Curve, Halving, Median, Peers, counts_reports
+from sweeper.search.pruning_rules import Curve, Halving, Median, Peers, counts_reports
 from sweeper.spec.sweep import Goal, Sweep
 from sweeper.trial import Ended, Event, Record, Reported, Started, State, Trial
 

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from sweeper.ranking import fronts
+from sweeper.search.ranking import fronts
 from sweeper.spec.sweep import Sweep
 
 if TYPE_CHECKING:

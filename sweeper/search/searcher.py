@@ -15,10 +15,10 @@ from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from sweeper.coordinates import Coordinate, Scale, coordinate_of
 from sweeper.errors import Problem, SpecError, SweeperError
-from sweeper.samplers import GP_SEES, REDRAWS, new_study, sampler, state_of, thinned
-from sweeper.scores import Scores, violations
+from sweeper.search.encoding import Coordinate, Scale, coordinate_of
+from sweeper.search.objectives import Scores, violations
+from sweeper.search.samplers import GP_SEES, REDRAWS, new_study, sampler, state_of, thinned
 from sweeper.spec.space.space import Point, Space, is_active
 from sweeper.spec.sweep import ADAPTIVE, Sweep
 from sweeper.trial import Ended, Params, State, Value, canonical, canonical_json

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sweeper.family import Family
-from sweeper.search import Search
+from sweeper.planning.trial_factory import Family
+from sweeper.search.searcher import Search
 from sweeper.spec.sweep import Sweep
 from sweeper.trial import Params, Record, State, Trial, by_config
 

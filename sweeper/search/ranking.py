@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sweeper.scores import Scores, violations
+from sweeper.search.objectives import Scores, violations
 from sweeper.spec.sweep import Goal, Sweep
 from sweeper.trial import Record, State, by_config
 

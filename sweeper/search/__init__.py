@@ -1,0 +1,4 @@
+"""Optuna asks, tells and prunes; configurations are ranked.
+
+The only user of Optuna. Nothing here runs a trial or reads a sweep file.
+"""
