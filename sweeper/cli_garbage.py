@@ -19,9 +19,9 @@ def gc(
     debug: Debug = False,
 ) -> None:
     """Remove checkpoints and models that no rule keeps; says first how many bytes."""
-    from sweeper import garbage
+    from sweeper.execution import retention
 
-    console, found = news_console(no_color), garbage.find(results)
+    console, found = news_console(no_color), retention.find(results)
     free = [item for item in found if not item.in_use]
     total = sum(item.size for item in free)
     if as_json:
@@ -39,5 +39,5 @@ def gc(
         console.print(f"{total / 1e6:.1f} MB would be removed; add --yes")
     elif yes or typer.confirm(f"Remove {total / 1e6:.1f} MB?", err=True):
         for item in free:
-            garbage.remove(item)
+            retention.remove(item)
         console.print(f"removed {total / 1e6:.1f} MB")

@@ -30,8 +30,8 @@ from sweeper.trial import State
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from sweeper.execution.run import Finished
     from sweeper.planning.plan import Plan
-    from sweeper.run import Finished
     from sweeper.spec.load import Sweep
     from sweeper.trainer import Trainer
     from sweeper.verdicts import Verdict
@@ -58,9 +58,17 @@ def run(
     from rich.text import Text
 
     from sweeper.closing import Commands, print_finished, print_next
+    from sweeper.execution.run import (
+        Options,
+        Runner,
+        check,
+        finished_json,
+        headline_metrics,
+        is_mirrored,
+        nothing_to_do,
+    )
+    from sweeper.execution.run import run as run_plan
     from sweeper.planning.plan import summary
-    from sweeper.run import Options, Runner, check, finished_json, headline_metrics, is_mirrored, nothing_to_do
-    from sweeper.run import run as run_plan
     from sweeper.spec.load import ADAPTIVE, Budget
 
     console = news_console(no_color)
@@ -138,9 +146,9 @@ def train(
     debug: Debug = False,
 ) -> None:
     """Train one trial, the file's first, here in this process: no Ray, nothing recorded. For debugging."""
-    from sweeper import train_alone
+    from sweeper.execution import single_trial
+    from sweeper.execution.run import headline_metrics
     from sweeper.planning.plan import make
-    from sweeper.run import headline_metrics
 
     console = news_console(no_color)
     sweep = load_sweep(file, overrides, console)
@@ -154,10 +162,10 @@ def train(
     console.print(f"{trial.name}  (the first of {len(made.items)} trials)")
     threads = max(1, int(sweep.resources.cpu))
     if pdb:
-        _debug(lambda: train_alone.train_and_raise(trainer.target, trial, goals, threads))
+        _debug(lambda: single_trial.train_and_raise(trainer.target, trial, goals, threads))
         return
-    ended = train_alone.train(trainer.target, trial, goals, metrics, threads, console)
-    console.print(train_alone.outcome_words(ended, metrics))
+    ended = single_trial.train(trainer.target, trial, goals, metrics, threads, console)
+    console.print(single_trial.outcome_words(ended, metrics))
     if ended.state is State.FAILED:
         raise typer.Exit(Exit.TRIALS_FAILED)
 

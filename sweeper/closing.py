@@ -13,8 +13,8 @@ from rich.text import Text
 
 from sweeper.console import STYLES, duration, print_configurations
 from sweeper.errors import Exit
+from sweeper.execution.run import Finished
 from sweeper.planning.plan import Plan
-from sweeper.run import Finished
 from sweeper.search.pruner import saved_seconds
 from sweeper.search.ranking import best, ranked
 from sweeper.spec.sweep import Sweep

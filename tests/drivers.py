@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from sweeper.job import Job, Verdict
+from sweeper.execution.worker.job import Job, Verdict
 from sweeper.trial import Event
 
 

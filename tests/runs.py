@@ -7,14 +7,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sweeper import trainer
+from sweeper.execution.runner import run_in_process
+from sweeper.execution.session import Session
 from sweeper.ledger import ledger
 from sweeper.ledger.ledger import Ledger, SweepDir
 from sweeper.planning import plan
 from sweeper.planning.trial_factory import Family
-from sweeper.schedule import run_in_process
 from sweeper.search.proposals import Proposals
 from sweeper.search.pruner import Pruner
-from sweeper.session import Session
 from sweeper.spec import load
 from sweeper.spec.load import ADAPTIVE
 from sweeper.trial import Event, Trial

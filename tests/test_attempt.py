@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from drivers import Notebook
 
-from sweeper import attempt
-from sweeper.job import Job
+from sweeper.execution.worker import attempt
+from sweeper.execution.worker.job import Job
 from sweeper.trial import Ended, Event, Reported, Started, State
 
 
@@ -97,7 +97,7 @@ def test_a_trainer_that_cannot_be_imported_fails(tmp_path: Path) -> None:
 def test_what_a_process_prints_below_python_goes_to_the_log(tmp_path: Path) -> None:
     log = tmp_path / "sub" / "log.txt"
     code = (
-        "import os; from pathlib import Path; from sweeper.process import captured\n"
+        "import os; from pathlib import Path; from sweeper.execution.worker.output_capture import captured\n"
         f"with captured(Path({str(log)!r})): print('py'); os.system('echo sh; echo err >&2')\nprint('after')"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

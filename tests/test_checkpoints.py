@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from drivers import Notebook
 
-from sweeper import attempt, checkpoints
-from sweeper.checkpoints import Saved
-from sweeper.job import Job
+from sweeper.execution.worker import attempt, checkpoints
+from sweeper.execution.worker.checkpoints import Saved
+from sweeper.execution.worker.job import Job
 from sweeper.trial import Ended, Reported, Started, State
 
 

@@ -11,9 +11,9 @@ from rich.console import Console
 from sweeper import trainer
 from sweeper.closing import Commands, print_finished
 from sweeper.errors import Exit
+from sweeper.execution.run import Finished, finished_json
 from sweeper.mirrored import Mirrored
 from sweeper.planning import plan
-from sweeper.run import Finished, finished_json
 from sweeper.spec import load
 from sweeper.spec.space.expressions import condition
 from sweeper.spec.sweep import EarlyTermination, Goal

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sweeper import cluster_ray
-from sweeper.schedule import Share
+from sweeper.execution.ray_tune import cluster
+from sweeper.execution.runner import Share
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,6 @@ from sweeper.schedule import Share
 def test_ray_starts_no_more_workers_than_packs_can_use(
     share: Share, gpus: int, cores: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cluster_ray, "cpus_here", lambda: 16)
-    monkeypatch.setattr(cluster_ray, "gpus_here", lambda: gpus)
-    assert cluster_ray._cores(share) == cores
+    monkeypatch.setattr(cluster, "cpus_here", lambda: 16)
+    monkeypatch.setattr(cluster, "gpus_here", lambda: gpus)
+    assert cluster._cores(share) == cores

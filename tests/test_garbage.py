@@ -6,8 +6,9 @@ import numpy as np
 from conftest import Sweeper
 from records import make_end, make_trial
 
-from sweeper import checkpoints, garbage
-from sweeper.checkpoints import Saved
+from sweeper.execution import retention
+from sweeper.execution.worker import checkpoints
+from sweeper.execution.worker.checkpoints import Saved
 from sweeper.ledger import ledger
 from sweeper.ledger.ledger import History, Ledger, SweepDir
 from sweeper.trial import State, Trial
@@ -41,29 +42,29 @@ def left(sweep: SweepDir) -> list[int]:
 
 def test_trials_that_may_go_on_keep_their_checkpoints(tmp_path: Path) -> None:
     sweep = make_sweep(tmp_path, "none")
-    (found,) = garbage.find(tmp_path)
+    (found,) = retention.find(tmp_path)
     assert (found.trials, len(found.files)) == (2, 8)
     assert found.size == sum(path.stat().st_size for path in found.files) > 0
-    garbage.remove(found)
+    retention.remove(found)
     assert left(sweep) == [0, 2, 2, 0]
-    assert garbage.find(tmp_path) == []
+    assert retention.find(tmp_path) == []
     assert (sweep.trial(DONE.key) / "log.txt").exists()
 
 
 def test_what_the_rule_keeps_of_a_finished_trial_stays(tmp_path: Path) -> None:
     sweep = make_sweep(tmp_path, "last")
-    garbage.remove(garbage.find(tmp_path)[0])
+    retention.remove(retention.find(tmp_path)[0])
     assert left(sweep) == [1, 2, 2, 0]
 
 
 def test_links_are_not_followed(tmp_path: Path) -> None:
     sweep = make_sweep(tmp_path / "results", "none")
-    garbage.remove(garbage.find(tmp_path / "results")[0])
+    retention.remove(retention.find(tmp_path / "results")[0])
     outside = tmp_path / "outside"
     checkpoints.write(outside, "x", Saved(1, {}, 0.0, {"w": np.zeros(1)}, {}))
     (sweep.folder / "trials" / "0123456789abcdef").symlink_to(outside)
     (sweep.trial(GONE.key) / "checkpoints").symlink_to(outside / "checkpoints")
-    assert garbage.find(tmp_path / "results") == []
+    assert retention.find(tmp_path / "results") == []
 
 
 def test_the_verb_says_how_many_bytes_before_it_removes_any(tmp_path: Path, sweeper: Sweeper) -> None:

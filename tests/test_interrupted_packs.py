@@ -15,14 +15,14 @@ import pytest
 import runs
 from runs import Notes
 
-from sweeper import checkpoints
 from sweeper.cvae import pack
 from sweeper.cvae.step import Stepper
 from sweeper.errors import Exit
-from sweeper.interrupts import interruptible
+from sweeper.execution.runner import run_in_process
+from sweeper.execution.signals import interruptible
+from sweeper.execution.worker import checkpoints
 from sweeper.ledger import ledger
 from sweeper.ledger.ledger import NO_FAILURE, History, SweepDir
-from sweeper.schedule import run_in_process
 from sweeper.trial import Ended, Event, Reported, Started, State, Trial
 
 SMALL = """\

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import runs
 
-from sweeper.schedule import run_in_process
+from sweeper.execution.runner import run_in_process
 from sweeper.trial import State
 
 SWEEP = """\

@@ -7,8 +7,8 @@ import pytest
 from drivers import Notebook
 from runs import train
 
-from sweeper import attempt, pack
-from sweeper.job import Job, Verdict
+from sweeper.execution.worker import attempt, pack
+from sweeper.execution.worker.job import Job, Verdict
 from sweeper.trial import Ended, Reported, State
 
 FUSED = """\

@@ -10,11 +10,11 @@ import runs
 from runs import train
 
 from sweeper import trainer
+from sweeper.execution.runner import run_in_process
+from sweeper.execution.session import Session
 from sweeper.ledger import ledger
 from sweeper.ledger.ledger import SweepDir
 from sweeper.planning import plan
-from sweeper.schedule import run_in_process
-from sweeper.session import Session
 from sweeper.spec import load
 from sweeper.trial import Ended, Started, State
 

@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from sweeper import checkpoints
+from sweeper.execution.worker import checkpoints
 from sweeper.ledger import ledger
 from sweeper.ledger.ledger import SweepDir
 

@@ -7,10 +7,11 @@ from conftest import QUADRATIC, Sweeper
 from rich.console import Console
 from runs import train
 
-from sweeper import run, trainer
+from sweeper import trainer
 from sweeper.errors import LedgerError
+from sweeper.execution import run
+from sweeper.execution.run import Options, Runner
 from sweeper.planning import plan
-from sweeper.run import Options, Runner
 from sweeper.spec import load
 
 # MLflow's own models use what SQLAlchemy has deprecated.

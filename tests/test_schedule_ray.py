@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from conftest import Said, Sweeper
 
-from sweeper.schedule import Pack
+from sweeper.execution.runner import Pack
 
 # MLflow's own models use what SQLAlchemy has deprecated.
 pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
@@ -228,7 +228,7 @@ class Endless:
 
 
 def test_packs_are_handed_out_at_once_as_far_as_they_fit_and_then_one_ahead_where_the_cluster_may_grow() -> None:
-    from sweeper.schedule_ray import PackSearcher
+    from sweeper.execution.ray_tune.runner import PackSearcher
 
     here, growing = (PackSearcher(Endless(), 2, most) for most in (2, None))
     assert [bool(here.suggest(name)) for name in "abc"] == [True, True, False]

@@ -13,13 +13,13 @@ import runs
 from drivers import Notebook
 from runs import Notes
 
-from sweeper import attempt
 from sweeper.errors import Exit
-from sweeper.interrupts import interruptible
+from sweeper.execution.runner import run_in_process
+from sweeper.execution.session import Session
+from sweeper.execution.signals import interruptible
+from sweeper.execution.worker import attempt
 from sweeper.ledger import ledger
 from sweeper.ledger.ledger import SweepDir
-from sweeper.schedule import run_in_process
-from sweeper.session import Session
 from sweeper.trial import Event, Started, State
 
 NAUGHTY = """\

@@ -12,10 +12,10 @@ from itertools import islice
 from pathlib import Path
 
 from sweeper.errors import Problem, SpecError
+from sweeper.execution.runner import cpus_here
 from sweeper.ledger import ledger
 from sweeper.ledger.ledger import History, SweepDir
 from sweeper.planning.trial_factory import Family
-from sweeper.schedule import cpus_here
 from sweeper.spec.load import ADAPTIVE, Sweep, configurations
 from sweeper.trainer import Trainer
 from sweeper.trial import Ended, Params, State, Trial

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from sweeper import pack
 from sweeper.errors import Problem, UsageError
-from sweeper.job import Job, Verdict
+from sweeper.execution.worker import pack
+from sweeper.execution.worker.job import Job, Verdict
 from sweeper.trial import Event
 
 

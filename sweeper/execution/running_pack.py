@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from sweeper.job import Job, Verdict
+from sweeper.execution.worker.job import Job, Verdict
 from sweeper.trial import Ended, Event, Started, State
 
 TIMEOUT = "timeout: "

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sweeper import checkpoints
 from sweeper.errors import SweeperError
+from sweeper.execution.worker import checkpoints
 from sweeper.ledger import ledger, lock
 from sweeper.ledger.ledger import SweepDir
 from sweeper.spec import load

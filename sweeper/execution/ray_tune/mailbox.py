@@ -8,8 +8,8 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-from sweeper.job import Job, Verdict
-from sweeper.schedule import Orders
+from sweeper.execution.runner import Orders
+from sweeper.execution.worker.job import Job, Verdict
 from sweeper.trial import Event
 
 HEARTBEAT_S = 1.0  # a worker answers at least this often, so that a stop is heard while a long step runs

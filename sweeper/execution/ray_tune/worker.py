@@ -10,9 +10,9 @@ from typing import Any
 import ray
 from ray import tune
 
-from sweeper.line import Line
-from sweeper.pack import run as run_pack
-from sweeper.schedule import Orders, Pack
+from sweeper.execution.ray_tune.mailbox import Line
+from sweeper.execution.runner import Orders, Pack
+from sweeper.execution.worker.pack import run as run_pack
 
 
 class PackTrainable(tune.Trainable):  # type: ignore[misc]

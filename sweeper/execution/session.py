@@ -12,13 +12,13 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from sweeper.errors import Exit
-from sweeper.job import Job, Verdict
+from sweeper.execution.budgets import Limits
+from sweeper.execution.runner import Pack
+from sweeper.execution.running_pack import Running
+from sweeper.execution.worker.job import Job, Verdict
 from sweeper.ledger import ledger
 from sweeper.ledger.ledger import History, Ledger, SweepDir
-from sweeper.limits import Limits
 from sweeper.planning.plan import Fate, Plan
-from sweeper.running import Running
-from sweeper.schedule import Pack
 from sweeper.search.proposals import Proposals
 from sweeper.search.pruner import Pruner
 from sweeper.trainer import Trainer

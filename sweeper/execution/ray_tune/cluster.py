@@ -34,12 +34,12 @@ os.environ.update(
 import psutil
 import ray
 
-from sweeper import head, reaper
 from sweeper.errors import Problem, ScheduleError, UsageError
-from sweeper.process import captured
-from sweeper.schedule import Share, Source, cpus_here, gpu_share, gpus_here
+from sweeper.execution.ray_tune import head_watch, reaper
+from sweeper.execution.runner import Share, Source, cpus_here, gpu_share, gpus_here
+from sweeper.execution.worker.output_capture import captured
 
-WORKER, TUNE = "sweeper.worker_ray", "sweeper.schedule_ray"
+WORKER, TUNE = "sweeper.execution.ray_tune.worker", "sweeper.execution.ray_tune.runner"
 
 
 def run_on_ray(
@@ -62,7 +62,7 @@ def run_on_ray(
     os.environ.update(RAY_preload_python_modules=",".join([WORKER, *imports]))  # Ray's name, in Ray's letters
     with captured(folder / "ray.log"), contextlib.nullcontext() if address else reaper.watched():
         try:
-            with head.watched(address or "", die):
+            with head_watch.watched(address or "", die):
                 while not _run_packs(source, share, address, storage, handlers):
                     _disconnect()
             _disconnect()  # not after an error: without its head Ray waits here for a minute, and our end is its end
@@ -84,7 +84,7 @@ def _run_packs(
     with _meanwhile(lambda: importlib.import_module(TUNE)):
         _connect(address, share)
     restore(handlers)
-    from sweeper.schedule_ray import lighten_tune, run_packs
+    from sweeper.execution.ray_tune.runner import lighten_tune, run_packs
 
     if not address:
         lighten_tune()

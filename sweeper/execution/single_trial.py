@@ -14,11 +14,12 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from sweeper import attempt, trainer
-from sweeper.attempt import Attempt
+from sweeper import trainer
 from sweeper.console import heading, number, sparkline
-from sweeper.job import Job
-from sweeper.process import limit_threads
+from sweeper.execution.worker import attempt
+from sweeper.execution.worker.attempt import Attempt
+from sweeper.execution.worker.job import Job
+from sweeper.execution.worker.output_capture import limit_threads
 from sweeper.trial import Ended, Event, Reported, State, Trial
 
 

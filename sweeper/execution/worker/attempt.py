@@ -23,10 +23,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sweeper import checkpoints, trainer
-from sweeper.checkpoints import Checkpoint
-from sweeper.job import Driver, Job, Verdict
-from sweeper.process import device_name, limit_threads
+from sweeper import trainer
+from sweeper.execution.worker import checkpoints
+from sweeper.execution.worker.checkpoints import Checkpoint
+from sweeper.execution.worker.job import Driver, Job, Verdict
+from sweeper.execution.worker.output_capture import device_name, limit_threads
 from sweeper.trial import Ended, Reported, Started, State
 
 LOG = "log.txt"

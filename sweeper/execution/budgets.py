@@ -6,8 +6,8 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-from sweeper.attempt import CONTRACT
-from sweeper.running import TIMEOUT
+from sweeper.execution.running_pack import TIMEOUT
+from sweeper.execution.worker.attempt import CONTRACT
 from sweeper.spec.sweep import Sweep
 from sweeper.trial import Ended, State
 

@@ -17,18 +17,18 @@ from rich.console import Console
 from sweeper import console as screens
 from sweeper import provenance
 from sweeper.errors import Exit, LedgerError, Problem, ScheduleError, UsageError
-from sweeper.interrupts import interruptible
+from sweeper.execution.runner import Share, Source, check_cpus, cpus_here, gpu_share, gpus_here, run_in_process
+from sweeper.execution.session import Session
+from sweeper.execution.signals import interruptible
 from sweeper.ledger import ledger
 from sweeper.ledger.ledger import History, Ledger, SweepDir
 from sweeper.mirror_input import mirror_input, tracking_uri
 from sweeper.mirrored import Mirrored
 from sweeper.planning.plan import Fate, Plan
 from sweeper.planning.trial_factory import Family
-from sweeper.schedule import Share, Source, check_cpus, cpus_here, gpu_share, gpus_here, run_in_process
 from sweeper.search.proposals import Proposals
 from sweeper.search.pruner import Pruner
 from sweeper.search.searcher import check as check_search
-from sweeper.session import Session
 from sweeper.spec.load import ADAPTIVE, Sweep
 from sweeper.tracking import Mirror
 from sweeper.trainer import BUNDLED, Trainer
@@ -181,7 +181,7 @@ def _work(source: Source, plan: Plan, trainer: Trainer, options: Options, die: C
             os.environ["CUDA_VISIBLE_DEVICES"] = ""
         run_in_process(source)
         return
-    from sweeper.cluster_ray import run_on_ray  # here, not above: importing Ray takes half a second
+    from sweeper.execution.ray_tune.cluster import run_on_ray  # here, not above: importing Ray takes half a second
 
     at_once = options.max_concurrent or resources.max_concurrent
     share = Share(resources.cpu, resources.gpu, plan.sweep.place("resources"), at_once)
