@@ -50,8 +50,8 @@ def export(
     debug: Debug = False,
 ) -> None:
     """Result tables: one row a trial, a configuration, a point of a curve, or an effect of a parameter; or a pivot."""
-    from sweeper import results as frames
     from sweeper import tables
+    from sweeper.analysis import frames
     from sweeper.config_sheet import expanded, is_metric
 
     if form in (FormatChoice.parquet, FormatChoice.optuna) and output is None:
@@ -77,15 +77,15 @@ def export(
 def _frame(
     sweep_dir: SweepDir, known: History, level: LevelChoice, interval: IntervalChoice, asked: str
 ) -> pd.DataFrame:
-    from sweeper import results as frames
-    from sweeper.loaded import SweepResults
+    from sweeper.analysis import frames
+    from sweeper.analysis.sweep_results import SweepResults
 
     if level is LevelChoice.config:
         slow = interval is IntervalChoice.bootstrap  # then only of what is asked for, if anything is
         only = [name for name in frames.metric_names(known.planned()) if slow and name in asked]
         return frames.configs(sweep_dir, known, interval=interval, only=only, places=SweepResults(sweep_dir).places)
     if level is LevelChoice.effect:
-        from sweeper import effects
+        from sweeper.analysis import effects
 
         records = known.planned()
         return effects.as_frame([e for m in SweepResults(sweep_dir).headlines for e in effects.effects(records, m)])
@@ -102,9 +102,9 @@ def _configs(
     output: Path | None,
 ) -> None:
     from sweeper import config_sheet, tables
-    from sweeper.loaded import SweepResults
+    from sweeper.analysis.sweep_results import SweepResults
+    from sweeper.analysis.units import unit_of
     from sweeper.pivot import Spread
-    from sweeper.units import unit_of
 
     loaded = SweepResults(sweep_dir)
     tables.select(frame, [name for name in columns if not config_sheet.is_metric(frame, name)], ())
@@ -125,8 +125,8 @@ def _pivot(
     output: Path | None,
 ) -> None:
     from sweeper import pivot, tables
-    from sweeper.loaded import SweepResults
-    from sweeper.units import unit_of
+    from sweeper.analysis.sweep_results import SweepResults
+    from sweeper.analysis.units import unit_of
 
     loaded = SweepResults(sweep_dir)
     trials = tables.filtered(loaded.trials, where) if where else loaded.trials

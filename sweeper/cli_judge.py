@@ -19,8 +19,8 @@ def verify(
     debug: Debug = False,
 ) -> None:
     """The claims of the sweep's file: each pass, fail or undecided, with effect, interval and n."""
+    from sweeper.analysis.claims.verify import verdicts
     from sweeper.verdict_list import print_verdicts
-    from sweeper.verify import verdicts
 
     sweep_dir = named_sweep(results, sweep)
     found = verdicts(sweep_dir.results, sweep_dir.name)
@@ -44,9 +44,9 @@ def compare(
     debug: Debug = False,
 ) -> None:
     """Two sweeps, configuration by configuration: what is only in one, what moved, what else changed."""
-    from sweeper import comparison
+    from sweeper.analysis import comparison
+    from sweeper.analysis.sweep_results import SweepResults
     from sweeper.comparison_text import print_comparison
-    from sweeper.loaded import SweepResults
 
     one, other = (SweepResults(named_sweep(results, name)) for name in (a, b))
     found = comparison.compare(one.history, other.history)

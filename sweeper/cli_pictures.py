@@ -58,7 +58,7 @@ def plot(
 ) -> None:
     """Pictures of a sweep as PNG and SVG, and as HTML where looking closer helps. Prints the files it wrote."""
     from sweeper import figures
-    from sweeper.loaded import SweepResults
+    from sweeper.analysis.sweep_results import SweepResults
 
     chosen, forms = _kinds(kinds or []), _forms(form)
     sweep_dir = named_sweep(results, sweep)
@@ -88,7 +88,7 @@ def report(
     debug: Debug = False,
 ) -> None:
     """One self-contained HTML page: claims, tables, pictures, every trial, provenance. Prints its path."""
-    from sweeper.loaded import SweepResults
+    from sweeper.analysis.sweep_results import SweepResults
     from sweeper.report import render
 
     sweep_dir = named_sweep(results, sweep)

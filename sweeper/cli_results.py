@@ -25,8 +25,8 @@ def list_sweeps(
     results: Results = DEFAULT_RESULTS, as_json: Json = False, no_color: NoColor = False, debug: Debug = False
 ) -> None:
     """The sweeps in the results folder: state, trials done, failed and left, age."""
+    from sweeper.analysis.progress import overview
     from sweeper.console import print_sweeps
-    from sweeper.overview import overview
 
     rows = overview(results)
     if as_json:
@@ -46,7 +46,7 @@ def status(
     debug: Debug = False,
 ) -> None:
     """One sweep: how far it is, how fast, what is left, the best so far, what failed and why."""
-    from sweeper.glance import Glance, glance, sweep_of
+    from sweeper.analysis.glance import Glance, glance, sweep_of
     from sweeper.status import follow as keep_looking
     from sweeper.status import render
 
@@ -72,8 +72,8 @@ def show(
     debug: Debug = False,
 ) -> None:
     """One trial: settings, metrics, curves, provenance, log, and how to run it again alone."""
+    from sweeper.analysis.frames import history
     from sweeper.commands import alone
-    from sweeper.results import history
     from sweeper.samples import find_trial
     from sweeper.status import print_trial
 
@@ -92,9 +92,9 @@ def ui(
     debug: Debug = False,
 ) -> None:
     """The MLflow UI on the results folder's store. Prints the address; Ctrl-C ends it."""
-    from sweeper import tracking
+    from sweeper.tracking import mirror
 
-    tracking.serve(tracking.store_uri(results), tracking.artifact_root(results), host, port)
+    mirror.serve(mirror.store_uri(results), mirror.artifact_root(results), host, port)
 
 
 def sample(
@@ -107,7 +107,7 @@ def sample(
     debug: Debug = False,
 ) -> None:
     """What a trained model writes under each latent: the trace, the strategy it follows, its errors."""
-    from sweeper.results import history
+    from sweeper.analysis.frames import history
     from sweeper.samples import find_trial, print_samples
 
     sweep_dir = named_sweep(results, sweep)
@@ -120,20 +120,18 @@ def sample(
 
 def sync(sweep: SweepName, results: Results = DEFAULT_RESULTS, no_color: NoColor = False, debug: Debug = False) -> None:
     """Write to MLflow whatever the ledger has and MLflow lacks."""
-    from sweeper import results as frames
-    from sweeper import tracking
+    from sweeper.analysis import frames
     from sweeper.ledger.ledger import Ledger
-    from sweeper.mirror_input import mirror_input
     from sweeper.spec import load
+    from sweeper.tracking import mirror
+    from sweeper.tracking.inputs import mirror_input
 
     sweep_dir = named_sweep(results, sweep)
     frames.history(sweep_dir)
     with Ledger(sweep_dir):
         known = frames.history(sweep_dir, curves=True)
         loaded = load.load(sweep_dir.spec)
-        mirrored = tracking.sync(
-            *mirror_input(loaded, sweep_dir, known.runs[-1] if known.runs else {}), known.planned()
-        )
+        mirrored = mirror.sync(*mirror_input(loaded, sweep_dir, known.runs[-1] if known.runs else {}), known.planned())
     console = news_console(no_color)
     console.print(f"MLflow has {mirrored.runs} of {mirrored.runs + mirrored.behind} trials")
     if not mirrored.is_whole:

@@ -30,11 +30,11 @@ from sweeper.trial import State
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from sweeper.analysis.claims.verdict import Verdict
     from sweeper.execution.run import Finished
     from sweeper.planning.plan import Plan
     from sweeper.spec.load import Sweep
     from sweeper.trainer import Trainer
-    from sweeper.verdicts import Verdict
 
 
 def run(
@@ -110,7 +110,11 @@ def _judged(sweep: Sweep, results: Path, finished: Finished) -> tuple[Sequence[V
     """The verdicts on the file's claims, and the exit code with them."""
     if not sweep.claims:
         return (), finished.exit_code
-    from sweeper.verify import exit_code, judge, keep_tables  # here: the statistics take a second to import
+    from sweeper.analysis.claims.verify import (  # here: the statistics take a second to import
+        exit_code,
+        judge,
+        keep_tables,
+    )
 
     keep_tables(sweep.claims, results / sweep.name)
     verdicts = judge(sweep.claims, finished.records, results / sweep.name)
@@ -118,7 +122,7 @@ def _judged(sweep: Sweep, results: Path, finished: Finished) -> tuple[Sequence[V
 
 
 def _is_as_run(sweep: Sweep, results: Path) -> bool:
-    from sweeper.verify import is_as_run
+    from sweeper.analysis.claims.verify import is_as_run
 
     return is_as_run(sweep, results)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from sweeper.analysis.claims.verdict import Verdict
 from sweeper.console import STYLES, duration, print_configurations
 from sweeper.errors import Exit
 from sweeper.execution.run import Finished
@@ -20,7 +21,6 @@ from sweeper.search.ranking import best, ranked
 from sweeper.spec.sweep import Sweep
 from sweeper.trial import Record, State, Trial, show
 from sweeper.verdict_list import print_verdicts
-from sweeper.verdicts import Verdict
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sweeper.comparison import Comparison, Moved, Shift
-from sweeper.verdicts import counted, listed, number
+from sweeper.analysis.claims.verdict import counted, listed, number
+from sweeper.analysis.comparison import Comparison, Moved, Shift
 
 SHOWN = 8  # configurations of a metric
 HOW = {"seeds": "paired by seed", "welch": "Welch", "single": ""}

@@ -23,8 +23,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from sweeper.analysis.progress import SweepRow
 from sweeper.errors import Problem
-from sweeper.overview import SweepRow
 from sweeper.planning.plan import Fate, Plan, head_and_tail
 from sweeper.trial import Ended, Event, Record, Reported, Started, State, Trial, by_config, show
 

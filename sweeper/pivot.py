@@ -11,8 +11,8 @@ from enum import StrEnum
 import numpy as np
 import pandas as pd
 
+from sweeper.analysis.frames import summaries
 from sweeper.errors import Problem, UsageError
-from sweeper.results import summaries
 from sweeper.sheet import Cell, Sheet
 from sweeper.trial import State, Value, show
 from sweeper.uncertain import plain, plus_minus, with_interval

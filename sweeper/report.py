@@ -18,12 +18,12 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from sweeper import report_tables
+from sweeper.analysis.claims.verdict import Verdict
+from sweeper.analysis.sweep_results import SweepResults
 from sweeper.errors import SweeperError
 from sweeper.figures import KINDS, Drawn, Form, Subject, Unfit, draw
-from sweeper.loaded import SweepResults
 from sweeper.report_trials import trial_data
 from sweeper.trial import State
-from sweeper.verdicts import Verdict
 
 PAGE = Path(__file__).with_name("report_page")
 MANY = 300  # trials; a picture of more dots than that is smaller, and quicker made, as PNG
@@ -71,7 +71,7 @@ def render(loaded: SweepResults) -> str:
 
 def _verdicts(loaded: SweepResults) -> tuple[list[Verdict], str]:
     """The verdicts on the claims, or why there are none."""
-    from sweeper.verify import verdicts
+    from sweeper.analysis.claims.verify import verdicts
 
     try:
         found = verdicts(loaded.folder.results, loaded.folder.name)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from sweeper.analysis.sweep_results import SweepResults
 from sweeper.figures.subject import plain, short
-from sweeper.loaded import SweepResults
 from sweeper.trial import State, show
 
 

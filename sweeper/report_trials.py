@@ -6,10 +6,10 @@ import math
 from pathlib import Path
 from typing import Any
 
+from sweeper.analysis.frames import metric_names
+from sweeper.analysis.sweep_results import SweepResults
 from sweeper.commands import alone
 from sweeper.ledger.ledger import SweepDir
-from sweeper.loaded import SweepResults
-from sweeper.results import metric_names
 from sweeper.trial import Record, State, show
 
 POINTS = 120  # of a curve

@@ -14,9 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from sweeper import provenance
+from sweeper.analysis.glance import Best, Glance, Map, Running
+from sweeper.analysis.progress import Progress
 from sweeper.console import STYLES, duration, number, sparkline
-from sweeper.glance import Best, Glance, Map, Running
-from sweeper.overview import Progress
 from sweeper.trial import Record, State, show
 
 LOG_LINES = 10

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from sweeper.verdicts import Outcome, Verdict
+from sweeper.analysis.claims.verdict import Outcome, Verdict
 
 INDENT = 11
 STYLES: dict[Outcome, str] = {"pass": "green", "fail": "bold red", "undecided": "yellow"}

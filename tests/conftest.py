@@ -101,7 +101,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A real MLflow server on SQLite: it takes seconds to start, and each test has experiments of its own there."""
     from mirrors import Server
 
-    from sweeper.mlflow_database import make_database
+    from sweeper.tracking.database import make_database
 
     folder = tmp_path_factory.mktemp("served")
     make_database(folder / "mlflow.db")

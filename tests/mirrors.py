@@ -15,10 +15,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from sweeper.experiment import Experiment
-from sweeper.mirrored import Mirrored
-from sweeper.mlflow_database import connect
-from sweeper.tracking import Mirror, artifact_root, store_uri, sync
+from sweeper.tracking.database import connect
+from sweeper.tracking.experiment import Experiment
+from sweeper.tracking.mirror import Mirror, artifact_root, store_uri, sync
+from sweeper.tracking.trial_run import Mirrored
 from sweeper.trial import Ended, Event, Record, Reported, Started, State, Trial
 
 T0 = 1_700_000_000.0
@@ -142,7 +142,7 @@ class Server:
         call = f"serve({self.store!r}, {artifact_root(self.folder)!r}, '127.0.0.1', {self.port})"
         # A shell's background job is started with Ctrl-C ignored, and so is all that a test starts from there.
         hear = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
-        command = [sys.executable, "-c", f"{hear}; from sweeper.tracking import serve; {call}"]
+        command = [sys.executable, "-c", f"{hear}; from sweeper.tracking.server import serve; {call}"]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         assert self.process.stdout.readline() == f"{self.address}\n"

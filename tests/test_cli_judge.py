@@ -6,9 +6,9 @@ import pytest
 from conftest import QUADRATIC, Sweeper
 from runs import train
 
+from sweeper.analysis.claims.verdict import Verdict
+from sweeper.analysis.claims.verify import exit_code
 from sweeper.errors import Exit
-from sweeper.verdicts import Verdict
-from sweeper.verify import exit_code
 
 # MLflow's own models use what SQLAlchemy has deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")

@@ -12,11 +12,11 @@ from sweeper import trainer
 from sweeper.closing import Commands, print_finished
 from sweeper.errors import Exit
 from sweeper.execution.run import Finished, finished_json
-from sweeper.mirrored import Mirrored
 from sweeper.planning import plan
 from sweeper.spec import load
 from sweeper.spec.space.expressions import condition
 from sweeper.spec.sweep import EarlyTermination, Goal
+from sweeper.tracking.trial_run import Mirrored
 from sweeper.trial import Record, State
 
 COMMANDS = Commands(Path("my sweep.yaml"), ["x=1,2"], Path("out"))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from sweeper import verify
+from sweeper.analysis.claims import verify
 from sweeper.spec import load
 
 ROOT = Path(__file__).parents[1]

@@ -10,8 +10,8 @@ from records import make_end, make_trial
 from scipy import stats
 from typer.testing import CliRunner
 
+from sweeper.analysis.comparison import Comparison, compare
 from sweeper.cli import app
-from sweeper.comparison import Comparison, compare
 from sweeper.errors import UsageError
 from sweeper.ledger import ledger
 from sweeper.ledger.ledger import Ledger, SweepDir

@@ -6,7 +6,7 @@ from records import make_end, make_trial
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from sweeper.effects import as_frame, effects
+from sweeper.analysis.effects import as_frame, effects
 from sweeper.trial import Record, State
 
 

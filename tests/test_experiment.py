@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sweeper.experiment import MOST_HEADLINES, MOST_METRICS, Choice, Experiment
+from sweeper.tracking.experiment import MOST_HEADLINES, MOST_METRICS, Choice, Experiment
 
 TOLD = Experiment("grid", "beta against JSD", "sweeper run grid.yaml", {}, {"alignment": True}, ("loss", "jsd/T", "kl"))
 

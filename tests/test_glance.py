@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from records import make_end, make_life, make_trial
 
-from sweeper import glance
+from sweeper.analysis import glance
 from sweeper.ledger import ledger
 from sweeper.ledger.ledger import Ledger, SweepDir
 from sweeper.trial import Record, State

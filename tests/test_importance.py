@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sweeper.importance import importances
+from sweeper.analysis.importance import importances
 
 
 def test_the_parameter_that_decides_comes_first() -> None:

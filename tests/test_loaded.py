@@ -9,7 +9,7 @@ import pytest
 from records import make_end, make_life, make_trial
 
 import sweeper
-from sweeper import results
+from sweeper.analysis import frames
 from sweeper.errors import UsageError
 from sweeper.ledger import ledger
 from sweeper.ledger.ledger import Ledger, SweepDir
@@ -33,10 +33,10 @@ def folder(tmp_path: Path) -> Path:
 
 def test_the_frames_are_those_of_export(folder: Path) -> None:
     loaded, sweep = sweeper.load_results(folder), SweepDir(folder.parent, "toy")
-    known = results.history(sweep, curves=True)
-    pd.testing.assert_frame_equal(loaded.trials, results.trials(sweep, known))
-    pd.testing.assert_frame_equal(loaded.configs, results.configs(sweep, known, places=loaded.places))
-    pd.testing.assert_frame_equal(loaded.curves, results.curves(sweep, known))
+    known = frames.history(sweep, curves=True)
+    pd.testing.assert_frame_equal(loaded.trials, frames.trials(sweep, known))
+    pd.testing.assert_frame_equal(loaded.configs, frames.configs(sweep, known, places=loaded.places))
+    pd.testing.assert_frame_equal(loaded.curves, frames.curves(sweep, known))
 
 
 def test_what_varies_and_what_counts_come_first(folder: Path) -> None:

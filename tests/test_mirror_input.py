@@ -8,8 +8,8 @@ from pathlib import Path
 from records import make_life, make_trial
 
 from sweeper.ledger.ledger import Ledger, SweepDir, read
-from sweeper.mirror_input import mirror_input
 from sweeper.spec import load
+from sweeper.tracking.inputs import mirror_input
 
 TEXT = """\
 name: toy

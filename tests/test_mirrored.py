@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from sweeper.mirrored import Copy, Found
+from sweeper.tracking.trial_run import Copy, Found
 from sweeper.trial import Ended, Record, Reported, Started, State, Trial
 
 TRIAL = Trial("k" * 16, "c" * 16, 3, {"a.b": 1e-3}, {"flag": True, "none": None, "n": 3e6, "s": "adam"}, "cvae", "d")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sweeper.mlflow_text import batches, legal, one_line, text, will_last
+from sweeper.tracking.limits import batches, legal, one_line, text, will_last
 
 
 @pytest.mark.parametrize(

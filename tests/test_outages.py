@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from mirrors import T0, Proxy, Server, Sweep, a_life, cut_short, proxied, push, until
 
-from sweeper.mirrored import Mirrored
+from sweeper.tracking.trial_run import Mirrored
 from sweeper.trial import Record, Reported, State
 
 # MLflow's own imports and calls warn about themselves and their dependencies; ours are errors still.

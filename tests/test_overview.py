@@ -4,8 +4,8 @@ from pathlib import Path
 
 from records import make_end, make_trial
 
+from sweeper.analysis.progress import overview
 from sweeper.ledger.ledger import History, Ledger, SweepDir
-from sweeper.overview import overview
 from sweeper.trial import Started, State
 
 TRIALS = [make_trial(seed, x=1) for seed in range(4)]

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from records import make_end, make_trial
 
-from sweeper.experiment import Experiment
-from sweeper.mirrored import Copy, Found
-from sweeper.pages import Sheet, config_page, opening, summary_page
+from sweeper.tracking.experiment import Experiment
+from sweeper.tracking.overview_runs import Sheet, config_page, opening, summary_page
+from sweeper.tracking.trial_run import Copy, Found
 from sweeper.trial import Record, Started, State
 
 TOLD = Experiment("grid", "beta against JSD", "sweeper run grid.yaml", goals={"loss": False})

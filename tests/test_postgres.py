@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from mirrors import Server, Sweep, a_life, cut_short, push, until
 
-from sweeper.mirrored import Mirrored
+from sweeper.tracking.trial_run import Mirrored
 from sweeper.trial import State
 
 pytestmark = [

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from records import make_end, make_trial
 
+from sweeper.analysis.sweep_results import SweepResults
 from sweeper.ledger import ledger
 from sweeper.ledger.ledger import Ledger, SweepDir
-from sweeper.loaded import SweepResults
 from sweeper.report_trials import POINTS, log_end, trial_data
 from sweeper.trial import Reported
 

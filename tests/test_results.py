@@ -8,7 +8,7 @@ import pytest
 from records import make_end, make_life, make_trial
 from scipy import stats
 
-from sweeper import results
+from sweeper.analysis import frames
 from sweeper.errors import UsageError
 from sweeper.ledger import ledger
 from sweeper.ledger.ledger import Ledger, SweepDir
@@ -31,7 +31,7 @@ def sweep(tmp_path: Path) -> SweepDir:
 
 
 def test_a_row_a_trial_in_the_order_of_the_plan(sweep: SweepDir) -> None:
-    frame = results.trials(sweep, results.history(sweep))
+    frame = frames.trials(sweep, frames.history(sweep))
     assert list(frame.trial) == [trial.key for trial in [*SEEDS, OTHER]]
     assert list(frame.state) == ["completed"] * 3 + ["failed", "pending"]
     assert list(frame.columns[:7]) == ["sweep", "trial", "config", "seed", "state", "reason", "beta"]
@@ -39,7 +39,7 @@ def test_a_row_a_trial_in_the_order_of_the_plan(sweep: SweepDir) -> None:
 
 
 def test_a_group_has_the_mean_and_interval_that_scipy_gives(sweep: SweepDir) -> None:
-    row = results.configs(sweep, results.history(sweep)).iloc[0]
+    row = frames.configs(sweep, frames.history(sweep)).iloc[0]
     scores = np.array([0.2, 0.3, 0.4])
     low, high = stats.t.interval(0.95, 2, scores.mean(), stats.sem(scores))
     found = [row[f"score.{part}"] for part in ("mean", "std", "ci_low", "ci_high", "n")]
@@ -47,13 +47,13 @@ def test_a_group_has_the_mean_and_interval_that_scipy_gives(sweep: SweepDir) -> 
 
 
 def test_failed_and_pending_seeds_do_not_count(sweep: SweepDir) -> None:
-    frame = results.configs(sweep, results.history(sweep))
+    frame = frames.configs(sweep, frames.history(sweep))
     assert list(frame["score.n"]) == [3, 0]
     assert list(frame.seeds) == [4, 1]
 
 
 def test_a_row_a_point_of_a_curve(sweep: SweepDir) -> None:
-    frame = results.curves(sweep, results.history(sweep, curves=True))
+    frame = frames.curves(sweep, frames.history(sweep, curves=True))
     assert len(frame) == 6
     assert list(frame.step[:2]) == [1, 2]
 
@@ -63,26 +63,26 @@ def test_a_parameter_named_like_a_column_gets_a_column_of_its_own(tmp_path: Path
     with Ledger(sweep) as book:
         book.run("", {}, [trial], ledger.read(sweep))
         book.record(make_end(trial, score=1.0))
-    row = results.trials(sweep, results.history(sweep)).iloc[0]
+    row = frames.trials(sweep, frames.history(sweep)).iloc[0]
     assert (row["params.steps"], row["steps"]) == (5, 10)
 
 
 def test_whole_numbers_stay_whole_beside_pending_trials(sweep: SweepDir) -> None:
-    steps = results.trials(sweep, results.history(sweep)).steps
+    steps = frames.trials(sweep, frames.history(sweep)).steps
     assert steps[0] == 10
     assert steps[4] is pd.NA
 
 
 def test_an_unknown_sweep_is_refused_with_those_there_are(sweep: SweepDir) -> None:
     with pytest.raises(UsageError, match="toy"):
-        results.history(SweepDir(sweep.results, "tyo"))
+        frames.history(SweepDir(sweep.results, "tyo"))
 
 
 def test_statistics_of_groups_are_those_of_scipy_on_fresh_data() -> None:
     rng = np.random.default_rng()
     groups = [rng.normal(size=count) for count in (1, 2, 5, 8)]
     labels = np.repeat(range(4), [len(group) for group in groups])
-    found = results.summaries(pd.DataFrame({"m": np.concatenate(groups)}, index=labels))
+    found = frames.summaries(pd.DataFrame({"m": np.concatenate(groups)}, index=labels))
     for i, group in enumerate(groups):
         row = {part: found[f"m.{part}"][i] for part in ("mean", "std", "ci_low", "ci_high", "n", "iqm")}
         assert (row["n"], row["mean"]) == (len(group), pytest.approx(group.mean(), abs=1e-12))
@@ -96,20 +96,20 @@ def test_statistics_of_groups_are_those_of_scipy_on_fresh_data() -> None:
 
 
 def test_a_bootstrap_interval_is_had_by_asking(sweep: SweepDir) -> None:
-    row = results.configs(sweep, results.history(sweep), interval="bootstrap", only=["score"]).iloc[0]
+    row = frames.configs(sweep, frames.history(sweep), interval="bootstrap", only=["score"]).iloc[0]
     assert 0.2 <= row["score.ci_low"] < 0.3 < row["score.ci_high"] <= 0.4
 
 
 def test_nan_and_infinite_values_do_not_count() -> None:
-    found = results.summaries(pd.DataFrame({"m": [1.0, float("nan"), float("inf"), 3.0]}, index=[0, 0, 0, 0]))
+    found = frames.summaries(pd.DataFrame({"m": [1.0, float("nan"), float("inf"), 3.0]}, index=[0, 0, 0, 0]))
     assert (found["m.mean"][0], found["m.n"][0]) == (2.0, 2)
 
 
 def test_the_hash_changes_with_the_file_and_with_the_trials(sweep: SweepDir) -> None:
-    known = results.history(sweep)
-    before = results.digest(sweep, known)
-    assert before == results.digest(sweep, known)
+    known = frames.history(sweep)
+    before = frames.digest(sweep, known)
+    assert before == frames.digest(sweep, known)
     sweep.spec.write_text("name: other\n")
-    other = results.digest(sweep, known)
+    other = frames.digest(sweep, known)
     known.order.pop()
-    assert len({before, other, results.digest(sweep, known)}) == 3
+    assert len({before, other, frames.digest(sweep, known)}) == 3

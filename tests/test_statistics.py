@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sweeper import statistics
-from sweeper.statistics import Estimate, estimate
+from sweeper.analysis import statistics
+from sweeper.analysis.statistics import Estimate, estimate
 
 SEED = secrets.randbits(32)
 

@@ -9,8 +9,8 @@ from conftest import Sweeper
 from rich.console import Console, RenderableType
 from runs import train
 
-from sweeper.glance import Best, Glance, Map, Running
-from sweeper.overview import Progress
+from sweeper.analysis.glance import Best, Glance, Map, Running
+from sweeper.analysis.progress import Progress
 from sweeper.status import follow, render, text_map
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from mirrors import T0, Sweep, a_life, a_trial, cut_short, push, until
 
-from sweeper.experiment import Data, Experiment
-from sweeper.mirrored import Mirrored
-from sweeper.mlflow_database import connect, make_database
-from sweeper.tracking import Mirror, artifact_root, store_uri
+from sweeper.tracking.database import connect, make_database
+from sweeper.tracking.experiment import Data, Experiment
+from sweeper.tracking.mirror import Mirror, artifact_root, store_uri
+from sweeper.tracking.trial_run import Mirrored
 from sweeper.trial import Record, Reported, State, Trial
 
 # MLflow's own imports and calls warn about themselves and their dependencies; ours are errors still.

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sweeper.errors import UsageError
-from sweeper.ui import serve
+from sweeper.tracking.server import serve
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ import pytest
 from browser import opened
 from mirrors import Server, Sweep, a_life
 
-from sweeper.ui import where_to_look
-from sweeper.views import CONFIGS, TRIALS, link
+from sweeper.tracking.saved_views import CONFIGS, TRIALS, link
+from sweeper.tracking.server import where_to_look
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

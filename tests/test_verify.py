@@ -17,14 +17,14 @@ from hypothesis import strategies as st
 from records import make_end, make_trial
 from runs import opened, train
 
-from sweeper import results
-from sweeper.judge_means import reachable
+from sweeper.analysis import frames as results
+from sweeper.analysis.claims.means import reachable
+from sweeper.analysis.claims.verdict import Verdict
+from sweeper.analysis.claims.verify import judge, keep_tables, verdicts
 from sweeper.ledger.ledger import SweepDir
 from sweeper.spec.claim_keys import ClaimKeys
 from sweeper.spec.claims import claim as record
 from sweeper.trial import Record, State
-from sweeper.verdicts import Verdict
-from sweeper.verify import judge, keep_tables, verdicts
 
 REPEATS = 500  # of each experiment with a known truth
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from records import make_trial
 
-from sweeper.experiment import Experiment
-from sweeper.views import CONFIGS, TRIALS, VIEW_TAG, link, views
+from sweeper.tracking.experiment import Experiment
+from sweeper.tracking.saved_views import CONFIGS, TRIALS, VIEW_TAG, link, views
 
 TOLD = Experiment("grid", "", goals={"loss": False})
 LINES = [make_trial(0, beta=1.0, rate=0.1), make_trial(0, beta=2.0, rate=0.1)]

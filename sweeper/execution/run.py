@@ -22,15 +22,15 @@ from sweeper.execution.session import Session
 from sweeper.execution.signals import interruptible
 from sweeper.ledger import ledger
 from sweeper.ledger.ledger import History, Ledger, SweepDir
-from sweeper.mirror_input import mirror_input, tracking_uri
-from sweeper.mirrored import Mirrored
 from sweeper.planning.plan import Fate, Plan
 from sweeper.planning.trial_factory import Family
 from sweeper.search.proposals import Proposals
 from sweeper.search.pruner import Pruner
 from sweeper.search.searcher import check as check_search
 from sweeper.spec.load import ADAPTIVE, Sweep
-from sweeper.tracking import Mirror
+from sweeper.tracking.inputs import mirror_input, tracking_uri
+from sweeper.tracking.mirror import Mirror
+from sweeper.tracking.trial_run import Mirrored
 from sweeper.trainer import BUNDLED, Trainer
 from sweeper.trial import Record, State
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
+from sweeper.analysis.importance import ENOUGH, FEWEST, FORESTS, importances
 from sweeper.figures import style
 from sweeper.figures.subject import Subject, Unfit, plain
-from sweeper.importance import ENOUGH, FEWEST, FORESTS, importances
 
 
 def draw(subject: Subject, metric: str) -> Figure:

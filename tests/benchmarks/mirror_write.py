@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from mirrors import Sweep
 
-from sweeper.mlflow_database import make_database
+from sweeper.tracking.database import make_database
 from sweeper.trial import Ended, Record, Reported, Started, State, Trial
 
 TRIALS, PARAMETERS, REPORTS, METRICS = 200, 26, 10, 5

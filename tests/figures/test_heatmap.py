@@ -4,9 +4,9 @@ import itertools
 from dataclasses import replace
 from pathlib import Path
 
+from sweeper.analysis.sweep_results import SweepResults
 from sweeper.figures import heatmap, style
 from sweeper.figures.subject import Subject
-from sweeper.loaded import SweepResults
 from sweeper.trial import State
 
 from .sweeps import grid, score_and_cost, write

@@ -9,12 +9,12 @@ from itertools import pairwise
 import numpy as np
 from scipy import stats
 
-from sweeper.evidence import value_of
-from sweeper.pairs import Block, Pairing, blocks, pairings, settings
+from sweeper.analysis.claims.verdict import Judgement, Outcome, Row, bracket, counted, finite, number, unjudged
+from sweeper.analysis.evidence import value_of
+from sweeper.analysis.pairing import Block, Pairing, blocks, pairings, settings
+from sweeper.analysis.statistics import Estimate, effect_size, enough, estimate, holm
 from sweeper.spec.claims import Claim, Compare, Monotone
-from sweeper.statistics import Estimate, effect_size, enough, estimate, holm
 from sweeper.trial import Params, Record, Value, show
-from sweeper.verdicts import Judgement, Outcome, Row, bracket, counted, finite, number, unjudged
 
 FEWEST_PAIRS = 6  # outcomes are bimodal: five agreeing pairs come from a fair coin once in sixteen, both ways counted
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from sweeper.experiment import Choice
-from sweeper.mlflow_text import LONGEST_NAME, LONGEST_TAG, legal, ms, text
+from sweeper.tracking.experiment import Choice
+from sweeper.tracking.limits import LONGEST_NAME, LONGEST_TAG, legal, ms, text
 from sweeper.trial import Ended, Event, Record, Reported, Started, State, Value
 
 STATUS = {State.COMPLETED: "FINISHED", State.PRUNED: "KILLED", State.DIVERGED: "FAILED", State.FAILED: "FAILED"}

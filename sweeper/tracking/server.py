@@ -22,7 +22,7 @@ from urllib.error import URLError
 from urllib.parse import quote
 
 from sweeper.errors import Problem, ScheduleError, UsageError
-from sweeper.views import VIEW_TAG, link
+from sweeper.tracking.saved_views import VIEW_TAG, link
 
 START_S = 90.0  # MLflow imports for 5 to 10 s on two cores, and longer beside a busy sweep
 STOP_S = 5.0

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from sweeper.evidence import Evidence
-from sweeper.judge_means import Bounds, interval_words, needed, p_inside, p_outside, reachable, rows_of
+from sweeper.analysis.claims.means import Bounds, interval_words, needed, p_inside, p_outside, reachable, rows_of
+from sweeper.analysis.claims.verdict import Judgement, bracket, counted, number
+from sweeper.analysis.evidence import Evidence
+from sweeper.analysis.statistics import Estimate, estimate, holm, share_interval
 from sweeper.spec.claims import Best, Claim, Share, Typical
-from sweeper.statistics import Estimate, estimate, holm, share_interval
 from sweeper.trial import State
-from sweeper.verdicts import Judgement, bracket, counted, number
 
 FAR = 1e150  # stands for infinity: quantiles interpolate between finite numbers only
 _LEVELS = np.geomspace(1e-6, 0.5, 120)

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import fmean
 
-from sweeper import results
+from sweeper.analysis import frames
+from sweeper.analysis.progress import Progress, progress
 from sweeper.errors import SweeperError
 from sweeper.ledger.ledger import SweepDir
-from sweeper.overview import Progress, progress
 from sweeper.search import ranking
 from sweeper.spec import load
 from sweeper.spec.load import Sweep
@@ -71,7 +71,7 @@ class Glance:
 def glance(folder: SweepDir, sweep: Sweep | None, now: float) -> Glance:
     """Read the ledger once. Without a sweep file (None) there is no goal, and so no best and no map."""
     small = not folder.curves.exists() or folder.curves.stat().st_size <= CURVES_LIMIT
-    history = results.history(folder, curves=small)
+    history = frames.history(folder, curves=small)
     records = history.planned()
     metric = sweep.goals[0].name if sweep and sweep.goals else ""
     running = [_running(record, metric) for record in records if record.state is State.RUNNING]

@@ -16,14 +16,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from sweeper.experiment import Choice, Experiment
-from sweeper.mirrored import Copy, Mirrored
-from sweeper.mlflow_store import Store
-from sweeper.mlflow_text import one_line, will_last
-from sweeper.pages import Sheet, config_page, summary_page
+from sweeper.tracking.experiment import Choice, Experiment
+from sweeper.tracking.limits import one_line, will_last
+from sweeper.tracking.overview_runs import Sheet, config_page, summary_page
+from sweeper.tracking.saved_views import views
+from sweeper.tracking.server import serve as serve
+from sweeper.tracking.store import Store
+from sweeper.tracking.trial_run import Copy, Mirrored
 from sweeper.trial import Event, Record, Trial
-from sweeper.ui import serve as serve
-from sweeper.views import views
 
 INTERVAL_S = 1.0  # one round of writing a second: the reports of a trial travel together
 LONGEST_PAUSE_S = 30.0  # between attempts while MLflow is away

@@ -9,9 +9,9 @@ from itertools import combinations
 
 import pandas as pd
 
-from sweeper.evidence import value_of, varying_names
-from sweeper.pairs import blocks, settings
-from sweeper.statistics import effect_size, estimate, holm
+from sweeper.analysis.evidence import value_of, varying_names
+from sweeper.analysis.pairing import blocks, settings
+from sweeper.analysis.statistics import effect_size, estimate, holm
 from sweeper.trial import Record, Value, show
 
 MOST_VALUES = 12  # beyond that a parameter was drawn from a range, and hardly two trials differ in it alone

@@ -179,7 +179,7 @@ def _t_ends(mean: np.ndarray, std: np.ndarray, count: np.ndarray) -> tuple[np.nd
 
 
 def _bootstrap_ends(values: pd.Series, groups: int) -> tuple[np.ndarray, np.ndarray]:
-    from sweeper.statistics import bootstrap  # scipy.stats takes half a second to import
+    from sweeper.analysis.statistics import bootstrap  # scipy.stats takes half a second to import
 
     known = values.dropna().groupby(level=0)
     ends = {label: bootstrap(of.tolist()) for label, of in known}

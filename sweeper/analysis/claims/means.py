@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from sweeper.evidence import Evidence, Group
+from sweeper.analysis.claims.verdict import Judgement, Outcome, Row, bracket, counted, finite, listed, number, unjudged
+from sweeper.analysis.evidence import Evidence, Group
+from sweeper.analysis.statistics import Estimate, enough, estimate, grand_mean, holm
 from sweeper.spec.claims import Against, Claim, Equivalent, Mean, Within
-from sweeper.statistics import Estimate, enough, estimate, grand_mean, holm
 from sweeper.trial import show
-from sweeper.verdicts import Judgement, Outcome, Row, bracket, counted, finite, listed, number, unjudged
 
 Bounds = tuple[float, float]
 

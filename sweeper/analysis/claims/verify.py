@@ -6,19 +6,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from sweeper import results as frames
+from sweeper.analysis import frames
+from sweeper.analysis.claims.means import judge_against, judge_equivalent, judge_mean, judge_within
+from sweeper.analysis.claims.pairs import judge_compare, judge_monotone
+from sweeper.analysis.claims.spread import judge_best, judge_share, judge_typical
+from sweeper.analysis.claims.verdict import Judgement, Outcome, Verdict, counted, finite, unjudged
+from sweeper.analysis.evidence import Evidence, gather
+from sweeper.analysis.statistics import holm
 from sweeper.errors import Exit
-from sweeper.evidence import Evidence, gather
-from sweeper.judge_means import judge_against, judge_equivalent, judge_mean, judge_within
-from sweeper.judge_pairs import judge_compare, judge_monotone
-from sweeper.judge_spread import judge_best, judge_share, judge_typical
 from sweeper.ledger.ledger import SweepDir, replace_file
 from sweeper.spec import load
 from sweeper.spec.claims import Against, Best, Claim, Compare, Equivalent, Mean, Monotone, Share, Typical, Within
 from sweeper.spec.sweep import Sweep
-from sweeper.statistics import holm
 from sweeper.trial import Record
-from sweeper.verdicts import Judgement, Outcome, Verdict, counted, finite, unjudged
 
 
 def verdicts(results: Path, name: str) -> list[Verdict]:

@@ -12,8 +12,8 @@ import json
 import zlib
 from collections.abc import Mapping, Sequence
 
-from sweeper.experiment import Experiment
-from sweeper.mlflow_text import LONGEST_TAG, legal
+from sweeper.tracking.experiment import Experiment
+from sweeper.tracking.limits import LONGEST_TAG, legal
 from sweeper.trial import Trial
 
 VIEW_TAG = "mlflow.sharedViewState."

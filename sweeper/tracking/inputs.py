@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sweeper import tracking
 from sweeper.commands import alone
-from sweeper.experiment import Data, Experiment
 from sweeper.ledger.ledger import SweepDir
 from sweeper.spec.load import Claim, Sweep
+from sweeper.tracking import mirror
+from sweeper.tracking.experiment import Data, Experiment
 
 PICTURES = ("*.png", "*.svg", "*.html")
 DOCUMENTS = ("report.html",)
@@ -19,7 +19,7 @@ DOCUMENTS = ("report.html",)
 
 def tracking_uri(sweep: Sweep, results: Path) -> str:
     """Where the sweep is mirrored."""
-    return sweep.tracking.uri or tracking.store_uri(results)
+    return sweep.tracking.uri or mirror.store_uri(results)
 
 
 def mirror_input(sweep: Sweep, sweep_dir: SweepDir, run: Mapping[str, Any]) -> tuple[str, str, Experiment]:
@@ -41,12 +41,13 @@ def mirror_input(sweep: Sweep, sweep_dir: SweepDir, run: Mapping[str, Any]) -> t
         alone=lambda trial: alone(sweep_dir.spec, trial),
         files=lambda: summary_files(sweep_dir, told, sweep.claims),
     )
-    return tracking_uri(sweep, sweep_dir.results), tracking.artifact_root(sweep_dir.results), told
+    return tracking_uri(sweep, sweep_dir.results), mirror.artifact_root(sweep_dir.results), told
 
 
 def summary_files(sweep_dir: SweepDir, told: Experiment, claims: Sequence[Claim]) -> dict[str, str | Path]:
     """The sweep file, tables, verdicts, provenance of every run, and what pictures and report there are, by name."""
-    from sweeper import results, tables
+    from sweeper import tables
+    from sweeper.analysis import frames as results
 
     known = results.history(sweep_dir)
     records = known.planned()
@@ -62,7 +63,7 @@ def summary_files(sweep_dir: SweepDir, told: Experiment, claims: Sequence[Claim]
         "tables/configs.md": tables.text(tables.select(configs, short, ()), tables.Format.MARKDOWN),
     }
     if claims:
-        from sweeper.verify import judge  # here: the tests take half a second to import
+        from sweeper.analysis.claims.verify import judge  # here: the tests take half a second to import
 
         verdicts = [verdict.as_json() for verdict in judge(claims, records, sweep_dir.folder)]
         files["verdicts.json"] = json.dumps({"schema_version": 1, "verdicts": verdicts}, indent=1) + "\n"

@@ -11,11 +11,11 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from sweeper.experiment import Experiment
-from sweeper.mirrored import STATUS, Copy, Found
-from sweeper.mlflow_database import connect, make_database
-from sweeper.mlflow_text import LONGEST_TAG, batches, ms, without_password
-from sweeper.pages import Page, Sheet, opening
+from sweeper.tracking.database import connect, make_database
+from sweeper.tracking.experiment import Experiment
+from sweeper.tracking.limits import LONGEST_TAG, batches, ms, without_password
+from sweeper.tracking.overview_runs import Page, Sheet, opening
+from sweeper.tracking.trial_run import STATUS, Copy, Found
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

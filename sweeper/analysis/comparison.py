@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sweeper.evidence import label, value_of, varying_names
+from sweeper.analysis.claims.verdict import finite
+from sweeper.analysis.evidence import label, value_of, varying_names
+from sweeper.analysis.frames import metric_names
+from sweeper.analysis.statistics import CONFIDENCE, Estimate, average, estimate, holm, paired, welch
 from sweeper.ledger.ledger import History
-from sweeper.results import metric_names
-from sweeper.statistics import CONFIDENCE, Estimate, average, estimate, holm, paired, welch
 from sweeper.trial import Record, canonical_json
-from sweeper.verdicts import finite
 
 ALPHA = 1 - CONFIDENCE
 LONGEST = 60  # characters of a value: a digest, a version

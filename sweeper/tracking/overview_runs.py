@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
-from sweeper.experiment import Data, Experiment, Files
-from sweeper.mirrored import Copy, Found
-from sweeper.mlflow_text import LONGEST_NAME, LONGEST_TAG, legal, ms
+from sweeper.tracking.experiment import Data, Experiment, Files
+from sweeper.tracking.limits import LONGEST_NAME, LONGEST_TAG, legal, ms
+from sweeper.tracking.trial_run import Copy, Found
 from sweeper.trial import Record, State, by_config, canonical_json
 
 MADE_BY = ("task.", "data.")  # settings of these sections say which data a trainer makes for itself
@@ -101,7 +101,7 @@ def config_page(experiment: Experiment, records: Sequence[Record]) -> Page:
 
     Completed trials count, as in `sweeper export --level config`, whose column names the metrics bear.
     """
-    from sweeper.statistics import estimate  # scipy takes a second; a sweep of single seeds does without
+    from sweeper.analysis.statistics import estimate  # scipy takes a second; a sweep of single seeds does without
 
     completed = [record.ended for record in records if record.state is State.COMPLETED and record.ended]
     metrics: dict[str, float] = {}

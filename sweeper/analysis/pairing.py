@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sweeper.evidence import label, value_of, varying_names
+from sweeper.analysis.evidence import label, value_of, varying_names
 from sweeper.trial import Params, Record, canonical_json
 
 

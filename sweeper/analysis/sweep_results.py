@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from sweeper import results, trainer
+from sweeper import trainer
+from sweeper.analysis import frames
 from sweeper.errors import SweeperError
 from sweeper.ledger.ledger import History, SweepDir
 from sweeper.search import ranking
@@ -42,7 +43,7 @@ class SweepResults:
     @cached_property
     def history(self) -> History:
         """What the ledger says, without the curves."""
-        return results.history(self.folder)
+        return frames.history(self.folder)
 
     @cached_property
     def records(self) -> list[Record]:
@@ -52,12 +53,12 @@ class SweepResults:
     @cached_property
     def trials(self) -> pd.DataFrame:
         """One row a trial: state, reason, seed, every parameter, every final metric, provenance."""
-        return results.trials(self.folder, self.history)
+        return frames.trials(self.folder, self.history)
 
     @cached_property
     def configs(self) -> pd.DataFrame:
         """One row a configuration: parameters, rank, and of each metric mean, std, 95 % interval and n over seeds."""
-        return results.configs(self.folder, self.history, places=self.places)
+        return frames.configs(self.folder, self.history, places=self.places)
 
     @property
     def places(self) -> dict[str, int]:
@@ -67,11 +68,11 @@ class SweepResults:
     @cached_property
     def curves(self) -> pd.DataFrame:
         """One row a trial, step and metric."""
-        return results.curves(self.folder, self._whole_history)
+        return frames.curves(self.folder, self._whole_history)
 
     @cached_property
     def _whole_history(self) -> History:
-        return results.history(self.folder, curves=True)
+        return frames.history(self.folder, curves=True)
 
     @cached_property
     def sweep(self) -> Sweep | None:
@@ -89,7 +90,7 @@ class SweepResults:
     @cached_property
     def metrics(self) -> list[str]:
         """The final metrics that any trial has, the ones worth a picture first: the goals, then the headlines."""
-        there = results.metric_names(self.history.planned())
+        there = frames.metric_names(self.history.planned())
         goals = [goal.name for goal in self.sweep.goals] if self.sweep else []
         first = [*goals, *list(self.descriptions)[:HEADLINES]]
         return list(dict.fromkeys([*(name for name in first if name in there), *there]))
@@ -134,4 +135,4 @@ def varied(records: Sequence[Record]) -> list[str]:
     """The columns of the parameters that vary and have more than one value, in the order of the file."""
     names = dict.fromkeys(name for record in records for name in record.trial.varied)
     values = {name: {repr(record.trial.params.get(name)) for record in records} for name in names}
-    return [results.parameter_column(name) for name in names if len(values[name]) > 1]
+    return [frames.parameter_column(name) for name in names if len(values[name]) > 1]
