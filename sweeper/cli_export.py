@@ -50,9 +50,9 @@ def export(
     debug: Debug = False,
 ) -> None:
     """Result tables: one row a trial, a configuration, a point of a curve, or an effect of a parameter; or a pivot."""
-    from sweeper import tables
     from sweeper.analysis import frames
-    from sweeper.config_sheet import expanded, is_metric
+    from sweeper.reporting.tables import tables
+    from sweeper.reporting.tables.configurations import expanded, is_metric
 
     if form in (FormatChoice.parquet, FormatChoice.optuna) and output is None:
         raise UsageError(Problem(f"{form} is not text", key="--output", hint="add --output FILE"))
@@ -101,15 +101,15 @@ def _configs(
     note: str,
     output: Path | None,
 ) -> None:
-    from sweeper import config_sheet, tables
     from sweeper.analysis.sweep_results import SweepResults
     from sweeper.analysis.units import unit_of
-    from sweeper.pivot import Spread
+    from sweeper.reporting.tables import configurations, tables
+    from sweeper.reporting.tables.pivot import Spread
 
     loaded = SweepResults(sweep_dir)
-    tables.select(frame, [name for name in columns if not config_sheet.is_metric(frame, name)], ())
+    tables.select(frame, [name for name in columns if not configurations.is_metric(frame, name)], ())
     units = {name: unit_of(text) for name, text in loaded.descriptions.items()}
-    sheet = config_sheet.as_sheet(frame, columns, Spread(spread), loaded.maximize, units, note)
+    sheet = configurations.as_sheet(frame, columns, Spread(spread), loaded.maximize, units, note)
     _told(tables.MARKUP[tables.Format(form)](sheet), output)
 
 
@@ -124,9 +124,9 @@ def _pivot(
     note: str,
     output: Path | None,
 ) -> None:
-    from sweeper import pivot, tables
     from sweeper.analysis.sweep_results import SweepResults
     from sweeper.analysis.units import unit_of
+    from sweeper.reporting.tables import pivot, tables
 
     loaded = SweepResults(sweep_dir)
     trials = tables.filtered(loaded.trials, where) if where else loaded.trials
@@ -141,7 +141,7 @@ def _pivot(
 
 
 def _out(frame: pd.DataFrame, form: str, note: str, output: Path | None) -> None:
-    from sweeper import tables
+    from sweeper.reporting.tables import tables
 
     chosen = tables.Format(form)
     if output is None:
@@ -151,7 +151,7 @@ def _out(frame: pd.DataFrame, form: str, note: str, output: Path | None) -> None
 
 
 def _told(text: str, output: Path | None) -> None:
-    from sweeper import tables
+    from sweeper.reporting.tables import tables
 
     if output is None:
         sys.stdout.write(text)
@@ -160,9 +160,9 @@ def _told(text: str, output: Path | None) -> None:
 
 
 def _study(sweep_dir: SweepDir, output: Path) -> None:
-    from sweeper import study
+    from sweeper.reporting.tables import optuna_study
 
-    count = study.write(sweep_dir.results, sweep_dir.name, output)
+    count = optuna_study.write(sweep_dir.results, sweep_dir.name, output)
     news_console(no_color=False).print(f"{output}: an Optuna study of {count} trials")
 
 

@@ -12,7 +12,7 @@ from sweeper.cli_output import named_sweep, news_console, print_json, write_file
 from sweeper.errors import Problem, UsageError
 
 if TYPE_CHECKING:
-    from sweeper.figures import Form, Kind, Subject
+    from sweeper.reporting.figures import Form, Kind, Subject
 
 Kinds = Annotated[
     list[str] | None,
@@ -57,8 +57,8 @@ def plot(
     debug: Debug = False,
 ) -> None:
     """Pictures of a sweep as PNG and SVG, and as HTML where looking closer helps. Prints the files it wrote."""
-    from sweeper import figures
     from sweeper.analysis.sweep_results import SweepResults
+    from sweeper.reporting import figures
 
     chosen, forms = _kinds(kinds or []), _forms(form)
     sweep_dir = named_sweep(results, sweep)
@@ -89,7 +89,7 @@ def report(
 ) -> None:
     """One self-contained HTML page: claims, tables, pictures, every trial, provenance. Prints its path."""
     from sweeper.analysis.sweep_results import SweepResults
-    from sweeper.report import render
+    from sweeper.reporting.report.page import render
 
     sweep_dir = named_sweep(results, sweep)
     loaded = SweepResults(sweep_dir)
@@ -106,7 +106,7 @@ def _written(
     subject: Subject, kinds: list[Kind], forms: set[Form], folder: Path, *, echo: bool
 ) -> tuple[list[str], dict[str, str]]:
     """Draw and write one picture after the other: the files, and why a kind was left out."""
-    from sweeper.figures import Unfit, draw
+    from sweeper.reporting.figures import Unfit, draw
 
     written: list[str] = []
     left_out: dict[str, str] = {}
@@ -125,7 +125,7 @@ def _written(
 
 
 def _kinds(names: list[str]) -> list[Kind]:
-    from sweeper.figures import KINDS
+    from sweeper.reporting.figures import KINDS
     from sweeper.wording import did_you_mean
 
     unknown = [name for name in names if name not in KINDS]
@@ -136,7 +136,7 @@ def _kinds(names: list[str]) -> list[Kind]:
 
 
 def _forms(text: str) -> set[Form]:
-    from sweeper.figures import Form
+    from sweeper.reporting.figures import Form
 
     names = [name.strip().lower() for name in text.split(",") if name.strip()]
     unknown = [name for name in names if name not in list(Form)]

@@ -73,7 +73,7 @@ def show(
 ) -> None:
     """One trial: settings, metrics, curves, provenance, log, and how to run it again alone."""
     from sweeper.analysis.frames import history
-    from sweeper.commands import alone
+    from sweeper.reporting.commands import alone
     from sweeper.samples import find_trial
     from sweeper.status import print_trial
 

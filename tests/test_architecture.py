@@ -39,10 +39,10 @@ OWNERS = {
     },
     "ray": {"sweeper.execution.ray_tune"},
     "mlflow": {"sweeper.tracking.database", "sweeper.tracking.store", "sweeper.tracking.server"},
-    "optuna": {"sweeper.search", "sweeper.study", "sweeper.analysis.importance"},
-    "matplotlib": {"sweeper.figures"},
-    "plotly": {"sweeper.figures"},
-    "jinja2": {"sweeper.report"},
+    "optuna": {"sweeper.search", "sweeper.reporting.tables.optuna_study", "sweeper.analysis.importance"},
+    "matplotlib": {"sweeper.reporting.figures"},
+    "plotly": {"sweeper.reporting.figures"},
+    "jinja2": {"sweeper.reporting.report.page"},
     "torch": set(),
 }
 # Later stages may import earlier ones, never the other way round.
@@ -70,7 +70,7 @@ FLOW = [
     "sweeper.execution.ray_tune.mailbox",
     "sweeper.ledger.ledger",
     "sweeper.execution.retention",
-    "sweeper.study",
+    "sweeper.reporting.tables.optuna_study",
     "sweeper.planning.plan",
     "sweeper.search.proposals",
     "sweeper.execution.session",

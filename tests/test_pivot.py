@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sweeper import sheet
 from sweeper.errors import UsageError
-from sweeper.pivot import Spread, as_frame, as_sheet, pivot
+from sweeper.reporting.tables import markup
+from sweeper.reporting.tables.pivot import Spread, as_frame, as_sheet, pivot
 
 VARIED = ["loss.a", "loss.b"]
 
@@ -23,7 +23,7 @@ def frame(**more: object) -> pd.DataFrame:
 
 def test_a_row_and_a_column_for_every_value_the_best_of_a_row_in_bold() -> None:
     table = pivot(frame(), VARIED, ["loss.a", "loss.b", "score"], maximize=True, unit="nats")
-    text = sheet.markdown(as_sheet(table, Spread.STD, "from here"))
+    text = markup.markdown(as_sheet(table, Spread.STD, "from here"))
     assert text.splitlines() == [
         "score [nats] ↑: mean ± standard deviation over n seeds as given; best of each row in bold",
         "",

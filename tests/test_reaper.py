@@ -10,7 +10,7 @@ import pytest
 
 PARENT = """
 import subprocess, sys, time
-from sweeper.reaper import watched
+from sweeper.execution.ray_tune.reaper import watched
 with watched():
     child = subprocess.Popen([sys.executable, "-c", GRANDCHILD], start_new_session=True)
     print(child.pid, flush=True)

@@ -12,10 +12,10 @@ from browser import opened
 from playwright.sync_api import Page
 from records import make_end, make_life, make_trial
 
-from sweeper import report
 from sweeper.analysis.sweep_results import SweepResults
 from sweeper.ledger import ledger
 from sweeper.ledger.ledger import Ledger, SweepDir
+from sweeper.reporting.report import page as report
 from sweeper.trial import Reported, State
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>'\"&$"

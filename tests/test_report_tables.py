@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from sweeper.report_tables import _estimate, _number, _value
+from sweeper.reporting.report.tables import _estimate, _number, _value
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from records import make_end, make_trial
 from sweeper.analysis.sweep_results import SweepResults
 from sweeper.ledger import ledger
 from sweeper.ledger.ledger import Ledger, SweepDir
-from sweeper.report_trials import POINTS, log_end, trial_data
+from sweeper.reporting.report.trials import POINTS, log_end, trial_data
 from sweeper.trial import Reported
 
 

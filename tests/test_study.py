@@ -10,9 +10,9 @@ import pytest
 import runs
 from records import make_end, make_trial
 
-from sweeper import study
 from sweeper.errors import SweeperError, UsageError
 from sweeper.ledger.ledger import History, Ledger, SweepDir
+from sweeper.reporting.tables import optuna_study
 from sweeper.trial import Reported, Started, State, Trial
 
 SWEEP = """\
@@ -72,7 +72,7 @@ def lives() -> list[tuple[Trial, State, dict[str, float]]]:
 
 def test_one_trial_is_one_configuration_with_the_mean_of_its_seeds(tmp_path: Path) -> None:
     write_down(tmp_path, SWEEP, *lives())
-    assert study.write(tmp_path, "toy", tmp_path / "study.db") == 5
+    assert optuna_study.write(tmp_path, "toy", tmp_path / "study.db") == 5
     done, half, pruned, gone, new = opened(tmp_path / "study.db").trials
     assert [t.state.name for t in (done, half, pruned, gone, new)] == [
         "COMPLETE", "RUNNING", "PRUNED", "FAIL", "WAITING",
@@ -91,14 +91,14 @@ def test_one_trial_is_one_configuration_with_the_mean_of_its_seeds(tmp_path: Pat
 
 def test_values_from_before_a_range_was_changed_have_their_place(tmp_path: Path) -> None:
     write_down(tmp_path, SWEEP, *lives())
-    study.write(tmp_path, "toy", tmp_path / "study.db")
+    optuna_study.write(tmp_path, "toy", tmp_path / "study.db")
     distribution = opened(tmp_path / "study.db").trials[0].distributions["x"]
     assert distribution == optuna.distributions.FloatDistribution(0.5, 7.5, log=True)
 
 
 def test_several_goals_make_a_study_of_several_objectives(tmp_path: Path) -> None:
     write_down(tmp_path, SWEEP.replace("{name: loss, goal: minimize}", TWO), *lives())
-    study.write(tmp_path, "toy", tmp_path / "study.db")
+    optuna_study.write(tmp_path, "toy", tmp_path / "study.db")
     made = opened(tmp_path / "study.db")
     assert made.metric_names == ["loss", "gap"]
     assert [direction.name for direction in made.directions] == ["MINIMIZE", "MAXIMIZE"]
@@ -109,7 +109,7 @@ def test_optunas_own_pictures_open_it(folder: Path) -> None:
     text = SWEEP.replace("trials: 100", "trials: 12").replace("gap < 2", "loss < 2").replace("kind:", "target:")
     (folder / "toy.yaml").write_text(text.replace("[1, true, [2, 3]]", "[0, 2]").replace("n: {", "steps: {"))
     runs.train(folder / "toy.yaml")
-    study.write(folder / "results", "toy", folder / "study.db")
+    optuna_study.write(folder / "results", "toy", folder / "study.db")
     made = opened(folder / "study.db")
     pictures = optuna.visualization
     assert len(pictures.plot_optimization_history(made).data[0].x) == len(made.trials) == 6
@@ -120,7 +120,7 @@ def test_optunas_own_pictures_open_it(folder: Path) -> None:
 
 def test_a_search_goes_on_in_the_study_that_was_handed_out(tmp_path: Path) -> None:
     write_down(tmp_path, SWEEP, *lives()[:2])
-    study.write(tmp_path, "toy", tmp_path / "study.db")
+    optuna_study.write(tmp_path, "toy", tmp_path / "study.db")
     made = opened(tmp_path / "study.db")
     made.optimize(lambda trial: trial.suggest_float("x", 0.5, 5, log=True), n_trials=2)
     assert len(made.trials) == 3
@@ -129,13 +129,13 @@ def test_a_search_goes_on_in_the_study_that_was_handed_out(tmp_path: Path) -> No
 def test_an_earlier_study_of_the_sweep_is_replaced_and_nothing_else_is(tmp_path: Path) -> None:
     write_down(tmp_path, SWEEP, *lives()[:2])
     path = tmp_path / "study.db"
-    study.write(tmp_path, "toy", path)
+    optuna_study.write(tmp_path, "toy", path)
     write_down(tmp_path, SWEEP, *lives())
-    assert study.write(tmp_path, "toy", path) == 5
+    assert optuna_study.write(tmp_path, "toy", path) == 5
     assert len(opened(path).trials) == 5
     optuna.create_study(study_name="other", storage=f"sqlite:///{path}")
     with pytest.raises(UsageError, match="no study of this sweep"):
-        study.write(tmp_path, "toy", path)
+        optuna_study.write(tmp_path, "toy", path)
     assert len(opened(path).trials) == 5
 
 
@@ -154,19 +154,19 @@ def test_other_files_are_refused_and_stay_as_they_are(tmp_path: Path, kind: str)
         path.mkdir()
     before = path.read_bytes() if path.is_file() else b""
     with pytest.raises(UsageError, match="no study of this sweep"):
-        study.write(tmp_path, "toy", path)
+        optuna_study.write(tmp_path, "toy", path)
     assert path.is_dir() or path.read_bytes() == before
 
 
 def test_a_place_that_cannot_be_written_is_said_and_left_clean(tmp_path: Path) -> None:
     write_down(tmp_path, SWEEP, *lives()[:2])
     with pytest.raises(SweeperError, match="cannot be written"):
-        study.write(tmp_path, "toy", tmp_path / "no" / "study.db")
-    study.write(tmp_path, "toy", tmp_path / "study.db")
+        optuna_study.write(tmp_path, "toy", tmp_path / "no" / "study.db")
+    optuna_study.write(tmp_path, "toy", tmp_path / "study.db")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["study.db", "toy"]
 
 
 def test_a_sweep_without_a_goal_has_no_study(tmp_path: Path) -> None:
     write_down(tmp_path, SWEEP.replace("metric: {name: loss, goal: minimize}\n", ""), *lives()[:2])
     with pytest.raises(UsageError, match="needs a goal"):
-        study.write(tmp_path, "toy", tmp_path / "study.db")
+        optuna_study.write(tmp_path, "toy", tmp_path / "study.db")

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from pyarrow import parquet
 
-from sweeper import tables
 from sweeper.errors import UsageError
-from sweeper.tables import Format
+from sweeper.reporting.tables import tables
+from sweeper.reporting.tables.tables import Format
 
 FRAME = pd.DataFrame({"name": ["b|c", "a"], "score": [0.1 + 0.2, float("nan")], "n": [1, 2]})
 

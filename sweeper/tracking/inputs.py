@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sweeper.commands import alone
 from sweeper.ledger.ledger import SweepDir
+from sweeper.reporting.commands import alone
 from sweeper.spec.load import Claim, Sweep
 from sweeper.tracking import mirror
 from sweeper.tracking.experiment import Data, Experiment
@@ -46,8 +46,8 @@ def mirror_input(sweep: Sweep, sweep_dir: SweepDir, run: Mapping[str, Any]) -> t
 
 def summary_files(sweep_dir: SweepDir, told: Experiment, claims: Sequence[Claim]) -> dict[str, str | Path]:
     """The sweep file, tables, verdicts, provenance of every run, and what pictures and report there are, by name."""
-    from sweeper import tables
     from sweeper.analysis import frames as results
+    from sweeper.reporting.tables import tables
 
     known = results.history(sweep_dir)
     records = known.planned()

@@ -10,9 +10,9 @@ from typing import Any
 from records import make_end, make_trial
 
 from sweeper.analysis.sweep_results import SweepResults
-from sweeper.figures import Subject
 from sweeper.ledger import ledger
 from sweeper.ledger.ledger import Ledger, SweepDir
+from sweeper.reporting.figures import Subject
 from sweeper.trial import Reported, State
 
 TEXT = """\

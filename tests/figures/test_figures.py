@@ -9,8 +9,8 @@ import pytest
 from records import make_trial
 
 from sweeper.analysis.sweep_results import SweepResults
-from sweeper.figures import KINDS, Drawn, Form, Subject, draw
-from sweeper.figures.subject import Unfit
+from sweeper.reporting.figures import KINDS, Drawn, Form, Subject, draw
+from sweeper.reporting.figures.subject import Unfit
 from sweeper.trial import State
 
 from .sweeps import grid, score_and_cost, write

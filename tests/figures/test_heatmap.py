@@ -5,8 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from sweeper.analysis.sweep_results import SweepResults
-from sweeper.figures import heatmap, style
-from sweeper.figures.subject import Subject
+from sweeper.reporting.figures import heatmap, style
+from sweeper.reporting.figures.subject import Subject
 from sweeper.trial import State
 
 from .sweeps import grid, score_and_cost, write

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sweeper.figures.pareto import hypervolume, on_front, trade
+from sweeper.reporting.figures.pareto import hypervolume, on_front, trade
 
 from .sweeps import grid
 

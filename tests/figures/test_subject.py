@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sweeper.errors import UsageError
-from sweeper.figures.subject import Unfit, short, unit_of
+from sweeper.reporting.figures.subject import Unfit, short, unit_of
 from sweeper.trial import State
 
 from .sweeps import grid

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from sweeper import sheet as markup
 from sweeper.errors import LedgerError, Problem, UsageError
 from sweeper.ledger import atomic
-from sweeper.sheet import Cell, Sheet
+from sweeper.reporting.tables import markup
+from sweeper.reporting.tables.markup import Cell, Sheet
 from sweeper.spec.space.expressions import UnknownName, condition
 from sweeper.spec.space.tokens import ExpressionError
 from sweeper.trial import Value, show

@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sweeper.figures import style
-from sweeper.figures.subject import Axis, Subject, Unfit
+from sweeper.reporting.figures import style
+from sweeper.reporting.figures.subject import Axis, Subject, Unfit
 
 PANELS = 9
 

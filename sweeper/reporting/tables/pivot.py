@@ -13,9 +13,9 @@ import pandas as pd
 
 from sweeper.analysis.frames import summaries
 from sweeper.errors import Problem, UsageError
-from sweeper.sheet import Cell, Sheet
+from sweeper.reporting.tables.markup import Cell, Sheet
+from sweeper.reporting.tables.rounding import plain, plus_minus, with_interval
 from sweeper.trial import State, Value, show
-from sweeper.uncertain import plain, plus_minus, with_interval
 from sweeper.wording import did_you_mean
 
 

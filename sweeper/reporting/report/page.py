@@ -17,15 +17,15 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from sweeper import report_tables
 from sweeper.analysis.claims.verdict import Verdict
 from sweeper.analysis.sweep_results import SweepResults
 from sweeper.errors import SweeperError
-from sweeper.figures import KINDS, Drawn, Form, Subject, Unfit, draw
-from sweeper.report_trials import trial_data
+from sweeper.reporting.figures import KINDS, Drawn, Form, Subject, Unfit, draw
+from sweeper.reporting.report import tables
+from sweeper.reporting.report.trials import trial_data
 from sweeper.trial import State
 
-PAGE = Path(__file__).with_name("report_page")
+PAGE = Path(__file__).parent
 MANY = 300  # trials; a picture of more dots than that is smaller, and quicker made, as PNG
 DOTS_PER_INCH = 110
 
@@ -58,8 +58,8 @@ def render(loaded: SweepResults) -> str:
         damaged=loaded.history.damaged,
         claims=claims,
         unread=unread,
-        configs=report_tables.configs(loaded),
-        trials=report_tables.trials(loaded),
+        configs=tables.configs(loaded),
+        trials=tables.trials(loaded),
         pictures=pictures,
         left_out=left_out,
         data=trial_data(loaded),

@@ -10,8 +10,8 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sweeper.figures import style
-from sweeper.figures.subject import Axis, Subject, Unfit, plain, short
+from sweeper.reporting.figures import style
+from sweeper.reporting.figures.subject import Axis, Subject, Unfit, plain, short
 from sweeper.trial import show
 
 

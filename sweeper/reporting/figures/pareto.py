@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from sweeper.figures import style
-from sweeper.figures.subject import Subject, Unfit
+from sweeper.reporting.figures import style
+from sweeper.reporting.figures.subject import Subject, Unfit
 
 NAMED = 8  # configurations on the front that can be named below the picture
 

@@ -9,8 +9,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sweeper.figures import style
-from sweeper.figures.subject import Subject, Unfit
+from sweeper.reporting.figures import style
+from sweeper.reporting.figures.subject import Subject, Unfit
 from sweeper.trial import State
 
 ROWS = 40  # configurations that fit on a page

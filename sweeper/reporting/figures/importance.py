@@ -5,8 +5,8 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from sweeper.analysis.importance import ENOUGH, FEWEST, FORESTS, importances
-from sweeper.figures import style
-from sweeper.figures.subject import Subject, Unfit, plain
+from sweeper.reporting.figures import style
+from sweeper.reporting.figures.subject import Subject, Unfit, plain
 
 
 def draw(subject: Subject, metric: str) -> Figure:

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from sweeper.figures import style
-from sweeper.figures.curves import COLORED, courses
-from sweeper.figures.parallel import Rail, rails
-from sweeper.figures.pareto import notes_on, trade
-from sweeper.figures.subject import Subject
+from sweeper.reporting.figures import style
+from sweeper.reporting.figures.curves import COLORED, courses
+from sweeper.reporting.figures.parallel import Rail, rails
+from sweeper.reporting.figures.pareto import notes_on, trade
+from sweeper.reporting.figures.subject import Subject
 
 CLOSER = 60  # curves of one page: more make it slow
 

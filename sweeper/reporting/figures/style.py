@@ -23,7 +23,7 @@ from sweeper.trial import show
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from sweeper.figures.subject import Axis, Subject
+    from sweeper.reporting.figures.subject import Axis, Subject
 
 # Okabe and Ito, Color Universal Design (2008), without the yellow that vanishes on white paper.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from sweeper.figures import curves, heatmap, importance, parallel, pareto, seeds, slice, style
-from sweeper.figures.subject import Subject, Unfit
+from sweeper.reporting.figures import curves, heatmap, importance, parallel, pareto, seeds, slice, style
+from sweeper.reporting.figures.subject import Subject, Unfit
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -92,7 +92,7 @@ def _content(kind: Kind, subject: Subject, metric: str, forms: set[Form], dots_p
             if Form.SVG in forms:
                 content[Form.SVG] = style.svg(figure)
     if Form.HTML in forms and kind.closer:
-        from sweeper.figures import interactive
+        from sweeper.reporting.figures import interactive
 
         content[Form.HTML] = interactive.page(getattr(interactive, kind.name)(*arguments))
     return content

@@ -8,8 +8,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sweeper.figures import style
-from sweeper.figures.subject import Subject, Unfit
+from sweeper.reporting.figures import style
+from sweeper.reporting.figures.subject import Subject, Unfit
 from sweeper.trial import State
 
 COLORED = 12  # the colours twice, the second time dashed

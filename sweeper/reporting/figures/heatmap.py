@@ -14,8 +14,8 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
-from sweeper.figures import style
-from sweeper.figures.subject import Axis, Subject, Unfit, canonical_level, plain, short
+from sweeper.reporting.figures import style
+from sweeper.reporting.figures.subject import Axis, Subject, Unfit, canonical_level, plain, short
 from sweeper.trial import State, show
 
 FACETS = 12

@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from sweeper.pivot import Measured, Spread, arrow, text_of, value_of_cell
-from sweeper.sheet import Cell, Sheet
+from sweeper.reporting.tables.markup import Cell, Sheet
+from sweeper.reporting.tables.pivot import Measured, Spread, arrow, text_of, value_of_cell
 from sweeper.trial import show
 
 PARTS = ("mean", "std", "ci_low", "ci_high", "n", "iqm")

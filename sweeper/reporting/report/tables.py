@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from sweeper.analysis.sweep_results import SweepResults
-from sweeper.figures.subject import plain, short
+from sweeper.reporting.figures.subject import plain, short
 from sweeper.trial import State, show
 
 

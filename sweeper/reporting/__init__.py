@@ -1,0 +1,4 @@
+"""What people read: tables, figures, the report.
+
+The only user of matplotlib, plotly and jinja2. Nothing here prints.
+"""
