@@ -7,8 +7,8 @@ import signal
 import sys
 from typing import NoReturn
 
-from sweeper import cli
-from sweeper.cli_output import news_console
+from sweeper.cli.app import app
+from sweeper.cli.output import news_console
 from sweeper.errors import Exit, SweeperError
 
 
@@ -17,11 +17,11 @@ def main() -> NoReturn:
     signal.signal(signal.SIGINT, _quit)
     debug = "--debug" in sys.argv
     try:
-        cli.app()
+        app()
     except SweeperError as error:
         if debug:
             raise
-        from sweeper.console import print_problems
+        from sweeper.cli.terminal.console import print_problems
 
         print_problems(news_console("--no-color" in sys.argv), error.problems)
         sys.exit(error.exit_code)

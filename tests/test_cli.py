@@ -7,8 +7,8 @@ import pytest
 from conftest import QUADRATIC, Sweeper
 from runs import train
 
-from sweeper import cli
 from sweeper.__main__ import main
+from sweeper.cli import app
 
 
 def snapshot(folder: Path) -> list[Path]:
@@ -154,7 +154,7 @@ def test_an_internal_error_says_how_to_see_more(
     def broken() -> None:
         raise RuntimeError("oops")
 
-    monkeypatch.setattr(cli, "app", broken)
+    monkeypatch.setattr(app, "app", broken)
     with pytest.raises(SystemExit) as caught:
         main()
     assert caught.value.code == 1

@@ -13,7 +13,7 @@ from conftest import Sweeper
 from runs import train
 from typer.testing import CliRunner
 
-from sweeper.cli import app
+from sweeper.cli.app import app
 from sweeper.errors import UsageError
 
 NOISY = """\

@@ -9,7 +9,7 @@ from records import make_end
 from rich.console import Console
 
 from sweeper import trainer
-from sweeper.closing import Commands, print_finished
+from sweeper.cli.terminal.summary import Commands, print_finished
 from sweeper.errors import Exit
 from sweeper.execution.run import Finished, finished_json
 from sweeper.planning import plan

@@ -11,7 +11,7 @@ from scipy import stats
 from typer.testing import CliRunner
 
 from sweeper.analysis.comparison import Comparison, compare
-from sweeper.cli import app
+from sweeper.cli.app import app
 from sweeper.errors import UsageError
 from sweeper.ledger import ledger
 from sweeper.ledger.ledger import Ledger, SweepDir

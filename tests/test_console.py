@@ -8,8 +8,8 @@ import pytest
 from records import make_end, make_life, make_trial
 from rich.console import Console
 
-from sweeper import console
-from sweeper.console import Screen
+from sweeper.cli.terminal import console
+from sweeper.cli.terminal.console import Screen
 from sweeper.errors import Problem
 from sweeper.trial import Record, State
 

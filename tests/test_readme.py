@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sweeper.cli import VERBS
+from sweeper.cli.app import VERBS
 from sweeper.key_table import key_table
 from sweeper.spec import load
 

@@ -11,7 +11,7 @@ from runs import train
 
 from sweeper.analysis.glance import Best, Glance, Map, Running
 from sweeper.analysis.progress import Progress
-from sweeper.status import follow, render, text_map
+from sweeper.cli.terminal.status import follow, render, text_map
 
 
 @pytest.fixture

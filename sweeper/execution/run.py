@@ -14,8 +14,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from sweeper import console as screens
 from sweeper import provenance
+from sweeper.cli.terminal import console as screens
 from sweeper.errors import Exit, LedgerError, Problem, ScheduleError, UsageError
 from sweeper.execution.runner import Share, Source, check_cpus, cpus_here, gpu_share, gpus_here, run_in_process
 from sweeper.execution.session import Session

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sweeper import trainer
-from sweeper.console import heading, number, sparkline
+from sweeper.cli.terminal.console import heading, number, sparkline
 from sweeper.execution.worker import attempt
 from sweeper.execution.worker.attempt import Attempt
 from sweeper.execution.worker.job import Job

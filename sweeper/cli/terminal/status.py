@@ -16,7 +16,7 @@ from rich.text import Text
 from sweeper import provenance
 from sweeper.analysis.glance import Best, Glance, Map, Running
 from sweeper.analysis.progress import Progress
-from sweeper.console import STYLES, duration, number, sparkline
+from sweeper.cli.terminal.console import STYLES, duration, number, sparkline
 from sweeper.trial import Record, State, show
 
 LOG_LINES = 10

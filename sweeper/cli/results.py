@@ -7,15 +7,8 @@ from typing import Annotated
 
 import typer
 
-from sweeper.cli_options import (
-    DEFAULT_RESULTS,
-    Debug,
-    Json,
-    NoColor,
-    Results,
-    SweepName,
-)
-from sweeper.cli_output import named_sweep, news_console, print_json, results_console
+from sweeper.cli.options import DEFAULT_RESULTS, Debug, Json, NoColor, Results, SweepName
+from sweeper.cli.output import named_sweep, news_console, print_json, results_console
 from sweeper.errors import Exit, Problem, UsageError
 
 FOLLOW_S = 2.0
@@ -26,7 +19,7 @@ def list_sweeps(
 ) -> None:
     """The sweeps in the results folder: state, trials done, failed and left, age."""
     from sweeper.analysis.progress import overview
-    from sweeper.console import print_sweeps
+    from sweeper.cli.terminal.console import print_sweeps
 
     rows = overview(results)
     if as_json:
@@ -47,8 +40,8 @@ def status(
 ) -> None:
     """One sweep: how far it is, how fast, what is left, the best so far, what failed and why."""
     from sweeper.analysis.glance import Glance, glance, sweep_of
-    from sweeper.status import follow as keep_looking
-    from sweeper.status import render
+    from sweeper.cli.terminal.status import follow as keep_looking
+    from sweeper.cli.terminal.status import render
 
     sweep_dir = named_sweep(results, sweep)
 
@@ -73,9 +66,9 @@ def show(
 ) -> None:
     """One trial: settings, metrics, curves, provenance, log, and how to run it again alone."""
     from sweeper.analysis.frames import history
+    from sweeper.cli.terminal.samples import find_trial
+    from sweeper.cli.terminal.status import print_trial
     from sweeper.reporting.commands import alone
-    from sweeper.samples import find_trial
-    from sweeper.status import print_trial
 
     sweep_dir = named_sweep(results, sweep)
     known = history(sweep_dir, curves=True)
@@ -108,7 +101,7 @@ def sample(
 ) -> None:
     """What a trained model writes under each latent: the trace, the strategy it follows, its errors."""
     from sweeper.analysis.frames import history
-    from sweeper.samples import find_trial, print_samples
+    from sweeper.cli.terminal.samples import find_trial, print_samples
 
     sweep_dir = named_sweep(results, sweep)
     record = find_trial(history(sweep_dir), trial)

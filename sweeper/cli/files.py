@@ -10,8 +10,8 @@ from typing import Annotated
 
 import typer
 
-from sweeper.cli_options import Debug, Json, NoColor
-from sweeper.cli_output import load_sweep, news_console, print_json
+from sweeper.cli.options import Debug, Json, NoColor
+from sweeper.cli.output import load_sweep, news_console, print_json
 from sweeper.errors import Exit, Problem, SweeperError, UsageError
 
 
@@ -23,7 +23,7 @@ def validate(
 ) -> None:
     """Every problem of every file, with its line. Exit code 2 when there is one."""
     from sweeper import trainer
-    from sweeper.console import print_problems
+    from sweeper.cli.terminal.console import print_problems
     from sweeper.planning.plan import make
 
     console = news_console(no_color)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def news_console(no_color: bool) -> Console:
     """Where news and errors go: standard error."""
-    from sweeper.console import news
+    from sweeper.cli.terminal.console import news
 
     return news(color=not no_color and "NO_COLOR" not in os.environ)
 
@@ -54,7 +54,7 @@ def print_json(document: dict[str, Any]) -> None:
 
 def load_sweep(file: Path, overrides: list[str] | None, console: Console) -> Sweep:
     """Load a sweep file and pass its warnings on."""
-    from sweeper.console import print_problems
+    from sweeper.cli.terminal.console import print_problems
     from sweeper.spec import load
 
     sweep = load.load(file, overrides or ())

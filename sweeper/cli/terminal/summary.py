@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.text import Text
 
 from sweeper.analysis.claims.verdict import Verdict
-from sweeper.console import STYLES, duration, print_configurations
+from sweeper.cli.terminal.console import STYLES, duration, print_configurations
+from sweeper.cli.terminal.verdicts import print_verdicts
 from sweeper.errors import Exit
 from sweeper.execution.run import Finished
 from sweeper.planning.plan import Plan
@@ -20,7 +21,6 @@ from sweeper.search.pruner import saved_seconds
 from sweeper.search.ranking import best, ranked
 from sweeper.spec.sweep import Sweep
 from sweeper.trial import Record, State, Trial, show
-from sweeper.verdict_list import print_verdicts
 
 
 @dataclass(frozen=True, slots=True)

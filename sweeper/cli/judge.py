@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from sweeper.cli_options import DEFAULT_RESULTS, Debug, Json, NoColor, Results, SweepName
-from sweeper.cli_output import named_sweep, news_console, print_json, results_console
+from sweeper.cli.options import DEFAULT_RESULTS, Debug, Json, NoColor, Results, SweepName
+from sweeper.cli.output import named_sweep, news_console, print_json, results_console
 from sweeper.errors import Exit, Problem, UsageError
 
 
@@ -20,7 +20,7 @@ def verify(
 ) -> None:
     """The claims of the sweep's file: each pass, fail or undecided, with effect, interval and n."""
     from sweeper.analysis.claims.verify import verdicts
-    from sweeper.verdict_list import print_verdicts
+    from sweeper.cli.terminal.verdicts import print_verdicts
 
     sweep_dir = named_sweep(results, sweep)
     found = verdicts(sweep_dir.results, sweep_dir.name)
@@ -46,7 +46,7 @@ def compare(
     """Two sweeps, configuration by configuration: what is only in one, what moved, what else changed."""
     from sweeper.analysis import comparison
     from sweeper.analysis.sweep_results import SweepResults
-    from sweeper.comparison_text import print_comparison
+    from sweeper.cli.terminal.comparison import print_comparison
 
     one, other = (SweepResults(named_sweep(results, name)) for name in (a, b))
     found = comparison.compare(one.history, other.history)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sweeper.cli_options import (
+from sweeper.cli.options import (
     DEFAULT_RESULTS,
     Debug,
     File,
@@ -23,7 +23,7 @@ from sweeper.cli_options import (
     Results,
     RunnerChoice,
 )
-from sweeper.cli_output import load_sweep, news_console, options_given, print_json, results_console
+from sweeper.cli.output import load_sweep, news_console, options_given, print_json, results_console
 from sweeper.errors import Exit, LedgerError, Problem, ScheduleError, UsageError
 from sweeper.trial import State
 
@@ -57,7 +57,7 @@ def run(
     """Plan, train, record, report. Run again, it continues; on an edited file, it trains only what is new."""
     from rich.text import Text
 
-    from sweeper.closing import Commands, print_finished, print_next
+    from sweeper.cli.terminal.summary import Commands, print_finished, print_next
     from sweeper.execution.run import (
         Options,
         Runner,
@@ -205,7 +205,7 @@ def find_trainer(sweep: Sweep, results: Path, *, needed: bool) -> Trainer | None
 def make_plan(
     sweep: Sweep, trainer: Trainer | None, results: Path, rerun: RerunChoice | None, console: Console
 ) -> Plan:
-    from sweeper.console import print_problems
+    from sweeper.cli.terminal.console import print_problems
     from sweeper.planning.plan import Rerun, make
 
     made = make(sweep, trainer, results, Rerun(rerun) if rerun else Rerun.NOTHING)
@@ -214,7 +214,7 @@ def make_plan(
 
 
 def show_plan(plan: Plan, console: Console, as_json: bool) -> None:
-    from sweeper.console import print_plan
+    from sweeper.cli.terminal.console import print_plan
     from sweeper.planning.plan import as_json as document
 
     if as_json:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sweeper.cli_options import (
+from sweeper.cli.options import (
     DEFAULT_RESULTS,
     Debug,
     FormatChoice,
@@ -19,7 +19,7 @@ from sweeper.cli_options import (
     SpreadChoice,
     SweepName,
 )
-from sweeper.cli_output import named_sweep, news_console
+from sweeper.cli.output import named_sweep, news_console
 from sweeper.errors import Problem, UsageError
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from sweeper.cli_options import DEFAULT_RESULTS, Debug, Json, NoColor, Results
-from sweeper.cli_output import news_console, print_json, results_console
+from sweeper.cli.options import DEFAULT_RESULTS, Debug, Json, NoColor, Results
+from sweeper.cli.output import news_console, print_json, results_console
 
 
 def gc(

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sweeper.cli_options import DEFAULT_RESULTS, Debug, Json, NoColor, Results, SweepName
-from sweeper.cli_output import named_sweep, news_console, print_json, write_file
+from sweeper.cli.options import DEFAULT_RESULTS, Debug, Json, NoColor, Results, SweepName
+from sweeper.cli.output import named_sweep, news_console, print_json, write_file
 from sweeper.errors import Problem, UsageError
 
 if TYPE_CHECKING:
