@@ -15,8 +15,8 @@ import pytest
 import runs
 from runs import Notes
 
-from sweeper.cvae import pack
-from sweeper.cvae.step import Stepper
+from sweeper.cvae.training import pack
+from sweeper.cvae.training.step import Stepper
 from sweeper.errors import Exit
 from sweeper.execution.runner import run_in_process
 from sweeper.execution.signals import interruptible

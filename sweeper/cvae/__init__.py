@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sweeper.cvae.config import CVAEConfig, DisentanglementLossConfig
     from sweeper.cvae.diverged import Diverged
     from sweeper.cvae.losses import inter_latent_jsd_loss
-    from sweeper.cvae.model import SharedDiscreteCVAE
+    from sweeper.cvae.networks.model import SharedDiscreteCVAE
 
 __all__ = [
     "CVAEConfig",
@@ -27,7 +27,7 @@ _HOMES = {
     "CVAEConfig": "config",
     "DisentanglementLossConfig": "config",
     "Diverged": "diverged",
-    "SharedDiscreteCVAE": "model",
+    "SharedDiscreteCVAE": "networks.model",
     "inter_latent_jsd_loss": "losses",
 }
 

@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from sweeper.cvae.config import build
-from sweeper.cvae.model import SharedDiscreteCVAE, Sizes
+from sweeper.cvae.networks.model import SharedDiscreteCVAE, Sizes
 from sweeper.cvae.tasks import Task, make_task
 
 MODEL = "model.safetensors"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from sweeper.cvae.metric_names import METRICS
+from sweeper.cvae.metrics import METRICS
 from sweeper.cvae.settings import Problem, Scalar, collect, construct, problems_of, setting
 from sweeper.cvae.stopping import STOP_WHEN, is_stop_condition
 

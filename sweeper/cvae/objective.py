@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.func import functional_call
 
 from sweeper.cvae import losses
-from sweeper.cvae.model import CVAEOutput, SharedDiscreteCVAE
+from sweeper.cvae.networks.model import CVAEOutput, SharedDiscreteCVAE
 from sweeper.cvae.tasks import Batch
 
 

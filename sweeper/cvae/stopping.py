@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from sweeper.cvae.metric_names import METRICS
+from sweeper.cvae.metrics import METRICS
 
 STOP_WHEN = "null, or METRIC >= NUMBER (or <=), several joined by `and`"
 _CLAUSE = re.compile(r"\s*([\w/]+)\s*(>=|<=)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*")

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sweeper.cvae.diverged import Diverged
-from sweeper.cvae.pack import train_pack
-from sweeper.cvae.slots import Checkpoint, Member
+from sweeper.cvae.training.pack import train_pack
+from sweeper.cvae.training.protocols import Checkpoint, Member
 
 __all__ = ["Diverged", "train", "train_pack"]
 
@@ -26,8 +26,8 @@ def train(
 
     ``params``: flat dotted settings (see ``config.DEFAULTS``) and ``seed``. ``report(step, metrics)`` is called every
     ``train.report_every`` steps and at the end; what it raises ends the training. ``directory`` receives the tables
-    and the model. ``checkpoint``: where to go on from, and where to keep the state (see :mod:`sweeper.cvae.slots`); on
-    a CPU a resumed training ends with the same bits.
+    and the model. ``checkpoint``: where to go on from, and where to keep the state (see
+    :mod:`sweeper.cvae.training.protocols`); on a CPU a resumed training ends with the same bits.
     Raises ValueError for bad settings and :class:`Diverged` when a loss is not finite.
     """
     alone = _Alone(params, report, directory, checkpoint)

@@ -15,9 +15,9 @@ from typing import Any
 
 import torch
 
-from sweeper.cvae import pack, replay
-from sweeper.cvae.baseline import baselines
 from sweeper.cvae.objective import step_loss
+from sweeper.cvae.training import cuda_graph, pack
+from sweeper.cvae.training.baseline import baselines
 
 SHOWN = ("task_accuracy", "nll", "posterior_entropy", "alignment", "diagnostics/inter_latent_jsd/weighted_mean")
 
@@ -72,13 +72,13 @@ def variant(name: str) -> Iterator[None]:
     if "compile" in name:
         loss = torch.compile(loss, dynamic=False)
     baselines.cache_clear()  # what another variant computed
-    tf32 = replay.tf32
-    replay.tf32 = tf32 if "tf32" in name else contextlib.nullcontext
+    tf32 = cuda_graph.tf32
+    cuda_graph.tf32 = tf32 if "tf32" in name else contextlib.nullcontext
     pack.loss_for = lambda *_: loss
     try:
         yield
     finally:
-        replay.tf32 = tf32
+        cuda_graph.tf32 = tf32
 
 
 def main() -> None:

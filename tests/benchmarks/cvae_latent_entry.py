@@ -12,8 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sweeper.cvae import model, program, train
-from sweeper.cvae.transformer import Past, linear, normalise
+from sweeper.cvae import train
+from sweeper.cvae.networks import model
+from sweeper.cvae.networks.transformer import Past, linear, normalise
+from sweeper.cvae.training import program
 
 TASKS = {
     "operator_order": {},

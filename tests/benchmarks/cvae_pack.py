@@ -13,15 +13,15 @@ import time
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from sweeper.cvae import course, stack
-from sweeper.cvae.baseline import Baselines, Kind
 from sweeper.cvae.config import build
-from sweeper.cvae.pack import EVALUATED, evaluate_rows
-from sweeper.cvae.program import Program
-from sweeper.cvae.replay import WARM_UP
-from sweeper.cvae.running import Running
-from sweeper.cvae.stack import Stack
-from sweeper.cvae.step import Stepper, advance
+from sweeper.cvae.training import batches, member_state
+from sweeper.cvae.training.baseline import Baselines, Kind
+from sweeper.cvae.training.cuda_graph import WARM_UP
+from sweeper.cvae.training.member_state import Stack
+from sweeper.cvae.training.pack import EVALUATED, evaluate_rows
+from sweeper.cvae.training.program import Program
+from sweeper.cvae.training.running import Running
+from sweeper.cvae.training.step import Stepper, advance
 
 JSD = {"loss.inter_latent_divergence_weight": 1.0}
 
@@ -30,10 +30,10 @@ def members_of(program: Program, count: int) -> Stack:
     """So many members at their first step, with seeds of their own."""
     config, members = build(JSD), []
     for seed in range(count):
-        one = stack.member(program, config, seed)
-        stack.load_stretches(program, one, {0: (config, seed, 0)})
+        one = member_state.member(program, config, seed)
+        member_state.load_stretches(program, one, {0: (config, seed, 0)})
         members.append(one)
-    return stack.joined(members)
+    return member_state.joined(members)
 
 
 def clock(device: torch.device) -> float:
@@ -68,7 +68,7 @@ def baseline_time(program: Program, seeds: int) -> float:
     theirs.surprise([(kind, 0) for kind in kinds])
     start = clock(program.device)
     theirs.surprise([(kind, 1) for kind in kinds])
-    return (clock(program.device) - start) / course.length(program)
+    return (clock(program.device) - start) / batches.length(program)
 
 
 def step_flops(program: Program) -> float:
@@ -82,7 +82,7 @@ def baseline_flops(program: Program) -> float:
     """FLOP a step of one baseline."""
     with FlopCounterMode(display=False) as counter:
         Baselines(program).surprise([(Kind.of(build(JSD), 0), 0)])
-    return counter.get_total_flops() / course.length(program)
+    return counter.get_total_flops() / batches.length(program)
 
 
 def evaluation_time(program: Program, members: Stack) -> float:

@@ -12,14 +12,15 @@ from collections.abc import Callable
 
 import torch
 
-from sweeper.cvae import course, losses, stack
-from sweeper.cvae.baseline import baselines
+from sweeper.cvae import losses
 from sweeper.cvae.config import build
 from sweeper.cvae.objective import LossWeights, combine, score
-from sweeper.cvae.pack import evaluate_rows
-from sweeper.cvae.program import Program
-from sweeper.cvae.running import Running
-from sweeper.cvae.step import advance
+from sweeper.cvae.training import batches, member_state
+from sweeper.cvae.training.baseline import baselines
+from sweeper.cvae.training.pack import evaluate_rows
+from sweeper.cvae.training.program import Program
+from sweeper.cvae.training.running import Running
+from sweeper.cvae.training.step import advance
 
 JSD = {"loss.inter_latent_divergence_weight": 1.0}
 
@@ -41,21 +42,21 @@ def step_time(params: dict[str, object], seeds: int = 5) -> float:
 
     def of(seed: int) -> float:
         program, one, running = alone(params, seed)
-        own = seconds(lambda: advance(program, one), course.length(program))
+        own = seconds(lambda: advance(program, one), batches.length(program))
         baselines.cache_clear()
         start = time.process_time()
-        stack.load_stretches(program, one, {0: running.place})
-        return own + (time.process_time() - start) / course.length(program)
+        member_state.load_stretches(program, one, {0: running.place})
+        return own + (time.process_time() - start) / batches.length(program)
 
     return statistics.median(of(seed) for seed in range(seeds))
 
 
-def alone(params: dict[str, object], seed: int) -> tuple[Program, stack.Stack, Running]:
+def alone(params: dict[str, object], seed: int) -> tuple[Program, member_state.Stack, Running]:
     """A pack of one before its first step."""
     config = build(params | {"train.device": "cpu"})
     program = Program.of(config)
-    one = stack.member(program, config, seed)
-    stack.load_stretches(program, one, {0: (config, seed, 0)})
+    one = member_state.member(program, config, seed)
+    member_state.load_stretches(program, one, {0: (config, seed, 0)})
     return program, one, Running(None, config, seed)  # type: ignore[arg-type]
 
 
@@ -69,8 +70,8 @@ def to_accuracy(params: dict[str, object], seed: int) -> tuple[int, float]:
         start = time.process_time()
         advance(program, one)
         running.step += 1
-        if running.step % course.length(program) == 0:
-            stack.load_stretches(program, one, {0: running.place})
+        if running.step % batches.length(program) == 0:
+            member_state.load_stretches(program, one, {0: running.place})
         spent += time.process_time() - start
         if running.step % 50 == 0:
             (evaluation,) = evaluate_rows(program, one, [0], [running])

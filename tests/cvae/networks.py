@@ -3,7 +3,7 @@
 import torch
 
 from sweeper.cvae.config import ModelConfig
-from sweeper.cvae.model import SharedDiscreteCVAE, Sizes
+from sweeper.cvae.networks.model import SharedDiscreteCVAE, Sizes
 from sweeper.cvae.objective import LossWeights, baseline_nll
 from sweeper.cvae.tasks import Batch
 

@@ -3,15 +3,15 @@
 import pytest
 import torch
 
-from sweeper.cvae import baseline as baseline_module
-from sweeper.cvae import course
-from sweeper.cvae.baseline import Baselines, Kind
 from sweeper.cvae.config import build
-from sweeper.cvae.model import Baseline
+from sweeper.cvae.networks.model import Baseline
 from sweeper.cvae.objective import baseline_nll
-from sweeper.cvae.optim import BETA1, BETA2, EPSILON
-from sweeper.cvae.pack import train_pack
-from sweeper.cvae.program import Program
+from sweeper.cvae.training import baseline as baseline_module
+from sweeper.cvae.training import batches
+from sweeper.cvae.training.baseline import Baselines, Kind
+from sweeper.cvae.training.optim import BETA1, BETA2, EPSILON
+from sweeper.cvae.training.pack import train_pack
+from sweeper.cvae.training.program import Program
 
 from .packs import SMALL, Trial, Waiting
 
@@ -48,7 +48,7 @@ def test_a_course_is_that_of_torchs_adamw_on_the_same_examples():
     ]
     optimiser = torch.optim.AdamW(groups, lr=1.0, betas=(BETA1, BETA2), eps=EPSILON)
     for step in range(20):
-        examples = course.examples(program, 3, step // 64)
+        examples = batches.examples(program, 3, step // 64)
         prompt_BP, target_BT = examples.prompt_CBP[step % 64].long(), examples.target_CBT[step % 64].long()
         nll_BT = baseline_nll(network(prompt_BP, target_BT[:, :-1]), target_BT)
         assert torch.allclose(nll_BT, mine.surprise([(kind, step // 64)])[0][step % 64], atol=1e-3)
@@ -56,7 +56,7 @@ def test_a_course_is_that_of_torchs_adamw_on_the_same_examples():
         nll_BT.mean().backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), config.train.clip_norm)
         for group in optimiser.param_groups:
-            group["lr"] = 2 * course.rate(config.train, step + 1)
+            group["lr"] = 2 * batches.rate(config.train, step + 1)
         optimiser.step()
     reached = layout.unflatten(mine.parameters([(kind, 20)])[0])
     for name, weight in network.named_parameters():

@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from sweeper.cvae import cache, compiled
-from sweeper.cvae.compiled import loss_for
 from sweeper.cvae.config import build, shape
 from sweeper.cvae.objective import step_loss
-from sweeper.cvae.pack import train_pack
-from sweeper.cvae.program import Program
+from sweeper.cvae.training import cache, compiled
+from sweeper.cvae.training.compiled import loss_for
+from sweeper.cvae.training.pack import train_pack
+from sweeper.cvae.training.program import Program
 
 from .packs import SMALL, Trial, Waiting, same
 

@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from sweeper.cvae import divergence, losses
+from sweeper.cvae import losses
+from sweeper.cvae.evaluation import divergence
 
 
 def logp_of(seed, *shape):

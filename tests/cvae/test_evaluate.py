@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from sweeper.cvae.config import METRICS, build
-from sweeper.cvae.evaluate import evaluate
-from sweeper.cvae.heldout import TestSplit, valid_next_tokens
-from sweeper.cvae.model import CVAEOutput
+from sweeper.cvae.evaluation.evaluate import evaluate
+from sweeper.cvae.evaluation.test_split import TestSplit, valid_next_tokens
+from sweeper.cvae.networks.model import CVAEOutput
 from sweeper.cvae.tasks import make_task
 
 from .networks import stack, weights_of

@@ -5,12 +5,12 @@ import math
 import pytest
 import torch
 
-from sweeper.cvae.baseline import Baselines, Kind
 from sweeper.cvae.config import build
-from sweeper.cvae.pack import Pack, train_pack
-from sweeper.cvae.program import Program
-from sweeper.cvae.replay import tf32
-from sweeper.cvae.step import advance
+from sweeper.cvae.training.baseline import Baselines, Kind
+from sweeper.cvae.training.cuda_graph import tf32
+from sweeper.cvae.training.pack import Pack, train_pack
+from sweeper.cvae.training.program import Program
+from sweeper.cvae.training.step import advance
 
 from .packs import SMALL, Kept, Trial, Waiting, close
 

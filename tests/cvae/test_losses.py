@@ -11,7 +11,7 @@ from scipy.spatial.distance import jensenshannon
 from scipy.stats import entropy
 
 from sweeper.cvae import inter_latent_jsd_loss, losses
-from sweeper.cvae.transformer import FORBIDDEN
+from sweeper.cvae.networks.transformer import FORBIDDEN
 
 SIZES = {"seed": st.integers(0, 2**31), "latents": st.integers(1, 16), "vocabulary": st.integers(1, 64)}
 

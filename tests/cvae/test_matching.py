@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.optimize import linear_sum_assignment
 
-from sweeper.cvae.matching import best_matching
+from sweeper.cvae.evaluation.matching import best_matching
 
 SHAPES = st.tuples(st.integers(1, 9), st.integers(1, 9))
 SCORES = SHAPES.flatmap(lambda shape: arrays(float, shape, elements=st.floats(0, 100)))

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from sweeper.cvae.decode import free_run, under_every_latent
+from sweeper.cvae.networks.generation import free_run, under_every_latent
 
 from .networks import SIZES, batch_of, network
 

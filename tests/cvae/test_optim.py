@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from sweeper.cvae.optim import BETA1, BETA2, EPSILON, Layout, Moments, adamw_, clip_, learning_rate, unbiasing
+from sweeper.cvae.training.optim import BETA1, BETA2, EPSILON, Layout, Moments, adamw_, clip_, learning_rate, unbiasing
 
 from .networks import network, parameters_of
 

@@ -5,14 +5,14 @@ import math
 import pytest
 import torch
 
-from sweeper.cvae import course
-from sweeper.cvae import pack as pack_module
-from sweeper.cvae.baseline import baselines
 from sweeper.cvae.config import build
 from sweeper.cvae.diverged import Diverged
-from sweeper.cvae.pack import Pack, train_pack
-from sweeper.cvae.step import Stepper
 from sweeper.cvae.train import train
+from sweeper.cvae.training import batches
+from sweeper.cvae.training import pack as pack_module
+from sweeper.cvae.training.baseline import baselines
+from sweeper.cvae.training.pack import Pack, train_pack
+from sweeper.cvae.training.step import Stepper
 
 from .packs import Kept, Trial, Waiting, close, same
 
@@ -128,11 +128,11 @@ def test_a_pack_without_a_member_is_none():
 @pytest.fixture(params=[2, 64])
 def stretch(request, monkeypatch):
     """How many steps a stretch of the course has: cuts fall on its end, and inside it."""
-    monkeypatch.setattr(course, "LONGEST", request.param)
-    for cached in (course.examples, baselines):
+    monkeypatch.setattr(batches, "LONGEST", request.param)
+    for cached in (batches.examples, baselines):
         cached.cache_clear()
     yield request.param
-    for cached in (course.examples, baselines):
+    for cached in (batches.examples, baselines):
         cached.cache_clear()
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sweeper.cvae.pack import train_pack
+from sweeper.cvae.training.pack import train_pack
 
 from .packs import Trial as SmallTrial
 from .packs import Waiting

@@ -3,7 +3,7 @@
 import torch
 
 from sweeper.cvae.config import build
-from sweeper.cvae.sample import write
+from sweeper.cvae.evaluation.samples import write
 from sweeper.cvae.tasks import make_task
 
 from .test_evaluate import Oracle

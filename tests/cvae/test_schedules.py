@@ -3,8 +3,8 @@
 import pytest
 
 from sweeper.cvae.config import Schedule, build
-from sweeper.cvae.schedules import scheduled, weights_over
 from sweeper.cvae.stopping import is_reached, is_stop_condition
+from sweeper.cvae.training.schedules import scheduled, weights_over
 
 
 def test_a_constant_weight_never_moves():

@@ -5,15 +5,15 @@ import json
 import pytest
 import torch
 
-from sweeper.cvae import cache, size
 from sweeper.cvae.config import build, shape
-from sweeper.cvae.pack import train_pack
-from sweeper.cvae.program import Program
-from sweeper.cvae.size import measured_size, size_that_pays
+from sweeper.cvae.training import cache, pack_size
+from sweeper.cvae.training.pack import train_pack
+from sweeper.cvae.training.pack_size import measured_size, size_that_pays
+from sweeper.cvae.training.program import Program
 
 from .packs import SMALL, Trial, Waiting
 
-ROUNDS = 1 + size.AGAIN["cpu"]
+ROUNDS = 1 + pack_size.AGAIN["cpu"]
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +31,7 @@ def step_times(monkeypatch):
         asked.append(len(members))
         return times[len(members)]
 
-    monkeypatch.setattr(size, "_seconds", seconds)
+    monkeypatch.setattr(pack_size, "_seconds", seconds)
     return times, asked
 
 
@@ -60,7 +60,7 @@ def test_what_does_not_fit_into_memory_is_not_taken(monkeypatch):
             raise torch.cuda.OutOfMemoryError
         return 1.0  # as long for many as for one
 
-    monkeypatch.setattr(size, "_seconds", seconds)
+    monkeypatch.setattr(pack_size, "_seconds", seconds)
     config = build(SMALL)
     assert measured_size(Program.of(config), config) == 4
 
@@ -100,7 +100,7 @@ def test_a_real_probe_finds_some_size_and_leaves_training_alone():
 
 
 def test_a_pack_of_measured_size_takes_no_more_than_there_are(monkeypatch):
-    monkeypatch.setattr(size, "measured_size", lambda program, config: 3)
+    monkeypatch.setattr(pack_size, "measured_size", lambda program, config: 3)
     trials = [Trial(seed=seed) for seed in range(5)]
     slots = Waiting(trials)
     slots.size = None

@@ -31,7 +31,7 @@ def print_samples(
     if record.trial.trainer != "cvae":
         raise UsageError(Problem("only the bundled trainer can be sampled", found=record.trial.trainer, allowed="cvae"))
     from sweeper.cvae.checkpoint import load_model
-    from sweeper.cvae.sample import write
+    from sweeper.cvae.evaluation.samples import write
 
     try:
         model, task, rows = load_model(directory, record.trial.params)

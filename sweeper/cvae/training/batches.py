@@ -17,9 +17,9 @@ from torch import Tensor
 
 from sweeper.cvae.config import CVAEConfig, TrainConfig
 from sweeper.cvae.objective import LossWeights
-from sweeper.cvae.optim import learning_rate, unbiasing
-from sweeper.cvae.program import Program
-from sweeper.cvae.schedules import weights_over
+from sweeper.cvae.training.optim import learning_rate, unbiasing
+from sweeper.cvae.training.program import Program
+from sweeper.cvae.training.schedules import weights_over
 
 CONTROLS = (*LossWeights._fields, "rate", "unbias")
 EXAMPLES = 8192  # drawn at once: many steps for the price of a few; 80 kB of tokens

@@ -10,13 +10,13 @@ import math
 import torch
 from torch import Tensor
 
-from sweeper.cvae.compiled import Loss
 from sweeper.cvae.objective import LossWeights, Terms, step_loss
-from sweeper.cvae.optim import adamw_, clip_
-from sweeper.cvae.program import Program
-from sweeper.cvae.replay import Replay
-from sweeper.cvae.stack import Stack
 from sweeper.cvae.tasks import Batch
+from sweeper.cvae.training.compiled import Loss
+from sweeper.cvae.training.cuda_graph import Replay
+from sweeper.cvae.training.member_state import Stack
+from sweeper.cvae.training.optim import adamw_, clip_
+from sweeper.cvae.training.program import Program
 
 WATCHED = (*(name for name in Terms._fields if name != "total"), "total", "gradient_norm")  # in the order of blame
 

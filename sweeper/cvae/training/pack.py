@@ -13,23 +13,24 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from sweeper.cvae import course, stack
-from sweeper.cvae.baseline import Kind, baselines
 from sweeper.cvae.checkpoint import save_model
-from sweeper.cvae.compiled import Loss, loss_for
 from sweeper.cvae.config import CVAEConfig, shape
-from sweeper.cvae.confusion import write_tables
 from sweeper.cvae.diverged import Diverged
-from sweeper.cvae.evaluate import Evaluation, evaluate
-from sweeper.cvae.model import with_parameters
+from sweeper.cvae.evaluation.confusion import write_tables
+from sweeper.cvae.evaluation.evaluate import Evaluation, evaluate
+from sweeper.cvae.networks.model import with_parameters
 from sweeper.cvae.objective import LossWeights, step_loss
-from sweeper.cvae.program import Program
-from sweeper.cvae.running import Running
-from sweeper.cvae.size import size_that_pays
-from sweeper.cvae.slots import Member, Slots
-from sweeper.cvae.stack import Stack
-from sweeper.cvae.step import WATCHED, Stepper
 from sweeper.cvae.stopping import is_reached
+from sweeper.cvae.training import batches
+from sweeper.cvae.training import member_state as stack
+from sweeper.cvae.training.baseline import Kind, baselines
+from sweeper.cvae.training.compiled import Loss, loss_for
+from sweeper.cvae.training.member_state import Stack
+from sweeper.cvae.training.pack_size import size_that_pays
+from sweeper.cvae.training.program import Program
+from sweeper.cvae.training.protocols import Member, Slots
+from sweeper.cvae.training.running import Running
+from sweeper.cvae.training.step import WATCHED, Stepper
 
 LOOK_EVERY = {"cpu": 1, "cuda": 16}  # steps between looks at the device: on a GPU each look makes it wait
 ASK_AGAIN_S = 0.5  # between questions whether somebody wants a row that nobody just left
@@ -146,7 +147,7 @@ class Pack:
         """As many steps as nothing needs to be done about any member, then what needs to be done."""
         if self.program is None or self.stepper is None:
             return
-        stretch = course.length(self.program)
+        stretch = batches.length(self.program)
         steps = min(min(one.steps_to_report(), stretch - one.step % stretch) for one in self.members.values())
         steps = min(steps, LOOK_EVERY[self.program.device.type])
         self.stepper.run(steps)
@@ -258,7 +259,7 @@ def trained_parameters(program: Program, flat_MW: Tensor, running: list[Running]
 
 def evaluate_rows(program: Program, members: Stack, rows: list[int], running: list[Running]) -> list[Evaluation]:
     """The metrics of some members at their present step, those of the optimiser included."""
-    steering = torch.tensor([course.columns(one.config, [one.step]) for one in running], device=program.device)
+    steering = torch.tensor([batches.columns(one.config, [one.step]) for one in running], device=program.device)
     weights = LossWeights(*steering[:, : len(LossWeights._fields), 0].unbind(1))
     weights = weights._replace(token_warmth=torch.ones_like(weights.token_warmth))
     model = with_parameters(program.model, trained_parameters(program, members.flat_MW[rows], running))
@@ -266,6 +267,6 @@ def evaluate_rows(program: Program, members: Stack, rows: list[int], running: li
     norms, commits = torch.stack([members.norm_M[rows].double(), members.commit_M[rows].double()]).tolist()
     for evaluation, one, norm, commit in zip(evaluations, running, norms, commits, strict=True):
         evaluation.metrics["diagnostics/commit_step"] = commit
-        evaluation.metrics["diagnostics/learning_rate"] = course.rate(one.config.train, one.step)
+        evaluation.metrics["diagnostics/learning_rate"] = batches.rate(one.config.train, one.step)
         evaluation.metrics["diagnostics/gradient_norm"] = norm
     return evaluations

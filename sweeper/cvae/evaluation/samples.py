@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import torch
 
-from sweeper.cvae.decode import under_every_latent
-from sweeper.cvae.model import SharedDiscreteCVAE
+from sweeper.cvae.networks.generation import under_every_latent
+from sweeper.cvae.networks.model import SharedDiscreteCVAE
 from sweeper.cvae.tasks import Task
 
 

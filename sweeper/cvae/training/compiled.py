@@ -14,10 +14,10 @@ from typing import Any
 
 import torch
 
-from sweeper.cvae import cache
 from sweeper.cvae.config import CVAEConfig
 from sweeper.cvae.objective import step_loss
-from sweeper.cvae.program import Program
+from sweeper.cvae.training import cache
+from sweeper.cvae.training.program import Program
 
 Loss = Callable[..., Any]
 

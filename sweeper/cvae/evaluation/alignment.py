@@ -10,7 +10,7 @@ import math
 import torch
 from torch import Tensor
 
-from sweeper.cvae.matching import best_matching
+from sweeper.cvae.evaluation.matching import best_matching
 
 TIE = 0.05  # below this excess of mean(max q) over 1/K the arg max of a posterior says nothing
 

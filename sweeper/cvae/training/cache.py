@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from sweeper.cvae.program import Program
+from sweeper.cvae.training.program import Program
 
 
 def folder() -> Path:

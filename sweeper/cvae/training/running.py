@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from sweeper.cvae.config import CVAEConfig, build
-from sweeper.cvae.slots import Member
+from sweeper.cvae.training.protocols import Member
 
 
 @dataclass(slots=True)

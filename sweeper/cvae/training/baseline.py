@@ -18,12 +18,13 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from sweeper.cvae import course, losses
+from sweeper.cvae import losses
 from sweeper.cvae.config import CVAEConfig, TrainConfig
 from sweeper.cvae.objective import baseline_nll
-from sweeper.cvae.optim import Moments, adamw_, clip_, unbiasing
-from sweeper.cvae.program import Program
-from sweeper.cvae.replay import Replay
+from sweeper.cvae.training import batches
+from sweeper.cvae.training.cuda_graph import Replay
+from sweeper.cvae.training.optim import Moments, adamw_, clip_, unbiasing
+from sweeper.cvae.training.program import Program
 
 KEPT_BYTES = 256e6  # some thousand stretches of the default task
 SIDE_BY_SIDE = {"cpu": 16, "cuda": 64}  # courses trained at once: more are no cheaper, and take memory
@@ -94,8 +95,8 @@ class Rows:
         """These courses before the first step of stretch ``number``."""
         device, kinds = program.device, [one.kind for one in courses]
         flat_GW, mean_GW, square_GW = (torch.stack(rows) for rows in zip(*(one.moving for one in courses), strict=True))
-        steps = [number * course.length(program) + at + 1 for at in range(course.length(program))]
-        examples = [course.examples(program, kind.seed, number) for kind in kinds]
+        steps = [number * batches.length(program) + at + 1 for at in range(batches.length(program))]
+        examples = [batches.examples(program, kind.seed, number) for kind in kinds]
         target_GCBT = torch.stack([each.target_CBT for each in examples]).to(device)
 
         def numbers(values: list[float] | list[list[float]]) -> Tensor:
@@ -107,7 +108,7 @@ class Rows:
             square_GW,
             numbers([kind.train.weight_decay for kind in kinds])[:, None] * program.baseline_layout.decayed_W,
             numbers([kind.train.clip_norm for kind in kinds]),
-            numbers([[kind.train.baseline_lr_scale * course.rate(kind.train, s) for s in steps] for kind in kinds]),
+            numbers([[kind.train.baseline_lr_scale * batches.rate(kind.train, s) for s in steps] for kind in kinds]),
             numbers([[unbiasing(step) for step in steps]] * len(kinds)),
             torch.stack([each.prompt_CBP for each in examples]).to(device),
             target_GCBT,
@@ -169,7 +170,7 @@ class Baselines:
 
     def parameters(self, wanted: Sequence[tuple[Kind, int]]) -> Tensor:
         """The parameters [M,W] of each kind after a number of steps at which it reports."""
-        length = course.length(self.program)
+        length = batches.length(self.program)
         places = [(kind, (step - 1) // length) for kind, step in wanted]
         found = self._stretches(dict.fromkeys(places))
         return torch.stack([found[place].parameters[step] for place, (_, step) in zip(places, wanted, strict=True)])
@@ -204,7 +205,7 @@ class Baselines:
 
     def _train(self, courses: list[Course], number: int) -> None:
         """Takes all of them through stretch ``number``."""
-        walk, length = self._loaded(courses, number), course.length(self.program)
+        walk, length = self._loaded(courses, number), batches.length(self.program)
         step, last = number * length, min((number + 1) * length, max(each.kind.train.steps for each in courses))
         kept: list[dict[int, Tensor]] = [{} for _ in courses]
         for mark in range(step + 1, last + 1):

@@ -9,7 +9,7 @@ import csv
 from collections.abc import Sequence
 from pathlib import Path
 
-from sweeper.cvae.evaluate import Evaluation
+from sweeper.cvae.evaluation.evaluate import Evaluation
 
 
 def write_tables(directory: Path, strategies: Sequence[str], evaluation: Evaluation) -> None:

@@ -15,8 +15,18 @@ from torch import Tensor, nn
 
 from sweeper.cvae.config import ModelConfig
 from sweeper.cvae.losses import inter_latent_jsd_loss
+from sweeper.cvae.networks.transformer import (
+    FORBIDDEN,
+    Block,
+    Embedding,
+    Past,
+    draw,
+    linear,
+    normalise,
+    parameter,
+    product,
+)
 from sweeper.cvae.tasks import Task
-from sweeper.cvae.transformer import FORBIDDEN, Block, Embedding, Past, draw, linear, normalise, parameter, product
 
 HIDDEN = 2  # hidden units of a perceptron, as a multiple of the width
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sweeper.cvae.model import Generator
+from sweeper.cvae.networks.model import Generator
 
 
 @torch.no_grad()

@@ -8,12 +8,12 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from sweeper.cvae.allocator import keep_freed_memory
 from sweeper.cvae.config import CVAEConfig, ModelConfig, TaskConfig
-from sweeper.cvae.heldout import TestSplit
-from sweeper.cvae.model import SharedDiscreteCVAE, Sizes
-from sweeper.cvae.optim import Layout
+from sweeper.cvae.evaluation.test_split import TestSplit
+from sweeper.cvae.networks.model import SharedDiscreteCVAE, Sizes
 from sweeper.cvae.tasks import Task, make_task
+from sweeper.cvae.training.allocator import keep_freed_memory
+from sweeper.cvae.training.optim import Layout
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,12 +6,12 @@ import time
 
 import torch
 
-from sweeper.cvae import cache, stack
 from sweeper.cvae.config import CVAEConfig
-from sweeper.cvae.program import Program
-from sweeper.cvae.replay import WARM_UP
-from sweeper.cvae.stack import Stack
-from sweeper.cvae.step import Stepper
+from sweeper.cvae.training import cache, member_state
+from sweeper.cvae.training.cuda_graph import WARM_UP
+from sweeper.cvae.training.member_state import Stack
+from sweeper.cvae.training.program import Program
+from sweeper.cvae.training.step import Stepper
 
 MOST = {"cpu": 16, "cuda": 1024}
 GROWTH = {"cpu": 2, "cuda": 4}
@@ -52,8 +52,8 @@ def measured_size(program: Program, config: CVAEConfig) -> int:
 
 
 def _stand_in(program: Program, config: CVAEConfig) -> Stack:
-    one = stack.member(program, config, seed=0)
-    stack.load_stretches(program, one, {0: (config, 0, 0)})
+    one = member_state.member(program, config, seed=0)
+    member_state.load_stretches(program, one, {0: (config, 0, 0)})
     return one
 
 

@@ -13,11 +13,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from sweeper.cvae import alignment, divergence, losses
-from sweeper.cvae.decode import under_every_latent
-from sweeper.cvae.heldout import SAMPLED_PROMPTS, TestSplit
-from sweeper.cvae.matching import best_matching
-from sweeper.cvae.model import SharedDiscreteCVAE
+from sweeper.cvae import losses
+from sweeper.cvae.evaluation import alignment, divergence
+from sweeper.cvae.evaluation.matching import best_matching
+from sweeper.cvae.evaluation.test_split import SAMPLED_PROMPTS, TestSplit
+from sweeper.cvae.networks.generation import under_every_latent
+from sweeper.cvae.networks.model import SharedDiscreteCVAE
 from sweeper.cvae.objective import LossWeights, Scores, combine, exact_log_posterior, score
 from sweeper.cvae.tasks import Batch
 

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sweeper.cvae import course
-from sweeper.cvae.baseline import Kind, baselines
 from sweeper.cvae.config import CVAEConfig
-from sweeper.cvae.optim import Moments
-from sweeper.cvae.program import Program
+from sweeper.cvae.training import batches
+from sweeper.cvae.training.baseline import Kind, baselines
+from sweeper.cvae.training.optim import Moments
+from sweeper.cvae.training.program import Program
 
 SAVED = ("flat_MW", "mean_MW", "square_MW", "marginal_MK", "step_M", "commit_M")
 
@@ -28,7 +28,7 @@ class Stack:
 
     ``step_M`` counts the steps done. ``commit_M`` is the first step whose posterior entropy was under half of ln K, -1
     before it. ``bad_M`` is the first step at which something was not finite, -1 before it, and ``term_M`` what that was
-    (:data:`sweeper.cvae.step.WATCHED`).
+    (:data:`sweeper.cvae.training.step.WATCHED`).
     """
 
     flat_MW: Tensor
@@ -83,9 +83,9 @@ def _tensors(stack: Stack) -> list[Tensor]:
 def member(program: Program, config: CVAEConfig, seed: int, saved: Mapping[str, Tensor] | None = None) -> Stack:
     """A stack of one: at its first step, or where :meth:`Stack.saved` left it."""
     layout, train, device = program.layout, config.train, program.device
-    flat_W, latents, steps = program.initial_W(seed, layout), config.model.latents, course.length(program)
+    flat_W, latents, steps = program.initial_W(seed, layout), config.model.latents, batches.length(program)
     scalars = {"step_M": 0, "commit_M": -1, "bad_M": -1, "term_M": 0}
-    stretch = course.examples(program, seed, 0)
+    stretch = batches.examples(program, seed, 0)
     values = {name: torch.tensor(value, device=device) for name, value in scalars.items()} | {
         "flat_MW": flat_W,
         "mean_MW": torch.zeros_like(flat_W),
@@ -98,7 +98,7 @@ def member(program: Program, config: CVAEConfig, seed: int, saved: Mapping[str, 
         "prompt_MCBP": torch.empty_like(stretch.prompt_CBP, device=device),
         "target_MCBT": torch.empty_like(stretch.target_CBT, device=device),
         "surprise_MCBT": torch.empty(stretch.target_CBT.shape, device=device),
-        "controls_MCX": torch.empty(steps, len(course.CONTROLS), device=device),
+        "controls_MCX": torch.empty(steps, len(batches.CONTROLS), device=device),
     }
     values |= {name: tensor.to(device) for name, tensor in (saved or {}).items()}
     return Stack(**{name: tensor[None] for name, tensor in values.items()})
@@ -112,8 +112,8 @@ def load_stretches(program: Program, stack: Stack, members: Mapping[int, tuple[C
     """
     made, wanted = [], []
     for config, seed, step in members.values():
-        number = step // course.length(program)
-        made.append((*course.examples(program, seed, number), course.controls(program, config, number)))
+        number = step // batches.length(program)
+        made.append((*batches.examples(program, seed, number), batches.controls(program, config, number)))
         wanted.append((Kind.of(config, seed), number))
     rows = torch.tensor(list(members), device=program.device)
     for mine, parts in zip(

@@ -1,0 +1,4 @@
+"""Metrics of a trained model on the test split: accuracy, alignment, divergences, samples.
+
+Nothing here trains.
+"""
