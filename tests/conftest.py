@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
-    from mirrors import Server
+    from tests.tracking.servers import Server
 
 # Before anything imports torch: two busy processes with a thread a core each are many times slower than with one.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -99,9 +99,8 @@ def sweeper(folder: Path) -> Sweeper:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A real MLflow server on SQLite: it takes seconds to start, and each test has experiments of its own there."""
-    from mirrors import Server
-
     from sweeper.tracking.database import make_database
+    from tests.tracking.servers import Server
 
     folder = tmp_path_factory.mktemp("served")
     make_database(folder / "mlflow.db")

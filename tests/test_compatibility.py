@@ -7,12 +7,12 @@ import shutil
 from pathlib import Path
 
 import pytest
-import runs
-from conftest import Sweeper
 
 from sweeper.ledger import ledger
 from sweeper.ledger.ledger import SweepDir
 from sweeper.trial import State
+from tests.conftest import Sweeper
+from tests.execution import runs
 
 WRITTEN = Path(__file__).parent / "fixtures" / "v0_1_0"
 SWEEPS = ["mine", "bundled"]  # a trainer of a user's own, with a module beside it; the bundled trainer in packs of 4

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from sweeper.cli.app import VERBS
-from sweeper.key_table import key_table
 from sweeper.spec import load
+from tests.readme_keys import key_table
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

@@ -5,9 +5,9 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from records import make_trial
 
 from sweeper.trial import Record, by_config, canonical, canonical_json, config_key, show, trial_key
+from tests.records import make_trial
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 

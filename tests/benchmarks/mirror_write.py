@@ -12,12 +12,11 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from mirrors import Sweep
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from sweeper.tracking.database import make_database
 from sweeper.trial import Ended, Record, Reported, Started, State, Trial
+from tests.tracking.servers import Sweep
 
 TRIALS, PARAMETERS, REPORTS, METRICS = 200, 26, 10, 5
 

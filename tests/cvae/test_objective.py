@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from sweeper.cvae import losses
 from sweeper.cvae.objective import combine, exact_log_posterior, score, step_loss
 from sweeper.cvae.tasks import Batch
-
-from .networks import batch_of, network, own_parameters_of, stack, surprise_of, weights_of
+from tests.cvae.networks.networks import batch_of, network, own_parameters_of, stack, surprise_of, weights_of
 
 SUM, MEAN = False, True  # whether the reconstruction is counted per token
 ALL = {

@@ -3,9 +3,8 @@
 import pytest
 
 from sweeper.cvae.training.pack import train_pack
-
-from .packs import Trial as SmallTrial
-from .packs import Waiting
+from tests.cvae.training.packs import Trial as SmallTrial
+from tests.cvae.training.packs import Waiting
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

@@ -9,8 +9,7 @@ import torch
 
 from sweeper.cvae.config import METRICS
 from sweeper.cvae.train import Diverged, train
-
-from .packs import SMALL, same
+from tests.cvae.training.packs import SMALL, same
 
 
 def run(directory=None, **changes):

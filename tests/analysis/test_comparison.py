@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+from typer.testing import CliRunner
+
+from sweeper.analysis.comparison import Comparison, compare
+from sweeper.cli.app import app
+from sweeper.errors import UsageError
+from sweeper.ledger import ledger
+from sweeper.ledger.ledger import Ledger, SweepDir
+from sweeper.trial import State, Trial, trial_key
+from tests.records import make_end, make_trial
+
+PACKAGES = {"torch": "2.13.0", "ray": "2.60.0"}
+
+
+def written(
+    results: Path, scores: dict[tuple[float, int], float], packages: dict[str, str] = PACKAGES, code: str = "c0de"
+) -> SweepDir:
+    """A sweep whose configuration `a` had this score with this seed (NaN: it diverged)."""
+    sweep = SweepDir(results, "toy")
+    trials = [make_trial(seed, a=a) for a, seed in scores]
+    trials = [
+        Trial(trial_key(t.config, t.seed, code), t.config, t.seed, t.varied, t.base, t.trainer, code) for t in trials
+    ]
+    with Ledger(sweep) as book:
+        book.run("name: toy\nparameters: {a: {values: [1, 2]}}\n", {"packages": packages}, trials, ledger.read(sweep))
+        for trial, score in zip(trials, scores.values(), strict=True):
+            lost = math.isnan(score)
+            book.record(make_end(trial, State.DIVERGED) if lost else make_end(trial, score=score, other=1.0))
+    return sweep
+
+
+def compared(one: SweepDir, other: SweepDir) -> Comparison:
+    return compare(ledger.read(one), ledger.read(other))
+
+
+def drawn(rng: np.random.Generator, seeds: range, shift: float = 0.0) -> dict[tuple[float, int], float]:
+    return {(a, seed): float(a + (shift if a == 2 else 0) + 0.1 * rng.normal()) for a in (1, 2) for seed in seeds}
+
+
+def test_a_sweep_against_itself_has_not_moved(tmp_path: Path) -> None:
+    sweep = written(tmp_path, drawn(np.random.default_rng(), range(3)))
+    found = compared(sweep, sweep)
+    assert (found.both, found.same_trials, found.only_a, found.only_b, found.changes) == (2, 6, (), (), ())
+    assert [metric.moved for metric in found.metrics] == [False, False]
+
+
+def test_by_seed_where_both_have_it_the_shift_is_scipys_paired_interval(tmp_path: Path) -> None:
+    rng = np.random.default_rng()
+    one, other = drawn(rng, range(6)), drawn(rng, range(6), shift=5)
+    found = compared(written(tmp_path / "a", one), written(tmp_path / "b", other, code="cafe"))
+    score = found.metrics[0]
+    gaps = np.array([[other[a, s] - one[a, s] for s in range(6)] for a in (1, 2)])
+    for shift, gap in zip(score.configs, gaps, strict=True):
+        interval = stats.t.interval(0.95, 5, gap.mean(), stats.sem(gap))
+        np.testing.assert_allclose([shift.ci_low, shift.ci_high], interval, atol=1e-9)
+        assert (shift.by, shift.n) == ("seeds", 6)
+    assert [shift.moved for shift in score.configs] == [False, True]
+    assert score.moved
+    assert ("code", "c0de", "cafe") in found.changes
+
+
+def test_with_other_seeds_the_interval_is_welchs(tmp_path: Path) -> None:
+    rng = np.random.default_rng()
+    one, other = drawn(rng, range(4)), drawn(rng, range(10, 15))
+    shift = compared(written(tmp_path / "a", one), written(tmp_path / "b", other)).metrics[0].configs[0]
+    samples = [[value for (a, _), value in scores.items() if a == 1] for scores in (other, one)]
+    interval = stats.ttest_ind(*samples, equal_var=False).confidence_interval()
+    np.testing.assert_allclose([shift.ci_low, shift.ci_high], interval, atol=1e-9)
+    assert shift.by == "welch"
+
+
+def test_with_one_seed_there_is_no_interval_and_nothing_is_called_moved(tmp_path: Path) -> None:
+    metric = compared(written(tmp_path / "a", {(1, 0): 0.0}), written(tmp_path / "b", {(1, 0): 9.0})).metrics[0]
+    assert (metric.configs[0].by, metric.configs[0].ci_low, metric.moved) == ("single", None, False)
+
+
+def test_noise_alone_seldom_counts_as_a_move(tmp_path: Path) -> None:
+    rng, moved = np.random.default_rng(), 0
+    for repeat in range(60):
+        one, other = (written(tmp_path / f"{repeat}{side}", drawn(rng, range(4))) for side in "ab")
+        moved += compared(one, other).metrics[0].moved
+    assert moved <= 16  # two families at 5 %: more than 16 of 60 has a chance below 1 in 10 000
+
+
+def test_what_is_in_one_only_is_named(tmp_path: Path) -> None:
+    one = written(tmp_path / "a", {(1, 0): 1.0, (2, 0): 1.0})
+    other = written(tmp_path / "b", {(2, 0): 1.0, (3, 0): 1.0}, {**PACKAGES, "torch": "2.14.0"})
+    found = compared(one, other)
+    assert (found.only_a, found.only_b, found.both) == (("a=1",), ("a=3",), 1)
+    assert found.changes == (("packages: torch", "2.13.0", "2.14.0"),)
+
+
+def test_a_trainer_with_a_new_setting_is_still_aligned(tmp_path: Path) -> None:
+    one, other = written(tmp_path / "a", {(1, 0): 1.0}), SweepDir(tmp_path / "b", "toy")
+    trial = make_trial(0, a=1, new=True)
+    with Ledger(other) as book:
+        book.run("name: toy\n", {"packages": PACKAGES}, [trial], ledger.read(other))
+        book.record(make_end(trial, score=2.0))
+    found = compared(one, other)
+    assert (found.both, found.changes) == (1, (("settings", "", "new"),))
+
+
+def test_the_verb_says_it_in_words_and_as_json(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    one = written(tmp_path / "a", drawn(rng, range(6)))
+    other = written(tmp_path / "b", drawn(rng, range(6), shift=5), code="cafe")
+    words = ["compare", "toy", str(other.folder), "--results", str(one.results)]
+    said = CliRunner().invoke(app, words, catch_exceptions=False, env={"COLUMNS": "120"}).stdout
+    assert "2 configurations in both" in said
+    assert "a=2" in said
+    assert "1 of 2 metrics within seed noise" in said
+    assert "code  c0de → cafe" in said
+    document = json.loads(CliRunner().invoke(app, [*words, "--json"], catch_exceptions=False).stdout)
+    assert (document["schema_version"], document["both"], document["metrics"][0]["moved"]) == (1, 2, True)
+    with pytest.raises(UsageError, match="no such metric"):
+        CliRunner().invoke(app, [*words, "--metrics", "skore"], catch_exceptions=False)

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from sweeper.analysis.progress import overview
+from sweeper.ledger.ledger import History, Ledger, SweepDir
+from sweeper.trial import Started, State
+from tests.records import make_end, make_trial
+
+TRIALS = [make_trial(seed, x=1) for seed in range(4)]
+
+
+def test_a_folder_without_sweeps_has_no_rows(tmp_path: Path) -> None:
+    assert overview(tmp_path / "nowhere") == []
+
+
+def test_a_row_counts_what_is_done_failed_and_left(tmp_path: Path) -> None:
+    with Ledger(SweepDir(tmp_path, "toy")) as book:
+        book.run("", {}, TRIALS, History())
+        book.record(make_end(TRIALS[0]))
+        book.record(make_end(TRIALS[1], State.DIVERGED))
+        book.record(make_end(TRIALS[2], State.FAILED))
+        (row,) = overview(tmp_path)
+        assert (row.name, row.state) == ("toy", "running")
+    (row,) = overview(tmp_path)
+    assert (row.state, row.done, row.failed, row.left) == ("unfinished", 2, 1, 1)
+
+
+def test_what_a_dead_driver_left_running_is_left(tmp_path: Path) -> None:
+    with Ledger(SweepDir(tmp_path, "toy")) as book:
+        book.run("", {}, TRIALS[:1], History())
+        book.record(Started(TRIALS[0].key, 1, 1.0, "cpu", "here"))
+    assert overview(tmp_path)[0].left == 1
+
+
+def test_damage_is_said(tmp_path: Path) -> None:
+    sweep = SweepDir(tmp_path, "toy")
+    with Ledger(sweep) as book:
+        book.run("", {}, TRIALS, History())
+    sweep.ledger.write_bytes(sweep.ledger.read_bytes() + b"torn")
+    assert overview(tmp_path)[0].damaged_lines == 1

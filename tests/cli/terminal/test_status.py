@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console, RenderableType
+
+from sweeper.analysis.glance import Best, Glance, Map, Running
+from sweeper.analysis.progress import Progress
+from sweeper.cli.terminal.status import follow, render, text_map
+from tests.conftest import Sweeper
+from tests.execution.runs import train
+
+
+@pytest.fixture
+def naughty(folder: Path) -> str:
+    """A sweep of a good, a failed and a diverged trial; the key of the good one."""
+    file = folder / "toy.yaml"
+    file.write_text(
+        "name: toy\ntrainer: naughty:by_name\nmetric: {name: score, goal: maximize}\nretry: {max: 0}\n"
+        "parameters: {deed: {values: [good, raise, nan]}}\n"
+    )
+    return next(iter(train(file).records))
+
+
+def test_status_counts_and_names_what_failed(naughty: str, sweeper: Sweeper) -> None:
+    document = sweeper("status", "toy", "--json").json()
+    assert document["counts"] == {"completed": 1, "failed": 1, "diverged": 1}
+    assert {failure["name"] for failure in document["failures"]} == {"deed=raise seed=0", "deed=nan seed=0"}
+    text = sweeper("status", "toy").out
+    assert "3/3" in text
+    assert "score is nan at step 2" in text
+
+
+def test_follow_ends_when_nobody_runs_the_sweep(naughty: str, sweeper: Sweeper) -> None:
+    assert sweeper("status", "toy", "--follow", timeout_s=30).code == 0
+
+
+def test_show_has_settings_metrics_provenance_and_the_way_to_run_it_again(naughty: str, sweeper: Sweeper) -> None:
+    said = sweeper("show", "toy", naughty[:6])
+    assert said.code == 0, said.err
+    for word in ("completed", "deed", "good", "score", "0.6", "code", "abc"):
+        assert word in said.out
+    command = said.out.strip().splitlines()[-1].removeprefix("again, alone: ")
+    again = sweeper(*command.split()[1:-2], "deed=good", "seeds=[0]")
+    assert again.code == 0, again.err
+    assert "score 0.6" in again.err
+
+
+def test_show_has_the_end_of_the_log_of_a_failure(naughty: str, sweeper: Sweeper) -> None:
+    (failure,) = [f for f in sweeper("status", "toy", "--json").json()["failures"] if f["state"] == "failed"]
+    assert "ValueError: bad luck" in sweeper("show", "toy", failure["trial"]).out
+
+
+MAP = Map("score", "loss.beta", "kind", ["0", "1"], ["a", "b"], {("0", "a"): 0.5, ("1", "b"): 0.75}, ["rate"])
+PROGRESS = Progress("toy", "process 1", {"completed": 2, "running": 1, "pending": 1}, 120.0, 60.0, [])
+SEEN = Glance(
+    PROGRESS, Best("c", "beta=1", {"score": 0.75}, 2), [Running("t", "beta=0 seed=1", 30, "score", [0, 1])], MAP
+)
+
+
+def said(*things: RenderableType, width: int = 80) -> str:
+    console = Console(file=io.StringIO(), width=width)
+    console.print(*things)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_a_glance_has_rate_time_left_best_so_far_and_the_curve_of_what_runs() -> None:
+    text = said(render(SEEN))
+    for words in ("2/4", "120 trials an hour, about 1 min 00 s left", "score 0.75 at beta=1, n=2", "30  1", "▁█"):
+        assert words in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_a_map_in_text_has_a_number_a_cell_and_says_what_was_averaged() -> None:
+    title, head, *rows = said(text_map(MAP)).splitlines()
+    assert title == "score: loss.beta across, kind down, averaged over rate"
+    assert head.split() == ["0", "1"]
+    assert [row.split() for row in rows] == [["a", "0.5", "-"], ["b", "-", "0.75"]]
+
+
+def test_piped_a_line_whenever_something_changed() -> None:
+    later = replace(SEEN, progress=replace(PROGRESS, driver="", counts={"completed": 4}))
+    looks = iter([SEEN, SEEN, later])
+    console = Console(file=io.StringIO(), width=80)
+    follow(console, lambda: next(looks), 0.0)
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert [line.partition(":")[0] for line in lines] == ["toy 2/4", "toy 4/4"]
+    assert "\x1b" not in "".join(lines)
+
+
+def test_on_a_terminal_the_picture_is_drawn_again() -> None:
+    later = replace(SEEN, progress=replace(PROGRESS, driver="", counts={"completed": 4}))
+    looks = iter([SEEN, later])
+    console = Console(file=io.StringIO(), width=80, force_terminal=True)
+    follow(console, lambda: next(looks), 0.0)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "2/4" in text
+    assert "4/4" in text

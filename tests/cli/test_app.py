@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from sweeper.__main__ import main
+from sweeper.cli import app
+from tests.conftest import QUADRATIC, Sweeper
+from tests.execution.runs import train
+
+
+def snapshot(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*"))
+
+
+BAD_FILES = {
+    "an unknown key": (QUADRATIC + "sedes: 3\n", ["toy.yaml:7", "sedes", "seeds"]),
+    "a wrong type": (QUADRATIC + "seeds: many\n", ["toy.yaml:7", "seeds", "many"]),
+    "bounds out of order": (
+        QUADRATIC.replace("values: [1, 2, 3, 4]", "min: 2, max: 1, points: 3"),
+        ["toy.yaml:6", "x"],
+    ),
+    "an empty file": ("", ["toy.yaml", "empty"]),
+    "a list at the top": ("- name: toy\n", ["toy.yaml", "list"]),
+    "ten megabytes": ("# " + "x" * 10_000_000, ["toy.yaml", "too large"]),
+    "a setting the trainer lacks": (QUADRATIC.replace("x:", "y:"), ["toy.yaml:6", "y", "no such setting"]),
+    "a trainer that is not there": (QUADRATIC.replace("quadratic", "cubic"), ["trainer", "cubic"]),
+    "a GPU where there is none": (QUADRATIC + "resources: {gpu: 1}\n", ["toy.yaml:7", "resources.gpu", "0 here"]),
+    "more cores than there are": (QUADRATIC + "resources: {cpu: 4096}\n", ["toy.yaml:7", "resources.cpu", "4096"]),
+    "a name that leaves the folder": (QUADRATIC.replace("name: toy", "name: ../toy"), ["toy.yaml:1", "name", "../toy"]),
+    "no trainer": (QUADRATIC.replace("trainer: quadratic:train\n", ""), ["trainer", "cvae"]),
+    "a search without an end": (QUADRATIC.replace("grid", "tpe"), ["toy.yaml:4", "budget", "no end"]),
+    "a searcher that cannot serve the space": (
+        QUADRATIC.replace("grid", "cmaes").replace("[1, 2, 3, 4]", "[a, b]") + "budget: {trials: 2}\n",
+        ["cmaes", "tpe"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD_FILES)
+def test_a_bad_file_is_refused_before_anything_is_made(case: str, toy: Path, sweeper: Sweeper) -> None:
+    text, words = BAD_FILES[case]
+    toy.write_text(text)
+    before = snapshot(Path.cwd())
+    said = sweeper("run", toy, CUDA_VISIBLE_DEVICES="")
+    assert said.code == 2, said.err
+    assert "Traceback" not in said.err
+    assert said.err.count("\n") <= 6
+    assert [word for word in words if word not in said.err] == []
+    assert snapshot(Path.cwd()) == before
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["run", "missing.yaml"], "no such file"),
+        (["run", "."], "folder"),
+        (["run", "toy.yaml", "x=one"], "a number, as its default"),
+        (["run", "toy.yaml", "seed=3"], "seeds"),
+        (["run", "toy.yaml", "--runner", "slurm"], "slurm"),
+        (["run", "toy.yaml", "--results", "toy.yaml"], "toy.yaml is a file"),
+        (["run", "toy.yaml", "--address", "127.0.0.1:1"], "no Ray cluster answers"),
+        (["export", "nothing"], "no such sweep"),
+        (["export", "../.."], "not the name of a sweep"),
+        (["ui"], "store"),
+        (["frobnicate"], "frobnicate"),
+    ],
+)
+def test_bad_usage_is_exit_code_2_without_a_traceback(
+    words: list[str], message: str, toy: Path, sweeper: Sweeper
+) -> None:
+    said = sweeper(*words)
+    assert said.code == 2, said.err
+    assert "Traceback" not in said.err
+    assert message in said.err
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_results_folder_that_cannot_be_written_is_refused(toy: Path, sweeper: Sweeper) -> None:
+    Path("locked").mkdir(mode=0o500)
+    said = sweeper("run", toy, "--results", "locked")
+    assert (said.code, "cannot be written" in said.err) == (2, True)
+
+
+def test_a_read_only_file_system_is_refused(toy: Path, sweeper: Sweeper) -> None:
+    said = sweeper("run", toy, "--results", "/proc/results")
+    assert said.code == 2
+    assert "/proc" in said.err
+    assert "Traceback" not in said.err
+
+
+def test_validate_lists_every_problem_of_every_file(toy: Path, sweeper: Sweeper) -> None:
+    Path("bad.yaml").write_text("nmae: x\nmethod: grit\n")
+    said = sweeper("validate", toy, "bad.yaml")
+    assert said.code == 2
+    assert "bad.yaml:1" in said.err
+    assert "bad.yaml:2" in said.err
+
+
+def test_validate_json_is_one_document(toy: Path, sweeper: Sweeper) -> None:
+    assert sweeper("validate", toy, "--json").json()["valid"] is True
+
+
+def test_plan_json_has_what_the_contract_names(toy: Path, sweeper: Sweeper) -> None:
+    document = sweeper("plan", toy, "seeds=2", "--json").json()
+    wanted = (
+        "schema_version sweep method configs seeds trials cached to_run failed_before removed_by_where packs estimate"
+    )
+    assert set(wanted.split()) <= set(document)
+    assert (document["configs"], document["seeds"], document["trials"], document["to_run"]) == (4, 2, 8, 8)
+
+
+def test_list_shows_the_sweeps(toy: Path, sweeper: Sweeper) -> None:
+    train(toy)
+    (row,) = sweeper("list", "--json").json()["sweeps"]
+    assert (row["name"], row["state"], row["done"], row["failed"], row["left"]) == ("toy", "finished", 4, 0, 0)
+    assert "toy" in sweeper("list").out
+
+
+def test_export_is_the_same_bytes_twice(toy: Path, sweeper: Sweeper) -> None:
+    train(toy)
+    first, second = sweeper("export", "toy"), sweeper("export", "toy")
+    assert first.out == second.out
+    assert first.out.count("\n") == 5
+
+
+def test_export_takes_the_path_of_a_sweep(toy: Path, sweeper: Sweeper) -> None:
+    train(toy)
+    assert sweeper("export", "results/toy").out == sweeper("export", "toy").out
+
+
+def test_a_closed_pipe_is_not_an_error(toy: Path, sweeper: Sweeper) -> None:
+    import subprocess
+    import sys
+
+    train(toy)
+    command = f"{sys.executable} -m sweeper export toy --level curve | head -n 1; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_init_writes_a_file_that_plans_and_keeps_one_that_is_there(folder: Path, sweeper: Sweeper) -> None:
+    assert sweeper("init", "mine").code == 0
+    assert sweeper("plan", "mine.yaml").code == 0
+    again = sweeper("init", "mine")
+    assert (again.code, "exists" in again.err) == (2, True)
+
+
+def test_an_internal_error_says_how_to_see_more(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def broken() -> None:
+        raise RuntimeError("oops")
+
+    monkeypatch.setattr(app, "app", broken)
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == 1
+    assert "--debug" in capfd.readouterr().err

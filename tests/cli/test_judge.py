@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sweeper.analysis.claims.verdict import Verdict
+from sweeper.analysis.claims.verify import exit_code
+from sweeper.errors import Exit
+from tests.conftest import QUADRATIC, Sweeper
+from tests.execution.runs import train
+
+# MLflow's own models use what SQLAlchemy has deprecated.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+FALSE = "expect: [{name: never, metric: loss, best: {at_most: -1}}]\n"
+TRUE = "expect: [{name: always, metric: loss, best: {at_most: 1}, over: trials}]\n"
+
+
+def test_a_run_ends_with_its_verdicts_and_a_failed_claim_is_exit_code_3(folder: Path, sweeper: Sweeper) -> None:
+    file = folder / "toy.yaml"
+    file.write_text(QUADRATIC + FALSE)
+    said = sweeper("run", file, "--runner", "inprocess")
+    assert said.code == 3, said.err
+    assert "fail       never" in said.err
+    assert "not one of 4 trials reached it" in said.err
+    assert sweeper("verify", "toy").code == 3
+    file.write_text(QUADRATIC + TRUE)
+    again = sweeper("run", file, "--runner", "inprocess", "--json")
+    assert (again.code, again.json()["trained"]) == (0, 0)
+    assert [verdict["outcome"] for verdict in again.json()["verdicts"]] == ["pass"]
+    assert "1 claim: 1 pass" in sweeper("verify", "toy").out
+
+
+def test_verify_says_so_as_json_and_where_there_is_nothing_to_verify(toy: Path, sweeper: Sweeper) -> None:
+    train(toy)
+    assert "claims nothing" in sweeper("verify", "toy").err
+    toy.write_text(QUADRATIC + FALSE)
+    train(toy)
+    said = sweeper("verify", "toy", "--json")
+    document = said.json()
+    assert (said.code, document["schema_version"], document["sweep"]) == (3, 1, "toy")
+    assert {"name", "outcome", "effect", "ci_low", "ci_high", "n", "needed"} <= document["verdicts"][0].keys()
+    assert sweeper("verify", "tyo").code == 2
+
+
+def test_what_ended_a_run_early_is_told_before_a_failed_claim() -> None:
+    failed = Verdict("n", "best", "fail", "m", "", None, None, None, 1, None)
+    assert [exit_code(ended, [failed]) for ended in (Exit.OK, Exit.TRIALS_FAILED, Exit.BUDGET)] == [3, 4, 5]
+    assert exit_code(Exit.OK, []) is Exit.OK

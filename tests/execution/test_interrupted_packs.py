@@ -1,0 +1,297 @@
+"""The bundled trainer, in packs, interrupted at every kind of moment: pending with a checkpoint, then the same bits."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from sweeper.cvae.training import pack
+from sweeper.cvae.training.step import Stepper
+from sweeper.errors import Exit
+from sweeper.execution.runner import run_in_process
+from sweeper.execution.signals import interruptible
+from sweeper.execution.worker import checkpoints
+from sweeper.ledger import ledger
+from sweeper.ledger.ledger import NO_FAILURE, History, SweepDir
+from sweeper.trial import Ended, Event, Reported, Started, State, Trial
+from tests.execution import runs
+from tests.execution.runs import Notes
+
+SMALL = """\
+name: small
+trainer: cvae
+metric: {name: alignment, goal: maximize}
+base: {train.report_every: 6, train.batch_size: 32, model.width: 16, model.heads: 2}
+parameters:
+  loss.inter_latent_divergence_weight: {values: [0, 1]}
+  train.steps: {values: [%d, %d]}
+seeds: 2
+resources: {pack: 4, gpu: 0}
+tracking: {uri: "http://127.0.0.1:9"}
+"""
+SIGNALS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 143, signal.SIGUSR1: 143}
+Finals = dict[str, dict[str, float]]
+
+
+def finals(history: History) -> Finals:
+    return {record.trial.key: dict(record.ended.metrics) for record in history.planned() if record.ended}
+
+
+def read(folder: Path, results: str = "results") -> History:
+    return ledger.read(SweepDir(folder / results, "small"))
+
+
+# --- in this process: signals at moments chosen to the step --------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Finals:
+    """What each trial ends with when nothing stops it."""
+    file = tmp_path_factory.mktemp("undisturbed") / "small.yaml"
+    file.write_text(SMALL % (12, 18))
+    runs.train(file)
+    found = finals(read(file.parent))
+    assert len(found) == 8
+    return found
+
+
+class Moment(Notes):
+    """Raises a signal when `is_now` says so of an event, once."""
+
+    def __init__(self, is_now: Callable[[Event], bool]) -> None:
+        super().__init__()
+        self.is_now, self.raised = is_now, False
+
+    def push(self, trial: Trial, event: Event) -> None:
+        super().push(trial, event)
+        if not self.raised and self.is_now(event):
+            self.raised = True
+            signal.raise_signal(signal.SIGINT)
+
+
+def after(kind: type[Event], count: int) -> Callable[[], Iterator[Moment]]:
+    """The moment when an event has come for the `count`-th time."""
+
+    def moment() -> Iterator[Moment]:
+        seen = 0
+
+        def is_now(event: Event) -> bool:
+            nonlocal seen
+            seen += isinstance(event, kind)
+            return seen == count
+
+        yield Moment(is_now)
+
+    return moment
+
+
+def during(owner: object, name: str, count: int) -> Callable[[], Iterator[Moment]]:
+    """The moment when a function of the trainer is called for the `count`-th time."""
+
+    def moment() -> Iterator[Moment]:
+        real, calls = getattr(owner, name), 0
+
+        def called(*args: object) -> object:
+            nonlocal calls
+            calls += 1
+            if calls == count:
+                signal.raise_signal(signal.SIGINT)
+            return real(*args)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(owner, name, called)
+            yield Moment(lambda event: False)
+
+    return moment
+
+
+MOMENTS = {
+    "the first member starts": after(Started, 1),
+    "the first step": during(Stepper, "run", 1),
+    "between reports": during(Stepper, "run", 9),
+    "the first evaluation": during(pack, "evaluate_rows", 1),
+    "a later evaluation": during(pack, "evaluate_rows", 3),
+    "a report": after(Reported, 3),
+    "a member has left": after(Ended, 1),
+    "a member joins": after(Started, 5),
+    "the last member": after(Ended, 7),
+}
+
+
+@pytest.mark.parametrize("size", [1, 4])
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_an_interrupted_pack_goes_on_to_the_same_bits(
+    folder: Path, undisturbed: Finals, moment: str, size: int
+) -> None:
+    file = folder / "small.yaml"
+    file.write_text((SMALL % (12, 18)).replace("pack: 4", f"pack: {size}"))
+    for watcher in MOMENTS[moment]():
+        with runs.opened(file) as (session, _), interruptible(session.interrupt):
+            session.watchers = (watcher,)
+            run_in_process(session)
+    begun = {event.trial for event in watcher.events if isinstance(event, Started)}
+    ended = {event.trial for event in watcher.events if isinstance(event, Ended)}
+    history = read(folder)
+    assert {record.state for key, record in history.records.items() if key not in ended} <= {State.PENDING}
+    assert all(history.records[key].state is State.COMPLETED for key in ended)
+    cut = begun - ended
+    assert cut or moment in ("a member has left", "the last member"), "then nothing may have been in training"
+    assert all(checkpoints.steps(SweepDir(folder / "results", "small").trial(key)) for key in cut)
+    assert session.end() is Exit.INTERRUPTED
+    assert runs.train(file).end() is Exit.OK
+    assert finals(read(folder)) == undisturbed
+
+
+def test_a_spent_budget_of_time_stops_a_pack_that_trains_and_nothing_waits_for(
+    folder: Path, undisturbed: Finals
+) -> None:
+    file = folder / "small.yaml"
+    file.write_text((SMALL % (12, 18)).replace("pack: 4", "pack: 8"))
+    with runs.opened(file, "budget.wall=1h") as (session, notes):
+
+        def spend(self: Stepper, steps: int) -> None:
+            session.limits.began -= 1800.0
+            run(self, steps)
+
+        run = Stepper.run
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Stepper, "run", spend)
+            run_in_process(session)
+        assert session.end() is Exit.BUDGET
+    assert session.why_stopped == "the wall-time budget is spent"
+    assert "8 running stop at their next checkpoint" in notes.said[0]
+    assert {record.state for record in session.records.values()} == {State.PENDING}
+    assert runs.train(file).end() is Exit.OK
+    assert finals(read(folder)) == undisturbed
+
+
+def test_a_budget_that_ends_when_everything_is_done_stopped_nothing(folder: Path) -> None:
+    file = folder / "small.yaml"
+    file.write_text(SMALL % (4, 5))
+    with runs.opened(file, "budget.wall=1h") as (session, _):
+        last = after(Ended, 8)
+
+        def spend(event: Event) -> None:
+            session.limits.began -= 3600.0
+
+        for watcher in last():
+            watcher.is_now = lambda event, is_now=watcher.is_now: bool(is_now(event) and spend(event))
+            session.watchers = (watcher,)
+            run_in_process(session)
+        assert (session.end(), session.why_stopped) == (Exit.OK, "")
+
+
+def test_trials_that_an_earlier_version_called_failed_for_stopping_are_pending(folder: Path) -> None:
+    file = folder / "small.yaml"
+    file.write_text(SMALL % (4, 5))
+    with runs.opened(file) as (session, _):
+        stopped = session.next_pack()
+        assert stopped is not None
+        for job in stopped.jobs:
+            session.record(Started(job.trial, 1, 1.0, "cpu", "here"))
+            end = (State.FAILED, NO_FAILURE, {}, 0, 1.0, 1.0, "cpu", "here")
+            session.record(Ended(job.trial, 1, 2.0, *end))
+    assert {record.state for record in read(folder).planned()} == {State.PENDING}
+    assert runs.train(file).end() is Exit.OK
+    assert all(record.attempt == 2 for record in read(folder).planned()[:4])
+
+
+# --- in processes of their own: as people and schedulers stop a run -------------------------------------------------
+
+
+def start(folder: Path, *words: str) -> tuple[subprocess.Popen[bytes], Path]:
+    """A run of `small.yaml`, and the file that its news go to."""
+    news = folder / "news.txt"
+    news.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "sweeper", "run", "small.yaml", *words]
+    with news.open("wb") as stream:
+        process = subprocess.Popen(command, cwd=folder, stderr=stream, start_new_session=True)
+    return process, news
+
+
+def wait_for_reports(process: subprocess.Popen[bytes], folder: Path, count: int) -> None:
+    curves = SweepDir(folder / "results", "small").curves
+    until = time.monotonic() + 90
+    while process.poll() is None and time.monotonic() < until:
+        if curves.exists() and curves.read_bytes().count(b"\n") >= count:
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"no {count} reports came; exit code {process.poll()}")
+
+
+def stop(folder: Path, number: signal.Signals, *words: str, presses: int = 1) -> str:
+    """Stop a run after some reports; returns its last line."""
+    process, news = start(folder, *words)
+    known = SweepDir(folder / "results", "small").curves
+    wait_for_reports(process, folder, 4 + (known.read_bytes().count(b"\n") if known.exists() else 0))
+    for _ in range(presses):
+        os.kill(process.pid, number)
+        time.sleep(0.3)
+    assert process.wait(100) == SIGNALS[number], news.read_text()
+    assert {record.state for record in read(folder).planned()} <= {State.PENDING, State.COMPLETED}
+    return news.read_text().splitlines()[-1]
+
+
+def go_on(folder: Path, line: str) -> None:
+    """Type the command of the last line, as it stands there."""
+    assert line.startswith("continue with: sweeper "), line
+    words = shlex.split(line.removeprefix("continue with: sweeper "))
+    subprocess.run([sys.executable, "-m", "sweeper", *words], cwd=folder, check=True, timeout=240)
+
+
+@pytest.fixture
+def long(folder: Path) -> Path:
+    (folder / "small.yaml").write_text(SMALL % (30, 50))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def long_finals(tmp_path_factory: pytest.TempPathFactory) -> Finals:
+    file = tmp_path_factory.mktemp("long") / "small.yaml"
+    file.write_text(SMALL % (30, 50))
+    runs.train(file)
+    return finals(read(file.parent))
+
+
+def test_every_signal_stops_a_pack_in_this_process_and_the_last_line_finishes_it(
+    long: Path, long_finals: Finals
+) -> None:
+    for number in SIGNALS:
+        line = stop(long, number, "--runner", "inprocess", "--max-concurrent", "1", "--no-color")
+    assert line.endswith("small.yaml --runner inprocess --max-concurrent 1 --no-color")
+    line = stop(long, signal.SIGINT, "--runner", "inprocess", "--quiet", presses=2)
+    assert line == "continue with: sweeper run small.yaml --runner inprocess --quiet"
+    go_on(long, line)
+    assert finals(read(long)) == long_finals
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize("size", [pytest.param(1, marks=pytest.mark.slow), 4])
+def test_signals_stop_packs_on_ray_and_the_last_line_finishes_them(long: Path, long_finals: Finals, size: int) -> None:
+    pack = f"resources.pack={size}"
+    line = stop(long, signal.SIGINT if size == 4 else signal.SIGTERM, pack)
+    assert line == f"continue with: sweeper run small.yaml {pack}"
+    if size == 4:
+        stop(long, signal.SIGUSR1, pack)
+        line = stop(long, signal.SIGINT, pack, presses=2)
+    go_on(long, line)
+    assert finals(read(long)) == long_finals
+
+
+@pytest.mark.ray
+def test_a_budget_ends_a_run_on_ray_with_its_own_exit_code(long: Path) -> None:
+    (long / "small.yaml").write_text(SMALL % (2000, 3000))
+    process, news = start(long, "budget.wall=14s", "resources.pack=8")
+    assert process.wait(60) == 5, news.read_text()
+    assert {record.state for record in read(long).planned()} == {State.PENDING}
+    assert news.read_text().splitlines()[-1] == (
+        "continue with: sweeper run small.yaml budget.wall=14s resources.pack=8"
+    )

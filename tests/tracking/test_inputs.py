@@ -1,0 +1,66 @@
+"""What the mirror is told of a real sweep, from its folder alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from sweeper.ledger.ledger import Ledger, SweepDir, read
+from sweeper.spec import load
+from sweeper.tracking.inputs import mirror_input
+from tests.records import make_life, make_trial
+
+TEXT = """\
+name: toy
+description: what *x* does
+trainer: nobody:train
+metric: {name: score, goal: maximize}
+parameters: {x: {values: [1, 2]}}
+expect: [{name: high, metric: score, best: {at_least: 0.9}}]
+"""
+
+
+def a_sweep(folder: Path) -> SweepDir:
+    """A ledger of two trials, of a trainer that nobody can import."""
+    sweep_dir = SweepDir(folder / "results", "toy")
+    trials = [make_trial(0, x=1), make_trial(0, x=2)]
+    with Ledger(sweep_dir) as book:
+        data = {"digits/train.csv": "d1ce"}
+        run = {"command": "sweeper run toy.yaml", "commit": "c0ffee", "metrics": ["score"], "data": data}
+        book.run(TEXT, run, trials, read(sweep_dir))
+        for event in (event for trial in trials for event in make_life(trial, 0.5)):
+            book.record(event)
+    return sweep_dir
+
+
+def test_a_folder_is_enough_nothing_of_it_is_imported(tmp_path: Path) -> None:
+    sweep_dir = a_sweep(tmp_path)
+    uri, artifacts, told = mirror_input(load.load(sweep_dir.spec), sweep_dir, read(sweep_dir).runs[-1])
+    assert uri == f"sqlite:///{tmp_path}/results/mlflow.db"
+    assert artifacts == f"file://{tmp_path}/results/mlartifacts"
+    assert (told.name, told.goals, told.declared) == ("toy", {"score": True}, ("score",))
+    assert told.note() == "what *x* does\n\n```\nsweeper run toy.yaml\n```"
+    assert [(one.name, one.digest, one.source) for one in told.data] == [("train.csv", "d1ce", "digits/train.csv")]
+    assert told.alone(make_trial(3, x=1)) == f"sweeper train {sweep_dir.spec} x=1 'seeds=[3]'"
+
+
+def test_the_summary_carries_the_sweep_file_tables_and_what_else_there_is(tmp_path: Path) -> None:
+    sweep_dir = a_sweep(tmp_path)
+    (sweep_dir.folder / "plots").mkdir()
+    (sweep_dir.folder / "plots" / "heatmap.png").write_bytes(b"png")
+    (sweep_dir.folder / "report.html").write_text("<p>")
+    files = mirror_input(load.load(sweep_dir.spec), sweep_dir, {})[2].files()
+    tables = {"verdicts.json", "tables/trials.csv", "tables/configs.csv", "tables/configs.md", "provenance.json"}
+    assert set(files) == {"sweep.yaml", "report.html", "plots/heatmap.png", *tables}
+    assert str(files["tables/configs.md"]).startswith("| x | score.mean | score.std | score.n |")
+    assert [one["outcome"] for one in json.loads(str(files["verdicts.json"]))["verdicts"]] == ["fail"]
+    assert str(files["tables/trials.csv"]).count("completed") == 2
+
+
+def test_links_in_a_strangers_folder_are_not_followed(tmp_path: Path) -> None:
+    sweep_dir = a_sweep(tmp_path)
+    (secret := tmp_path / "secret.html").write_text("secret")
+    (sweep_dir.folder / "report.html").symlink_to(secret)
+    (sweep_dir.folder / "plots").symlink_to(tmp_path)
+    files = mirror_input(load.load(sweep_dir.spec), sweep_dir, {})[2].files()
+    assert not [name for name in files if name.endswith(".html")]

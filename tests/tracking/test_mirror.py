@@ -1,0 +1,437 @@
+"""The mirror against real MLflow, in a SQLite store. Over HTTP: tests/test_outages.py."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import subprocess
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sweeper.tracking.database import connect, make_database
+from sweeper.tracking.experiment import Data, Experiment
+from sweeper.tracking.mirror import Mirror, artifact_root, store_uri
+from sweeper.tracking.trial_run import Mirrored
+from sweeper.trial import Record, Reported, State, Trial
+from tests.tracking.servers import T0, Sweep, a_life, a_trial, cut_short, push, until
+
+# MLflow's own imports and calls warn about themselves and their dependencies; ours are errors still.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:::mlflow"),
+    pytest.mark.filterwarnings("ignore:::pydantic"),
+    pytest.mark.filterwarnings("ignore:::alembic"),
+    pytest.mark.filterwarnings("ignore:::sqlalchemy"),
+]
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty store: MLflow takes seconds to migrate one."""
+    path = tmp_path_factory.mktemp("template") / "mlflow.db"
+    make_database(path)
+    return path
+
+
+@pytest.fixture
+def sweep(template: Path, tmp_path: Path) -> Sweep:
+    shutil.copy(template, tmp_path / "mlflow.db")
+    return Sweep(tmp_path)
+
+
+# --- what MLflow shows ------------------------------------------------------------------------------------------------
+
+
+def test_a_completed_trial_is_a_finished_run_with_parameters_and_final_metrics(sweep: Sweep) -> None:
+    assert sweep.run(a_life(7)) == Mirrored(runs=1, behind=0, error="")
+    (run,) = sweep.runs
+    assert run.info.status == "FINISHED"
+    assert run.info.run_name == "beta=0 name=adam seed=7"
+    assert (run.info.start_time, run.info.end_time) == (1000 * (T0 + 100), 1000 * (T0 + 104))
+    assert run.data.params == {"loss.beta": "0", "optim.name": "adam", "train.steps": "2000", "seed": "7"}
+    assert run.data.metrics == pytest.approx({"loss": 1 / 3, "accuracy": 0.2, "alignment": 0.9})
+
+
+def test_a_run_carries_what_finds_it_again(sweep: Sweep) -> None:
+    sweep.run(a_life(7, State.PRUNED))
+    tags = sweep.runs[0].data.tags
+    assert tags["sweeper.trial"] == a_trial(7).key
+    assert tags["sweeper.config"] == a_trial(7).config
+    assert (tags["sweeper.sweep"], tags["sweeper.code"], tags["sweeper.device"]) == ("grid", "d" * 16, "cpu")
+    assert (tags["sweeper.attempt"], tags["sweeper.state"], tags["sweeper.reason"]) == ("1", "pruned", "it pruned")
+    assert tags["mlflow.source.git.commit"] == "c0ffee"
+
+
+def test_the_experiment_is_named_described_and_keeps_artifacts_in_the_results_folder(sweep: Sweep) -> None:
+    sweep.run(a_life(7))
+    experiment = sweep.client.get_experiment_by_name("grid")
+    assert experiment.tags["mlflow.note.content"] == "beta against JSD"
+    assert experiment.artifact_location == f"{artifact_root(sweep.folder)}/grid"
+
+
+def test_a_description_follows_the_file_until_a_person_writes_one_in_the_ui(sweep: Sweep) -> None:
+    sweep.run(a_life(7))
+    sweep.told = replace(sweep.told, description="beta against MKL")
+    sweep.run(known=(a_life(7),))
+    found = sweep.client.get_experiment_by_name("grid")
+    assert found.tags["mlflow.note.content"] == "beta against MKL"
+    sweep.client.set_experiment_tag(found.experiment_id, "mlflow.note.content", "my own words")
+    sweep.told = replace(sweep.told, description="beta against JSD again")
+    sweep.run(known=(a_life(7),))
+    assert sweep.client.get_experiment_by_name("grid").tags["mlflow.note.content"] == "my own words"
+
+
+def test_curves_have_one_point_a_report_and_the_final_value_only_where_it_differs(sweep: Sweep) -> None:
+    sweep.run(a_life(7))
+    (run,) = sweep.runs
+    assert sweep.curve(run, "loss") == [(0, 1.0), (10, 0.5), (20, pytest.approx(1 / 3))]
+    assert sweep.curve(run, "alignment") == [(20, 0.9)]
+
+
+def test_each_state_has_its_status(sweep: Sweep) -> None:
+    states = (State.COMPLETED, State.PRUNED, State.DIVERGED, State.FAILED)
+    sweep.run(*(a_life(seed, state) for seed, state in enumerate(states)))
+    assert sweep.statuses == {"0": "FINISHED", "1": "KILLED", "2": "FAILED", "3": "FAILED"}
+
+
+def test_metrics_that_are_not_finite_or_oddly_named_are_shown(sweep: Sweep) -> None:
+    life, nan, inf = a_life(7, State.DIVERGED, reports=0), float("nan"), float("inf")
+    odd = {"loss": nan, "kl": inf, "acc@5": 1.0, "../up//x": 2.0, "": 3.0}
+    life.reports.append(Reported(life.trial.key, 1, T0 + 101, 0, odd))
+    assert sweep.run(life) == Mirrored(1, 0, "")
+    metrics = sweep.runs[0].data.metrics
+    assert str(metrics["loss"]) == "nan"
+    assert metrics["kl"] > 1e300
+    assert (metrics["acc_5"], metrics["up/x"], metrics["_"]) == (1.0, 2.0, 3.0)
+
+
+def test_more_metrics_parameters_and_points_than_one_call_takes_all_arrive(sweep: Sweep) -> None:
+    life = a_life(7, reports=700)
+    many = {f"p.{i}": i for i in range(130)}
+    life.trial = Trial(life.trial.key, "c", 7, {"text": "x" * 9000}, many, "cvae", "d")
+    sweep.run(life)
+    (run,) = sweep.runs
+    assert len(run.data.params) == 132
+    assert len(sweep.curve(run, "loss")) == len(sweep.curve(run, "accuracy")) == 700
+
+
+def test_a_running_trial_is_seen_while_it_runs(sweep: Sweep) -> None:
+    mirror, life = sweep.start(), a_life(7)
+    push(mirror, cut_short(life))
+    until(lambda: [len(sweep.curve(run, "loss")) for run in sweep.runs] == [3])
+    assert sweep.statuses == {"7": "RUNNING"}
+    push(mirror, life)  # its end, and every earlier event a second time
+    assert mirror.close(60) == Mirrored(1, 0, "")
+    assert sweep.statuses == {"7": "FINISHED"}
+    assert len(sweep.curve(sweep.runs[0], "loss")) == 3
+
+
+def test_a_trial_that_is_tried_again_replaces_its_run(sweep: Sweep) -> None:
+    sweep.run(a_life(7, State.FAILED), a_life(7, attempt=2))
+    (run,) = sweep.runs
+    assert (run.info.status, run.data.tags["sweeper.attempt"]) == ("FINISHED", "2")
+    assert len(sweep.curve(run, "loss")) == 3
+
+
+# --- starting again ---------------------------------------------------------------------------------------------------
+
+
+def test_a_second_start_writes_nothing(sweep: Sweep) -> None:
+    lives = [a_life(seed) for seed in range(5)]
+    sweep.run(*lives)
+    before = (sweep.folder / "mlflow.db").read_bytes()
+    assert sweep.run(known=tuple(lives)) == Mirrored(5, 0, "")
+    assert (sweep.folder / "mlflow.db").read_bytes() == before
+
+
+def test_a_result_left_running_by_a_kill_is_completed(sweep: Sweep) -> None:
+    sweep.run(cut_short(a_life(7)))
+    sweep.client.update_run(sweep.runs[0].info.run_id, "RUNNING")  # as if killed before its end was written
+    (before,) = sweep.runs
+    assert sweep.run(known=(a_life(7),)) == Mirrored(1, 0, "")
+    (after,) = sweep.runs
+    assert (after.info.run_id, after.info.status) == (before.info.run_id, "FINISHED")
+    assert len(sweep.curve(after, "loss")) == 3
+    assert after.data.tags["sweeper.state"] == "completed"
+
+
+def test_a_result_that_mlflow_never_saw_is_written_at_start(sweep: Sweep) -> None:
+    sweep.run(a_life(1))
+    assert sweep.run(known=(a_life(1), a_life(2))) == Mirrored(2, 0, "")
+    assert sweep.statuses == {"1": "FINISHED", "2": "FINISHED"}
+
+
+def test_an_attempt_that_died_with_its_driver_leaves_one_run_behind_it(sweep: Sweep) -> None:
+    sweep.run(cut_short(a_life(7)))
+    sweep.client.update_run(sweep.runs[0].info.run_id, "RUNNING")
+    died = cut_short(a_life(7))
+    mirror = sweep.start(died)
+    until(lambda: sweep.runs == [])
+    push(mirror, a_life(7, attempt=2))
+    assert mirror.close(60) == Mirrored(1, 0, "")
+    assert sweep.statuses == {"7": "FINISHED"}
+
+
+def test_a_running_run_of_a_trial_nobody_knows_is_removed_and_a_result_kept(sweep: Sweep) -> None:
+    sweep.run(a_life(1), a_life(2))
+    orphan = next(run for run in sweep.runs if run.data.params["seed"] == "1")
+    sweep.client.update_run(orphan.info.run_id, "RUNNING")
+    sweep.run()
+    assert sweep.statuses == {"2": "FINISHED"}
+
+
+def test_two_runs_of_one_trial_become_one(sweep: Sweep) -> None:
+    sweep.run(a_life(7))
+    (run,) = sweep.runs
+    sweep.client.delete_run(run.info.run_id)
+    sweep.sync(a_life(7))
+    sweep.client.restore_run(run.info.run_id)
+    assert len(sweep.runs) == 2
+    assert sweep.sync(a_life(7)) == Mirrored(1, 0, "")
+    assert len(sweep.runs) == 1
+
+
+def test_a_trial_left_unfinished_at_the_end_is_shown_as_killed(sweep: Sweep) -> None:
+    assert sweep.run(cut_short(a_life(7)), a_life(8)) == Mirrored(2, 0, "")
+    assert sweep.statuses == {"7": "KILLED", "8": "FINISHED"}
+    assert {run.data.tags["sweeper.state"] for run in sweep.runs} == {"interrupted", "completed"}
+
+
+def test_runs_added_by_hand_are_left_alone(sweep: Sweep) -> None:
+    sweep.run(a_life(7))
+    sweep.client.create_run(sweep.runs[0].info.experiment_id, run_name="my own")
+    sweep.run(known=(a_life(7),))
+    assert {run.info.run_name for run in sweep.runs} == {"my own", a_trial(7).name}
+
+
+def test_a_deleted_experiment_comes_back_with_one_run_a_trial(sweep: Sweep) -> None:
+    sweep.run(a_life(7, State.FAILED), a_life(7, attempt=2))
+    sweep.client.delete_experiment(sweep.runs[0].info.experiment_id)
+    assert sweep.sync(a_life(7, attempt=2)) == Mirrored(1, 0, "")
+    assert sweep.statuses == {"7": "FINISHED"}
+
+
+# --- sync -------------------------------------------------------------------------------------------------------------
+
+
+def test_sync_fills_an_empty_store_once(sweep: Sweep) -> None:
+    lives = [a_life(seed) for seed in range(4)]
+    assert sweep.sync(*lives) == sweep.sync(*lives) == Mirrored(4, 0, "")
+    assert sweep.statuses == dict.fromkeys("0123", "FINISHED")
+
+
+def test_sync_makes_a_store_that_is_not_there(tmp_path: Path) -> None:
+    fresh = Sweep(tmp_path / "results with a space")
+    assert fresh.sync(a_life(7)) == Mirrored(1, 0, "")
+    assert [path.name for path in fresh.folder.iterdir()] == ["mlflow.db"]
+
+
+def test_sync_gives_no_run_to_what_has_not_ended(sweep: Sweep) -> None:
+    assert sweep.sync(Record(a_trial(1)), cut_short(a_life(2))) == Mirrored(0, 0, "")
+    assert sweep.runs == []
+
+
+def test_a_trial_that_mlflow_refuses_holds_up_no_other(sweep: Sweep, monkeypatch: pytest.MonkeyPatch) -> None:
+    bad = a_life(0)
+    bad.reports[0].metrics["loss"] = "not a number"  # type: ignore[index]
+    mirrored = sweep.sync(bad, *(a_life(seed) for seed in (1, 2, 3)))
+    assert (mirrored.runs, mirrored.behind, mirrored.overviews) == (3, 1, 0)
+    assert "not a number" in mirrored.error
+    assert (len(sweep.kind("config")), len(sweep.kind("summary"))) == (1, 1)
+
+
+# --- outages ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_store_deleted_in_mid_sweep_is_rebuilt(sweep: Sweep) -> None:
+    mirror = sweep.start()
+    push(mirror, a_life(1))
+    until(lambda: sweep.statuses == {"1": "FINISHED"})
+    (sweep.folder / "mlflow.db").unlink()
+    push(mirror, a_life(2))
+    assert mirror.close(60) == Mirrored(2, 0, "")
+    assert sweep.statuses == {"1": "FINISHED", "2": "FINISHED"}
+
+
+def test_a_locked_store_delays_the_mirror_and_not_the_driver(sweep: Sweep) -> None:
+    mirror = sweep.start()
+    lock = sqlite3.connect(sweep.folder / "mlflow.db")
+    lock.execute("BEGIN EXCLUSIVE")
+    began = time.monotonic()
+    push(mirror, a_life(7))
+    late = mirror.close(1)
+    assert time.monotonic() - began < 3
+    assert (late.runs, late.behind, bool(late.error)) == (0, 1, True)
+    lock.rollback()
+    lock.close()
+    assert sweep.sync(a_life(7)) == Mirrored(1, 0, "")
+
+
+def test_a_file_that_is_no_database_is_named(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "mlflow.db").write_text("a shopping list, longer than a header of SQLite is " * 4)
+    mirrored = Sweep(tmp_path).sync(a_life(7))
+    assert mirrored == Mirrored(0, 1, "file is not a database", 1)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_store_of_another_mlflow_is_said_to_be_one(sweep: Sweep, capfd: pytest.CaptureFixture[str]) -> None:
+    with sqlite3.connect(sweep.folder / "mlflow.db") as database:
+        database.execute("UPDATE alembic_version SET version_num = '0a1b2c3d4e5f'")
+    database.close()
+    mirrored = sweep.sync(a_life(7))
+    assert mirrored.behind == 1
+    assert "made by another MLflow version" in mirrored.error
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("uri", ["nonsense://somewhere", "http://127.0.0.1:9", "/a/folder"])
+def test_a_wrong_address_is_an_error_in_one_line(uri: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    mirrored = Sweep(tmp_path, uri).sync(a_life(7))
+    assert (mirrored.runs, mirrored.behind) == (0, 1)
+    assert mirrored.error
+    assert "\n" not in mirrored.error
+    assert capfd.readouterr() == ("", "")
+
+
+def test_two_mirrors_that_make_the_store_at_once_make_one(tmp_path: Path) -> None:
+    uri, artifacts = store_uri(tmp_path), artifact_root(tmp_path)
+    mirrors = [Mirror(uri, artifacts, Experiment(name, "")) for name in ("one", "two")]
+    for mirror in mirrors:
+        mirror.start([])
+        push(mirror, a_life(7))
+    assert [mirror.close(120).behind for mirror in mirrors] == [0, 0]
+    assert {e.name for e in connect(store_uri(tmp_path)).search_experiments()} == {"Default", "one", "two"}
+
+
+# --- configurations and the sweep -------------------------------------------------------------------------------------
+
+
+def three_seeds(*alignments: float, beta: int = 1) -> list[Record]:
+    return [a_life(seed, beta=beta, alignment=value) for seed, value in enumerate(alignments)]
+
+
+def test_seeds_are_nested_in_a_run_of_their_configuration_with_mean_spread_and_n(sweep: Sweep) -> None:
+    assert sweep.run(*three_seeds(0.7, 0.8, 0.9)) == Mirrored(3, 0, "")
+    (parent,) = sweep.kind("config")
+    assert {run.data.tags["mlflow.parentRunId"] for run in sweep.runs} == {parent.info.run_id}
+    figures = {name.removeprefix("alignment."): value for name, value in parent.data.metrics.items() if "align" in name}
+    assert figures == pytest.approx({"mean": 0.8, "std": 0.1, "n": 3, "ci_low": 0.5516, "ci_high": 1.0484}, abs=1e-4)
+    assert parent.data.params == {"loss.beta": "1", "optim.name": "adam", "train.steps": "2000"}
+    assert (parent.info.run_name, parent.info.status) == ("beta=1 name=adam", "FINISHED")
+
+
+def test_a_single_seed_needs_no_run_of_its_configuration(sweep: Sweep) -> None:
+    sweep.run(a_life(0, beta=1), a_life(0, beta=2))
+    assert sweep.kind("config") == []
+    assert len(sweep.kind("trial")) == 2
+
+
+def test_another_seed_moves_the_first_below_the_configuration_and_a_third_moves_the_mean(sweep: Sweep) -> None:
+    lives = three_seeds(0.7, 0.8, 0.9)
+    sweep.run(lives[0])
+    sweep.run(lives[1], known=(lives[0],))
+    (before,) = sweep.kind("config")
+    assert sweep.run(lives[2], known=(lives[0], lives[1])) == Mirrored(3, 0, "")
+    (after,) = sweep.kind("config")
+    assert after.info.run_id == before.info.run_id
+    assert before.data.metrics["alignment.mean"] == pytest.approx(0.75)
+    assert (after.data.metrics["alignment.mean"], after.data.metrics["alignment.n"]) == (pytest.approx(0.8), 3)
+    assert {run.data.tags["mlflow.parentRunId"] for run in sweep.runs} == {after.info.run_id}
+
+
+def test_only_completed_seeds_count_and_the_run_says_how_many_there_were(sweep: Sweep) -> None:
+    sweep.run(a_life(0, beta=1, alignment=0.6), a_life(1, State.FAILED, beta=1), a_life(2, State.DIVERGED, beta=1))
+    (parent,) = sweep.kind("config")
+    assert (parent.data.metrics["alignment.mean"], parent.data.metrics["alignment.n"]) == (0.6, 1)
+    assert "alignment.std" not in parent.data.metrics
+    assert parent.data.tags["sweeper.state"] == "1 completed, 1 diverged, 1 failed"
+    assert "1 of 3 seeds" in parent.data.tags["mlflow.note.content"]
+
+
+def test_a_figure_that_no_longer_exists_is_not_shown(sweep: Sweep) -> None:
+    lives = three_seeds(0.7, 0.8)
+    sweep.run(*lives)
+    sweep.sync(lives[0])
+    (parent,) = sweep.kind("config")
+    assert (parent.data.metrics["alignment.n"], "alignment.std" in parent.data.metrics) == (1, False)
+    assert sweep.sync(*lives) == Mirrored(2, 0, "")
+    assert {run.data.tags["mlflow.parentRunId"] for run in sweep.runs} == {sweep.kind("config")[0].info.run_id}
+
+
+def test_a_killed_driver_leaves_no_second_configuration_and_none_that_runs_for_ever(sweep: Sweep) -> None:
+    sweep.run(*three_seeds(0.7, 0.8))
+    (parent,) = sweep.kind("config")
+    sweep.client.update_run(parent.info.run_id, "RUNNING")  # as if killed before its end was written
+    assert sweep.sync(*three_seeds(0.7, 0.8)) == Mirrored(2, 0, "")
+    (after,) = sweep.kind("config")
+    assert (after.info.run_id, after.info.status) == (parent.info.run_id, "FINISHED")
+
+
+def test_the_summary_counts_names_the_best_and_carries_files(sweep: Sweep, tmp_path: Path) -> None:
+    (report := tmp_path / "report.html").write_text("<p>all is well</p>")
+    files = {"tables/trials.csv": "trial\n1\n", "report.html": report}
+    data = [Data("digits.csv", "d1ce", "local", "data/digits.csv")]
+    sweep.told = replace(sweep.told, command="sweeper run grid.yaml", goals={"alignment": True}, data=data)
+    sweep.told = replace(sweep.told, files=lambda: files)
+    sweep.run(*three_seeds(0.7, 0.8), a_life(0, State.FAILED, beta=2))
+    (summary,) = sweep.kind("summary")
+    counts = {name: summary.data.metrics[name] for name in ("trials", "configs", "completed", "failed")}
+    assert counts == {"trials": 3, "configs": 2, "completed": 2, "failed": 1}
+    assert summary.data.metrics["alignment.best"] == 0.75
+    assert "sweeper run grid.yaml" in summary.data.tags["mlflow.note.content"]
+    (kept,) = (tmp_path / "mlartifacts" / "grid").glob("*/artifacts")
+    assert [given.dataset.name for given in summary.inputs.dataset_inputs] == ["digits.csv"]
+    assert (kept / "tables/trials.csv").read_text() == "trial\n1\n"
+    assert (kept / "report.html").read_text() == "<p>all is well</p>"
+
+
+def test_a_file_that_changed_is_carried_anew_by_the_same_run(sweep: Sweep) -> None:
+    sweep.told = replace(sweep.told, files=lambda: {"verdicts.md": "fail"})
+    sweep.run(a_life(1))
+    sweep.told = replace(sweep.told, files=lambda: {"verdicts.md": "pass"})
+    assert sweep.sync(a_life(1)) == Mirrored(1, 0, "")
+    assert len(sweep.kind("summary")) == 1
+    (kept,) = (sweep.folder / "mlartifacts" / "grid").glob("*/artifacts/verdicts.md")
+    assert kept.read_text() == "pass"
+
+
+def test_files_that_cannot_be_read_cost_the_summary_alone(sweep: Sweep) -> None:
+    def unreadable() -> dict[str, str]:
+        raise PermissionError("report.html: permission denied")
+
+    sweep.told = replace(sweep.told, files=unreadable)
+    mirrored = sweep.sync(*three_seeds(0.7, 0.8))
+    assert mirrored == Mirrored(2, 0, "report.html: permission denied", 1)
+    assert mirrored.lacking() == "1 overview"
+
+
+def test_a_run_shows_fewer_than_fifty_metrics_the_goals_among_them(sweep: Sweep) -> None:
+    life = a_life(1)
+    life.reports[-1].metrics.update({f"position/{t}": 0.1 for t in range(80)})  # type: ignore[attr-defined]
+    sweep.told = replace(sweep.told, goals={"alignment": True})
+    sweep.run(life)
+    (run,) = sweep.runs
+    assert len(run.data.metrics) == 49
+    assert run.data.metrics["alignment"] == 0.9
+
+
+def test_a_full_disk_costs_what_did_not_fit_and_sync_completes_it(template: Path, tmp_path: Path) -> None:
+    (small := tmp_path / "small").mkdir()
+    size_kb = template.stat().st_size // 1024 + 200
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size_kb}k", "tmpfs", small], capture_output=True)
+    if mounted.returncode != 0:
+        pytest.skip("mounting a small disk takes root")
+    try:
+        shutil.copy(template, small / "mlflow.db")
+        full = Sweep(small)
+        lives = [a_life(seed, reports=300) for seed in range(8)]
+        mirrored = full.run(*lives)
+        assert mirrored.behind
+        assert "disk" in mirrored.error
+        subprocess.run(["mount", "-o", "remount,size=32m", small], check=True)
+        assert full.sync(*lives) == Mirrored(8, 0, "")
+        assert full.statuses == dict.fromkeys("01234567", "FINISHED")
+    finally:
+        subprocess.run(["umount", "-l", small], check=True)

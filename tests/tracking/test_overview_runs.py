@@ -1,0 +1,103 @@
+"""The pages of configurations and of a sweep, computed from records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sweeper.tracking.experiment import Experiment
+from sweeper.tracking.overview_runs import Sheet, config_page, opening, summary_page
+from sweeper.tracking.trial_run import Copy, Found
+from sweeper.trial import Record, Started, State
+from tests.records import make_end, make_trial
+
+TOLD = Experiment("grid", "beta against JSD", "sweeper run grid.yaml", goals={"loss": False})
+
+
+def ended(seed: int, state: State = State.COMPLETED, beta: float = 1.0, **metrics: float) -> Record:
+    trial = make_trial(seed, beta=beta)
+    return Record(trial, 1, None, make_end(trial, state, **metrics))
+
+
+def running(seed: int) -> Record:
+    trial = make_trial(seed, beta=1.0)
+    return Record(trial, 1, Started(trial.key, 1, 1005.0, "cpu", "here"))
+
+
+def test_a_configuration_shows_mean_std_interval_and_n_over_its_completed_seeds() -> None:
+    page = config_page(TOLD, [ended(0, loss=1.0), ended(1, loss=3.0), ended(2, State.FAILED, loss=99.0)])
+    expected = {"loss.mean": 2.0, "loss.std": 2**0.5, "loss.n": 2, "loss.ci_low": -10.706, "loss.ci_high": 14.706}
+    assert dict(page.metrics) == pytest.approx(expected, abs=1e-3)
+    assert (page.name, page.status, page.params) == ("beta=1", "FINISHED", {"beta": "1"})
+    assert (page.start_ms, page.end_ms) == (1_000_000, 1_002_000)
+
+
+def test_a_configuration_of_many_metrics_shows_fewer_than_fifty() -> None:
+    metrics = {f"m{i}": 1.0 for i in range(60)}
+    assert len(config_page(TOLD, [ended(0, loss=1.0, **metrics), ended(1, loss=1.0, **metrics)]).metrics) < 50
+
+
+def test_a_configuration_without_a_completed_seed_failed_or_was_cut_short() -> None:
+    assert config_page(TOLD, [ended(0, State.FAILED), ended(1, State.DIVERGED)]).status == "FAILED"
+    cut = config_page(TOLD, [ended(0, State.FAILED), running(1)])
+    assert (cut.status, cut.tags["sweeper.state"]) == ("KILLED", "1 failed, 1 unfinished")
+
+
+def test_a_page_that_opens_says_who_it_is_and_no_more() -> None:
+    page = opening(config_page(TOLD, [running(0), running(1)]))
+    assert (page.status, page.metrics, page.params) == ("RUNNING", {}, {})
+    assert page.tags["sweeper.kind"] == "config"
+    assert "sweeper.state" not in page.tags
+
+
+def test_the_summary_names_the_best_mean_in_the_goals_direction() -> None:
+    records = [ended(0, beta=1.0, loss=1.0), ended(1, beta=1.0, loss=3.0), ended(0, beta=2.0, loss=2.5)]
+    page = summary_page(TOLD, records)
+    assert page.metrics["loss.best"] == 2.0
+    assert "0 failed" not in page.tags["sweeper.state"]
+    assert "Best loss (mean over seeds): 2 at `beta=1`" in page.tags["mlflow.note.content"]
+    assert "sweeper run grid.yaml" in page.tags["mlflow.note.content"]
+
+
+def test_a_nan_is_not_the_best() -> None:
+    records = [ended(0, beta=1.0, loss=float("nan")), ended(0, beta=2.0, loss=2.5)]
+    assert summary_page(TOLD, records).metrics["loss.best"] == 2.5
+
+
+def test_the_digest_knows_figures_and_the_content_of_files(tmp_path: Path) -> None:
+    (file := tmp_path / "report.html").write_text("one")
+    told = Experiment("grid", "", files=lambda: {"report.html": file})
+    first, same, other = (summary_page(told, [ended(0, loss=value)]) for value in (1.0, 1.0, 1.0))
+    assert first.digest == same.digest
+    file.write_text("two")
+    assert other.digest != first.digest
+    assert config_page(TOLD, [ended(0, loss=1.0)]).digest != config_page(TOLD, [ended(0, loss=2.0)]).digest
+
+
+def test_a_sheet_shows_a_page_only_if_digest_status_and_end_are_its_own() -> None:
+    page, sheet = config_page(TOLD, [ended(0, loss=1.0)]), Sheet()
+    assert not sheet.shows(page)
+    sheet.adopt(Found("run", page.status, end_ms=page.end_ms, digest=page.digest))
+    assert sheet.shows(page)
+    sheet.adopt(Found("run", "RUNNING", end_ms=0, digest=page.digest))
+    assert not sheet.shows(page)
+
+
+def test_a_group_is_two_seeds_that_have_runs() -> None:
+    pending = Copy(Record(make_trial(5, beta=1.0)))
+    assert not Sheet([Copy(ended(0)), pending]).is_group
+    assert Sheet([Copy(ended(0)), Copy(ended(1)), pending]).is_group
+
+
+def test_the_settings_that_make_the_data_are_its_name_and_digest() -> None:
+    made = [
+        make_trial(seed, **{"task.name": name, "loss": 1.0}) for seed, name in ((0, "sum"), (1, "sum"), (0, "detour"))
+    ]
+    records = [Record(trial, 1, None, make_end(trial)) for trial in made]
+    data = summary_page(TOLD, records).data
+    assert [(one.name, one.source) for one in data] == [
+        ("sum", '{"task.name":"sum"}'),
+        ("detour", '{"task.name":"detour"}'),
+    ]
+    assert summary_page(TOLD, [ended(0)]).data == []
