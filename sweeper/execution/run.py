@@ -16,8 +16,9 @@ from rich.console import Console
 
 from sweeper import provenance
 from sweeper.cli.terminal import console as screens
+from sweeper.devices import check_cpus, cpus_here, gpu_share, gpus_here
 from sweeper.errors import Exit, LedgerError, Problem, ScheduleError, UsageError
-from sweeper.execution.runner import Share, Source, check_cpus, cpus_here, gpu_share, gpus_here, run_in_process
+from sweeper.execution.runner import Share, Source, run_in_process
 from sweeper.execution.session import Session
 from sweeper.execution.signals import interruptible
 from sweeper.ledger import ledger

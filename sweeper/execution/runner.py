@@ -6,13 +6,10 @@ A runner asks its source for packs and tells it what happens; it decides nothing
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Protocol
 
-from sweeper.errors import Problem, UsageError
 from sweeper.execution.worker import pack
 from sweeper.execution.worker.job import Job, Verdict
 from sweeper.trial import Event
@@ -118,35 +115,3 @@ def run_in_process(source: Source) -> None:
             break
         pack.run(offered.jobs, _Here(source, offered.number), offered.size)
         source.closed(offered.number)
-
-
-def gpus_here() -> int:
-    """How many CUDA devices this machine offers, without importing torch; CUDA_VISIBLE_DEVICES is honoured."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return len([device for device in visible.split(",") if device.strip() not in ("", "-1", "NoDevFiles")])
-    folder = Path("/proc/driver/nvidia/gpus")
-    return len(list(folder.iterdir())) if folder.is_dir() else 0
-
-
-def cpus_here() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
-
-
-def gpu_share(wanted: float | None, available: float, place: str) -> float:
-    """GPUs a pack gets: `wanted`, or with None one where there is one. Raises UsageError when there are too few."""
-    if wanted is None:
-        return 1.0 if available >= 1 else 0.0
-    if wanted > available:
-        found = f"{wanted:g}, and {available:g} here"
-        hint = "set resources.gpu to 0 or auto, or give --address of a cluster that has some"
-        raise UsageError(Problem("more GPUs asked for than there are", place, "resources.gpu", found, hint=hint))
-    return wanted
-
-
-def check_cpus(wanted: float, available: float, place: str) -> None:
-    """Raise UsageError when no machine has the cores that a pack asks for: it would wait for ever."""
-    if wanted > available:
-        found = f"{wanted:g}, and {available:g} here"
-        raise UsageError(Problem("more CPU cores asked for than there are", place, "resources.cpu", found))

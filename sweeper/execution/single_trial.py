@@ -16,10 +16,10 @@ from rich.text import Text
 
 from sweeper import trainer
 from sweeper.cli.terminal.console import heading, number, sparkline
+from sweeper.devices import limit_threads
 from sweeper.execution.worker import attempt
 from sweeper.execution.worker.attempt import Attempt
 from sweeper.execution.worker.job import Job
-from sweeper.execution.worker.output_capture import limit_threads
 from sweeper.trial import Ended, Event, Reported, State, Trial
 
 

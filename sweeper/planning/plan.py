@@ -11,8 +11,8 @@ from enum import StrEnum
 from itertools import islice
 from pathlib import Path
 
+from sweeper.devices import cpus_here
 from sweeper.errors import Problem, SpecError
-from sweeper.execution.runner import cpus_here
 from sweeper.ledger import ledger
 from sweeper.ledger.ledger import History, SweepDir
 from sweeper.planning.trial_factory import Family

@@ -34,9 +34,10 @@ os.environ.update(
 import psutil
 import ray
 
+from sweeper.devices import cpus_here, gpu_share, gpus_here
 from sweeper.errors import Problem, ScheduleError, UsageError
 from sweeper.execution.ray_tune import head_watch, reaper
-from sweeper.execution.runner import Share, Source, cpus_here, gpu_share, gpus_here
+from sweeper.execution.runner import Share, Source
 from sweeper.execution.worker.output_capture import captured
 
 WORKER, TUNE = "sweeper.execution.ray_tune.worker", "sweeper.execution.ray_tune.runner"

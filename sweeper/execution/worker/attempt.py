@@ -24,10 +24,10 @@ from pathlib import Path
 from typing import Any
 
 from sweeper import trainer
+from sweeper.devices import device_name, limit_threads
 from sweeper.execution.worker import checkpoints
 from sweeper.execution.worker.checkpoints import Checkpoint
 from sweeper.execution.worker.job import Driver, Job, Verdict
-from sweeper.execution.worker.output_capture import device_name, limit_threads
 from sweeper.trial import Ended, Reported, Started, State
 
 LOG = "log.txt"

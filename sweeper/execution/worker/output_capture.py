@@ -9,20 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 
-def limit_threads(threads: int) -> None:
-    """Let the numeric libraries use `threads` threads: two trials with all threads each run 20 times slower (seen)."""
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ[name] = str(threads)
-    if torch := sys.modules.get("torch"):
-        torch.set_num_threads(threads)
-
-
-def device_name() -> str:
-    """The device that torch would use here: `cpu`, or the name of the GPU."""
-    torch = sys.modules.get("torch")
-    return str(torch.cuda.get_device_name()) if torch and torch.cuda.is_available() else "cpu"
-
-
 @contextlib.contextmanager
 def captured(path: Path) -> Iterator[None]:
     """Send what this process writes to its standard streams, below Python too, to the end of the file at `path`.

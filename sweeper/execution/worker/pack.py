@@ -26,11 +26,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from sweeper import trainer
+from sweeper.devices import device_name, limit_threads
 from sweeper.errors import SweeperError
 from sweeper.execution.worker import attempt
 from sweeper.execution.worker.attempt import LOG, Attempt, AttemptCheckpoint, ContractError
 from sweeper.execution.worker.job import Driver, Job
-from sweeper.execution.worker.output_capture import captured, device_name, limit_threads
+from sweeper.execution.worker.output_capture import captured
 from sweeper.trial import Value
 
 AHEAD_S = 0.5  # a worker of short trials asks for this much work at once, so that it need not wait for the driver
