@@ -19,7 +19,7 @@ def list_sweeps(
 ) -> None:
     """The sweeps in the results folder: state, trials done, failed and left, age."""
     from sweeper.analysis.progress import overview
-    from sweeper.cli.terminal.console import print_sweeps
+    from sweeper.cli.terminal.tables import print_sweeps
 
     rows = overview(results)
     if as_json:

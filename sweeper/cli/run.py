@@ -57,25 +57,21 @@ def run(
     """Plan, train, record, report. Run again, it continues; on an edited file, it trains only what is new."""
     from rich.text import Text
 
-    from sweeper.cli.terminal.summary import Commands, print_finished, print_next
-    from sweeper.execution.run import (
-        Options,
-        Runner,
-        check,
-        finished_json,
-        headline_metrics,
-        is_mirrored,
-        nothing_to_do,
-    )
+    from sweeper.cli.terminal.progress import Screen
+    from sweeper.cli.terminal.summary import finished_json, print_finished, print_next
+    from sweeper.execution.options import Options, Runner
+    from sweeper.execution.preflight import check
+    from sweeper.execution.run import is_mirrored, nothing_to_do
     from sweeper.execution.run import run as run_plan
-    from sweeper.planning.plan import summary
+    from sweeper.planning.plan import headline_metrics, summary
+    from sweeper.reporting.commands import Commands
     from sweeper.spec.load import ADAPTIVE, Budget
 
     console = news_console(no_color)
     sweep = load_sweep(file, overrides, console)
     trainer = find_trainer(sweep, results, needed=not dry_run)
     commands = Commands(file, overrides or [], results, options_given(context))
-    options = Options(results, Runner(runner), address, max_concurrent, quiet, commands.run(), take_over)
+    options = Options(results, Runner(runner), address, max_concurrent, take_over)
     if not dry_run:
         check(sweep, options)
     plan = make_plan(sweep, trainer, results, rerun, console)
@@ -91,9 +87,10 @@ def run(
         if not quiet:
             console.print(Text(f"{sweep.name}: {summary(plan)}"))
         try:
-            finished = run_plan(plan, trainer, options, console)
+            with Screen(console, plan.expected, headline_metrics(plan, trainer), quiet, commands.run()) as screen:
+                finished = run_plan(plan, trainer, options, screen)
         except (ScheduleError, LedgerError) as error:
-            raise error.then(f"continue with: {options.again}") from error
+            raise error.then(f"continue with: {commands.run()}") from error
     verdicts, code = _judged(sweep, results, finished)
     if as_json:
         told = {"exit_code": int(code), "verdicts": [verdict.as_json() for verdict in verdicts]}
@@ -151,8 +148,7 @@ def train(
 ) -> None:
     """Train one trial, the file's first, here in this process: no Ray, nothing recorded. For debugging."""
     from sweeper.execution import single_trial
-    from sweeper.execution.run import headline_metrics
-    from sweeper.planning.plan import make
+    from sweeper.planning.plan import headline_metrics, make
 
     console = news_console(no_color)
     sweep = load_sweep(file, overrides, console)
@@ -206,7 +202,8 @@ def make_plan(
     sweep: Sweep, trainer: Trainer | None, results: Path, rerun: RerunChoice | None, console: Console
 ) -> Plan:
     from sweeper.cli.terminal.console import print_problems
-    from sweeper.planning.plan import Rerun, make
+    from sweeper.planning.plan import make
+    from sweeper.planning.planned_trial import Rerun
 
     made = make(sweep, trainer, results, Rerun(rerun) if rerun else Rerun.NOTHING)
     print_problems(console, made.warnings, "warning")
@@ -214,7 +211,7 @@ def make_plan(
 
 
 def show_plan(plan: Plan, console: Console, as_json: bool) -> None:
-    from sweeper.cli.terminal.console import print_plan
+    from sweeper.cli.terminal.plan import print_plan
     from sweeper.planning.plan import as_json as document
 
     if as_json:

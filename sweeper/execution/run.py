@@ -1,33 +1,27 @@
-"""`sweeper run`: a plan becomes results. Opens the ledger, the mirror and the screen, and lets a runner do the work."""
+"""A plan becomes results: opens the ledger and the mirror, and lets a runner do the work. Prints nothing."""
 
 from __future__ import annotations
 
 import os
-import socket
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
-
-from rich.console import Console
+from typing import Protocol
 
 from sweeper import provenance
-from sweeper.cli.terminal import console as screens
-from sweeper.devices import check_cpus, cpus_here, gpu_share, gpus_here
-from sweeper.errors import Exit, LedgerError, Problem, ScheduleError, UsageError
+from sweeper.errors import Exit, LedgerError, Problem, ScheduleError, SweeperError
+from sweeper.execution.options import Options, Runner
 from sweeper.execution.runner import Share, Source, run_in_process
-from sweeper.execution.session import Session
+from sweeper.execution.session import Session, Watcher
 from sweeper.execution.signals import interruptible
 from sweeper.ledger import ledger
 from sweeper.ledger.ledger import History, Ledger, SweepDir
-from sweeper.planning.plan import Fate, Plan
+from sweeper.planning.plan import Plan
 from sweeper.planning.trial_factory import Family
 from sweeper.search.proposals import Proposals
 from sweeper.search.pruner import Pruner
-from sweeper.search.searcher import check as check_search
 from sweeper.spec.load import ADAPTIVE, Sweep
 from sweeper.tracking.inputs import mirror_input, tracking_uri
 from sweeper.tracking.mirror import Mirror
@@ -38,24 +32,14 @@ from sweeper.trial import Record, State
 MIRROR_GRACE_S = 30.0  # how long the end of a run waits for MLflow; what is missing then, `sweeper sync` writes
 
 
-class Runner(StrEnum):
-    """Who runs packs."""
+class Display(Watcher, Protocol):
+    """Shows a run to its user."""
 
-    RAY = "ray"
-    INPROCESS = "inprocess"
+    def say(self, text: str) -> None:
+        """Show a message."""
 
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What the command line adds to a sweep file."""
-
-    results: Path
-    runner: Runner
-    address: str | None
-    max_concurrent: int | None
-    quiet: bool
-    again: str = ""  # the command that continues
-    take_over: bool = False
+    def fail(self, error: SweeperError) -> None:
+        """Show the error that ends this process at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,19 +54,7 @@ class Finished:
     seconds: float
 
 
-def check(sweep: Sweep, options: Options) -> None:
-    """Everything that can be known to fail before anything is created or started. Raises SweeperError."""
-    if sweep.method in ADAPTIVE:
-        check_search(sweep)
-    if options.runner is Runner.RAY and options.address:
-        _check_reachable(options.address)
-    else:
-        gpu_share(sweep.resources.gpu, gpus_here(), sweep.place("resources.gpu"))
-        check_cpus(sweep.resources.cpu, cpus_here(), sweep.place("resources.cpu"))
-    _check_writable(options.results / sweep.name)
-
-
-def run(plan: Plan, trainer: Trainer, options: Options, console: Console) -> Finished:
+def run(plan: Plan, trainer: Trainer, options: Options, display: Display) -> Finished:
     """Train what the plan has to run, on Ray or in this process; every outcome is in the ledger when this returns."""
     began = time.monotonic()
     sweep_dir = SweepDir(options.results, plan.sweep.name)
@@ -98,13 +70,10 @@ def run(plan: Plan, trainer: Trainer, options: Options, console: Console) -> Fin
         history = ledger.read(sweep_dir, curves=True)
         mirror = Mirror(*mirror_input(plan.sweep, sweep_dir, made))
         records: dict[str, Record] = {}
-        metrics = headline_metrics(plan, trainer)
-        screen = screens.Screen(console, _total(plan), metrics, options.quiet)
         proposals = Proposals(plan.sweep, Family.of(plan.sweep, trainer)) if plan.sweep.method in ADAPTIVE else None
-        watchers = (screen, mirror)
         pruner, commit = Pruner.of(plan.sweep, history.records.values()), str(made["commit"])
         rules = (proposals, pruner, mirror.finish)
-        session = Session(plan, book, trainer, commit, history, watchers, screen.say, records, *rules)
+        session = Session(plan, book, trainer, commit, history, (display, mirror), display.say, records, *rules)
         mirror.start(_already_known(plan, history))
 
         def interrupt(code: Exit) -> None:
@@ -113,9 +82,8 @@ def run(plan: Plan, trainer: Trainer, options: Options, console: Console) -> Fin
                 mirror.hurry()
 
         with interruptible(interrupt):
-            with screen:
-                session.begin(plan.sweep.text, made)
-                _work(session, plan, trainer, options, lambda error: _die(error, options, console))
+            session.begin(plan.sweep.text, made)
+            _work(session, plan, trainer, options, lambda error: _die(error, display))
             mirrored = mirror.close(MIRROR_GRACE_S)
             code = session.end()
             book.stop(code, tracking_uri(plan.sweep, options.results) if mirrored.is_whole else "")
@@ -132,27 +100,6 @@ def nothing_to_do(plan: Plan, results: Path) -> Finished:
     return Finished(code, "", 0, records, Mirrored(len(records), 0, ""), 0.0)
 
 
-def finished_json(plan: Plan, results: Path, finished: Finished) -> dict[str, object]:
-    """How a run ended, as the document that `run --json` prints."""
-    states = Counter(str(record.state) for record in finished.records)
-    return {
-        "sweep": plan.sweep.name,
-        "exit_code": int(finished.exit_code),
-        "stopped": finished.why,
-        "trials": len(finished.records),
-        "trained": finished.trained,
-        "states": dict(states),
-        "seconds": round(finished.seconds, 3),
-        "results": str(results / plan.sweep.name),
-        "mlflow": {
-            "runs": finished.mirrored.runs,
-            "behind": finished.mirrored.behind,
-            "overviews_behind": finished.mirrored.overviews,
-            "error": finished.mirrored.error,
-        },
-    }
-
-
 def is_mirrored(sweep: Sweep, results: Path) -> bool:
     """Whether the last run of the sweep left its MLflow mirror complete."""
     runs = ledger.read(SweepDir(results, sweep.name)).runs
@@ -160,16 +107,9 @@ def is_mirrored(sweep: Sweep, results: Path) -> bool:
     return stopped.get("mirror") == tracking_uri(sweep, results)
 
 
-def headline_metrics(plan: Plan, trainer: Trainer) -> list[str]:
-    """The metrics worth a column: the goals, those of constraints, then the first three that the trainer declares."""
-    goals, declared = (goal.name for goal in plan.sweep.goals), list(trainer.metrics or ())[:3]
-    kept = (name for constraint in plan.sweep.constraints for name in constraint.names)
-    return list(dict.fromkeys([*goals, *kept, *declared]))
-
-
-def _die(error: ScheduleError, options: Options, console: Console) -> None:
+def _die(error: ScheduleError, display: Display) -> None:
     """End this process here and now, from any thread: every event is in the ledger already."""
-    screens.print_problems(console, error.then(f"continue with: {options.again}").problems)
+    display.fail(error)
     os._exit(error.exit_code)
 
 
@@ -207,37 +147,6 @@ def _keep_patch(sweep_dir: SweepDir) -> str:
     return name
 
 
-def _total(plan: Plan) -> int:
-    """How many trials the run will end, as far as that is known."""
-    planned = len(plan.of(Fate.RUN, Fate.REUSED))
-    budget = plan.sweep.budget.trials
-    return planned if plan.complete or budget is None else planned + max(budget - len(plan.items), 0)
-
-
 def _already_known(plan: Plan, history: History) -> list[Record]:
     keys = (item.trial.key for item in plan.items)
     return [history.records[key] for key in keys if key in history.records]
-
-
-def _check_reachable(address: str) -> None:
-    """Refuse a cluster that nobody answers for: Ray itself tries for minutes."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    if not host or not port.isdigit():
-        return  # `auto`, `local`: Ray's own words
-    try:
-        socket.create_connection((host, int(port)), timeout=5).close()
-    except OSError as error:
-        hint = "start one with `ray start --head`, or leave --address and RAY_ADDRESS out"
-        raise UsageError(Problem(f"no Ray cluster answers: {error}", "--address", found=address, hint=hint)) from None
-
-
-def _check_writable(folder: Path) -> None:
-    """Refuse a results folder that cannot be written, before anything is made."""
-    existing = folder
-    while not existing.exists() and existing != existing.parent:
-        existing = existing.parent
-    if not existing.is_dir():
-        raise LedgerError(Problem("the results folder cannot be made", str(folder), found=f"{existing} is a file"))
-    if not os.access(existing, os.W_OK | os.X_OK):
-        hint = "name another folder with --results"
-        raise LedgerError(Problem("the results folder cannot be written", str(existing), hint=hint))

@@ -18,7 +18,8 @@ from sweeper.execution.running_pack import Running
 from sweeper.execution.worker.job import Job, Verdict
 from sweeper.ledger import ledger
 from sweeper.ledger.ledger import History, Ledger, SweepDir
-from sweeper.planning.plan import Fate, Plan
+from sweeper.planning.plan import Plan
+from sweeper.planning.planned_trial import Fate
 from sweeper.search.proposals import Proposals
 from sweeper.search.pruner import Pruner
 from sweeper.trainer import Trainer
@@ -28,7 +29,7 @@ GRACE_S = 60.0  # how long running trials may go on after the first interrupt
 
 
 class Watcher(Protocol):
-    """Who is told of every event after it has been written down: the screen, the MLflow mirror."""
+    """Receives every event after it has been written to the ledger: the display, the MLflow mirror."""
 
     def push(self, trial: Trial, event: Event) -> None: ...
 

@@ -6,6 +6,7 @@ import contextlib
 import signal
 from collections.abc import Callable, Iterator
 from types import FrameType
+from typing import Any
 
 from sweeper.errors import Exit
 
@@ -24,4 +25,11 @@ def interruptible(interrupt: Callable[[Exit], None]) -> Iterator[None]:
         yield
     finally:
         for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def restore(handlers: dict[signal.Signals, Any]) -> None:
+    """Give the signals their handlers back, where a library has put its own there."""
+    for number, handler in handlers.items():
+        if signal.getsignal(number) != handler:
             signal.signal(number, handler)

@@ -2,64 +2,24 @@
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from enum import StrEnum
 from itertools import islice
 from pathlib import Path
 
-from sweeper.devices import cpus_here
 from sweeper.errors import Problem, SpecError
 from sweeper.ledger import ledger
 from sweeper.ledger.ledger import History, SweepDir
+from sweeper.planning.estimate import Estimate, estimate_cost
+from sweeper.planning.planned_trial import Fate, Planned, Rerun, planned_trials
 from sweeper.planning.trial_factory import Family
 from sweeper.spec.load import ADAPTIVE, Sweep, configurations
 from sweeper.trainer import Trainer
-from sweeper.trial import Ended, Params, State, Trial
+from sweeper.trial import Params, Trial
 
 MAX_PROBLEMS = 20
-
-
-class Fate(StrEnum):
-    """What a run would do with a trial."""
-
-    CACHED = "cached"  # this sweep has its result
-    REUSED = "reused"  # another sweep of the results folder has its result
-    STALE = "stale"  # it has a result of older trainer code
-    FAILED = "failed before"
-    RUN = "to run"
-
-
-class Rerun(StrEnum):
-    """What to run again although the ledger holds it."""
-
-    NOTHING = "nothing"
-    FAILED = "failed"
-    STALE = "stale"
-    ALL = "all"
-
-
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """A trial with its fate, the reason, and the sweep a reused result comes from."""
-
-    trial: Trial
-    fate: Fate
-    why: str
-    origin: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """What the trials to run would cost; None where `reason` says why there is nothing to estimate from."""
-
-    seconds: float | None
-    device_hours: float | None
-    disk_bytes: int | None
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +50,12 @@ class Plan:
     def to_run(self) -> list[Trial]:
         return [item.trial for item in self.items if item.fate is Fate.RUN]
 
+    @property
+    def expected(self) -> int:
+        """How many trials a run will end, as far as that is known."""
+        planned, budget = len(self.of(Fate.RUN, Fate.REUSED)), self.sweep.budget.trials
+        return planned if self.complete or budget is None else planned + max(budget - len(self.items), 0)
+
 
 def make(sweep: Sweep, trainer: Trainer | None, results: Path, rerun: Rerun = Rerun.NOTHING) -> Plan:
     """Plan a sweep against its ledger and those beside it. Raises SpecError naming every setting the trainer refuses.
@@ -108,9 +74,9 @@ def make(sweep: Sweep, trainer: Trainer | None, results: Path, rerun: Rerun = Re
         raise SpecError(*problems, *error.problems) from None
     if problems:
         raise SpecError(*problems)
-    items = tuple(_planned(trials, own, rerun, results, sweep.name))
+    items = tuple(planned_trials(trials, own, rerun, results, sweep.name))
     pack = sweep.resources.pack or 1
-    estimate = _estimate(items, own, sweep, SweepDir(results, sweep.name))
+    estimate = estimate_cost(items, own, sweep, SweepDir(results, sweep.name))
     warnings = _idle_settings(sweep, trainer, trials)
     return Plan(sweep, items, configs, dict(points.removed), points.complete, pack, estimate, warnings, ledger_bytes)
 
@@ -209,84 +175,15 @@ def _idle_settings(sweep: Sweep, trainer: Trainer | None, trials: list[Trial]) -
     return tuple(Problem("has no effect beside the other settings", sweep.place(name), name) for name in sorted(idle))
 
 
-def _planned(trials: list[Trial], own: History, rerun: Rerun, results: Path, name: str) -> Iterator[Planned]:
-    elsewhere: dict[str, str] | None = None
-    older = {(r.trial.config, r.trial.seed): r.trial for r in own.records.values() if r.state.is_result}
-    for trial in trials:
-        record = own.records.get(trial.key)
-        state = record.state if record else State.PENDING
-        if rerun is Rerun.ALL:
-            yield Planned(trial, Fate.RUN, "asked for: --rerun all")
-        elif state.is_result:
-            yield Planned(trial, Fate.CACHED, f"{state} in this sweep")
-        elif state is State.FAILED and rerun is not Rerun.FAILED:
-            yield Planned(trial, Fate.FAILED, record.ended.reason if record and record.ended else "")
-        elif state is State.PENDING and (trial.config, trial.seed) in older and rerun is not Rerun.STALE:
-            stale = older[trial.config, trial.seed]
-            yield Planned(stale, Fate.STALE, f"trained by older code ({stale.code}); --rerun stale trains it again")
-        else:
-            elsewhere = _results_elsewhere(results, name) if elsewhere is None else elsewhere
-            if trial.key in elsewhere and state is State.PENDING:
-                yield Planned(trial, Fate.REUSED, f"trained in {elsewhere[trial.key]}", elsewhere[trial.key])
-            else:
-                yield Planned(trial, Fate.RUN, _why_run(state, record is not None))
-
-
-def _why_run(state: State, known: bool) -> str:
-    if state is State.FAILED:
-        return "failed before; asked for: --rerun failed"
-    return "not finished by an earlier run" if known else "new"
-
-
-def _results_elsewhere(results: Path, name: str) -> dict[str, str]:
-    """Trial key -> the other sweep of this results folder that has its result.
-
-    What was pruned there may do well among the trials of this sweep.
-    """
-    others = (sweep for sweep in ledger.sweeps(results) if sweep.name != name)
-    return {
-        key: sweep.name
-        for sweep in others
-        for key, record in ledger.read(sweep).records.items()
-        if record.state.is_result and record.state is not State.PRUNED
-    }
-
-
-def _estimate(items: tuple[Planned, ...], own: History, sweep: Sweep, folder: SweepDir) -> Estimate:
-    known = [r for r in own.records.values() if r.ended and r.state is State.COMPLETED and not r.ended.origin]
-    to_run = [item.trial for item in items if item.fate is Fate.RUN]
-    if not to_run:
-        return Estimate(0.0, 0.0, 0, "nothing to run")
-    if not known:
-        return Estimate(None, None, None, "no trial of this sweep has finished yet")
-    ends = [record.ended for record in known if record.ended]
-    at_once = sweep.resources.max_concurrent or max(1, int(cpus_here() // max(sweep.resources.cpu, 0.01)))
-    # Members of a pack share their seconds: what ran beside each other, beyond one trial a device, cost nothing more.
-    wall_s, made = sum(ended.wall_s for ended in ends), sum(ended.steps for ended in ends)
-    each_s, step_s = wall_s / len(ends), wall_s / made if made else 0.0
-    device_s = sum(_seconds(trial, each_s, step_s) for trial in to_run) / max(1.0, _beside_each_other(ends) / at_once)
-    written = sum(path.stat().st_size for path in (folder.ledger, folder.curves) if path.exists())
-    disk = round(written / len(known) * len(to_run))
-    return Estimate(device_s / min(at_once, len(to_run)), device_s / 3600, disk, f"from {len(known)} finished trials")
-
-
-def _beside_each_other(ends: list[Ended]) -> float:
-    """How many trials were trained at the same time, on average over the time when any was."""
-    busy_s, until = 0.0, -math.inf
-    for began, end in sorted((ended.at - ended.wall_s, ended.at) for ended in ends):
-        busy_s += max(0.0, end - max(began, until))
-        until = max(until, end)
-    return sum(ended.wall_s for ended in ends) / busy_s if busy_s > 0 else 1.0
-
-
-def _seconds(trial: Trial, each_s: float, step_s: float) -> float:
-    """Seconds a trial would take: by the step where it says how many steps it makes, else by the trial."""
-    steps = trial.params.get("train.steps")
-    return step_s * steps if isinstance(steps, int | float) and step_s else each_s
-
-
 def head_and_tail(items: list[Planned], count: int) -> list[Planned | None]:
     """The first and last `count` items, with None between them where some were left out."""
     if len(items) <= 2 * count:
         return [*items]
     return [*islice(items, count), None, *items[-count:]]
+
+
+def headline_metrics(plan: Plan, trainer: Trainer) -> list[str]:
+    """The metrics worth a column: the goals, those of constraints, then the first three that the trainer declares."""
+    goals, declared = (goal.name for goal in plan.sweep.goals), list(trainer.metrics or ())[:3]
+    kept = (name for constraint in plan.sweep.constraints for name in constraint.names)
+    return list(dict.fromkeys([*goals, *kept, *declared]))

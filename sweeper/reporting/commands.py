@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sweeper.trial import Trial
@@ -13,3 +15,25 @@ def alone(file: Path, trial: Trial) -> str:
     """The command that trains this trial again, alone and unrecorded, from the sweep's file as it was run."""
     settings = [f"{name}={json.dumps(value)}" for name, value in trial.varied.items()]
     return shlex.join(["sweeper", "train", str(file), *settings, f"seeds=[{trial.seed}]"])
+
+
+@dataclass(frozen=True, slots=True)
+class Commands:
+    """The commands that fit this run, as a person would type them."""
+
+    file: Path
+    overrides: Sequence[str]
+    results: Path
+    options: Mapping[str, Sequence[str]] = field(default_factory=dict)  # other options of this run, as words by name
+
+    def run(self, rerun: str = "") -> str:
+        """The command that goes on, with every option given; `rerun` says what else to train again."""
+        options = {**self.options, "rerun": ["--rerun", rerun]} if rerun else self.options
+        words = [word for option in options.values() for word in option]
+        return shlex.join(["sweeper", "run", str(self.file), *self.overrides, *self._folder(), *words])
+
+    def verb(self, *words: str) -> str:
+        return shlex.join(["sweeper", *words, *self._folder()])
+
+    def _folder(self) -> list[str]:
+        return [] if self.results == Path("results") else ["--results", str(self.results)]

@@ -6,9 +6,10 @@ import pytest
 from rich.console import Console
 
 from sweeper import trainer
+from sweeper.cli.terminal.progress import Screen
 from sweeper.errors import LedgerError
 from sweeper.execution import run
-from sweeper.execution.run import Options, Runner
+from sweeper.execution.options import Options, Runner
 from sweeper.planning import plan
 from sweeper.spec import load
 from tests.conftest import QUADRATIC, Sweeper
@@ -52,9 +53,9 @@ def test_a_plan_that_was_overtaken_is_refused(toy: Path) -> None:
     sweep, found = load.load(toy), trainer.find("quadratic:train")
     made = plan.make(sweep, found, Path("results"))
     train(toy)
-    options = Options(Path("results"), Runner.INPROCESS, None, None, quiet=True)
+    options = Options(Path("results"), Runner.INPROCESS, None, None)
     with pytest.raises(LedgerError, match="another run wrote to it"):
-        run.run(made, found, options, Console(quiet=True))
+        run.run(made, found, options, Screen(Console(quiet=True), 4, ["loss"]))
 
 
 def test_without_a_gpu_share_a_trial_sees_no_gpu(folder: Path, sweeper: Sweeper) -> None:

@@ -8,8 +8,9 @@ import pytest
 
 from sweeper import trainer
 from sweeper.errors import SpecError
-from sweeper.planning import plan
-from sweeper.planning.plan import Fate, Plan, Rerun
+from sweeper.planning import estimate, plan
+from sweeper.planning.plan import Plan
+from sweeper.planning.planned_trial import Fate, Rerun
 from sweeper.spec import load
 from tests.conftest import QUADRATIC, Sweeper
 from tests.execution.runs import train
@@ -132,6 +133,6 @@ def test_the_plan_in_one_line(toy: Path) -> None:
 
 def test_trials_that_shared_a_pack_are_not_paid_twice() -> None:
     ends = [make_end(make_trial(x=x)) for x in range(4)]  # two seconds each, at the same time
-    assert plan._beside_each_other(ends) == 4
+    assert estimate._beside_each_other(ends) == 4
     later = replace(ends[0], at=ends[0].at + 2)
-    assert plan._beside_each_other([ends[0], later]) == 1
+    assert estimate._beside_each_other([ends[0], later]) == 1

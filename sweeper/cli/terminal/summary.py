@@ -2,47 +2,25 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
 
 from sweeper.analysis.claims.verdict import Verdict
-from sweeper.cli.terminal.console import STYLES, duration, print_configurations
+from sweeper.cli.terminal.console import STYLES, duration
+from sweeper.cli.terminal.tables import print_configurations
 from sweeper.cli.terminal.verdicts import print_verdicts
 from sweeper.errors import Exit
 from sweeper.execution.run import Finished
 from sweeper.planning.plan import Plan
+from sweeper.reporting.commands import Commands
 from sweeper.search.pruner import saved_seconds
 from sweeper.search.ranking import best, ranked
 from sweeper.spec.sweep import Sweep
 from sweeper.trial import Record, State, Trial, show
-
-
-@dataclass(frozen=True, slots=True)
-class Commands:
-    """The commands that fit this run, as a person would type them."""
-
-    file: Path
-    overrides: Sequence[str]
-    results: Path
-    options: Mapping[str, Sequence[str]] = field(default_factory=dict)  # other options of this run, as words by name
-
-    def run(self, rerun: str = "") -> str:
-        """The command that goes on, with every option given; `rerun` says what else to train again."""
-        options = {**self.options, "rerun": ["--rerun", rerun]} if rerun else self.options
-        words = [word for option in options.values() for word in option]
-        return shlex.join(["sweeper", "run", str(self.file), *self.overrides, *self._folder(), *words])
-
-    def verb(self, *words: str) -> str:
-        return shlex.join(["sweeper", *words, *self._folder()])
-
-    def _folder(self) -> list[str]:
-        return [] if self.results == Path("results") else ["--results", str(self.results)]
 
 
 def print_finished(
@@ -137,3 +115,24 @@ def _print_failures(console: Console, records: Sequence[Record], folder: Path, l
         console.print(
             f"  and {len(bad) - limit} more: sweeper export {records[0].trial.trainer and folder.name} --sort state"
         )
+
+
+def finished_json(plan: Plan, results: Path, finished: Finished) -> dict[str, object]:
+    """How a run ended, as the document that `run --json` prints."""
+    states = Counter(str(record.state) for record in finished.records)
+    return {
+        "sweep": plan.sweep.name,
+        "exit_code": int(finished.exit_code),
+        "stopped": finished.why,
+        "trials": len(finished.records),
+        "trained": finished.trained,
+        "states": dict(states),
+        "seconds": round(finished.seconds, 3),
+        "results": str(results / plan.sweep.name),
+        "mlflow": {
+            "runs": finished.mirrored.runs,
+            "behind": finished.mirrored.behind,
+            "overviews_behind": finished.mirrored.overviews,
+            "error": finished.mirrored.error,
+        },
+    }

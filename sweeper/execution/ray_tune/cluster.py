@@ -38,6 +38,7 @@ from sweeper.devices import cpus_here, gpu_share, gpus_here
 from sweeper.errors import Problem, ScheduleError, UsageError
 from sweeper.execution.ray_tune import head_watch, reaper
 from sweeper.execution.runner import Share, Source
+from sweeper.execution.signals import restore
 from sweeper.execution.worker.output_capture import captured
 
 WORKER, TUNE = "sweeper.execution.ray_tune.worker", "sweeper.execution.ray_tune.runner"
@@ -70,13 +71,6 @@ def run_on_ray(
         finally:
             restore(handlers)
             shutil.rmtree(storage, ignore_errors=True)
-
-
-def restore(handlers: dict[signal.Signals, Any]) -> None:
-    """Give the signals their handlers back, where a library has put its own there."""
-    for number, handler in handlers.items():
-        if signal.getsignal(number) != handler:
-            signal.signal(number, handler)
 
 
 def _run_packs(

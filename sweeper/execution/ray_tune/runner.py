@@ -20,9 +20,9 @@ from ray.tune.search import Searcher
 
 from sweeper.devices import check_cpus, gpu_share
 from sweeper.errors import Problem, ScheduleError, SweeperError
-from sweeper.execution.ray_tune.cluster import restore
 from sweeper.execution.ray_tune.worker import PackTrainable
 from sweeper.execution.runner import Orders, Pack, Share, Source
+from sweeper.execution.signals import restore
 
 NO_MEMORY = "running low on memory"
 WHY_LOST = {  # what Ray says, and what we say

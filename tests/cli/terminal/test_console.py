@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from sweeper.cli.terminal import console
-from sweeper.cli.terminal.console import Screen
+from sweeper.cli.terminal import console, tables
+from sweeper.cli.terminal.progress import Screen
 from sweeper.errors import Problem
 from sweeper.trial import Record, State
 from tests.records import make_end, make_life, make_trial
@@ -90,7 +90,7 @@ def test_a_configuration_says_how_many_of_its_seeds_count() -> None:
     trials = [make_trial(seed, beta=1) for seed in range(3)]
     ends = [make_end(trials[0], score=1.0), make_end(trials[1], score=0.5), make_end(trials[2], State.FAILED)]
     on = text_console()
-    console.print_configurations(on, [Record(t, 1, None, e) for t, e in zip(trials, ends, strict=True)], ["score"])
+    tables.print_configurations(on, [Record(t, 1, None, e) for t, e in zip(trials, ends, strict=True)], ["score"])
     assert "2/3 failed" in said(on)
     assert "0.75 ± 0.35" in said(on)
 

@@ -8,10 +8,11 @@ import pytest
 from rich.console import Console
 
 from sweeper import trainer
-from sweeper.cli.terminal.summary import Commands, print_finished
+from sweeper.cli.terminal.summary import finished_json, print_finished
 from sweeper.errors import Exit
-from sweeper.execution.run import Finished, finished_json
+from sweeper.execution.run import Finished
 from sweeper.planning import plan
+from sweeper.reporting.commands import Commands
 from sweeper.spec import load
 from sweeper.spec.space.expressions import condition
 from sweeper.spec.sweep import EarlyTermination, Goal

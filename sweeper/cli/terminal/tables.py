@@ -1,0 +1,60 @@
+"""Tables of sweeps and of configurations in a terminal."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from sweeper.analysis.progress import SweepRow
+from sweeper.cli.terminal.console import STYLES, duration, heading, number
+from sweeper.trial import Record, State, by_config, show
+
+
+def print_sweeps(console: Console, rows: Sequence[SweepRow], now: float) -> None:
+    """One row a sweep, as `sweeper list` shows them."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for name in ("sweep", "state", "done", "failed", "left", "last event"):
+        table.add_column(name, justify="left" if name in ("sweep", "state", "last event") else "right")
+    for row in rows:
+        counts = (str(row.done), str(row.failed), str(row.left))
+        damage = f", {row.damaged_lines} damaged lines in the ledger" if row.damaged_lines else ""
+        table.add_row(row.name, row.state, *counts, f"{duration(max(now - row.last_at, 0))} ago{damage}")
+    console.print(table)
+
+
+def print_configurations(console: Console, records: Sequence[Record], metrics: Sequence[str], limit: int = 40) -> None:
+    """One row a configuration: what varies, how many seeds have a result, and the mean of each metric over them."""
+    groups = by_config(records)
+    names = list(dict.fromkeys(name for record in records for name in record.trial.varied))
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for name in names:
+        table.add_column(heading(name, names), justify="right", overflow="fold")
+    table.add_column("n", justify="right", no_wrap=True)
+    for name in metrics:
+        table.add_column(heading(name, metrics), justify="right", overflow="fold")
+    for group in list(groups.values())[:limit]:
+        table.add_row(*_configuration_row(group, names, metrics))
+    console.print(table)
+    if len(groups) > limit:
+        console.print(f"... and {len(groups) - limit} more configurations", style="dim")
+
+
+def _configuration_row(group: list[Record], names: list[str], metrics: Sequence[str]) -> list[str | Text]:
+    varied = group[0].trial.varied
+    ended = [r.ended for r in group if r.ended is not None and r.state in (State.COMPLETED, State.PRUNED)]
+    cells: list[str | Text] = [show(varied[name]) if name in varied else "-" for name in names]
+    others = Counter(r.state for r in group if r.state is not State.COMPLETED)
+    count = Text(f"{len(ended)}/{len(group)}" if len(ended) < len(group) else str(len(ended)))
+    for state, number_of in others.items():
+        count.append(f" {state}" if len(others) == 1 else f" {number_of} {state}", STYLES[state])
+    cells.append(count)
+    for name in metrics:
+        values = [e.metrics[name] for e in ended if name in e.metrics]
+        spread = f" ± {statistics.stdev(values):.2g}" if len(values) > 1 else ""
+        cells.append(f"{number(statistics.fmean(values))}{spread}" if values else "")
+    return cells

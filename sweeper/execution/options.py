@@ -1,0 +1,25 @@
+"""What a run is given beside its plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+
+class Runner(StrEnum):
+    """Who runs packs."""
+
+    RAY = "ray"
+    INPROCESS = "inprocess"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line adds to a sweep file."""
+
+    results: Path
+    runner: Runner
+    address: str | None
+    max_concurrent: int | None
+    take_over: bool = False

@@ -1,0 +1,55 @@
+"""What the trials to run would cost: seconds, device-hours and disk space."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from sweeper.devices import cpus_here
+from sweeper.ledger.ledger import History, SweepDir
+from sweeper.planning.planned_trial import Fate, Planned
+from sweeper.spec.load import Sweep
+from sweeper.trial import Ended, State, Trial
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What the trials to run would cost; None where `reason` says why there is nothing to estimate from."""
+
+    seconds: float | None
+    device_hours: float | None
+    disk_bytes: int | None
+    reason: str
+
+
+def estimate_cost(items: tuple[Planned, ...], own: History, sweep: Sweep, folder: SweepDir) -> Estimate:
+    known = [r for r in own.records.values() if r.ended and r.state is State.COMPLETED and not r.ended.origin]
+    to_run = [item.trial for item in items if item.fate is Fate.RUN]
+    if not to_run:
+        return Estimate(0.0, 0.0, 0, "nothing to run")
+    if not known:
+        return Estimate(None, None, None, "no trial of this sweep has finished yet")
+    ends = [record.ended for record in known if record.ended]
+    at_once = sweep.resources.max_concurrent or max(1, int(cpus_here() // max(sweep.resources.cpu, 0.01)))
+    # Members of a pack share their seconds: what ran beside each other, beyond one trial a device, cost nothing more.
+    wall_s, made = sum(ended.wall_s for ended in ends), sum(ended.steps for ended in ends)
+    each_s, step_s = wall_s / len(ends), wall_s / made if made else 0.0
+    device_s = sum(_seconds(trial, each_s, step_s) for trial in to_run) / max(1.0, _beside_each_other(ends) / at_once)
+    written = sum(path.stat().st_size for path in (folder.ledger, folder.curves) if path.exists())
+    disk = round(written / len(known) * len(to_run))
+    return Estimate(device_s / min(at_once, len(to_run)), device_s / 3600, disk, f"from {len(known)} finished trials")
+
+
+def _beside_each_other(ends: list[Ended]) -> float:
+    """How many trials were trained at the same time, on average over the time when any was."""
+    busy_s, until = 0.0, -math.inf
+    for began, end in sorted((ended.at - ended.wall_s, ended.at) for ended in ends):
+        busy_s += max(0.0, end - max(began, until))
+        until = max(until, end)
+    return sum(ended.wall_s for ended in ends) / busy_s if busy_s > 0 else 1.0
+
+
+def _seconds(trial: Trial, each_s: float, step_s: float) -> float:
+    """Seconds a trial would take: by the step where it says how many steps it makes, else by the trial."""
+    steps = trial.params.get("train.steps")
+    return step_s * steps if isinstance(steps, int | float) and step_s else each_s

@@ -1,0 +1,84 @@
+"""What a run would do with each trial of a sweep, given the results that are there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from sweeper.ledger import ledger
+from sweeper.ledger.ledger import History
+from sweeper.trial import State, Trial
+
+
+class Fate(StrEnum):
+    """What a run would do with a trial."""
+
+    CACHED = "cached"  # this sweep has its result
+    REUSED = "reused"  # another sweep of the results folder has its result
+    STALE = "stale"  # it has a result of older trainer code
+    FAILED = "failed before"
+    RUN = "to run"
+
+
+class Rerun(StrEnum):
+    """What to run again although the ledger holds it."""
+
+    NOTHING = "nothing"
+    FAILED = "failed"
+    STALE = "stale"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A trial with its fate, the reason, and the sweep a reused result comes from."""
+
+    trial: Trial
+    fate: Fate
+    why: str
+    origin: str = ""
+
+
+def planned_trials(trials: list[Trial], own: History, rerun: Rerun, results: Path, name: str) -> Iterator[Planned]:
+    elsewhere: dict[str, str] | None = None
+    older = {(r.trial.config, r.trial.seed): r.trial for r in own.records.values() if r.state.is_result}
+    for trial in trials:
+        record = own.records.get(trial.key)
+        state = record.state if record else State.PENDING
+        if rerun is Rerun.ALL:
+            yield Planned(trial, Fate.RUN, "asked for: --rerun all")
+        elif state.is_result:
+            yield Planned(trial, Fate.CACHED, f"{state} in this sweep")
+        elif state is State.FAILED and rerun is not Rerun.FAILED:
+            yield Planned(trial, Fate.FAILED, record.ended.reason if record and record.ended else "")
+        elif state is State.PENDING and (trial.config, trial.seed) in older and rerun is not Rerun.STALE:
+            stale = older[trial.config, trial.seed]
+            yield Planned(stale, Fate.STALE, f"trained by older code ({stale.code}); --rerun stale trains it again")
+        else:
+            elsewhere = _results_elsewhere(results, name) if elsewhere is None else elsewhere
+            if trial.key in elsewhere and state is State.PENDING:
+                yield Planned(trial, Fate.REUSED, f"trained in {elsewhere[trial.key]}", elsewhere[trial.key])
+            else:
+                yield Planned(trial, Fate.RUN, _why_run(state, record is not None))
+
+
+def _why_run(state: State, known: bool) -> str:
+    if state is State.FAILED:
+        return "failed before; asked for: --rerun failed"
+    return "not finished by an earlier run" if known else "new"
+
+
+def _results_elsewhere(results: Path, name: str) -> dict[str, str]:
+    """Trial key -> the other sweep of this results folder that has its result.
+
+    What was pruned there may do well among the trials of this sweep.
+    """
+    others = (sweep for sweep in ledger.sweeps(results) if sweep.name != name)
+    return {
+        key: sweep.name
+        for sweep in others
+        for key, record in ledger.read(sweep).records.items()
+        if record.state.is_result and record.state is not State.PRUNED
+    }
