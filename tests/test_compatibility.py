@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from sweeper.ledger import ledger
-from sweeper.ledger.ledger import SweepDir
+from sweeper.ledger.history import read_history
+from sweeper.ledger.paths import SweepDir
 from sweeper.trial import State
 from tests.conftest import Sweeper
 from tests.execution import runs
@@ -56,7 +56,7 @@ def test_a_trial_that_was_called_failed_for_stopping_goes_on_from_its_checkpoint
 
 
 def test_the_bundled_trainer_gives_the_same_numbers(old: Path) -> None:
-    before = ledger.read(SweepDir(old / "results", "bundled")).records
+    before = read_history(SweepDir(old / "results", "bundled")).records
     shutil.rmtree(old / "results")
     after = runs.train(old / "bundled.yaml").records
     assert after.keys() == before.keys()

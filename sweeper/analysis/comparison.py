@@ -11,7 +11,7 @@ from sweeper.analysis.claims.verdict import finite
 from sweeper.analysis.evidence import label, value_of, varying_names
 from sweeper.analysis.frames import metric_names
 from sweeper.analysis.statistics import CONFIDENCE, Estimate, average, estimate, holm, paired, welch
-from sweeper.ledger.ledger import History
+from sweeper.ledger.history import History
 from sweeper.trial import Record, canonical_json
 
 ALPHA = 1 - CONFIDENCE

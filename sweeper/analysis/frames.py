@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from sweeper.errors import Problem, UsageError
-from sweeper.ledger import ledger
-from sweeper.ledger.ledger import History, SweepDir
+from sweeper.ledger.history import History, read_history
+from sweeper.ledger.paths import SweepDir, list_sweeps
 from sweeper.trial import Ended, Params, Record, State, by_config
 
 CONFIDENCE = 0.95
@@ -26,11 +26,11 @@ AFTER = ["steps", "started_at", "wall_s", "device", "code", "commit"]
 def history(sweep: SweepDir, *, curves: bool = False) -> History:
     """The history of a sweep that must exist. Raises UsageError naming the sweeps there are."""
     if not sweep.ledger.exists():
-        names = ", ".join(other.name for other in ledger.sweeps(sweep.results)) or "none yet"
+        names = ", ".join(other.name for other in list_sweeps(sweep.results)) or "none yet"
         hint = "`sweeper run FILE` makes one; --results names another folder"
         raise UsageError(Problem("no such sweep", str(sweep.results), "", sweep.name, names, hint))
     with _no_collections():
-        return ledger.read(sweep, curves=curves)
+        return read_history(sweep, curves=curves)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from statistics import fmean
 from sweeper.analysis import frames
 from sweeper.analysis.progress import Progress, progress
 from sweeper.errors import SweeperError
-from sweeper.ledger.ledger import SweepDir
+from sweeper.ledger.paths import SweepDir
 from sweeper.search import ranking
 from sweeper.spec import load
 from sweeper.spec.load import Sweep

@@ -6,8 +6,9 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from sweeper.ledger import ledger, lock
-from sweeper.ledger.ledger import History, SweepDir
+from sweeper.ledger import lock
+from sweeper.ledger.history import History, read_history
+from sweeper.ledger.paths import SweepDir, list_sweeps
 from sweeper.trial import State
 
 
@@ -29,11 +30,11 @@ class SweepRow:
 
 def overview(results: Path) -> list[SweepRow]:
     """A row for every sweep of the folder, by name; none where there is no folder."""
-    return [_row(sweep) for sweep in ledger.sweeps(results)]
+    return [_row(sweep) for sweep in list_sweeps(results)]
 
 
 def _row(sweep: SweepDir) -> SweepRow:
-    history = ledger.read(sweep)
+    history = read_history(sweep)
     counts = Counter(record.state for record in history.planned())
     done = sum(counts[state] for state in State if state.is_result)
     left = counts[State.PENDING] + counts[State.RUNNING]

@@ -19,7 +19,8 @@ import pandas as pd
 from sweeper import trainer
 from sweeper.analysis import frames
 from sweeper.errors import SweeperError
-from sweeper.ledger.ledger import History, SweepDir
+from sweeper.ledger.history import History
+from sweeper.ledger.paths import SweepDir
 from sweeper.search import ranking
 from sweeper.spec import load as spec
 from sweeper.trial import Record, State

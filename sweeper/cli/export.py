@@ -25,7 +25,8 @@ from sweeper.errors import Problem, UsageError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from sweeper.ledger.ledger import History, SweepDir
+    from sweeper.ledger.history import History
+    from sweeper.ledger.paths import SweepDir
 
 
 def export(

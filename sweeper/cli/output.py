@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import typer
     from rich.console import Console
 
-    from sweeper.ledger.ledger import SweepDir
+    from sweeper.ledger.paths import SweepDir
     from sweeper.spec.load import Sweep
 
 
@@ -64,7 +64,7 @@ def load_sweep(file: Path, overrides: list[str] | None, console: Console) -> Swe
 
 def named_sweep(results: Path, name: str) -> SweepDir:
     """The folder of a sweep named on the command line (a path to it will do, as the shell completes it)."""
-    from sweeper.ledger.ledger import SweepDir
+    from sweeper.ledger.paths import SweepDir
 
     path = Path(name)
     if len(path.parts) > 1 and path.name not in ("", "..") and path.is_dir():

@@ -25,6 +25,7 @@ from sweeper.cli.options import (
 )
 from sweeper.cli.output import load_sweep, news_console, options_given, print_json, results_console
 from sweeper.errors import Exit, LedgerError, Problem, ScheduleError, UsageError
+from sweeper.ledger.history import holds_code
 from sweeper.trial import State
 
 if TYPE_CHECKING:
@@ -186,11 +187,10 @@ def _debug(call: Callable[[], None]) -> None:
 def find_trainer(sweep: Sweep, results: Path, *, needed: bool) -> Trainer | None:
     """The trainer of a sweep; its code has the digest that this results folder knows it by."""
     from sweeper import trainer
-    from sweeper.ledger import ledger
 
     if sweep.trainer is not None:
         found = trainer.find(sweep.trainer)
-        return replace(found, code=found.code_before) if ledger.holds_code(results, found.code_before) else found
+        return replace(found, code=found.code_before) if holds_code(results, found.code_before) else found
     if needed:
         allowed = f"{', '.join(trainer.BUNDLED)}, or package.module:function"
         hint = "add `trainer: ...` to the file, or trainer=... to the command"

@@ -14,8 +14,9 @@ from pathlib import Path
 
 from sweeper.errors import SweeperError
 from sweeper.execution.worker import checkpoints
-from sweeper.ledger import ledger, lock
-from sweeper.ledger.ledger import SweepDir
+from sweeper.ledger import lock
+from sweeper.ledger.history import read_history
+from sweeper.ledger.paths import SweepDir, list_sweeps
 from sweeper.spec import load
 from sweeper.trial import Record
 
@@ -33,7 +34,7 @@ class Garbage:
 
 def find(results: Path) -> list[Garbage]:
     """The garbage of every sweep of a results folder that has some."""
-    found = [_of_sweep(sweep) for sweep in ledger.sweeps(results)]
+    found = [_of_sweep(sweep) for sweep in list_sweeps(results)]
     return [garbage for garbage in found if garbage.files]
 
 
@@ -47,7 +48,7 @@ def remove(garbage: Garbage) -> None:
 
 
 def _of_sweep(sweep: SweepDir) -> Garbage:
-    history, keep = ledger.read(sweep), _rule(sweep)
+    history, keep = read_history(sweep), _rule(sweep)
     planned = {record.trial.key: record for record in history.planned()}
     files: list[Path] = []
     trials = 0

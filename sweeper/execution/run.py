@@ -16,8 +16,10 @@ from sweeper.execution.options import Options, Runner
 from sweeper.execution.runner import Share, Source, run_in_process
 from sweeper.execution.session import Session, Watcher
 from sweeper.execution.signals import interruptible
-from sweeper.ledger import ledger
-from sweeper.ledger.ledger import History, Ledger, SweepDir
+from sweeper.ledger.atomic import replace_file
+from sweeper.ledger.history import History, read_history
+from sweeper.ledger.ledger import Ledger
+from sweeper.ledger.paths import SweepDir
 from sweeper.planning.plan import Plan
 from sweeper.planning.trial_factory import Family
 from sweeper.search.proposals import Proposals
@@ -67,7 +69,7 @@ def run(plan: Plan, trainer: Trainer, options: Options, display: Display) -> Fin
                 Problem("another run wrote to it since this one was planned", str(sweep_dir.ledger), hint=hint)
             )
         made["patch"] = _keep_patch(sweep_dir) if str(made["commit"]).endswith("-dirty") else ""
-        history = ledger.read(sweep_dir, curves=True)
+        history = read_history(sweep_dir, curves=True)
         mirror = Mirror(*mirror_input(plan.sweep, sweep_dir, made))
         records: dict[str, Record] = {}
         proposals = Proposals(plan.sweep, Family.of(plan.sweep, trainer)) if plan.sweep.method in ADAPTIVE else None
@@ -94,7 +96,7 @@ def run(plan: Plan, trainer: Trainer, options: Options, display: Display) -> Fin
 
 def nothing_to_do(plan: Plan, results: Path) -> Finished:
     """How a run ends whose trials all have a result already: nothing is opened, started or written."""
-    known = ledger.read(SweepDir(results, plan.sweep.name))
+    known = read_history(SweepDir(results, plan.sweep.name))
     records = [known.records[item.trial.key] for item in plan.items]
     code = Exit.TRIALS_FAILED if any(record.state is State.FAILED for record in records) else Exit.OK
     return Finished(code, "", 0, records, Mirrored(len(records), 0, ""), 0.0)
@@ -102,7 +104,7 @@ def nothing_to_do(plan: Plan, results: Path) -> Finished:
 
 def is_mirrored(sweep: Sweep, results: Path) -> bool:
     """Whether the last run of the sweep left its MLflow mirror complete."""
-    runs = ledger.read(SweepDir(results, sweep.name)).runs
+    runs = read_history(SweepDir(results, sweep.name)).runs
     stopped: Mapping[str, object] = runs[-1].get("stopped", {}) if runs else {}
     return stopped.get("mirror") == tracking_uri(sweep, results)
 
@@ -143,7 +145,7 @@ def _keep_patch(sweep_dir: SweepDir) -> str:
     name = provenance.digest(text) if text else ""
     if name and not sweep_dir.patch(name).exists():
         sweep_dir.patch(name).parent.mkdir(exist_ok=True)
-        ledger.replace_file(sweep_dir.patch(name), text)
+        replace_file(sweep_dir.patch(name), text)
     return name
 
 

@@ -16,8 +16,9 @@ from sweeper.execution.budgets import Limits
 from sweeper.execution.runner import Pack
 from sweeper.execution.running_pack import Running
 from sweeper.execution.worker.job import Job, Verdict
-from sweeper.ledger import ledger
-from sweeper.ledger.ledger import History, Ledger, SweepDir
+from sweeper.ledger.history import History, read_history
+from sweeper.ledger.ledger import Ledger
+from sweeper.ledger.paths import SweepDir
 from sweeper.planning.plan import Plan
 from sweeper.planning.planned_trial import Fate
 from sweeper.search.proposals import Proposals
@@ -254,7 +255,7 @@ class Session:
     def _adopt(self) -> None:
         reused = self.plan.of(Fate.REUSED)
         results = self.ledger.sweep.results
-        origins = {item.origin: ledger.read(SweepDir(results, item.origin), curves=True) for item in reused}
+        origins = {item.origin: read_history(SweepDir(results, item.origin), curves=True) for item in reused}
         for item in reused:
             source = origins[item.origin].records[item.trial.key]
             assert source.ended is not None, "planned as reused, so it has a result"

@@ -7,6 +7,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from sweeper.errors import LedgerError, Problem
+
 
 @contextlib.contextmanager
 def replaced(path: Path) -> Iterator[Path]:
@@ -22,3 +24,17 @@ def replaced(path: Path) -> Iterator[Path]:
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Write a text file as a whole or not at all. Raises LedgerError."""
+    try:
+        with replaced(path) as beside:
+            beside.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+def cannot_write(path: Path, error: OSError) -> LedgerError:
+    hint = "choose another folder with --results, or make room; run the same command to continue"
+    return LedgerError(Problem(f"cannot be written: {error.strerror or error}", str(path), hint=hint))

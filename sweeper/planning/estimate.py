@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 
 from sweeper.devices import cpus_here
-from sweeper.ledger.ledger import History, SweepDir
+from sweeper.ledger.history import History
+from sweeper.ledger.paths import SweepDir
 from sweeper.planning.planned_trial import Fate, Planned
 from sweeper.spec.load import Sweep
 from sweeper.trial import Ended, State, Trial

@@ -10,8 +10,8 @@ from itertools import islice
 from pathlib import Path
 
 from sweeper.errors import Problem, SpecError
-from sweeper.ledger import ledger
-from sweeper.ledger.ledger import History, SweepDir
+from sweeper.ledger.history import History, ledger_size, read_history
+from sweeper.ledger.paths import SweepDir
 from sweeper.planning.estimate import Estimate, estimate_cost
 from sweeper.planning.planned_trial import Fate, Planned, Rerun, planned_trials
 from sweeper.planning.trial_factory import Family
@@ -63,8 +63,8 @@ def make(sweep: Sweep, trainer: Trainer | None, results: Path, rerun: Rerun = Re
     Without a trainer (an ordinary W&B file) settings are not checked and no result can be known.
     """
     problems = unknown_metrics(sweep, trainer) if trainer else []
-    ledger_bytes = ledger.size(SweepDir(results, sweep.name))
-    own = ledger.read(SweepDir(results, sweep.name))
+    ledger_bytes = ledger_size(SweepDir(results, sweep.name))
+    own = read_history(SweepDir(results, sweep.name))
     family = Family.of(sweep, trainer)
     try:
         points = configurations(sweep, trainer.defaults or {} if trainer else {})

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from sweeper.ledger import ledger
-from sweeper.ledger.ledger import History
+from sweeper.ledger.history import History, read_history
+from sweeper.ledger.paths import list_sweeps
 from sweeper.trial import State, Trial
 
 
@@ -75,10 +75,10 @@ def _results_elsewhere(results: Path, name: str) -> dict[str, str]:
 
     What was pruned there may do well among the trials of this sweep.
     """
-    others = (sweep for sweep in ledger.sweeps(results) if sweep.name != name)
+    others = (sweep for sweep in list_sweeps(results) if sweep.name != name)
     return {
         key: sweep.name
         for sweep in others
-        for key, record in ledger.read(sweep).records.items()
+        for key, record in read_history(sweep).records.items()
         if record.state.is_result and record.state is not State.PRUNED
     }

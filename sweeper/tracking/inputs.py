@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sweeper.ledger.ledger import SweepDir
+from sweeper.ledger.paths import SweepDir
 from sweeper.reporting.commands import alone
 from sweeper.spec.load import Claim, Sweep
 from sweeper.tracking import mirror

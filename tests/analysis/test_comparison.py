@@ -12,8 +12,9 @@ from typer.testing import CliRunner
 from sweeper.analysis.comparison import Comparison, compare
 from sweeper.cli.app import app
 from sweeper.errors import UsageError
-from sweeper.ledger import ledger
-from sweeper.ledger.ledger import Ledger, SweepDir
+from sweeper.ledger.history import read_history
+from sweeper.ledger.ledger import Ledger
+from sweeper.ledger.paths import SweepDir
 from sweeper.trial import State, Trial, trial_key
 from tests.records import make_end, make_trial
 
@@ -30,7 +31,7 @@ def written(
         Trial(trial_key(t.config, t.seed, code), t.config, t.seed, t.varied, t.base, t.trainer, code) for t in trials
     ]
     with Ledger(sweep) as book:
-        book.run("name: toy\nparameters: {a: {values: [1, 2]}}\n", {"packages": packages}, trials, ledger.read(sweep))
+        book.run("name: toy\nparameters: {a: {values: [1, 2]}}\n", {"packages": packages}, trials, read_history(sweep))
         for trial, score in zip(trials, scores.values(), strict=True):
             lost = math.isnan(score)
             book.record(make_end(trial, State.DIVERGED) if lost else make_end(trial, score=score, other=1.0))
@@ -38,7 +39,7 @@ def written(
 
 
 def compared(one: SweepDir, other: SweepDir) -> Comparison:
-    return compare(ledger.read(one), ledger.read(other))
+    return compare(read_history(one), read_history(other))
 
 
 def drawn(rng: np.random.Generator, seeds: range, shift: float = 0.0) -> dict[tuple[float, int], float]:
@@ -102,7 +103,7 @@ def test_a_trainer_with_a_new_setting_is_still_aligned(tmp_path: Path) -> None:
     one, other = written(tmp_path / "a", {(1, 0): 1.0}), SweepDir(tmp_path / "b", "toy")
     trial = make_trial(0, a=1, new=True)
     with Ledger(other) as book:
-        book.run("name: toy\n", {"packages": PACKAGES}, [trial], ledger.read(other))
+        book.run("name: toy\n", {"packages": PACKAGES}, [trial], read_history(other))
         book.record(make_end(trial, score=2.0))
     found = compared(one, other)
     assert (found.both, found.changes) == (1, (("settings", "", "new"),))

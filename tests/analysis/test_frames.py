@@ -9,8 +9,9 @@ from scipy import stats
 
 from sweeper.analysis import frames
 from sweeper.errors import UsageError
-from sweeper.ledger import ledger
-from sweeper.ledger.ledger import Ledger, SweepDir
+from sweeper.ledger.history import read_history
+from sweeper.ledger.ledger import Ledger
+from sweeper.ledger.paths import SweepDir
 from sweeper.trial import State
 from tests.records import make_end, make_life, make_trial
 
@@ -22,7 +23,7 @@ OTHER = make_trial(0, beta=0.5)
 def sweep(tmp_path: Path) -> SweepDir:
     sweep = SweepDir(tmp_path, "toy")
     with Ledger(sweep) as book:
-        book.run("", {}, [*SEEDS, OTHER], ledger.read(sweep))
+        book.run("", {}, [*SEEDS, OTHER], read_history(sweep))
         for seed, trial in enumerate(SEEDS[:3]):
             for event in make_life(trial, 0.1, 0.2 + seed / 10):
                 book.record(event)
@@ -61,7 +62,7 @@ def test_a_row_a_point_of_a_curve(sweep: SweepDir) -> None:
 def test_a_parameter_named_like_a_column_gets_a_column_of_its_own(tmp_path: Path) -> None:
     sweep, trial = SweepDir(tmp_path, "toy"), make_trial(0, steps=5)
     with Ledger(sweep) as book:
-        book.run("", {}, [trial], ledger.read(sweep))
+        book.run("", {}, [trial], read_history(sweep))
         book.record(make_end(trial, score=1.0))
     row = frames.trials(sweep, frames.history(sweep)).iloc[0]
     assert (row["params.steps"], row["steps"]) == (5, 10)

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from sweeper.analysis import glance
-from sweeper.ledger import ledger
-from sweeper.ledger.ledger import Ledger, SweepDir
+from sweeper.ledger.history import read_history
+from sweeper.ledger.ledger import Ledger
+from sweeper.ledger.paths import SweepDir
 from sweeper.trial import Record, State
 from tests.records import make_end, make_life, make_trial
 
@@ -24,7 +25,7 @@ def seen(tmp_path: Path) -> glance.Glance:
     """Half of the trials are done, one failed, one runs."""
     folder = SweepDir(tmp_path, "toy")
     with Ledger(folder) as book:
-        book.run(TEXT, {}, TRIALS, ledger.read(folder))
+        book.run(TEXT, {}, TRIALS, read_history(folder))
         for index, trial in enumerate(TRIALS[:4]):
             for event in make_life(trial, 0.1, index / 10):
                 book.record(event)
@@ -71,6 +72,6 @@ def test_levels_are_in_the_order_of_their_numbers() -> None:
 def test_without_a_sweep_file_there_is_progress(tmp_path: Path) -> None:
     folder = SweepDir(tmp_path, "toy")
     with Ledger(folder) as book:
-        book.run("no: [sweep", {}, TRIALS, ledger.read(folder))
+        book.run("no: [sweep", {}, TRIALS, read_history(folder))
     seen = glance.glance(folder, glance.sweep_of(folder), 2000.0)
     assert (seen.best, seen.map, seen.progress.counts) == (None, None, {"pending": 8})

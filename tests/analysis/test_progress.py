@@ -3,7 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from sweeper.analysis.progress import overview
-from sweeper.ledger.ledger import History, Ledger, SweepDir
+from sweeper.ledger.history import History
+from sweeper.ledger.ledger import Ledger
+from sweeper.ledger.paths import SweepDir
 from sweeper.trial import Started, State
 from tests.records import make_end, make_trial
 

@@ -10,8 +10,9 @@ import pytest
 import sweeper
 from sweeper.analysis import frames
 from sweeper.errors import UsageError
-from sweeper.ledger import ledger
-from sweeper.ledger.ledger import Ledger, SweepDir
+from sweeper.ledger.history import read_history
+from sweeper.ledger.ledger import Ledger
+from sweeper.ledger.paths import SweepDir
 from sweeper.trial import State
 from tests.records import make_end, make_life, make_trial
 
@@ -23,7 +24,7 @@ def folder(tmp_path: Path) -> Path:
     sweep = SweepDir(tmp_path, "toy")
     with Ledger(sweep) as book:
         text = "name: toy\nmetric: {name: score, goal: maximize}\nparameters: {beta: {values: [0.5, 1]}}\n"
-        book.run(text, {}, TRIALS, ledger.read(sweep))
+        book.run(text, {}, TRIALS, read_history(sweep))
         for trial in TRIALS[:3]:
             for event in make_life(trial, 0.1, 0.2):
                 book.record(event)

@@ -20,7 +20,9 @@ from pathlib import Path
 import pandas as pd
 
 import sweeper
-from sweeper.ledger.ledger import History, Ledger, SweepDir
+from sweeper.ledger.history import History
+from sweeper.ledger.ledger import Ledger
+from sweeper.ledger.paths import SweepDir
 from sweeper.trial import Ended, Started, State, Trial, config_key, trial_key
 
 SEEDS, SETTINGS, METRICS = 4, 30, 20  # about what the bundled trainer has

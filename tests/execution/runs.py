@@ -9,8 +9,9 @@ from pathlib import Path
 from sweeper import trainer
 from sweeper.execution.runner import run_in_process
 from sweeper.execution.session import Session
-from sweeper.ledger import ledger
-from sweeper.ledger.ledger import Ledger, SweepDir
+from sweeper.ledger.history import read_history
+from sweeper.ledger.ledger import Ledger
+from sweeper.ledger.paths import SweepDir
 from sweeper.planning import plan
 from sweeper.planning.trial_factory import Family
 from sweeper.search.proposals import Proposals
@@ -41,7 +42,7 @@ def opened(file: Path, *overrides: str) -> Iterator[tuple[Session, Notes]]:
     notes = Notes()
     with Ledger(SweepDir(results, sweep.name)) as book:
         proposals = Proposals(sweep, Family.of(sweep, found)) if sweep.method in ADAPTIVE else None
-        history, say = ledger.read(book.sweep, curves=True), notes.said.append
+        history, say = read_history(book.sweep, curves=True), notes.said.append
         pruner = Pruner.of(sweep, history.records.values())
         session = Session(made, book, found, "abc", history, (notes,), say, {}, proposals, pruner)
         session.begin(sweep.text, {})

@@ -19,8 +19,8 @@ from sweeper.errors import Exit
 from sweeper.execution.runner import run_in_process
 from sweeper.execution.signals import interruptible
 from sweeper.execution.worker import checkpoints
-from sweeper.ledger import ledger
-from sweeper.ledger.ledger import NO_FAILURE, History, SweepDir
+from sweeper.ledger.history import NO_FAILURE, History, read_history
+from sweeper.ledger.paths import SweepDir
 from sweeper.trial import Ended, Event, Reported, Started, State, Trial
 from tests.execution import runs
 from tests.execution.runs import Notes
@@ -46,7 +46,7 @@ def finals(history: History) -> Finals:
 
 
 def read(folder: Path, results: str = "results") -> History:
-    return ledger.read(SweepDir(folder / results, "small"))
+    return read_history(SweepDir(folder / results, "small"))
 
 
 # --- in this process: signals at moments chosen to the step --------------------------------------------------------

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from sweeper import trainer
-from sweeper.ledger import ledger
-from sweeper.ledger.ledger import SweepDir
+from sweeper.ledger.history import read_history
+from sweeper.ledger.paths import SweepDir
 from sweeper.planning.trial_factory import Family
 from sweeper.search.proposals import Proposals
 from sweeper.spec import load
@@ -72,14 +72,14 @@ def killed_after_every(k: int, folder: Path) -> int:
 
 def points(folder: Path) -> list[str]:
     """The configurations in the order in which they were proposed."""
-    known = ledger.read(SweepDir(folder / "results", "toy"))
+    known = read_history(SweepDir(folder / "results", "toy"))
     return list(dict.fromkeys(canonical_json(record.trial.varied) for record in known.planned()))
 
 
 def states_of_optuna(file: Path) -> Counter[str]:
     """Those of a study that is rebuilt from the ledger. FAIL is how a running trial makes room for its result."""
     again = Proposals(load.load(file), Family.of(load.load(file), trainer.find("quadratic:train")))
-    again.begin(ledger.read(SweepDir(file.parent / "results", "toy"), curves=True).planned())
+    again.begin(read_history(SweepDir(file.parent / "results", "toy"), curves=True).planned())
     counts = Counter(trial.state.name for trial in again.search._study.trials)
     del counts["FAIL"]
     return counts
@@ -102,7 +102,7 @@ def test_a_search_killed_after_every_kth_trial_loses_and_doubles_nothing(
     for path in (file, undisturbed):
         path.write_text(SEARCH % method + early)
     assert killed_after_every(k, folder) == 23 // k
-    known = ledger.read(SweepDir(folder / "results", "toy"))
+    known = read_history(SweepDir(folder / "results", "toy"))
     ends = Counter(record.state for record in known.planned())
     assert ends[State.COMPLETED] + ends[State.PRUNED] == 24
     assert bool(early) == (ends[State.PRUNED] > 0)

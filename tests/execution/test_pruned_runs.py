@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from sweeper.ledger import ledger
-from sweeper.ledger.ledger import SweepDir
+from sweeper.ledger.history import read_history
+from sweeper.ledger.paths import SweepDir
 from sweeper.trial import State
 from tests.execution.runs import train
 
@@ -49,9 +49,9 @@ def test_a_member_of_a_pack_is_pruned_and_its_slot_is_filled(folder: Path) -> No
     file = folder / "toy.yaml"
     file.write_text(TOY % ("fused", "threshold, below: 0.5") + "resources: {pack: 2}\n")
     train(file)
-    history = ledger.read(SweepDir(folder / "results", "toy"))
+    history = read_history(SweepDir(folder / "results", "toy"))
     assert Counter(record.state for record in history.planned()) == {State.COMPLETED: 6}
     file.write_text(TOY % ("fused", "threshold, above: 1.5") + "resources: {pack: 2}\n")
     train(file, "name=other", "x=4,5")
-    history = ledger.read(SweepDir(folder / "results", "other"))
+    history = read_history(SweepDir(folder / "results", "other"))
     assert Counter(record.state for record in history.planned()) == {State.PRUNED: 2}

@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 
 from sweeper.execution.worker import checkpoints
-from sweeper.ledger import ledger
-from sweeper.ledger.ledger import SweepDir
+from sweeper.ledger.history import read_history
+from sweeper.ledger.paths import SweepDir
 
 SMALL = """\
 name: small
@@ -30,7 +30,7 @@ def start(folder: Path, results: str) -> subprocess.Popen[bytes]:
 
 
 def finals(folder: Path, results: str) -> dict[str, dict[str, float]]:
-    history = ledger.read(SweepDir(folder / results, "small"))
+    history = read_history(SweepDir(folder / results, "small"))
     return {record.trial.key: dict(record.ended.metrics) for record in history.planned() if record.ended}
 
 
@@ -48,7 +48,7 @@ def test_a_killed_training_goes_on_to_the_same_bits(folder: Path) -> None:
         process.wait()
     assert start(folder, "cut").wait(120) == 0
     assert kills > 0
-    history = ledger.read(SweepDir(folder / "cut", "small"), curves=True)
+    history = read_history(SweepDir(folder / "cut", "small"), curves=True)
     assert max(record.resumed for record in history.planned()) >= 15
     assert finals(folder, "cut") == finals(folder, "whole")
     assert [[report.step for report in record.reports] for record in history.planned()] == [[40, 80, 120]] * 2

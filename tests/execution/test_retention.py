@@ -7,8 +7,9 @@ import numpy as np
 from sweeper.execution import retention
 from sweeper.execution.worker import checkpoints
 from sweeper.execution.worker.checkpoints import Saved
-from sweeper.ledger import ledger
-from sweeper.ledger.ledger import History, Ledger, SweepDir
+from sweeper.ledger.history import History, read_history
+from sweeper.ledger.ledger import Ledger
+from sweeper.ledger.paths import SweepDir
 from sweeper.trial import State, Trial
 from tests.conftest import Sweeper
 from tests.records import make_end, make_trial
@@ -29,7 +30,7 @@ def make_sweep(results: Path, keep: str) -> SweepDir:
         book.run(text, {}, [DONE, FAILED, PENDING, GONE], History())
         book.record(make_end(DONE))
         book.record(make_end(FAILED, State.FAILED))
-        book.run(text, {}, [DONE, FAILED, PENDING], ledger.read(sweep))
+        book.run(text, {}, [DONE, FAILED, PENDING], read_history(sweep))
     for trial in (DONE, FAILED, PENDING, GONE):
         save(sweep, trial, 1, 2)
         (sweep.trial(trial.key) / "log.txt").write_text("kept")

@@ -15,8 +15,8 @@ from sweeper.execution.runner import run_in_process
 from sweeper.execution.session import Session
 from sweeper.execution.signals import interruptible
 from sweeper.execution.worker import attempt
-from sweeper.ledger import ledger
-from sweeper.ledger.ledger import SweepDir
+from sweeper.ledger.history import read_history
+from sweeper.ledger.paths import SweepDir
 from sweeper.trial import Event, Started, State
 from tests.execution import runs
 from tests.execution.drivers import Notebook
@@ -206,5 +206,5 @@ def test_results_of_another_sweep_are_taken_over_with_their_curves(folder: Path)
         run_in_process(run)
     taken: list[Any] = [record.ended.origin for record in run.records.values() if record.ended]
     assert taken == ["first", "first", ""]
-    again = ledger.read(SweepDir(folder / "results", "toy"), curves=True)
+    again = read_history(SweepDir(folder / "results", "toy"), curves=True)
     assert [len(record.reports) for record in again.planned()] == [2, 2, 2]

@@ -16,6 +16,8 @@ from pathlib import Path
 import psutil
 from audit import MARK, Row, audit
 
+from sweeper.ledger.history import read_history
+
 HERE = Path(__file__).parent
 FINISHED = (0, 4)
 
@@ -63,10 +65,9 @@ class Sweep:
 
     def state(self) -> dict[str, str]:
         """What the ledger says of each trial: its parameters as text -> its state and reason."""
-        from sweeper.ledger import ledger
-        from sweeper.ledger.ledger import SweepDir
+        from sweeper.ledger.paths import SweepDir
 
-        records = ledger.read(SweepDir(self.folder / "results", "toy")).planned()
+        records = read_history(SweepDir(self.folder / "results", "toy")).planned()
         return {r.trial.name: f"{r.state} {r.ended.reason if r.ended else ''}" for r in records}
 
 

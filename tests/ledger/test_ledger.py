@@ -12,8 +12,11 @@ from typing import Any
 import pytest
 
 from sweeper.errors import LedgerError
-from sweeper.ledger import jsonl, ledger
-from sweeper.ledger.ledger import History, Ledger, SweepDir
+from sweeper.ledger import jsonl
+from sweeper.ledger.atomic import replace_file
+from sweeper.ledger.history import History, read_history
+from sweeper.ledger.ledger import Ledger
+from sweeper.ledger.paths import SweepDir
 from sweeper.trial import Reported, Started, State
 from tests.records import make_end, make_life, make_trial
 
@@ -27,7 +30,7 @@ def sweep(tmp_path: Path) -> SweepDir:
 
 def write(sweep: SweepDir, *events: object) -> None:
     with Ledger(sweep) as book:
-        book.run("name: toy\n", {}, [A, B], ledger.read(sweep))
+        book.run("name: toy\n", {}, [A, B], read_history(sweep))
         for event in events:
             book.record(event)  # type: ignore[arg-type]
 
@@ -35,7 +38,7 @@ def write(sweep: SweepDir, *events: object) -> None:
 def test_what_was_written_is_read_again(sweep: SweepDir) -> None:
     events = make_life(A, 0.1, 0.2)
     write(sweep, *events)
-    history = ledger.read(sweep, curves=True)
+    history = read_history(sweep, curves=True)
     assert history.order == [A.key, B.key]
     assert history.records[A.key].trial == A
     assert [history.records[A.key].started, *history.records[A.key].reports, history.records[A.key].ended] == events
@@ -44,14 +47,14 @@ def test_what_was_written_is_read_again(sweep: SweepDir) -> None:
 
 def test_values_that_json_lacks_survive(sweep: SweepDir) -> None:
     write(sweep, make_end(A, score=math.inf, loss=math.nan))
-    ended = ledger.read(sweep).records[A.key].ended
+    ended = read_history(sweep).records[A.key].ended
     assert ended is not None
     assert ended.metrics["score"] == math.inf
     assert math.isnan(ended.metrics["loss"])
 
 
 def test_no_ledger_is_an_empty_history(sweep: SweepDir) -> None:
-    assert ledger.read(sweep) == History()
+    assert read_history(sweep) == History()
 
 
 @pytest.mark.parametrize("kept", range(1, 60, 7))
@@ -61,7 +64,7 @@ def test_a_torn_tail_costs_only_the_torn_record(sweep: SweepDir, kept: int) -> N
     write(sweep, make_end(B))
     last = sweep.ledger.read_bytes().rstrip(b"\n").rpartition(b"\n")[2]
     sweep.ledger.write_bytes(whole + last[:kept])
-    history = ledger.read(sweep)
+    history = read_history(sweep)
     assert history.records[A.key].state is State.COMPLETED
     assert history.records[B.key].state is State.PENDING
     assert history.damaged == 1
@@ -72,13 +75,13 @@ def test_writing_goes_on_after_a_torn_tail(sweep: SweepDir) -> None:
     with sweep.ledger.open("ab") as file:
         file.write(b'{"e":"end","trial":"x')
     write(sweep, make_end(B))
-    assert [ledger.read(sweep).records[t.key].state for t in (A, B)] == [State.COMPLETED, State.COMPLETED]
+    assert [read_history(sweep).records[t.key].state for t in (A, B)] == [State.COMPLETED, State.COMPLETED]
 
 
 def test_a_flipped_byte_is_seen(sweep: SweepDir) -> None:
     write(sweep, make_end(A, score=0.25))
     sweep.ledger.write_bytes(sweep.ledger.read_bytes().replace(b"0.25", b"0.99"))
-    history = ledger.read(sweep)
+    history = read_history(sweep)
     assert history.damaged == 1
     assert history.records[A.key].ended is None
 
@@ -99,33 +102,33 @@ def test_the_lock_of_a_killed_driver_is_free(sweep: SweepDir) -> None:
 
 def test_a_trial_that_a_dead_driver_started_is_pending_again(sweep: SweepDir) -> None:
     write(sweep, Started(A.key, 1, 1.0, "cpu", "here"))
-    assert ledger.read(sweep).records[A.key].state is State.PENDING
+    assert read_history(sweep).records[A.key].state is State.PENDING
 
 
 def test_a_trial_that_a_living_driver_started_is_running(sweep: SweepDir) -> None:
     with Ledger(sweep) as book:
         book.run("", {}, [A], History())
         book.record(Started(A.key, 1, 1.0, "cpu", "here"))
-        assert ledger.read(sweep).records[A.key].state is State.RUNNING
+        assert read_history(sweep).records[A.key].state is State.RUNNING
 
 
 def test_only_the_curve_of_the_latest_attempt_counts(sweep: SweepDir) -> None:
     first, second = Reported(A.key, 1, 1.0, 10, {"score": 1.0}), Reported(A.key, 2, 2.0, 10, {"score": 2.0})
     write(sweep, Started(A.key, 1, 1.0, "", ""), first, Started(A.key, 2, 2.0, "", ""), second)
-    assert ledger.read(sweep, curves=True).records[A.key].reports == [second]
+    assert read_history(sweep, curves=True).records[A.key].reports == [second]
 
 
 def test_another_version_is_refused(sweep: SweepDir) -> None:
     sweep.folder.mkdir(parents=True)
     sweep.ledger.write_bytes(jsonl.encode({"e": "ledger", "version": 99}))
     with pytest.raises(LedgerError, match="version 99"):
-        ledger.read(sweep)
+        read_history(sweep)
 
 
 def test_a_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
     path = tmp_path / "sweep.yaml"
-    ledger.replace_file(path, "one")
-    ledger.replace_file(path, "two")
+    replace_file(path, "one")
+    replace_file(path, "two")
     assert path.read_text() == "two"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -163,7 +166,7 @@ def test_a_line_of_a_stranger_is_counted_and_names_no_folder(tmp_path: Path, ent
     sweep = SweepDir(tmp_path, "toy")
     with Ledger(sweep) as book:
         book._write(book._ledger, entry)
-    history = ledger.read(sweep)
+    history = read_history(sweep)
     assert (history.records, history.damaged) == ({}, 1)
 
 
@@ -174,7 +177,7 @@ def test_a_sweep_can_be_taken_over_and_its_holder_stops(sweep: SweepDir) -> None
         with pytest.raises(LedgerError, match="another run has taken this sweep over"):
             first.record(make_end(trial))
         second.record(make_end(trial))
-    assert ledger.read(sweep).records[trial.key].state is State.COMPLETED
+    assert read_history(sweep).records[trial.key].state is State.COMPLETED
 
 
 def test_a_resumed_attempt_keeps_the_curve_up_to_its_checkpoint(sweep: SweepDir) -> None:
@@ -185,7 +188,7 @@ def test_a_resumed_attempt_keeps_the_curve_up_to_its_checkpoint(sweep: SweepDir)
             book.record(Started(trial.key, attempt, 0.0, "cpu", "here", start))
             for step in steps:
                 book.record(Reported(trial.key, attempt, 0.0, step, {"score": attempt}))
-    reports = ledger.read(sweep, curves=True).records[trial.key].reports
+    reports = read_history(sweep, curves=True).records[trial.key].reports
     assert [(r.step, r.attempt) for r in reports] == [(10, 1), (20, 1), (30, 2), (40, 2)]
 
 
@@ -196,6 +199,6 @@ def test_a_result_belongs_to_the_run_that_trained_it(sweep: SweepDir) -> None:
         end = replace(make_end(trial), at=time.time())
         book.record(end)
         time.sleep(0.01)
-        book.run("", {"command": "second"}, [trial], ledger.read(sweep))
-    assert ledger.read(sweep).run_of(end)["command"] == "first"
-    assert ledger.read(sweep).run_of(replace(end, origin="other")) == {}
+        book.run("", {"command": "second"}, [trial], read_history(sweep))
+    assert read_history(sweep).run_of(end)["command"] == "first"
+    assert read_history(sweep).run_of(replace(end, origin="other")) == {}

@@ -10,8 +10,8 @@ import pytest
 from sweeper import trainer
 from sweeper.execution.runner import run_in_process
 from sweeper.execution.session import Session
-from sweeper.ledger import ledger
-from sweeper.ledger.ledger import SweepDir
+from sweeper.ledger.history import read_history
+from sweeper.ledger.paths import SweepDir
 from sweeper.planning import plan
 from sweeper.spec import load
 from sweeper.trial import Ended, Started, State
@@ -65,7 +65,7 @@ def test_a_search_that_was_cut_off_is_finished_without_training_twice(file: Path
     again = train(file)
     assert keys(again)[:2] == keys(session)[:2]
     assert len(keys(again)) == 12
-    history = ledger.read(SweepDir(file.parent / "results", "toy"))
+    history = read_history(SweepDir(file.parent / "results", "toy"))
     assert history.order == keys(again)
 
 

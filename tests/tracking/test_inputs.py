@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from sweeper.ledger.ledger import Ledger, SweepDir, read
+from sweeper.ledger.history import read_history
+from sweeper.ledger.ledger import Ledger
+from sweeper.ledger.paths import SweepDir
 from sweeper.spec import load
 from sweeper.tracking.inputs import mirror_input
 from tests.records import make_life, make_trial
@@ -27,7 +29,7 @@ def a_sweep(folder: Path) -> SweepDir:
     with Ledger(sweep_dir) as book:
         data = {"digits/train.csv": "d1ce"}
         run = {"command": "sweeper run toy.yaml", "commit": "c0ffee", "metrics": ["score"], "data": data}
-        book.run(TEXT, run, trials, read(sweep_dir))
+        book.run(TEXT, run, trials, read_history(sweep_dir))
         for event in (event for trial in trials for event in make_life(trial, 0.5)):
             book.record(event)
     return sweep_dir
@@ -35,7 +37,7 @@ def a_sweep(folder: Path) -> SweepDir:
 
 def test_a_folder_is_enough_nothing_of_it_is_imported(tmp_path: Path) -> None:
     sweep_dir = a_sweep(tmp_path)
-    uri, artifacts, told = mirror_input(load.load(sweep_dir.spec), sweep_dir, read(sweep_dir).runs[-1])
+    uri, artifacts, told = mirror_input(load.load(sweep_dir.spec), sweep_dir, read_history(sweep_dir).runs[-1])
     assert uri == f"sqlite:///{tmp_path}/results/mlflow.db"
     assert artifacts == f"file://{tmp_path}/results/mlartifacts"
     assert (told.name, told.goals, told.declared) == ("toy", {"score": True}, ("score",))

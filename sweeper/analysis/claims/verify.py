@@ -14,7 +14,8 @@ from sweeper.analysis.claims.verdict import Judgement, Outcome, Verdict, counted
 from sweeper.analysis.evidence import Evidence, gather
 from sweeper.analysis.statistics import holm
 from sweeper.errors import Exit
-from sweeper.ledger.ledger import SweepDir, replace_file
+from sweeper.ledger.atomic import replace_file
+from sweeper.ledger.paths import SweepDir
 from sweeper.spec import load
 from sweeper.spec.claims import Against, Best, Claim, Compare, Equivalent, Mean, Monotone, Share, Typical, Within
 from sweeper.spec.sweep import Sweep

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sweeper.errors import Problem, UsageError
-from sweeper.ledger.ledger import History
+from sweeper.ledger.history import History
 from sweeper.trial import Record
 
 

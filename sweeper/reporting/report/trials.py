@@ -8,7 +8,7 @@ from typing import Any
 
 from sweeper.analysis.frames import metric_names
 from sweeper.analysis.sweep_results import SweepResults
-from sweeper.ledger.ledger import SweepDir
+from sweeper.ledger.paths import SweepDir
 from sweeper.reporting.commands import alone
 from sweeper.trial import Record, State, show
 

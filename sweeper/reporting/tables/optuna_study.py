@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from sweeper.analysis.frames import history, metric_names
 from sweeper.errors import LedgerError, Problem, UsageError
 from sweeper.ledger import atomic
-from sweeper.ledger.ledger import SweepDir
+from sweeper.ledger.paths import SweepDir
 from sweeper.search.objectives import Scores, finite, violations
 from sweeper.spec import load
 from sweeper.spec.space.domains import Choice, Range

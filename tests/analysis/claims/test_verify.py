@@ -18,7 +18,7 @@ from sweeper.analysis import frames as results
 from sweeper.analysis.claims.means import reachable
 from sweeper.analysis.claims.verdict import Verdict
 from sweeper.analysis.claims.verify import judge, keep_tables, verdicts
-from sweeper.ledger.ledger import SweepDir
+from sweeper.ledger.paths import SweepDir
 from sweeper.spec.claim_keys import ClaimKeys
 from sweeper.spec.claims import claim as record
 from sweeper.trial import Record, State

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from sweeper.analysis.sweep_results import SweepResults
-from sweeper.ledger import ledger
-from sweeper.ledger.ledger import Ledger, SweepDir
+from sweeper.ledger.history import read_history
+from sweeper.ledger.ledger import Ledger
+from sweeper.ledger.paths import SweepDir
 from sweeper.reporting.figures import Subject
 from sweeper.trial import Reported, State
 from tests.records import make_end, make_trial
@@ -39,7 +40,7 @@ def write(
     states = {(point, seed): state for point, seed, state in lost}
     trials = [(i, seed, make_trial(seed, **point)) for i, point in enumerate(points) for seed in range(seeds)]
     with Ledger(sweep) as book:
-        book.run(text, {}, [trial for _, _, trial in trials], ledger.read(sweep))
+        book.run(text, {}, [trial for _, _, trial in trials], read_history(sweep))
         for point, seed, trial in trials:
             state = states.get((point, seed), State.COMPLETED)
             final = scores(dict(trial.varied), seed)

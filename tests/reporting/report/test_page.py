@@ -11,8 +11,9 @@ import pytest
 from playwright.sync_api import Page
 
 from sweeper.analysis.sweep_results import SweepResults
-from sweeper.ledger import ledger
-from sweeper.ledger.ledger import Ledger, SweepDir
+from sweeper.ledger.history import read_history
+from sweeper.ledger.ledger import Ledger
+from sweeper.ledger.paths import SweepDir
 from sweeper.reporting.report import page as report
 from sweeper.trial import Reported, State
 from tests.browser import opened
@@ -37,7 +38,7 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> SweepDir:
     trials = [make_trial(s, beta=b, kind=k) for b in (0.5, 1, 2) for k in ("a", "b") for s in (0, 1)]
     trials.append(make_trial(0, beta=3, kind=EVIL))
     with Ledger(sweep) as book:
-        book.run(TEXT, {"command": "sweeper run toy.yaml", "commit": "abc"}, trials, ledger.read(sweep))
+        book.run(TEXT, {"command": "sweeper run toy.yaml", "commit": "abc"}, trials, read_history(sweep))
         for index, trial in enumerate(trials[:-1]):
             for event in make_life(trial, 0.1, index / 10, index):
                 book.record(event)
@@ -86,7 +87,7 @@ def test_the_same_results_give_the_same_page(sweep: SweepDir, page_text: str) ->
 def test_a_sweep_without_a_readable_file_still_has_a_report(tmp_path: Path) -> None:
     sweep, trial = SweepDir(tmp_path, "toy"), make_trial()
     with Ledger(sweep) as book:
-        book.run("no: [sweep", {}, [trial], ledger.read(sweep))
+        book.run("no: [sweep", {}, [trial], read_history(sweep))
     text = report.render(SweepResults(sweep))
     assert "The claims cannot be judged" in text
     assert "1 pending" in text
@@ -169,7 +170,7 @@ def test_a_thousand_trials_fit_on_a_page_of_ten_megabytes_in_fifteen_seconds(
         make_trial(s, beta=b, kind=k, rate=r) for b in range(5) for k in "abcd" for r in range(10) for s in range(5)
     ]
     with Ledger(sweep) as book:
-        book.run(TEXT, {}, trials, ledger.read(sweep))
+        book.run(TEXT, {}, trials, read_history(sweep))
         for trial in trials:
             for step in range(1, 21):
                 values = {f"diagnostics/metric_{i}": numbers.random() for i in range(59)} | {"score": numbers.random()}

@@ -4,8 +4,9 @@ import math
 from pathlib import Path
 
 from sweeper.analysis.sweep_results import SweepResults
-from sweeper.ledger import ledger
-from sweeper.ledger.ledger import Ledger, SweepDir
+from sweeper.ledger.history import read_history
+from sweeper.ledger.ledger import Ledger
+from sweeper.ledger.paths import SweepDir
 from sweeper.reporting.report.trials import POINTS, log_end, trial_data
 from sweeper.trial import Reported
 from tests.records import make_end, make_trial
@@ -14,7 +15,7 @@ from tests.records import make_end, make_trial
 def test_a_long_curve_is_thinned_and_keeps_its_end(tmp_path: Path) -> None:
     sweep, trial = SweepDir(tmp_path, "toy"), make_trial(0, beta=1)
     with Ledger(sweep) as book:
-        book.run("", {}, [trial], ledger.read(sweep))
+        book.run("", {}, [trial], read_history(sweep))
         for step in range(1, 1001):
             book.record(Reported(trial.key, 1, 1.0, step, {"score": math.nan if step == 1000 else step}))
         book.record(make_end(trial, score=math.inf))
@@ -27,7 +28,7 @@ def test_a_long_curve_is_thinned_and_keeps_its_end(tmp_path: Path) -> None:
 def test_settings_that_all_trials_share_are_written_once(tmp_path: Path) -> None:
     sweep, trials = SweepDir(tmp_path, "toy"), [make_trial(0, beta=b, rate=0.1) for b in (1, 2)]
     with Ledger(sweep) as book:
-        book.run("", {}, trials, ledger.read(sweep))
+        book.run("", {}, trials, read_history(sweep))
     data = trial_data(SweepResults(sweep))
     assert data["shared"] == {"rate": "0.1"}
     assert data["trials"][trials[1].key]["settings"] == {"beta": "2", "seed": "0"}

@@ -9,7 +9,9 @@ import optuna
 import pytest
 
 from sweeper.errors import SweeperError, UsageError
-from sweeper.ledger.ledger import History, Ledger, SweepDir
+from sweeper.ledger.history import History
+from sweeper.ledger.ledger import Ledger
+from sweeper.ledger.paths import SweepDir
 from sweeper.reporting.tables import optuna_study
 from sweeper.trial import Reported, Started, State, Trial
 from tests.execution import runs
