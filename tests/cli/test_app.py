@@ -154,7 +154,7 @@ def test_an_internal_error_says_how_to_see_more(
     def broken() -> None:
         raise RuntimeError("oops")
 
-    monkeypatch.setattr(app, "app", broken)
+    monkeypatch.setattr("sweeper.__main__.app", broken)
     with pytest.raises(SystemExit) as caught:
         main()
     assert caught.value.code == 1
