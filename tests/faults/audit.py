@@ -20,7 +20,7 @@ MARK = "SWEEPER_FAULT"  # an environment variable that every process of a faulty
 class Row:
     """A line of the fault table. What was expected is beside what was found; `leftovers` are processes.
 
-    `differ` trials ended with other numbers than undisturbed ones; -1 where that was not looked at.
+    `differ` trials are not completed with the numbers of undisturbed ones; -1 where that was not looked at.
     """
 
     fault: str
@@ -53,7 +53,7 @@ def audit(injected: int, folder: Path, subject: Subject, remark: str = "", *, ml
     for entry in entries:
         if entry["e"] == "trial":
             trials[entry["trial"]] = entry["params"]
-        elif entry["e"] == "end" and not entry["retry"]:
+        elif entry["e"] == "end" and entry["state"] != "failed":
             ends[entry["trial"]] += 1
     for entry in _entries(ledger / "curves.jsonl"):
         steps_twice += entry["step"] <= reached.get(entry["trial"], 0)

@@ -17,8 +17,6 @@ import psutil
 from audit import MARK, Row, audit
 from subjects import HERE, Subject
 
-FINISHED = (0, 4)
-
 
 @dataclass(slots=True)
 class Sweep:
@@ -44,9 +42,9 @@ class Sweep:
         log = stream or self.said.open("ab")
         return subprocess.Popen(command, cwd=self.folder, env=env, stdout=log, stderr=log, start_new_session=True)
 
-    def run(self) -> int:
+    def run(self, *overrides: str) -> int:
         """Run to the end; returns the exit code."""
-        with self.start() as process:
+        with self.start(*overrides) as process:
             return process.wait(300)
 
     def start_and_wait(self, *overrides: str, stream: int | None = None) -> subprocess.Popen[bytes]:
@@ -58,12 +56,19 @@ class Sweep:
             process.wait(self.chance.uniform(0.0, self.subject.latest_s))
         return process
 
-    def finish(self, times: int = 20) -> str:
-        """Run until it is finished; returns what is wrong, or ""."""
+    def finish(self, times: int = 20, *, may_fail: bool = False) -> str:
+        """Run until it is finished; returns what is wrong, or "".
+
+        Where trials `may_fail` because of the fault, they are tried again, as the last line of the run before says.
+        """
+        code, again = -1, tuple[str, ...]()
         for _ in range(times):
-            code = self.run()
-            if code in FINISHED:
+            code = self.run(*again)
+            if code == 0:
                 return "" if self._is_mirrored() else self._sync()
+            if code == 4 and not may_fail:
+                return "trials failed"
+            again = ("--rerun", "failed") if code == 4 else ()
         return f"the last of {times} runs ended with {code}"
 
     def _is_mirrored(self) -> bool:
@@ -81,7 +86,7 @@ class Sweep:
         One that had finished ends with 0. `is_seen` says that somebody could read its last line.
         """
         if code not in (*codes, 0):
-            return f"exit code {code}, {codes} wanted"
+            return f"exit code {code} instead of {' or '.join(map(str, codes))}"
         if failed := [name for name, state in self.state().items() if state.startswith("failed")]:
             return f"{len(failed)} trials failed: {failed[0]}"
         last = [line for line in self.said.read_text(errors="replace").splitlines() if line.strip()][-1:]
@@ -291,7 +296,7 @@ def _broken_folder(folder: Path, times: int, subject: Subject, options: str, bro
             time.sleep(1.5 + sweep.chance.uniform(0.0, subject.latest_s))
             with broken(place):
                 codes.add(process.wait(300))
-        wrong = sweep.finish()
+        wrong = sweep.finish(may_fail=True)
         return audit(times, folder, subject, wrong or ("" if codes <= allowed else f"exit codes {codes}"))
 
 

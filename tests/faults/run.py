@@ -68,7 +68,7 @@ FAULTS: list[Line] = [
         [Tried(toy(4, LONG.replace("40", "60") + EVERY), 1), Tried(BUNDLED, 1)],
     ),
     ("disk full", faults.full_disk, [Tried(CHECKPOINTED, 5, 1), Tried(replace(BUNDLED, latest_s=8.0), 3)]),
-    ("results folder read-only", faults.read_only, [Tried(CHECKPOINTED, 5), Tried(replace(BUNDLED, latest_s=8.0), 3)]),
+    ("results folder read-only", faults.read_only, [Tried(CHECKPOINTED, 5), Tried(replace(BUNDLED, latest_s=8.0), 2)]),
     (
         "MLflow server killed, restarted",
         faults.restarted_mlflow,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-Finals = dict[str, str]  # a trial's key -> its last metrics, as JSON: equal texts are equal to the last bit
+Finals = dict[str, str]  # a trial's key -> its state and last metrics, as JSON: equal texts are equal to the last bit
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Subject:
         """What each of these trials (their parameters by their keys) has to end with; {} where nobody knows."""
         if self.result is None:
             return undisturbed(self.text) if self.trainer == BUNDLED.trainer else {}
-        return {key: _text(self.result(params)) for key, params in trials.items()}
+        return {key: _text("completed", self.result(params)) for key, params in trials.items()}
 
 
 def toy(trials: int, more: str = "", latest_s: float = 1.0) -> Subject:
@@ -93,9 +93,9 @@ def undisturbed(text: str) -> Finals:
 
 
 def finals(entries: Iterable[Mapping[str, Any]]) -> Finals:
-    """The last metrics of each trial that ended for good, as a ledger's entries have them."""
-    return {e["trial"]: _text(e["metrics"]) for e in entries if e["e"] == "end" and not e["retry"]}
+    """The state and the last metrics of each trial that ended for good, as a ledger's entries have them."""
+    return {e["trial"]: _text(e["state"], e["metrics"]) for e in entries if e["e"] == "end" and not e["retry"]}
 
 
-def _text(metrics: Mapping[str, float]) -> str:
-    return json.dumps({name: float(value) for name, value in sorted(metrics.items())})
+def _text(state: str, metrics: Mapping[str, float]) -> str:
+    return json.dumps([state, {name: float(value) for name, value in sorted(metrics.items())}])
