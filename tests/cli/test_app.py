@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from sweeper.__main__ import main
-from sweeper.cli import app
 from tests.conftest import QUADRATIC, Sweeper
 from tests.execution.runs import train
 

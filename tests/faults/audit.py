@@ -11,18 +11,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+from subjects import Subject, finals
 
 MARK = "SWEEPER_FAULT"  # an environment variable that every process of a faulty run inherits
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of the fault table. What was expected is beside what was found; `leftovers` are processes."""
+    """A line of the fault table. What was expected is beside what was found; `leftovers` are processes.
+
+    `differ` trials are not completed with the numbers of undisturbed ones; -1 where that was not looked at.
+    """
 
     fault: str
+    trainer: str
     injected: int
     expected: int
     found: int
+    differ: int
     lost: int
     doubled: int
     mlflow_runs: int
@@ -34,27 +40,31 @@ class Row:
     @property
     def is_clean(self) -> bool:
         runs = self.mlflow_runs in (self.expected, -1)
-        return runs and not (self.lost or self.doubled or self.orphans or self.leftovers or self.remark)
+        broken = self.lost or self.doubled or self.orphans or self.leftovers or self.differ > 0
+        return runs and not (broken or self.remark)
 
 
-def audit(fault: str, injected: int, folder: Path, expected: int, remark: str = "", *, mlflow: str = "") -> Row:
+def audit(injected: int, folder: Path, subject: Subject, remark: str = "", *, mlflow: str = "") -> Row:
     """Look at the sweep `toy` in `folder`/results; `mlflow` is its server, by default the store beside it."""
-    ends, steps_twice, trials = Counter[str](), 0, set()
+    ends, steps_twice, trials = Counter[str](), 0, {}
     reached: dict[str, int] = {}
     ledger = folder / "results" / "toy"
-    for entry in _entries(ledger / "ledger.jsonl"):
+    entries = _entries(ledger / "ledger.jsonl")
+    for entry in entries:
         if entry["e"] == "trial":
-            trials.add(entry["trial"])
-        elif entry["e"] == "end" and not entry["retry"]:
+            trials[entry["trial"]] = entry["params"]
+        elif entry["e"] == "end" and entry["state"] != "failed":
             ends[entry["trial"]] += 1
     for entry in _entries(ledger / "curves.jsonl"):
         steps_twice += entry["step"] <= reached.get(entry["trial"], 0)
         reached[entry["trial"]] = max(entry["step"], reached.get(entry["trial"], 0))
-    runs, orphans = _mlflow(mlflow or f"sqlite:///{folder / 'results' / 'mlflow.db'}", trials)
+    wanted, got = subject.wanted(trials), finals(entries)
+    differ = sum(wanted.get(key) != text for key, text in got.items()) if wanted else -1
+    runs, orphans = _mlflow(mlflow or f"sqlite:///{folder / 'results' / 'mlflow.db'}", set(trials))
     doubled = sum(count - 1 for count in ends.values())
     left = leftovers(folder)
-    counts = (len(ends), expected - len(ends), doubled, runs, orphans, steps_twice, len(left))
-    return Row(fault, injected, expected, *counts, remark or ", ".join(left)[:80])
+    counts = (len(ends), differ, subject.trials - len(ends), doubled, runs, orphans, steps_twice, len(left))
+    return Row("", subject.trainer, injected, subject.trials, *counts, remark or ", ".join(left)[:80])
 
 
 def leftovers(folder: Path, wait_s: float = 5.0) -> list[str]:

@@ -1,4 +1,4 @@
-"""The faults: each runs the sweep `toy` in a folder, breaks it on the way, and finishes it with the same command."""
+"""The faults: each runs a sweep in a folder, breaks it on the way, and finishes it with the same command."""
 
 from __future__ import annotations
 
@@ -9,55 +9,94 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import psutil
 from audit import MARK, Row, audit
-
-from sweeper.ledger.history import read_history
-
-HERE = Path(__file__).parent
-FINISHED = (0, 4)
+from subjects import HERE, Subject
 
 
 @dataclass(slots=True)
 class Sweep:
-    """The sweep `toy` in a folder, as a person would run it again and again."""
+    """A subject in a folder, as a person would run it again and again; `more` is added to its sweep file."""
 
     folder: Path
-    trials: int
-    more: str = ""
+    subject: Subject
     runner: str = "inprocess"
+    more: str = ""
     env: dict[str, str] = field(default_factory=dict)
     chance: random.Random = field(default_factory=lambda: random.Random(0))
-    said: str = ""
 
     def __post_init__(self) -> None:
-        text = f"name: toy\nmetric: {{name: score, goal: maximize}}\nseeds: {self.trials}\n{self.more}"
-        trainer = "" if "trainer:" in text else "trainer: trainer:train\n"
-        (self.folder / "toy.yaml").write_text(text + trainer)
+        (self.folder / "toy.yaml").write_text(self.subject.text + self.more)
 
-    def start(self, *words: str, stream: int | None = None) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "sweeper", *(words or ("run", "toy.yaml", "--runner", self.runner))]
+    def start(self, *overrides: str, stream: int | None = None) -> subprocess.Popen[bytes]:
+        return self.call("run", "toy.yaml", "--runner", self.runner, *overrides, stream=stream)
+
+    def call(self, *words: str, stream: int | None = None) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "sweeper", *words]
         python_path = os.pathsep.join([str(HERE), str(HERE.parents[1])])
         env = {**os.environ, "PYTHONPATH": python_path, "OMP_NUM_THREADS": "1", MARK: str(self.folder), **self.env}
-        log = stream or (self.folder / "said.txt").open("ab")
+        log = stream or self.said.open("ab")
         return subprocess.Popen(command, cwd=self.folder, env=env, stdout=log, stderr=log, start_new_session=True)
 
-    def run(self, *words: str) -> int:
-        """Run to the end, or another verb; returns the exit code."""
-        with self.start(*words) as process:
+    def run(self, *overrides: str) -> int:
+        """Run to the end; returns the exit code."""
+        with self.start(*overrides) as process:
             return process.wait(300)
 
-    def finish(self, times: int = 20) -> str:
-        """Run until it is finished; returns what is wrong, or ""."""
+    def start_and_wait(self, *overrides: str, stream: int | None = None) -> subprocess.Popen[bytes]:
+        """Start, and wait until it works, and then until a random moment of its work."""
+        process, before = self.start(*overrides, stream=stream), _size(self.ledger)
+        while _size(self.ledger) == before and process.poll() is None:
+            time.sleep(0.02)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(self.chance.uniform(0.0, self.subject.latest_s))
+        return process
+
+    def finish(self, times: int = 20, *, may_fail: bool = False) -> str:
+        """Run until it is finished; returns what is wrong, or "".
+
+        Where trials `may_fail` because of the fault, they are tried again, as the last line of the run before says.
+        """
+        code, again = -1, tuple[str, ...]()
         for _ in range(times):
-            code = self.run()
-            if code in FINISHED:
-                return "" if self.run("sync", "toy") == 0 else "sync left something behind"
+            code = self.run(*again)
+            if code == 0:
+                return "" if self._is_mirrored() else self._sync()
+            if code == 4 and not may_fail:
+                return "trials failed"
+            again = ("--rerun", "failed") if code == 4 else ()
         return f"the last of {times} runs ended with {code}"
+
+    def _is_mirrored(self) -> bool:
+        """Whether the last run says that MLflow has everything."""
+        last = _content(self.ledger).splitlines()[-1]
+        return b'"e":"stop"' in last and b'"mirror":""' not in last
+
+    def _sync(self) -> str:
+        with self.call("sync", "toy") as process:
+            return "" if process.wait(300) == 0 else "sync left something behind"
+
+    def wrong_after(self, code: int, *codes: int, is_seen: bool = True) -> str:
+        """What is wrong with a run that was stopped in good order and ended with `code`, or "".
+
+        One that had finished ends with 0. `is_seen` says that somebody could read its last line.
+        """
+        if code not in (*codes, 0):
+            return f"exit code {code} instead of {' or '.join(map(str, codes))}"
+        if failed := [name for name, state in self.state().items() if state.startswith("failed")]:
+            return f"{len(failed)} trials failed: {failed[0]}"
+        last = [line for line in self.said.read_text(errors="replace").splitlines() if line.strip()][-1:]
+        if code > 0 and is_seen and not "".join(last).startswith("continue with: sweeper run "):
+            return f"exit code {code}, and the last line was {last}"
+        return ""
+
+    @property
+    def said(self) -> Path:
+        return self.folder / "said.txt"
 
     @property
     def ledger(self) -> Path:
@@ -65,94 +104,105 @@ class Sweep:
 
     def state(self) -> dict[str, str]:
         """What the ledger says of each trial: its parameters as text -> its state and reason."""
+        from sweeper.ledger.history import read_history
         from sweeper.ledger.paths import SweepDir
 
         records = read_history(SweepDir(self.folder / "results", "toy")).planned()
         return {r.trial.name: f"{r.state} {r.ended.reason if r.ended else ''}" for r in records}
 
 
-Fault = Callable[[Path, int], Row]
+Fault = Callable[[Path, int, Subject], Row | Iterable[Row]]
 Broken = Callable[[Path], contextlib.AbstractContextManager[None]]
 
 
-def killed_driver(runner: str, more: str, seeds: int, expected: int, latest_s: float) -> Fault:
+def killed_driver(runner: str) -> Fault:
     """SIGKILL of the driver at random moments, from its first millisecond on."""
 
-    def fault(folder: Path, times: int) -> Row:
-        sweep, done = Sweep(folder, seeds, more, runner), 0
+    def fault(folder: Path, times: int, subject: Subject) -> Row:
+        sweep, done = Sweep(folder, subject, runner), 0
         for _ in range(times):
             process = sweep.start()
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(sweep.chance.uniform(0, latest_s))
+                process.wait(sweep.chance.uniform(0, subject.latest_s))
             done += process.poll() is None
             process.kill()
             process.wait()
-        return audit("", done, folder, expected, sweep.finish())
+        return audit(done, folder, subject, sweep.finish())
 
     return fault
 
 
-def signalled(number: signal.Signals, presses: int, *codes: int) -> Fault:
-    """A signal to the driver at random moments of its work; it has to end with one of `codes`."""
+def signalled(number: signal.Signals, presses: int, runner: str, *codes: int) -> Fault:
+    """A signal to the driver at random moments of its work; it has to end with one of `codes`.
 
-    def fault(folder: Path, times: int) -> Row:
-        sweep, wrong = Sweep(folder, 6, SLOW), ""
+    Ctrl-C goes to all processes of the driver's group, as a terminal sends it.
+    """
+    send = os.killpg if number is signal.SIGINT else os.kill
+
+    def fault(folder: Path, times: int, subject: Subject) -> Row:
+        sweep, wrong, done = Sweep(folder, subject, runner), "", 0
         for _ in range(times):
-            process, before = sweep.start(), _size(sweep.ledger)
-            while _size(sweep.ledger) == before and process.poll() is None:
-                time.sleep(0.02)
-            time.sleep(sweep.chance.uniform(0.0, 1.0))
+            process = sweep.start_and_wait()
+            done += process.poll() is None
             for _ in range(presses):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(process.pid, number)
+                if process.poll() is None:
+                    send(process.pid, number)
                 time.sleep(0.05)
-            ended = process.wait(90)
-            wrong = wrong if ended in (*codes, 0) else f"exit code {ended}, {codes} wanted"
-        return audit("", times, folder, 6, sweep.finish() or wrong)
+            wrong = wrong or sweep.wrong_after(process.wait(90), *codes)
+        return audit(done, folder, subject, sweep.finish() or wrong)
 
     return fault
 
 
-def closed_terminal(folder: Path, times: int) -> Row:
+def spent_budget(runner: str) -> Fault:
+    """A budget of time that ends at random moments: exit code 5."""
+
+    def fault(folder: Path, times: int, subject: Subject) -> Row:
+        sweep, wrong, done = Sweep(folder, subject, runner), "", 0
+        for _ in range(times):
+            with sweep.start(f"budget.wall={sweep.chance.uniform(0.1, subject.latest_s):.2f}s") as process:
+                code = process.wait(90)
+            done += code == 5
+            wrong = wrong or sweep.wrong_after(code, 5)
+        return audit(done, folder, subject, sweep.finish() or wrong)
+
+    return fault
+
+
+def closed_terminal(folder: Path, times: int, subject: Subject) -> Row:
     """The terminal in which the driver runs is closed at random moments."""
-    sweep, wrong = Sweep(folder, 6, SLOW), ""
+    sweep, wrong = Sweep(folder, subject), ""
     for _ in range(times):
         terminal, inside = os.openpty()
-        process, before = sweep.start(stream=inside), _size(sweep.ledger)
+        process = sweep.start_and_wait(stream=inside)
         os.close(inside)
-        while _size(sweep.ledger) == before and process.poll() is None:
-            time.sleep(0.02)
-        time.sleep(sweep.chance.uniform(0.0, 1.0))
         os.close(terminal)
         with contextlib.suppress(ProcessLookupError):
             os.kill(process.pid, signal.SIGHUP)
-        code = process.wait(90)
-        wrong = wrong if code in (143, 0) else f"exit code {code}, 143 wanted"
-    return audit("", times, folder, 6, sweep.finish() or wrong)
+        sweep.said.touch()
+        wrong = wrong or sweep.wrong_after(process.wait(90), 143, is_seen=False)
+    return audit(times, folder, subject, sweep.finish() or wrong)
 
 
-def killed_workers(folder: Path, times: int) -> Row:
+def killed_workers(folder: Path, times: int, subject: Subject) -> Row:
     """SIGKILL of Ray's worker processes."""
-    sweep = Sweep(
-        folder, 8, "parameters: {steps: {value: 40}, pause: {value: 0.1}}\nretry: {max: 100}\n" + EVERY, "ray"
-    )
+    sweep = Sweep(folder, subject, "ray", "retry: {max: 100}\n")
     process, done = sweep.start(), 0
     while done < times and process.poll() is None:
-        time.sleep(sweep.chance.uniform(0.5, 2.0))
+        time.sleep(sweep.chance.uniform(0.5, subject.latest_s))
         for worker in _workers(process.pid)[:1]:
             with contextlib.suppress(psutil.Error):
                 worker.kill()
                 done += 1
     process.wait(300)
-    return audit("", done, folder, 8, sweep.finish())
+    return audit(done, folder, subject, sweep.finish())
 
 
-def lost_nodes(folder: Path, times: int) -> Row:
+def lost_nodes(folder: Path, times: int, subject: Subject) -> Row:
     """Loss of the second node of a cluster in mid-sweep."""
     with cluster(folder) as (address, add_node):
-        more = "parameters: {steps: {value: 40}, pause: {value: 0.1}}\nretry: {max: 100}\nresources: {cpu: 1}\n"
         env = {"RAY_ADDRESS": address, "RAY_AUTH_MODE": "token"}
-        sweep, done = Sweep(folder, 10, more + EVERY, "ray", env), 0
+        sweep, done = Sweep(folder, subject, "ray", "retry: {max: 100}\n", env), 0
         node = add_node()
         process = sweep.start()
         while done < times and process.poll() is None:
@@ -164,57 +214,58 @@ def lost_nodes(folder: Path, times: int) -> Row:
         process.wait(400)
         end_tree(node)
         wrong = sweep.finish()
-    return audit("", done, folder, 10, wrong)
+    return audit(done, folder, subject, wrong)
 
 
-def lost_head(folder: Path, times: int) -> Row:
+def lost_head(folder: Path, times: int, subject: Subject) -> Row:
     """Loss of the head of a cluster: exit code 1 with the command that continues, then a new cluster finishes."""
-    more = "parameters: {steps: {value: 60}, pause: {value: 0.1}}\n" + EVERY
-    sweep = Sweep(folder, 4, more, "ray")
+    sweep = Sweep(folder, subject, "ray")
     with cluster(folder) as (address, _):
         sweep.env = {"RAY_ADDRESS": address, "RAY_AUTH_MODE": "token"}
         process = sweep.start()
         while b'"e":"start"' not in _content(sweep.ledger) and process.poll() is None:
             time.sleep(0.1)
     code = process.wait(150)
-    wrong = "" if code == 1 and "continue with:" in (folder / "said.txt").read_text() else f"exit code {code}"
+    wrong = "" if code == 1 and "continue with:" in sweep.said.read_text() else f"exit code {code}"
     sweep.env, sweep.runner = {}, "inprocess"
-    return audit("", 1, folder, 4, sweep.finish() or wrong)
+    return audit(1, folder, subject, sweep.finish() or wrong)
 
 
-def deeds(folder: Path, times: int) -> list[Row]:
+def deeds(folder: Path, times: int, subject: Subject) -> list[Row]:
     """Trainers that do what no trainer should, beside good ones; one row a deed."""
-    return _rows_by_deed(folder, ENDS, "resources: {timeout: 8}\n", {})
+    return _rows_by_deed(folder, subject, ENDS, "resources: {timeout: 8}\n", {})
 
 
-def full_memory(folder: Path, times: int) -> list[Row]:
+def full_memory(folder: Path, times: int, subject: Subject) -> list[Row]:
     """Trainers that take memory until Ray ends their processes; Tune itself breaks off at that."""
     used = psutil.virtual_memory()
     limit = (used.total - used.available + 4 * 2**30) / used.total
     env = {"RAY_memory_usage_threshold": f"{limit:.3f}", "RAY_memory_monitor_refresh_ms": "100"}
-    return _rows_by_deed(folder, {"out of memory": "failed out of memory"}, "", env)
+    return _rows_by_deed(folder, subject, {"out of memory": "failed out of memory"}, "", env)
 
 
-def _rows_by_deed(folder: Path, ends: dict[str, str], more: str, env: dict[str, str]) -> list[Row]:
+def _rows_by_deed(folder: Path, subject: Subject, ends: dict[str, str], more: str, env: dict[str, str]) -> list[Row]:
     names = ["good", *ends]
+    subject = replace(subject, trials=subject.trials * len(names), result=None)  # the good ones end with a number
     more += f"parameters: {{deed: {{values: [{', '.join(names)}]}}}}\nretry: {{max: 1}}\n"
-    sweep = Sweep(folder, 2, more + "abort: {consecutive_failures: null}\n", "ray", env)
+    sweep = Sweep(folder, subject, "ray", more + "abort: {consecutive_failures: null}\n", env)
     code = sweep.run()
     found, rows = sweep.state(), []
-    whole = audit("", 1, folder, 2 * len(names), "" if code == 4 else f"exit code {code}")
+    whole = audit(1, folder, subject, "" if code == 4 else f"exit code {code}")
     for deed, wanted in ends.items():
         states = [state for name, state in found.items() if f"deed={deed} " in f"{name} "]
         right = len(states) == 2 and all(state.startswith(wanted) for state in states)
         lost = sum(state.startswith(("pending", "running")) for state in states) + 2 - len(states)
         remark = whole.remark or ("" if right else f"ended as {states}")
         runs = 2 if whole.mlflow_runs == whole.expected else whole.mlflow_runs
-        rows.append(Row(deed, 2, 2, len(states), lost, 0, runs, whole.orphans, 0, whole.leftovers, remark))
+        counts = (2, 2, len(states), -1, lost, 0, runs, whole.orphans, 0, whole.leftovers)
+        rows.append(Row(deed, subject.trainer, *counts, remark))
     return rows
 
 
-def two_drivers(folder: Path, times: int) -> Row:
+def two_drivers(folder: Path, times: int, subject: Subject) -> Row:
     """A second `sweeper run` while the first runs: refused with exit code 2."""
-    sweep = Sweep(folder, 60, SLOW)
+    sweep = Sweep(folder, subject)
     process, codes = sweep.start(), []
     while not sweep.ledger.exists():
         time.sleep(0.05)
@@ -223,30 +274,30 @@ def two_drivers(folder: Path, times: int) -> Row:
     if process.poll() is not None:
         codes.pop()  # it may have found the sweep finished
     process.wait(120)
-    return audit("", len(codes), folder, 60, "" if set(codes) == {2} else f"the second driver ended with {codes}")
+    return audit(len(codes), folder, subject, "" if set(codes) == {2} else f"the second driver ended with {codes}")
 
 
-def full_disk(folder: Path, times: int) -> Row:
+def full_disk(folder: Path, times: int, subject: Subject) -> Row:
     """A results folder on a file system that fills up in mid-run, and is emptied again."""
-    return _broken_folder(folder, times, "size=8m", filled, {0, 1, 2})
+    return _broken_folder(folder, times, subject, "size=8m", filled, {0, 1, 2})
 
 
-def read_only(folder: Path, times: int) -> Row:
+def read_only(folder: Path, times: int, subject: Subject) -> Row:
     """A results folder that becomes read-only in mid-run, and writable again."""
-    return _broken_folder(folder, times, "size=64m", unwritable, {0, 1, 2, 4})
+    return _broken_folder(folder, times, subject, "size=64m", unwritable, {0, 1, 2, 4})
 
 
-def _broken_folder(folder: Path, times: int, options: str, broken: Broken, allowed: set[int]) -> Row:
+def _broken_folder(folder: Path, times: int, subject: Subject, options: str, broken: Broken, allowed: set[int]) -> Row:
     place = folder / "results"
     with mounted(place, options):
-        sweep, codes = Sweep(folder, 6, SLOW + EVERY), set()
+        sweep, codes = Sweep(folder, subject), set()
         for _ in range(times):
             process = sweep.start()
-            time.sleep(sweep.chance.uniform(1.5, 2.5))
+            time.sleep(1.5 + sweep.chance.uniform(0.0, subject.latest_s))
             with broken(place):
                 codes.add(process.wait(300))
-        wrong = sweep.finish()
-        return audit("", times, folder, 6, wrong or ("" if codes <= allowed else f"exit codes {codes}"))
+        wrong = sweep.finish(may_fail=True)
+        return audit(times, folder, subject, wrong or ("" if codes <= allowed else f"exit codes {codes}"))
 
 
 @contextlib.contextmanager
@@ -269,7 +320,7 @@ def unwritable(place: Path) -> Iterator[None]:
     subprocess.run(["umount", place], check=True)
 
 
-def clock_set_back(folder: Path, times: int) -> Row:
+def clock_set_back(folder: Path, times: int, subject: Subject) -> Row:
     """The clock, as Python reads it, jumps back by an hour again and again."""
     (folder / "sitecustomize.py").write_text(
         "import time\nreal, born, jumps = time.time, time.time(), set()\n"
@@ -281,21 +332,22 @@ def clock_set_back(folder: Path, times: int) -> Row:
         "    return real() - 3600 * hours\n"
         "time.time = set_back\n"
     )
-    sweep = Sweep(folder, 6, SLOW, env={"PYTHONPATH": os.pathsep.join([str(folder), str(HERE), str(HERE.parents[1])])})
+    python_path = os.pathsep.join([str(folder), str(HERE), str(HERE.parents[1])])
+    sweep = Sweep(folder, subject, env={"PYTHONPATH": python_path})
     wrong = sweep.finish()
     jumps = _size(folder / "jumps.txt")
-    return audit("", jumps, folder, 6, wrong or ("" if jumps else "the clock was not set back"))
+    return audit(jumps, folder, subject, wrong or ("" if jumps else "the clock was not set back"))
 
 
-def restarted_mlflow(folder: Path, times: int) -> Row:
+def restarted_mlflow(folder: Path, times: int, subject: Subject) -> Row:
     """A real MLflow server that is killed and started again."""
     port = sweep_port()
     uri = f"http://127.0.0.1:{port}"
-    sweep = Sweep(folder, 40, f"parameters: {{pause: {{value: 0.15}}}}\ntracking: {{uri: '{uri}'}}\n")
+    sweep = Sweep(folder, subject, more=f"tracking: {{uri: '{uri}'}}\n")
     server = start_mlflow(folder, port)
     process, done = sweep.start(), 0
     while done < times and process.poll() is None:
-        time.sleep(sweep.chance.uniform(0.2, 2.0))
+        time.sleep(sweep.chance.uniform(0.2, subject.latest_s))
         end_tree(server)
         done += 1
         time.sleep(sweep.chance.uniform(0.0, 1.0))
@@ -303,13 +355,11 @@ def restarted_mlflow(folder: Path, times: int) -> Row:
     process.wait(200)
     wait_for_mlflow(uri)
     wrong = sweep.finish()
-    row = audit("", done, folder, 40, wrong, mlflow=uri)
+    row = audit(done, folder, subject, wrong, mlflow=uri)
     end_tree(server)
     return row
 
 
-SLOW = "parameters: {pause: {value: 0.1}}\n"
-EVERY = "checkpoints: {every_s: 0.3}\n"
 ENDS = {
     "nan": "diverged score is nan at step 3",
     "exception": "failed ValueError: bad luck",

@@ -14,8 +14,8 @@ import math
 import os
 import shutil
 import signal
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -76,30 +76,18 @@ def run_on_ray(
 def _run_packs(
     source: Source, share: Share, address: str | None, storage: Path, handlers: dict[signal.Signals, Any]
 ) -> bool:
-    with _meanwhile(lambda: importlib.import_module(TUNE)):
-        _connect(address, share)
+    # In the main thread ray.init would take SIGTERM for itself and end this process with exit code 15.
+    with ThreadPoolExecutor(1) as other_thread:
+        connected = other_thread.submit(_connect, address, share)
+        with contextlib.suppress(Exception):  # it will be raised again where it is needed
+            importlib.import_module(TUNE)
+        connected.result()
     restore(handlers)
     from sweeper.execution.ray_tune.runner import lighten_tune, run_packs
 
     if not address:
         lighten_tune()
     return run_packs(source, share, storage, handlers, grows=bool(address))
-
-
-@contextlib.contextmanager
-def _meanwhile(work: Callable[[], object]) -> Iterator[None]:
-    """While the block waits, another thread works; what goes wrong there will again, where it is needed."""
-
-    def quietly() -> None:
-        with contextlib.suppress(Exception):
-            work()
-
-    thread = threading.Thread(target=quietly)
-    thread.start()
-    try:
-        yield
-    finally:
-        thread.join()
 
 
 def _connect(address: str | None, share: Share) -> None:
