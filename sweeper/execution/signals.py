@@ -29,7 +29,6 @@ def interruptible(interrupt: Callable[[Exit], None]) -> Iterator[None]:
 
 
 def restore(handlers: dict[signal.Signals, Any]) -> None:
-    """Give the signals their handlers back, where a library has put its own there."""
+    """Give the signals their handlers back: a library may have put its own there, in C unseen by `signal.getsignal`."""
     for number, handler in handlers.items():
-        if signal.getsignal(number) != handler:
-            signal.signal(number, handler)
+        signal.signal(number, handler)

@@ -15,7 +15,7 @@ import os
 import shutil
 import signal
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -64,8 +64,10 @@ def run_on_ray(
     os.environ.update(RAY_preload_python_modules=",".join([WORKER, *imports]))  # Ray's name, in Ray's letters
     with captured(folder / "ray.log"), contextlib.nullcontext() if address else reaper.watched():
         try:
-            with head_watch.watched(address or "", die):
-                while not _run_packs(source, share, address, storage, handlers):
+            # In the main thread ray.init takes SIGTERM for itself and ends this process with exit code 15. The thread
+            # that it is called in must last: Linux ends the processes of Ray together with the thread that made them.
+            with ThreadPoolExecutor(2) as starter, head_watch.watched(address or "", die):
+                while not _run_packs(source, share, address, starter, storage, handlers):
                     _disconnect()
             _disconnect()  # not after an error: without its head Ray waits here for a minute, and our end is its end
         finally:
@@ -74,15 +76,20 @@ def run_on_ray(
 
 
 def _run_packs(
-    source: Source, share: Share, address: str | None, storage: Path, handlers: dict[signal.Signals, Any]
+    source: Source,
+    share: Share,
+    address: str | None,
+    starter: ThreadPoolExecutor,
+    storage: Path,
+    handlers: dict[signal.Signals, Any],
 ) -> bool:
-    # In the main thread ray.init would take SIGTERM for itself and end this process with exit code 15.
-    with ThreadPoolExecutor(1) as other_thread:
-        connected = other_thread.submit(_connect, address, share)
-        with contextlib.suppress(Exception):  # it will be raised again where it is needed
-            importlib.import_module(TUNE)
-        connected.result()
+    connected = starter.submit(_connect, address, share)
+    starter.submit(importlib.import_module, TUNE)  # what goes wrong here is raised again below
+    while not connected.done():
+        restore(handlers)  # on its way Ray's C++ puts a handler on SIGTERM that aborts
+        wait([connected], timeout=0.05)
     restore(handlers)
+    connected.result()
     from sweeper.execution.ray_tune.runner import lighten_tune, run_packs
 
     if not address:
