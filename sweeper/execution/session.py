@@ -6,13 +6,13 @@ import math
 import os
 import signal
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from sweeper.errors import Exit
 from sweeper.execution.budgets import Limits
+from sweeper.execution.queue import JobQueue
 from sweeper.execution.runner import Pack
 from sweeper.execution.running_pack import Running
 from sweeper.execution.worker.job import Job, Verdict
@@ -51,11 +51,10 @@ class Session:
     proposals: Proposals | None = None
     pruner: Pruner | None = None
     over: Callable[[], None] = lambda: None  # called when no event will come any more
-    waiting: deque[Job] = field(default_factory=deque)
+    queue: JobQueue = field(init=False)
     running: dict[int, Running] = field(default_factory=dict)
     place: dict[str, Running] = field(default_factory=dict)  # of the trials that were handed out
     limits: Limits = field(init=False)
-    home: SweepDir = field(init=False)  # where workers write: they may have another current folder
     packs: int = 0
     trained: int = 0
     stopped_by: Exit | None = None
@@ -64,7 +63,7 @@ class Session:
 
     def __post_init__(self) -> None:
         self.limits = Limits(self.plan.sweep)
-        self.home = SweepDir(self.ledger.sweep.results.resolve(), self.ledger.sweep.name)
+        self.queue = JobQueue(self.plan, self.trainer, self.ledger, self.commit, self.records, self.proposals)
 
     def begin(self, text: str, provenance: dict[str, object]) -> None:
         """Write the run down, take over the results that other sweeps have, and queue what is to be trained."""
@@ -76,7 +75,7 @@ class Session:
         self._adopt()
         if self.proposals is not None:
             self.proposals.begin(self.records.values())
-        self.waiting.extend(map(self._job, self.plan.to_run))
+        self.queue.add(self.plan.to_run)
 
     def next_pack(self) -> Pack | None:
         jobs = self._take(1)
@@ -96,14 +95,14 @@ class Session:
         running = self.running[number]
         if running.first.alone:
             return []
-        share = math.ceil(len(self.waiting) / len(self.running)) if self.proposals is None else count
+        share = math.ceil(len(self.queue) / len(self.running)) if self.proposals is None else count
         jobs = self._take(min(count, share), like=running.first)
         self._hand(jobs, running)
         return jobs
 
     def is_done(self) -> bool:
         self._check_budget()
-        nothing_waits = not (self.waiting or self._may_propose()) or self.stopped_by is not None
+        nothing_waits = not (self.queue or self.queue.can_propose()) or self.stopped_by is not None
         return nothing_waits and not self.running
 
     def is_stopping(self) -> bool:
@@ -135,7 +134,8 @@ class Session:
         reason = self.pruner.heard(record.trial, event) if self.pruner is not None else ""
         if running is not None and reason:
             running.verdicts[event.trial] = Verdict(State.PRUNED, reason)
-        if isinstance(event, Started) and self._may_propose() and self.proposals is not None:
+        may_propose = self.stopped_by is None and self.queue.can_propose()
+        if isinstance(event, Started) and self.proposals is not None and may_propose:
             self.proposals.began()
         if isinstance(event, Ended):
             self._after(event)
@@ -156,9 +156,9 @@ class Session:
     def closed(self, number: int) -> None:
         running = self.running.pop(number)
         self.limits.device_s += running.seconds
-        for job in reversed(running.open.values()):
-            self.waiting.appendleft(replace(job, fresh=False))
-            del self.place[job.trial]
+        self.queue.put_back(running.open.values())
+        for trial in running.open:
+            del self.place[trial]
         if self.is_done():
             self.over()
 
@@ -188,69 +188,27 @@ class Session:
         failed = any(record.state is State.FAILED for record in self.records.values())
         return Exit.TRIALS_FAILED if failed else Exit.OK
 
-    def _job(self, trial: Trial) -> Job:
-        sweep, record = self.plan.sweep, self.records[trial.key]
-        return Job(
-            trial=trial.key,
-            attempt=record.attempt + 1,
-            target=self.trainer.target,
-            params={**trial.params, "seed": trial.seed},
-            goals=tuple(goal.name for goal in sweep.goals),
-            directory=self.home.trial(trial.key),
-            commit=self.commit,
-            threads=max(1, int(sweep.resources.cpu)),
-            keep=sweep.checkpoints.keep,
-            every_s=sweep.checkpoints.every_s,
-            maximize=bool(sweep.goals and sweep.goals[0].maximize),
-            shape=self.trainer.shape(trial.params),
-            fresh=record.state.is_result,
-            searched=self.proposals is not None,
-        )
-
     def _take(self, count: int, like: Job | None = None) -> list[Job]:
         """Jobs to hand out, of one shape, within the budget; a searcher is asked for as many as are missing."""
         jobs: list[Job] = []
         while len(jobs) < count:
             self._check_budget(len(jobs))
-            self._propose(count - len(jobs))
-            wanted = like or (jobs[0] if jobs else None)
-            fits = (n for n, job in enumerate(self.waiting) if not wanted or job.may_join(wanted))
-            found = next(fits, None) if self.stopped_by is None else None
-            if found is None:
+            if self.stopped_by is not None:
                 break
-            jobs.append(self.waiting[found])
-            del self.waiting[found]
+            self.queue.propose(count - len(jobs))
+            job = self.queue.take(like or (jobs[0] if jobs else None))
+            if job is None:
+                break
+            jobs.append(job)
         return jobs
 
     def _hand(self, jobs: list[Job], running: Running) -> None:
         running.open |= {job.trial: job for job in jobs}
         self.place |= {job.trial: running for job in jobs}
 
-    def _propose(self, count: int) -> None:
-        """Let the searcher add configurations until `count` trials wait, within the budget of trials."""
-        budget = self.plan.sweep.budget.trials
-        while self._may_propose() and len(self.waiting) < count:
-            assert self.proposals is not None, "_may_propose"
-            room = None if budget is None else budget - len(self.records)
-            trials = self.proposals.more()[:room]
-            if trials:
-                records = [Record(trial) for trial in trials]
-                self.records |= {record.trial.key: record for record in records}
-                self.proposals.add(records)
-                self.ledger.more(trials)
-                self.waiting.extend(map(self._job, trials))
-
-    def _may_propose(self) -> bool:
-        return self._has_proposals() and self.stopped_by is None
-
-    def _has_proposals(self) -> bool:
-        budget = self.plan.sweep.budget.trials
-        room = budget is None or len(self.records) < budget
-        return self.proposals is not None and not self.proposals.exhausted and room
-
     def _is_unfinished(self) -> bool:
         """Whether the same command would find something to train."""
-        return self._has_proposals() or any(record.state is State.PENDING for record in self.records.values())
+        return self.queue.can_propose() or any(record.state is State.PENDING for record in self.records.values())
 
     def _adopt(self) -> None:
         reused = self.plan.of(Fate.REUSED)
@@ -270,7 +228,7 @@ class Session:
         if running is not None:
             job = running.open.pop(ended.trial)
             if ended.retry:
-                self.waiting.append(replace(job, attempt=ended.attempt + 1, alone=True, fresh=False))
+                self.queue.retry(job, ended.attempt + 1)
                 return
         self.limits.count(ended)
         self.trained += not ended.origin
@@ -283,7 +241,7 @@ class Session:
         """Stop when a budget is spent: of time, the running trials too. `taken` trials are on their way to a pack."""
         if self.deadline is not None or self.stopped_by not in (None, Exit.BUDGET):
             return
-        more = bool(self.waiting) or self._may_propose()
+        more = bool(self.queue) or (self.queue.can_propose() and self.stopped_by is None)
         device_s = sum(running.seconds for running in self.running.values())
         if (more or self.running) and (why := self.limits.out_of_time(device_s)):
             self._stop(Exit.BUDGET, why, "Press Ctrl-C to cancel them now.")

@@ -130,7 +130,7 @@ def test_configurations_have_their_rank_where_the_sweep_has_a_goal(noisy: Path) 
     assert frame["score.mean"][0] == frame["score.mean"].max()
     (noisy / "noisy.yaml").write_text(NOISY + 'constraints: ["score < 1.5"]\n')
     with runs.opened(noisy / "noisy.yaml", "a=0,1,2,3") as (session, _):
-        assert session.waiting, "a is not 3 yet"
+        assert session.queue, "a is not 3 yet"
     rows = json.loads(export("--level", "config", "--format", "json", "--sort", "rank"))["rows"]
     assert rows[0]["score.mean"] < 1.5
     assert [row["rank"] for row in rows] == [1, 2, 3, 4, 5, 6, None, None]

@@ -127,7 +127,7 @@ def test_members_that_had_ended_are_not_lost_with_their_pack(folder: Path) -> No
         run.record(Started(pack.jobs[1].trial, 1, 0.0, "cpu", "here"))
         run.lost(pack.number, "the worker process died")
         run.closed(pack.number)
-        assert [job.trial for job in run.waiting] == [pack.jobs[1].trial]
+        assert [job.trial for job in run.queue.waiting] == [pack.jobs[1].trial]
 
 
 def test_members_that_had_not_begun_are_not_counted_as_lost(folder: Path) -> None:
@@ -137,7 +137,7 @@ def test_members_that_had_not_begun_are_not_counted_as_lost(folder: Path) -> Non
         run.record(Started(pack.jobs[0].trial, 1, 0.0, "cpu", "here"))
         run.lost(pack.number, "the worker process died")
         run.closed(pack.number)
-        assert {(job.trial, job.attempt, job.alone) for job in run.waiting} == {
+        assert {(job.trial, job.attempt, job.alone) for job in run.queue.waiting} == {
             (pack.jobs[0].trial, 2, True),
             (pack.jobs[1].trial, 1, False),
         }

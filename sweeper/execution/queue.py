@@ -1,0 +1,93 @@
+"""The jobs of a run that wait for a pack; a searcher adds to them."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from sweeper.execution.worker.job import Job
+from sweeper.ledger.ledger import Ledger
+from sweeper.ledger.paths import SweepDir
+from sweeper.planning.plan import Plan
+from sweeper.search.proposals import Proposals
+from sweeper.trainer import Trainer
+from sweeper.trial import Record, Trial
+
+
+@dataclass(slots=True)
+class JobQueue:
+    """Jobs in the order in which they are handed out. `records` are those of the run, proposals included."""
+
+    plan: Plan
+    trainer: Trainer
+    ledger: Ledger
+    commit: str
+    records: dict[str, Record]
+    proposals: Proposals | None
+    waiting: deque[Job] = field(default_factory=deque)
+
+    def __bool__(self) -> bool:
+        return bool(self.waiting)
+
+    def __len__(self) -> int:
+        return len(self.waiting)
+
+    def add(self, trials: Iterable[Trial]) -> None:
+        self.waiting.extend(map(self._job, trials))
+
+    def take(self, like: Job | None) -> Job | None:
+        """The first job, or the first that can be trained in one pack with `like`; None where there is none."""
+        fits = (number for number, job in enumerate(self.waiting) if not like or job.may_join(like))
+        found = next(fits, None)
+        if found is None:
+            return None
+        job = self.waiting[found]
+        del self.waiting[found]
+        return job
+
+    def put_back(self, jobs: Iterable[Job]) -> None:
+        """Jobs that were handed out and did not begin or finish come first again."""
+        self.waiting.extendleft(replace(job, fresh=False) for job in reversed(list(jobs)))
+
+    def retry(self, job: Job, attempt: int) -> None:
+        """A failed attempt is repeated last, and in a pack of its own."""
+        self.waiting.append(replace(job, attempt=attempt, alone=True, fresh=False))
+
+    def can_propose(self) -> bool:
+        """Whether a searcher would add further trials, within the budget of trials."""
+        budget = self.plan.sweep.budget.trials
+        room = budget is None or len(self.records) < budget
+        return self.proposals is not None and not self.proposals.exhausted and room
+
+    def propose(self, count: int) -> None:
+        """Let the searcher add configurations until `count` jobs wait, within the budget of trials."""
+        budget = self.plan.sweep.budget.trials
+        while self.proposals is not None and self.can_propose() and len(self.waiting) < count:
+            room = None if budget is None else budget - len(self.records)
+            trials = self.proposals.more()[:room]
+            if trials:
+                records = [Record(trial) for trial in trials]
+                self.records |= {record.trial.key: record for record in records}
+                self.proposals.add(records)
+                self.ledger.more(trials)
+                self.add(trials)
+
+    def _job(self, trial: Trial) -> Job:
+        sweep, record, folder = self.plan.sweep, self.records[trial.key], self.ledger.sweep
+        return Job(
+            trial=trial.key,
+            attempt=record.attempt + 1,
+            target=self.trainer.target,
+            params={**trial.params, "seed": trial.seed},
+            goals=tuple(goal.name for goal in sweep.goals),
+            directory=SweepDir(folder.results.resolve(), folder.name).trial(trial.key),  # workers may be elsewhere
+            commit=self.commit,
+            threads=max(1, int(sweep.resources.cpu)),
+            keep=sweep.checkpoints.keep,
+            every_s=sweep.checkpoints.every_s,
+            maximize=bool(sweep.goals and sweep.goals[0].maximize),
+            shape=self.trainer.shape(trial.params),
+            fresh=record.state.is_result,
+            searched=self.proposals is not None,
+        )
