@@ -25,7 +25,6 @@ from sweeper.cli.options import (
 )
 from sweeper.cli.output import load_sweep, news_console, options_given, print_json, results_console
 from sweeper.errors import Exit, LedgerError, Problem, ScheduleError, UsageError
-from sweeper.ledger.history import holds_code
 from sweeper.trial import State
 
 if TYPE_CHECKING:
@@ -148,6 +147,9 @@ def train(
     debug: Debug = False,
 ) -> None:
     """Train one trial, the file's first, here in this process: no Ray, nothing recorded. For debugging."""
+    from tempfile import TemporaryDirectory
+
+    from sweeper.cli.terminal.live_curves import Curves, file_table, outcome_words
     from sweeper.execution import single_trial
     from sweeper.planning.plan import headline_metrics, make
 
@@ -165,8 +167,13 @@ def train(
     if pdb:
         _debug(lambda: single_trial.train_and_raise(trainer.target, trial, goals, threads))
         return
-    ended = single_trial.train(trainer.target, trial, goals, metrics, threads, console)
-    console.print(single_trial.outcome_words(ended, metrics))
+    curves = Curves(console, metrics)
+    with TemporaryDirectory() as folder:
+        with curves.shown():
+            ended = single_trial.train(trainer.target, trial, goals, threads, Path(folder), curves.push)
+        for path in sorted(Path(folder).glob("*.csv")):
+            console.print(file_table(path))
+    console.print(outcome_words(ended, metrics))
     if ended.state is State.FAILED:
         raise typer.Exit(Exit.TRIALS_FAILED)
 
@@ -187,6 +194,7 @@ def _debug(call: Callable[[], None]) -> None:
 def find_trainer(sweep: Sweep, results: Path, *, needed: bool) -> Trainer | None:
     """The trainer of a sweep; its code has the digest that this results folder knows it by."""
     from sweeper import trainer
+    from sweeper.ledger.history import holds_code
 
     if sweep.trainer is not None:
         found = trainer.find(sweep.trainer)
