@@ -1,123 +1,59 @@
-"""The arrows of the design: data flows one way, each library has one owner, and quick verbs load nothing heavy."""
+"""The house: the contract of imports (pyproject.toml), sizes, and what quick commands load."""
 
 from __future__ import annotations
 
 import ast
+import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
-MODULES = [path for path in sorted((ROOT / "sweeper").rglob("*.py")) if "cvae" not in path.parts]
-OWNERS = {
-    "typer": {
-        "sweeper.cli.app",
-        "sweeper.cli.export",
-        "sweeper.cli.files",
-        "sweeper.cli.gc",
-        "sweeper.cli.judge",
-        "sweeper.cli.options",
-        "sweeper.cli.output",
-        "sweeper.cli.plot",
-        "sweeper.cli.results",
-        "sweeper.cli.run",
-    },
-    "rich": {
-        "sweeper.cli.output",
-        "sweeper.cli.results",
-        "sweeper.cli.run",
-        "sweeper.cli.terminal.summary",
-        "sweeper.cli.terminal.comparison",
-        "sweeper.cli.terminal.console",
-        "sweeper.execution.run",
-        "sweeper.cli.terminal.samples",
-        "sweeper.cli.terminal.status",
-        "sweeper.execution.single_trial",
-        "sweeper.cli.terminal.verdicts",
-    },
-    "ray": {"sweeper.execution.ray_tune"},
-    "mlflow": {"sweeper.tracking.database", "sweeper.tracking.store", "sweeper.tracking.server"},
-    "optuna": {"sweeper.search", "sweeper.reporting.tables.optuna_study", "sweeper.analysis.importance"},
-    "matplotlib": {"sweeper.reporting.figures"},
-    "plotly": {"sweeper.reporting.figures"},
-    "jinja2": {"sweeper.reporting.report.page"},
-    "torch": set(),
-}
-# Later stages may import earlier ones, never the other way round.
-FLOW = [
-    "sweeper.ledger.atomic",
-    "sweeper.errors",
-    "sweeper.ledger.lock",
-    "sweeper.ledger.jsonl",
-    "sweeper.trial",
-    "sweeper.provenance",
-    "sweeper.trainer",
-    "sweeper.spec.load",
-    "sweeper.planning.trial_factory",
-    "sweeper.search.ranking",
-    "sweeper.search.samplers",
-    "sweeper.search.searcher",
-    "sweeper.search.pruning_rules",
-    "sweeper.search.pruner",
-    "sweeper.execution.worker.checkpoints",
-    "sweeper.execution.worker.job",
-    "sweeper.execution.worker.attempt",
-    "sweeper.execution.worker.pack",
-    "sweeper.execution.runner",
-    "sweeper.execution.running_pack",
-    "sweeper.execution.ray_tune.mailbox",
-    "sweeper.ledger.ledger",
-    "sweeper.execution.retention",
-    "sweeper.reporting.tables.optuna_study",
-    "sweeper.planning.plan",
-    "sweeper.search.proposals",
-    "sweeper.execution.session",
-    "sweeper.tracking.experiment",
-    "sweeper.tracking.trial_run",
-    "sweeper.tracking.overview_runs",
-    "sweeper.tracking.store",
-    "sweeper.tracking.mirror",
-    "sweeper.tracking.inputs",
-    "sweeper.execution.run",
-    "sweeper.cli.terminal.summary",
-    "sweeper.cli.app",
-]
+MODULES = sorted((ROOT / "sweeper").rglob("*.py"))
 
 
-def dotted(path: Path) -> str:
-    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+def lint_imports(root: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from importlinter.cli import lint_imports_command as run; run()", "--no-cache"]
+    return subprocess.run(command, cwd=root, capture_output=True, text=True, env={"PYTHONPATH": str(root)})
 
 
-def imports(path: Path) -> set[str]:
-    """The modules that a file imports anywhere, ours by their full names, others by their first."""
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
-    return {name if name.startswith("sweeper") else name.split(".")[0] for name in names}
+@pytest.mark.parametrize(
+    ("file", "line", "contract"),
+    [
+        ("trial.py", "", ""),
+        ("spec/sweep.py", "import sweeper.planning.plan", "A package imports those below it only"),
+        ("execution/budgets.py", "import sweeper.execution.session", "No cycles"),
+        ("cvae/losses.py", "import sweeper.errors", "The bundled trainer can be lifted out"),
+        ("execution/run.py", "import rich", "typer, rich: only in sweeper.cli"),
+        ("execution/session.py", "import ray", "ray: only in sweeper.execution.ray_tune"),
+        ("planning/plan.py", "import optuna", "optuna: only in sweeper.search"),
+    ],
+)
+def test_the_contract_of_imports_holds_and_fails_where_it_is_broken(
+    tmp_path: Path, file: str, line: str, contract: str
+) -> None:
+    shutil.copytree(ROOT / "sweeper", tmp_path / "sweeper", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    path = tmp_path / "sweeper" / file
+    path.write_text(f"{path.read_text()}\n{line}\n")
+    done = lint_imports(tmp_path)
+    broken = [text.partition(" BROKEN")[0] for text in done.stdout.splitlines() if " BROKEN" in text]
+    assert done.returncode == (1 if contract else 0), done.stdout
+    assert any(name.startswith(contract) for name in broken) == bool(contract)
 
 
-@pytest.mark.parametrize("library", OWNERS)
-def test_each_library_has_its_owner(library: str) -> None:
-    users = {dotted(path) for path in MODULES if library in imports(path)}
-    strangers = {user for user in users if not any(f"{user}.".startswith(f"{owner}.") for owner in OWNERS[library])}
-    assert not strangers
-
-
-@pytest.mark.parametrize("number", range(len(FLOW)))
-def test_a_stage_imports_no_later_stage(number: int) -> None:
-    (file,) = (path for path in MODULES if dotted(path) == FLOW[number])
-    assert not imports(file) & set(FLOW[number + 1 :])
-
-
-def test_the_bundled_trainer_can_be_lifted_out() -> None:
-    used = set().union(*(imports(path) for path in (ROOT / "sweeper" / "cvae").rglob("*.py")))
-    assert all(name.startswith("sweeper.cvae") for name in used if name.startswith("sweeper"))
-    others = {name for name in used if not name.startswith("sweeper") and name not in sys.stdlib_module_names}
+def test_the_bundled_trainer_needs_torch_and_safetensors_only() -> None:
+    used = set()
+    for path in (ROOT / "sweeper" / "cvae").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                used |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                used.add(node.module)
+    others = {name.partition(".")[0] for name in used} - {"sweeper"} - sys.stdlib_module_names
     assert others <= {"torch", "safetensors"}
 
 
@@ -134,6 +70,38 @@ def test_quick_verbs_load_nothing_heavy(words: list[str], tmp_path: Path) -> Non
     assert done.stdout.splitlines()[-1].strip() == "LOADED", done.stderr
 
 
-def test_no_module_outgrows_its_noun() -> None:
-    lengths = {path.name: len(path.read_text().splitlines()) for path in (ROOT / "sweeper").rglob("*.py")}
+def test_no_file_is_longer_than_300_lines() -> None:
+    lengths = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in MODULES}
     assert not {name: length for name, length in lengths.items() if length > 300}
+
+
+def test_no_folder_holds_more_than_seventeen_files() -> None:
+    counts = Counter(str(path.parent.relative_to(ROOT)) for path in MODULES if path.name != "__init__.py")
+    assert not {name: count for name, count in counts.items() if count > 17}
+
+
+def test_no_function_is_longer_than_50_lines() -> None:
+    long = {}
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef) and node.end_lineno and not path.is_relative_to(ROOT / "sweeper/cli"):
+                length = node.end_lineno - node.lineno + 1
+                if length > 50:
+                    long[f"{path.name}:{node.name}"] = length
+    assert not long
+
+
+def test_every_package_says_what_lives_in_it() -> None:
+    for path in MODULES:
+        if path.name == "__init__.py":
+            assert ast.get_docstring(ast.parse(path.read_text())), path
+
+
+def test_no_public_name_stands_for_two_classes() -> None:
+    names = Counter(
+        node.name
+        for path in MODULES
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    )
+    assert sorted(name for name, count in names.items() if count > 1) == []
