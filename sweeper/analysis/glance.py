@@ -21,7 +21,7 @@ LEVELS = 12  # of a parameter on the map
 
 
 @dataclass(frozen=True, slots=True)
-class Best:
+class BestConfiguration:
     """The best configuration so far (one of the front, for several goals): its mean of each goal over `n` seeds."""
 
     config: str
@@ -31,7 +31,7 @@ class Best:
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
+class RunningTrial:
     """A trial that runs now: its last step, and the curve of the first goal so far ([] where none is known)."""
 
     trial: str
@@ -59,8 +59,8 @@ class Glance:
     """All of it. `map` is None where the sweep has not two parameters of a few values, or nothing has completed."""
 
     progress: Progress
-    best: Best | None
-    running: Sequence[Running]
+    best: BestConfiguration | None
+    running: Sequence[RunningTrial]
     map: Map | None
 
     def as_json(self) -> dict[str, object]:
@@ -119,19 +119,21 @@ def _rank(value: Value) -> tuple[bool, float]:
     return (not number, float(value) if isinstance(value, int | float) and number else 0.0)
 
 
-def _best(sweep: Sweep, records: Sequence[Record]) -> Best | None:
+def _best(sweep: Sweep, records: Sequence[Record]) -> BestConfiguration | None:
     first = next(iter(ranking.best(sweep, records)), None)
     if first is None or first.values is None:
         return None
     seeds = [record for record in records if record.trial.config == first.config]
     name = seeds[0].trial.name.rpartition("seed=")[0].strip()
     n = sum(record.state is State.COMPLETED for record in seeds)
-    return Best(first.config, name, dict(zip((goal.name for goal in sweep.goals), first.values, strict=True)), n)
+    return BestConfiguration(
+        first.config, name, dict(zip((goal.name for goal in sweep.goals), first.values, strict=True)), n
+    )
 
 
-def _running(record: Record, metric: str) -> Running:
+def _running(record: Record, metric: str) -> RunningTrial:
     curve = [
         float(f"{r.metrics[metric]:.6g}") for r in record.reports if math.isfinite(r.metrics.get(metric, math.nan))
     ]
     step = record.reports[-1].step if record.reports else None
-    return Running(record.trial.key, record.trial.name, step, metric, curve)
+    return RunningTrial(record.trial.key, record.trial.name, step, metric, curve)

@@ -27,7 +27,7 @@ class Pairing:
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class PairingBlock:
     """All settings but some, with one seed: the record at each setting of those."""
 
     label: str
@@ -35,7 +35,7 @@ class Block:
     records: Mapping[str, Record]
 
 
-def blocks(records: Sequence[Record], names: Collection[str]) -> list[Block]:
+def blocks(records: Sequence[Record], names: Collection[str]) -> list[PairingBlock]:
     """The trials in blocks that differ in `names` only; a block's records by the canonical JSON of their settings."""
     varying = [name for name in varying_names(records) if name not in names]
     found: dict[tuple[str, int], dict[str, Record]] = {}
@@ -46,7 +46,7 @@ def blocks(records: Sequence[Record], names: Collection[str]) -> list[Block]:
         key = (rest, record.trial.seed)
         labels.setdefault(key, label(record.trial.varied, varying))
         found.setdefault(key, {})[settings({name: params.get(name) for name in names})] = record
-    return [Block(labels[key], key[1], members) for key, members in found.items()]
+    return [PairingBlock(labels[key], key[1], members) for key, members in found.items()]
 
 
 def settings(params: Params) -> str:

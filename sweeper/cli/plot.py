@@ -12,7 +12,7 @@ from sweeper.cli.output import named_sweep, news_console, print_json, write_file
 from sweeper.errors import Problem, UsageError
 
 if TYPE_CHECKING:
-    from sweeper.reporting.figures import Form, Kind, Subject
+    from sweeper.reporting.figures import FigureContext, FigureKind, ImageFormat
 
 Kinds = Annotated[
     list[str] | None,
@@ -63,7 +63,7 @@ def plot(
     chosen, forms = _kinds(kinds or []), _forms(form)
     sweep_dir = named_sweep(results, sweep)
     metrics = tuple(_metric(text) for text in metric or [])
-    subject = figures.Subject(SweepResults(sweep_dir), metrics, x, y)
+    subject = figures.FigureContext(SweepResults(sweep_dir), metrics, x, y)
     subject.check_metrics()
     written, left_out = _written(subject, chosen, forms, output or sweep_dir.folder / "plots", echo=not as_json)
     if as_json:
@@ -103,16 +103,16 @@ def report(
 
 
 def _written(
-    subject: Subject, kinds: list[Kind], forms: set[Form], folder: Path, *, echo: bool
+    subject: FigureContext, kinds: list[FigureKind], forms: set[ImageFormat], folder: Path, *, echo: bool
 ) -> tuple[list[str], dict[str, str]]:
     """Draw and write one picture after the other: the files, and why a kind was left out."""
-    from sweeper.reporting.figures import Unfit, draw
+    from sweeper.reporting.figures import NotApplicable, draw
 
     written: list[str] = []
     left_out: dict[str, str] = {}
     for kind in kinds:
         for drawn in draw(kind, subject, forms):
-            if isinstance(drawn, Unfit):
+            if isinstance(drawn, NotApplicable):
                 left_out[kind.name] = str(drawn)
                 continue
             for form, content in drawn.content.items():
@@ -124,7 +124,7 @@ def _written(
     return written, left_out
 
 
-def _kinds(names: list[str]) -> list[Kind]:
+def _kinds(names: list[str]) -> list[FigureKind]:
     from sweeper.reporting.figures import KINDS
     from sweeper.wording import did_you_mean
 
@@ -135,14 +135,14 @@ def _kinds(names: list[str]) -> list[Kind]:
     return [KINDS[name] for name in dict.fromkeys(names or KINDS)]
 
 
-def _forms(text: str) -> set[Form]:
-    from sweeper.reporting.figures import Form
+def _forms(text: str) -> set[ImageFormat]:
+    from sweeper.reporting.figures import ImageFormat
 
     names = [name.strip().lower() for name in text.split(",") if name.strip()]
-    unknown = [name for name in names if name not in list(Form)]
+    unknown = [name for name in names if name not in list(ImageFormat)]
     if unknown or not names:
-        raise UsageError(Problem("no such form", "", "--format", ", ".join(unknown), ", ".join(Form)))
-    return {Form(name) for name in names}
+        raise UsageError(Problem("no such form", "", "--format", ", ".join(unknown), ", ".join(ImageFormat)))
+    return {ImageFormat(name) for name in names}
 
 
 def _metric(text: str) -> tuple[str, bool | None]:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from sweeper.analysis.claims.verdict import Verdict
-    from sweeper.execution.run import Finished
+    from sweeper.execution.run import RunOutcome
     from sweeper.planning.plan import Plan
     from sweeper.spec.load import Sweep
     from sweeper.trainer import Trainer
@@ -103,7 +103,7 @@ def run(
         raise typer.Exit(code)
 
 
-def _judged(sweep: Sweep, results: Path, finished: Finished) -> tuple[Sequence[Verdict], Exit]:
+def _judged(sweep: Sweep, results: Path, finished: RunOutcome) -> tuple[Sequence[Verdict], Exit]:
     """The verdicts on the file's claims, and the exit code with them."""
     if not sweep.claims:
         return (), finished.exit_code

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from sweeper.cvae.metrics import METRICS
-from sweeper.cvae.settings import Problem, Scalar, collect, construct, problems_of, setting
+from sweeper.cvae.settings import Scalar, SettingProblem, collect, construct, problems_of, setting
 from sweeper.cvae.stopping import STOP_WHEN, is_stop_condition
 
-__all__ = ["DEFAULTS", "DESCRIPTIONS", "METRICS", "CVAEConfig", "Problem", "build", "check", "irrelevant", "shape"]
+__all__ = [
+    "DEFAULTS", "DESCRIPTIONS", "METRICS", "CVAEConfig", "SettingProblem", "build", "check", "irrelevant", "shape",
+]  # fmt: skip
 
 STYLE_TOKENS = 8  # size of the alphabet of nuisance tokens; their entropy is at most ln 8
 OPERATORS, DETOUR, SUM = "operator_order", "detour", "ordered_sum"
@@ -185,7 +187,7 @@ DESCRIPTIONS: Mapping[str, str] = MappingProxyType(
 )
 
 
-def check(params: Mapping[str, object]) -> list[Problem]:
+def check(params: Mapping[str, object]) -> list[SettingProblem]:
     """All that is wrong with flat dotted settings: names, types, ranges, and rules between them."""
     found = problems_of(params, SETTINGS)
     if found:  # the rules between settings assume that each alone is acceptable
@@ -194,18 +196,18 @@ def check(params: Mapping[str, object]) -> list[Problem]:
     return found + _problems_between(params)
 
 
-def _problems_between(params: Mapping[str, object]) -> list[Problem]:
+def _problems_between(params: Mapping[str, object]) -> list[SettingProblem]:
     found = []
     names = params.keys()
     if not names.isdisjoint(_WIDTHS_AND_HEADS):
         heads = _get(params, "model.heads")
         for key in _WIDTHS_AND_HEADS[1:]:
             if _number(params, key) % _number(params, "model.heads"):
-                found.append(Problem(key, _get(params, key), f"a multiple of model.heads = {heads}"))
+                found.append(SettingProblem(key, _get(params, key), f"a multiple of model.heads = {heads}"))
     if "task.strategies" in names:
         most = available_strategies(params)
         if _number(params, "task.strategies") > most:
-            found.append(Problem("task.strategies", params["task.strategies"], f"at most {most} for this task"))
+            found.append(SettingProblem("task.strategies", params["task.strategies"], f"at most {most} for this task"))
     for key in names:
         if key.startswith("loss.schedules.") and key.endswith((".start", ".end", ".kind")):
             found += _schedule_problems(params, key.rpartition(".")[0])
@@ -215,10 +217,10 @@ def _problems_between(params: Mapping[str, object]) -> list[Problem]:
 _WIDTHS_AND_HEADS = ("model.heads", "model.width", "model.baseline_width")
 
 
-def _schedule_problems(params: Mapping[str, object], prefix: str) -> list[Problem]:
+def _schedule_problems(params: Mapping[str, object], prefix: str) -> list[SettingProblem]:
     start, end = _number(params, prefix + ".start"), _number(params, prefix + ".end")
     if _get(params, prefix + ".kind") in ("linear", "cosine") and start >= end:
-        return [Problem(prefix + ".start", start, f"less than {prefix}.end = {end:g}")]
+        return [SettingProblem(prefix + ".start", start, f"less than {prefix}.end = {end:g}")]
     return []
 
 

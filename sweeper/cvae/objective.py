@@ -59,7 +59,7 @@ def exact_log_posterior(log_prior_BK: Tensor, nll_BKT: Tensor, mask_BT: Tensor) 
     return (log_prior_BK - torch.where(mask_BT[..., None, :] > 0, nll_BKT, 0.0).sum(-1)).log_softmax(-1)
 
 
-class Scores(NamedTuple):
+class TokenScores(NamedTuple):
     """What the terms are made of, an example and a position at a time; ``logp`` is kept for the diagnostics."""
 
     logp_BKTV: Tensor
@@ -75,7 +75,7 @@ def baseline_nll(logits_BTV: Tensor, target_BT: Tensor) -> Tensor:
     return losses.token_nll(losses.log_probabilities(logits_BTV, target_BT.dim() - 2), target_BT)
 
 
-def score(output: CVAEOutput, batch: Batch, baseline_nll_BT: Tensor | None = None) -> Scores:
+def score(output: CVAEOutput, batch: Batch, baseline_nll_BT: Tensor | None = None) -> TokenScores:
     """Log-probabilities, posterior and divergence of one teacher-forced pass; the surprise is given or the output's."""
     if baseline_nll_BT is None:
         assert output.baseline_logits_BTV is not None
@@ -83,7 +83,7 @@ def score(output: CVAEOutput, batch: Batch, baseline_nll_BT: Tensor | None = Non
     members = batch.target_BT.dim() - 2
     logp_BKTV = losses.log_probabilities(output.logits_by_latent_BKTV, members)
     nll_BKT = losses.token_nll(logp_BKTV, batch.target_BT[..., None, :])
-    return Scores(
+    return TokenScores(
         logp_BKTV,
         nll_BKT,
         log_posterior(output, nll_BKT, batch.mask_BT),
@@ -93,7 +93,7 @@ def score(output: CVAEOutput, batch: Batch, baseline_nll_BT: Tensor | None = Non
     )
 
 
-def combine(scores: Scores, mask_BT: Tensor, weights: LossWeights, marginal_K: Tensor, per_token: bool) -> Terms:
+def combine(scores: TokenScores, mask_BT: Tensor, weights: LossWeights, marginal_K: Tensor, per_token: bool) -> Terms:
     """Every term, and their weighted sum; ``marginal_K`` is the marginal of q that two of them judge."""
     expected_BT = losses.expected_nll(scores.log_q_BK, scores.nll_BKT)
     tokens_BT = losses.token_weights(scores.baseline_nll_BT, mask_BT, weights.token_warmth)

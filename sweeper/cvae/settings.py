@@ -13,7 +13,7 @@ Scalar = bool | int | float | str | None
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class SettingProblem:
     """One thing wrong with a setting: its dotted name, the value found, and what is allowed, in words."""
 
     key: str
@@ -92,15 +92,15 @@ def collect(owner: type, prefix: str = "") -> dict[str, Setting]:
     return found
 
 
-def problems_of(params: Mapping[str, object], settings: Mapping[str, Setting]) -> list[Problem]:
+def problems_of(params: Mapping[str, object], settings: Mapping[str, Setting]) -> list[SettingProblem]:
     """The unknown names and the unacceptable values, all of them."""
     found = []
     for key, value in params.items():
         known = settings.get(key)
         if known is None:
-            found.append(Problem(key, value, "not a setting of this trainer" + _suggestion(key, settings)))
+            found.append(SettingProblem(key, value, "not a setting of this trainer" + _suggestion(key, settings)))
         elif not known.admits(value):
-            found.append(Problem(key, value, known.allowed))
+            found.append(SettingProblem(key, value, known.allowed))
     return found
 
 

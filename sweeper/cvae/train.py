@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sweeper.cvae.diverged import Diverged
 from sweeper.cvae.training.pack import train_pack
-from sweeper.cvae.training.protocols import Checkpoint, Member
+from sweeper.cvae.training.protocols import CheckpointStore, PackMember
 
 __all__ = ["Diverged", "train", "train_pack"]
 
@@ -20,7 +20,7 @@ def train(
     report: Report,
     *,
     directory: Path | None = None,
-    checkpoint: Checkpoint | None = None,
+    checkpoint: CheckpointStore | None = None,
 ) -> dict[str, float]:
     """Trains one model and returns its final metrics, which are also the last reported.
 
@@ -45,7 +45,7 @@ class _Alone:
     params: Mapping[str, object]
     to: Report
     directory: Path | None
-    checkpoint: Checkpoint | None
+    checkpoint: CheckpointStore | None
     metrics: dict[str, float] = field(default_factory=dict)
 
     def report(self, step: int, metrics: Mapping[str, float]) -> bool:
@@ -62,12 +62,12 @@ class _Alone:
 
 @dataclass(slots=True)
 class _OneSlot:
-    waiting: list[Member]
+    waiting: list[PackMember]
     size: int | None = 1
 
-    def join(self, count: int) -> Iterable[Member]:
+    def join(self, count: int) -> Iterable[PackMember]:
         joined, self.waiting = self.waiting[:count], self.waiting[count:]
         return joined
 
-    def give_back(self, members: Iterable[Member]) -> None:
+    def give_back(self, members: Iterable[PackMember]) -> None:
         raise RuntimeError("a training alone has nobody to give its member back to")

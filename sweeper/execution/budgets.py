@@ -13,7 +13,7 @@ from sweeper.trial import Ended, State
 
 
 @dataclass(slots=True)
-class Limits:
+class Budgets:
     """The limits of a sweep and what has been used up in this run. Times are monotonic seconds."""
 
     sweep: Sweep

@@ -13,7 +13,7 @@ from typing import Protocol
 from sweeper import provenance
 from sweeper.errors import Exit, LedgerError, Problem, ScheduleError, SweeperError
 from sweeper.execution.options import Options, Runner
-from sweeper.execution.runner import Share, Source, run_in_process
+from sweeper.execution.runner import PackResources, Source, run_in_process
 from sweeper.execution.session import Session, Watcher
 from sweeper.execution.signals import interruptible
 from sweeper.ledger.atomic import replace_file
@@ -21,7 +21,7 @@ from sweeper.ledger.history import History, read_history
 from sweeper.ledger.ledger import Ledger
 from sweeper.ledger.paths import SweepDir
 from sweeper.planning.plan import Plan
-from sweeper.planning.trial_factory import Family
+from sweeper.planning.trial_factory import TrialFactory
 from sweeper.search.proposals import Proposals
 from sweeper.search.pruner import Pruner
 from sweeper.spec.load import ADAPTIVE, Sweep
@@ -45,7 +45,7 @@ class Display(Watcher, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
+class RunOutcome:
     """How a run ended: exit code, why it stopped early ("" if it did not), how many trials it trained, all records."""
 
     exit_code: Exit
@@ -56,7 +56,7 @@ class Finished:
     seconds: float
 
 
-def run(plan: Plan, trainer: Trainer, options: Options, display: Display) -> Finished:
+def run(plan: Plan, trainer: Trainer, options: Options, display: Display) -> RunOutcome:
     """Train what the plan has to run, on Ray or in this process; every outcome is in the ledger when this returns."""
     began = time.monotonic()
     sweep_dir = SweepDir(options.results, plan.sweep.name)
@@ -72,7 +72,9 @@ def run(plan: Plan, trainer: Trainer, options: Options, display: Display) -> Fin
         history = read_history(sweep_dir, curves=True)
         mirror = Mirror(*mirror_input(plan.sweep, sweep_dir, made))
         records: dict[str, Record] = {}
-        proposals = Proposals(plan.sweep, Family.of(plan.sweep, trainer)) if plan.sweep.method in ADAPTIVE else None
+        proposals = (
+            Proposals(plan.sweep, TrialFactory.of(plan.sweep, trainer)) if plan.sweep.method in ADAPTIVE else None
+        )
         pruner, commit = Pruner.of(plan.sweep, history.records.values()), str(made["commit"])
         rules = (proposals, pruner, mirror.finish)
         session = Session(plan, book, trainer, commit, history, (display, mirror), display.say, records, *rules)
@@ -89,17 +91,17 @@ def run(plan: Plan, trainer: Trainer, options: Options, display: Display) -> Fin
             mirrored = mirror.close(MIRROR_GRACE_S)
             code = session.end()
             book.stop(code, tracking_uri(plan.sweep, options.results) if mirrored.is_whole else "")
-    return Finished(
+    return RunOutcome(
         code, session.why_stopped, session.trained, list(records.values()), mirrored, time.monotonic() - began
     )
 
 
-def nothing_to_do(plan: Plan, results: Path) -> Finished:
+def nothing_to_do(plan: Plan, results: Path) -> RunOutcome:
     """How a run ends whose trials all have a result already: nothing is opened, started or written."""
     known = read_history(SweepDir(results, plan.sweep.name))
     records = [known.records[item.trial.key] for item in plan.items]
     code = Exit.TRIALS_FAILED if any(record.state is State.FAILED for record in records) else Exit.OK
-    return Finished(code, "", 0, records, Mirrored(len(records), 0, ""), 0.0)
+    return RunOutcome(code, "", 0, records, Mirrored(len(records), 0, ""), 0.0)
 
 
 def is_mirrored(sweep: Sweep, results: Path) -> bool:
@@ -127,7 +129,7 @@ def _work(source: Source, plan: Plan, trainer: Trainer, options: Options, die: C
     from sweeper.execution.ray_tune.cluster import run_on_ray  # here, not above: importing Ray takes half a second
 
     at_once = options.max_concurrent or resources.max_concurrent
-    share = Share(resources.cpu, resources.gpu, plan.sweep.place("resources"), at_once)
+    share = PackResources(resources.cpu, resources.gpu, plan.sweep.place("resources"), at_once)
     folder = SweepDir(options.results, plan.sweep.name).folder.resolve()
     run_on_ray(source, share, options.address, folder, die, _worth_importing(trainer))
 

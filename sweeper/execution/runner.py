@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from sweeper.execution.worker import pack
-from sweeper.execution.worker.job import Job, Verdict
+from sweeper.execution.worker.job import Job, StopOrder
 from sweeper.trial import Event
 
 
@@ -28,7 +28,7 @@ class Pack:
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class PackResources:
     """What a pack gets, and where the file says so.
 
     `gpu` None: one GPU where there is one. `max_concurrent` None: as many packs as fit.
@@ -45,7 +45,7 @@ class Orders:
     """What the driver tells a pack: trials that are to end, whether all are to stop at their next checkpoint, and
     further jobs (None: none were asked for)."""
 
-    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
+    verdicts: Mapping[str, StopOrder] = field(default_factory=dict)
     stopping: bool = False
     jobs: tuple[Job, ...] | None = None
 
@@ -68,7 +68,7 @@ class Source(Protocol):
     def is_cancelled(self) -> bool:
         """Whether running packs are to stop now."""
 
-    def verdicts(self, number: int) -> Mapping[str, Verdict]:
+    def verdicts(self, number: int) -> Mapping[str, StopOrder]:
         """The trials of a pack that are to end, and why."""
 
     def hung(self) -> Sequence[int]:
@@ -94,7 +94,7 @@ class _Here:
     def send(self, event: Event) -> None:
         self.source.record(event)
 
-    def verdict(self, trial: str) -> Verdict | None:
+    def verdict(self, trial: str) -> StopOrder | None:
         return self.source.verdicts(self.number).get(trial)
 
     def is_stopping(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from sweeper.execution.worker.job import Job, Verdict
+from sweeper.execution.worker.job import Job, StopOrder
 from sweeper.trial import Ended, Event, Started, State
 
 TIMEOUT = "timeout: "
@@ -13,14 +13,14 @@ HUNG_S = 15.0  # a trial that was told to end has this long to listen; then its 
 
 
 @dataclass(slots=True)
-class Running:
+class RunningPack:
     """A pack with what its trials are doing. Times are monotonic seconds."""
 
     first: Job
     open: dict[str, Job]  # by trial: what has not ended, begun or not
     began: float | None = None
     since: dict[str, float] = field(default_factory=dict)  # the trials in training, and from when on
-    verdicts: dict[str, Verdict] = field(default_factory=dict)
+    verdicts: dict[str, StopOrder] = field(default_factory=dict)
     late: dict[str, float] = field(default_factory=dict)  # the trials that took too long, and until when they may end
 
     def advance(self, event: Event) -> None:
@@ -41,7 +41,7 @@ class Running:
         for trial, since in self.since.items():
             if now - since > limit_s and trial not in self.late:
                 reason = f"{TIMEOUT}it trained for more than {limit_s:g} s (resources.timeout)"
-                self.verdicts[trial] = Verdict(State.FAILED, reason)
+                self.verdicts[trial] = StopOrder(State.FAILED, reason)
                 self.late[trial] = now + HUNG_S
 
     @property

@@ -11,16 +11,16 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from sweeper.errors import Exit
-from sweeper.execution.budgets import Limits
+from sweeper.execution.budgets import Budgets
 from sweeper.execution.queue import JobQueue
 from sweeper.execution.runner import Pack
-from sweeper.execution.running_pack import Running
-from sweeper.execution.worker.job import Job, Verdict
+from sweeper.execution.running_pack import RunningPack
+from sweeper.execution.worker.job import Job, StopOrder
 from sweeper.ledger.history import History, read_history
 from sweeper.ledger.ledger import Ledger
 from sweeper.ledger.paths import SweepDir
 from sweeper.planning.plan import Plan
-from sweeper.planning.planned_trial import Fate
+from sweeper.planning.planned_trial import Action
 from sweeper.search.proposals import Proposals
 from sweeper.search.pruner import Pruner
 from sweeper.trainer import Trainer
@@ -52,9 +52,9 @@ class Session:
     pruner: Pruner | None = None
     over: Callable[[], None] = lambda: None  # called when no event will come any more
     queue: JobQueue = field(init=False)
-    running: dict[int, Running] = field(default_factory=dict)
-    place: dict[str, Running] = field(default_factory=dict)  # of the trials that were handed out
-    limits: Limits = field(init=False)
+    running: dict[int, RunningPack] = field(default_factory=dict)
+    place: dict[str, RunningPack] = field(default_factory=dict)  # of the trials that were handed out
+    limits: Budgets = field(init=False)
     packs: int = 0
     trained: int = 0
     stopped_by: Exit | None = None
@@ -62,7 +62,7 @@ class Session:
     deadline: float | None = None  # monotonic: running packs are cancelled then
 
     def __post_init__(self) -> None:
-        self.limits = Limits(self.plan.sweep)
+        self.limits = Budgets(self.plan.sweep)
         self.queue = JobQueue(self.plan, self.trainer, self.ledger, self.commit, self.records, self.proposals)
 
     def begin(self, text: str, provenance: dict[str, object]) -> None:
@@ -86,7 +86,7 @@ class Session:
             jobs += self._take((size or 1) - 1, like=jobs[0])  # without a size the worker asks for what pays
         self.packs += 1
         pack = Pack(self.packs, tuple(jobs), size)
-        running = self.running[pack.number] = Running(jobs[0], {})
+        running = self.running[pack.number] = RunningPack(jobs[0], {})
         self._hand(jobs, running)
         return pack
 
@@ -112,7 +112,7 @@ class Session:
     def is_cancelled(self) -> bool:
         return self.deadline is not None and time.monotonic() >= self.deadline
 
-    def verdicts(self, number: int) -> Mapping[str, Verdict]:
+    def verdicts(self, number: int) -> Mapping[str, StopOrder]:
         running = self.running[number]
         running.check_time(self.plan.sweep.resources.timeout_s)
         return running.verdicts
@@ -133,7 +133,7 @@ class Session:
             running.advance(event)
         reason = self.pruner.heard(record.trial, event) if self.pruner is not None else ""
         if running is not None and reason:
-            running.verdicts[event.trial] = Verdict(State.PRUNED, reason)
+            running.verdicts[event.trial] = StopOrder(State.PRUNED, reason)
         may_propose = self.stopped_by is None and self.queue.can_propose()
         if isinstance(event, Started) and self.proposals is not None and may_propose:
             self.proposals.began()
@@ -202,7 +202,7 @@ class Session:
             jobs.append(job)
         return jobs
 
-    def _hand(self, jobs: list[Job], running: Running) -> None:
+    def _hand(self, jobs: list[Job], running: RunningPack) -> None:
         running.open |= {job.trial: job for job in jobs}
         self.place |= {job.trial: running for job in jobs}
 
@@ -211,7 +211,7 @@ class Session:
         return self.queue.can_propose() or any(record.state is State.PENDING for record in self.records.values())
 
     def _adopt(self) -> None:
-        reused = self.plan.of(Fate.REUSED)
+        reused = self.plan.of(Action.REUSED)
         results = self.ledger.sweep.results
         origins = {item.origin: read_history(SweepDir(results, item.origin), curves=True) for item in reused}
         for item in reused:

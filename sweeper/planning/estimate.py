@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from sweeper.devices import cpus_here
 from sweeper.ledger.history import History
 from sweeper.ledger.paths import SweepDir
-from sweeper.planning.planned_trial import Fate, Planned
+from sweeper.planning.planned_trial import Action, PlannedTrial
 from sweeper.spec.load import Sweep
 from sweeper.trial import Ended, State, Trial
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class CostEstimate:
     """What the trials to run would cost; None where `reason` says why there is nothing to estimate from."""
 
     seconds: float | None
@@ -23,13 +23,13 @@ class Estimate:
     reason: str
 
 
-def estimate_cost(items: tuple[Planned, ...], own: History, sweep: Sweep, folder: SweepDir) -> Estimate:
+def estimate_cost(items: tuple[PlannedTrial, ...], own: History, sweep: Sweep, folder: SweepDir) -> CostEstimate:
     known = [r for r in own.records.values() if r.ended and r.state is State.COMPLETED and not r.ended.origin]
-    to_run = [item.trial for item in items if item.fate is Fate.RUN]
+    to_run = [item.trial for item in items if item.action is Action.RUN]
     if not to_run:
-        return Estimate(0.0, 0.0, 0, "nothing to run")
+        return CostEstimate(0.0, 0.0, 0, "nothing to run")
     if not known:
-        return Estimate(None, None, None, "no trial of this sweep has finished yet")
+        return CostEstimate(None, None, None, "no trial of this sweep has finished yet")
     ends = [record.ended for record in known if record.ended]
     at_once = sweep.resources.max_concurrent or max(1, int(cpus_here() // max(sweep.resources.cpu, 0.01)))
     # Members of a pack share their seconds: what ran beside each other, beyond one trial a device, cost nothing more.
@@ -38,7 +38,9 @@ def estimate_cost(items: tuple[Planned, ...], own: History, sweep: Sweep, folder
     device_s = sum(_seconds(trial, each_s, step_s) for trial in to_run) / max(1.0, _beside_each_other(ends) / at_once)
     written = sum(path.stat().st_size for path in (folder.ledger, folder.curves) if path.exists())
     disk = round(written / len(known) * len(to_run))
-    return Estimate(device_s / min(at_once, len(to_run)), device_s / 3600, disk, f"from {len(known)} finished trials")
+    return CostEstimate(
+        device_s / min(at_once, len(to_run)), device_s / 3600, disk, f"from {len(known)} finished trials"
+    )
 
 
 def _beside_each_other(ends: list[Ended]) -> float:

@@ -12,9 +12,9 @@ from pathlib import Path
 from sweeper.errors import Problem, SpecError
 from sweeper.ledger.history import History, ledger_size, read_history
 from sweeper.ledger.paths import SweepDir
-from sweeper.planning.estimate import Estimate, estimate_cost
-from sweeper.planning.planned_trial import Fate, Planned, Rerun, planned_trials
-from sweeper.planning.trial_factory import Family
+from sweeper.planning.estimate import CostEstimate, estimate_cost
+from sweeper.planning.planned_trial import Action, PlannedTrial, Rerun, planned_trials
+from sweeper.planning.trial_factory import TrialFactory
 from sweeper.spec.load import ADAPTIVE, Sweep, configurations
 from sweeper.trainer import Trainer
 from sweeper.trial import Params, Trial
@@ -27,33 +27,33 @@ class Plan:
     """The trials of a sweep in their order; `complete` is False when a searcher will add to them."""
 
     sweep: Sweep
-    items: tuple[Planned, ...]
+    items: tuple[PlannedTrial, ...]
     configs: int
     removed_by_where: Mapping[str, int]
     complete: bool
     pack: int
-    estimate: Estimate
+    estimate: CostEstimate
     warnings: tuple[Problem, ...]
     ledger_bytes: int  # how long the ledger was when this was planned
 
-    def of(self, *fates: Fate) -> list[Planned]:
-        return [item for item in self.items if item.fate in fates]
+    def of(self, *fates: Action) -> list[PlannedTrial]:
+        return [item for item in self.items if item.action in fates]
 
     @property
     def is_finished(self) -> bool:
         """Whether a run would find nothing to do."""
         budget = self.sweep.budget.trials
         searched = self.sweep.method in ADAPTIVE and budget is not None and len(self.items) >= budget
-        return (self.complete or searched) and not self.of(Fate.RUN, Fate.REUSED)
+        return (self.complete or searched) and not self.of(Action.RUN, Action.REUSED)
 
     @property
     def to_run(self) -> list[Trial]:
-        return [item.trial for item in self.items if item.fate is Fate.RUN]
+        return [item.trial for item in self.items if item.action is Action.RUN]
 
     @property
     def expected(self) -> int:
         """How many trials a run will end, as far as that is known."""
-        planned, budget = len(self.of(Fate.RUN, Fate.REUSED)), self.sweep.budget.trials
+        planned, budget = len(self.of(Action.RUN, Action.REUSED)), self.sweep.budget.trials
         return planned if self.complete or budget is None else planned + max(budget - len(self.items), 0)
 
 
@@ -65,11 +65,11 @@ def make(sweep: Sweep, trainer: Trainer | None, results: Path, rerun: Rerun = Re
     problems = unknown_metrics(sweep, trainer) if trainer else []
     ledger_bytes = ledger_size(SweepDir(results, sweep.name))
     own = read_history(SweepDir(results, sweep.name))
-    family = Family.of(sweep, trainer)
+    factory = TrialFactory.of(sweep, trainer)
     try:
         points = configurations(sweep, trainer.defaults or {} if trainer else {})
-        known = _proposed_before(sweep, family, own) if sweep.method in ADAPTIVE else points.points
-        configs, trials = _trials(sweep, trainer, family, known)
+        known = _proposed_before(sweep, factory, own) if sweep.method in ADAPTIVE else points.points
+        configs, trials = _trials(sweep, trainer, factory, known)
     except SpecError as error:
         raise SpecError(*problems, *error.problems) from None
     if problems:
@@ -105,14 +105,14 @@ def unknown_metrics(sweep: Sweep, trainer: Trainer) -> list[Problem]:
 
 def summary(plan: Plan) -> str:
     """The plan in one line: `8 trials: 5 to run, 3 cached`; of a search, `8 trials so far: 3 to run, 5 cached`."""
-    counts = [f"{len(plan.of(fate))} {fate}" for fate in (Fate.RUN, *Fate) if plan.of(fate)]
+    counts = [f"{len(plan.of(action))} {action}" for action in (Action.RUN, *Action) if plan.of(action)]
     trials = f"{len(plan.items)} trials" if plan.complete else f"{len(plan.items)} trials so far"
     return f"{trials}: {', '.join(dict.fromkeys(counts))}" if counts else trials
 
 
 def as_json(plan: Plan) -> dict[str, object]:
     """The plan as the document that `plan --json` prints."""
-    count = {fate: len(plan.of(fate)) for fate in Fate}
+    count = {action: len(plan.of(action)) for action in Action}
     known = plan.complete
     return {
         "sweep": plan.sweep.name,
@@ -120,13 +120,13 @@ def as_json(plan: Plan) -> dict[str, object]:
         "configs": plan.configs if known else None,
         "seeds": len(plan.sweep.seeds),
         "trials": len(plan.items) if known else None,
-        "cached": count[Fate.CACHED] + count[Fate.REUSED],
-        "reused": count[Fate.REUSED],
-        "stale": count[Fate.STALE],
-        "to_run": count[Fate.RUN] if known else None,
-        "failed_before": count[Fate.FAILED],
+        "cached": count[Action.CACHED] + count[Action.REUSED],
+        "reused": count[Action.REUSED],
+        "stale": count[Action.STALE],
+        "to_run": count[Action.RUN] if known else None,
+        "failed_before": count[Action.FAILED],
         "removed_by_where": dict(plan.removed_by_where),
-        "packs": -(-count[Fate.RUN] // plan.pack) if known else None,
+        "packs": -(-count[Action.RUN] // plan.pack) if known else None,
         "estimate": {
             "seconds": plan.estimate.seconds,
             "device_hours": plan.estimate.device_hours,
@@ -136,7 +136,9 @@ def as_json(plan: Plan) -> dict[str, object]:
     }
 
 
-def _trials(sweep: Sweep, trainer: Trainer | None, family: Family, points: Iterable[Params]) -> tuple[int, list[Trial]]:
+def _trials(
+    sweep: Sweep, trainer: Trainer | None, factory: TrialFactory, points: Iterable[Params]
+) -> tuple[int, list[Trial]]:
     problems: dict[tuple[str, str], Problem] = {}
     trials: list[Trial] = []
     configs = 0
@@ -147,7 +149,7 @@ def _trials(sweep: Sweep, trainer: Trainer | None, family: Family, points: Itera
                 problems.setdefault((problem.key, problem.found), replace(problem, where=sweep.place(problem.key)))
             if len(problems) >= MAX_PROBLEMS:
                 break
-        trials += family.trials(point)
+        trials += factory.trials(point)
     if problems:
         raise SpecError(*problems.values())
     if sweep.method in ("random", "qmc") and sweep.budget.trials is not None:
@@ -155,15 +157,15 @@ def _trials(sweep: Sweep, trainer: Trainer | None, family: Family, points: Itera
     return configs, trials
 
 
-def _proposed_before(sweep: Sweep, family: Family, own: History) -> list[Params]:
+def _proposed_before(sweep: Sweep, factory: TrialFactory, own: History) -> list[Params]:
     """The points that a searcher proposed in earlier runs and that are points of today's file too, in their order."""
-    space = replace(sweep.space, fixed=family.base)
+    space = replace(sweep.space, fixed=factory.base)
     names = [parameter.name for parameter in space.parameters]
     points: dict[str, Params] = {}
     for record in own.planned():
         params = record.trial.params
         point = space.active({name: params[name] for name in names if name in params})
-        if family.config_key(point) == record.trial.config:
+        if factory.config_key(point) == record.trial.config:
             points[record.trial.config] = point
     return list(points.values())
 
@@ -175,7 +177,7 @@ def _idle_settings(sweep: Sweep, trainer: Trainer | None, trials: list[Trial]) -
     return tuple(Problem("has no effect beside the other settings", sweep.place(name), name) for name in sorted(idle))
 
 
-def head_and_tail(items: list[Planned], count: int) -> list[Planned | None]:
+def head_and_tail(items: list[PlannedTrial], count: int) -> list[PlannedTrial | None]:
     """The first and last `count` items, with None between them where some were left out."""
     if len(items) <= 2 * count:
         return [*items]

@@ -12,7 +12,7 @@ from sweeper.ledger.paths import list_sweeps
 from sweeper.trial import State, Trial
 
 
-class Fate(StrEnum):
+class Action(StrEnum):
     """What a run would do with a trial."""
 
     CACHED = "cached"  # this sweep has its result
@@ -32,36 +32,38 @@ class Rerun(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
-    """A trial with its fate, the reason, and the sweep a reused result comes from."""
+class PlannedTrial:
+    """A trial with its action, the reason, and the sweep a reused result comes from."""
 
     trial: Trial
-    fate: Fate
+    action: Action
     why: str
     origin: str = ""
 
 
-def planned_trials(trials: list[Trial], own: History, rerun: Rerun, results: Path, name: str) -> Iterator[Planned]:
+def planned_trials(trials: list[Trial], own: History, rerun: Rerun, results: Path, name: str) -> Iterator[PlannedTrial]:
     elsewhere: dict[str, str] | None = None
     older = {(r.trial.config, r.trial.seed): r.trial for r in own.records.values() if r.state.is_result}
     for trial in trials:
         record = own.records.get(trial.key)
         state = record.state if record else State.PENDING
         if rerun is Rerun.ALL:
-            yield Planned(trial, Fate.RUN, "asked for: --rerun all")
+            yield PlannedTrial(trial, Action.RUN, "asked for: --rerun all")
         elif state.is_result:
-            yield Planned(trial, Fate.CACHED, f"{state} in this sweep")
+            yield PlannedTrial(trial, Action.CACHED, f"{state} in this sweep")
         elif state is State.FAILED and rerun is not Rerun.FAILED:
-            yield Planned(trial, Fate.FAILED, record.ended.reason if record and record.ended else "")
+            yield PlannedTrial(trial, Action.FAILED, record.ended.reason if record and record.ended else "")
         elif state is State.PENDING and (trial.config, trial.seed) in older and rerun is not Rerun.STALE:
             stale = older[trial.config, trial.seed]
-            yield Planned(stale, Fate.STALE, f"trained by older code ({stale.code}); --rerun stale trains it again")
+            yield PlannedTrial(
+                stale, Action.STALE, f"trained by older code ({stale.code}); --rerun stale trains it again"
+            )
         else:
             elsewhere = _results_elsewhere(results, name) if elsewhere is None else elsewhere
             if trial.key in elsewhere and state is State.PENDING:
-                yield Planned(trial, Fate.REUSED, f"trained in {elsewhere[trial.key]}", elsewhere[trial.key])
+                yield PlannedTrial(trial, Action.REUSED, f"trained in {elsewhere[trial.key]}", elsewhere[trial.key])
             else:
-                yield Planned(trial, Fate.RUN, _why_run(state, record is not None))
+                yield PlannedTrial(trial, Action.RUN, _why_run(state, record is not None))
 
 
 def _why_run(state: State, known: bool) -> str:

@@ -11,7 +11,7 @@ from sweeper.trainer import Trainer, resolve
 from sweeper.trial import Params, Trial, Value, canonical, config_key_of, trial_key
 
 
-class Family:
+class TrialFactory:
     """Makes trials and their keys. Only what varies is encoded anew: 2.5 times faster than `trial.config_key`.
 
     Without a trainer (an ordinary W&B file) the keys mean nothing outside of this process.
@@ -22,7 +22,7 @@ class Family:
         self._encoded = {name: _encode(name, self.base[name]) for name in sorted(self.base)}
 
     @classmethod
-    def of(cls, sweep: Sweep, trainer: Trainer | None) -> Family:
+    def of(cls, sweep: Sweep, trainer: Trainer | None) -> TrialFactory:
         """The family of a sweep: its base is the trainer's defaults, overlaid with what the file sets."""
         if trainer is None:
             return cls("", "", sweep.base, sweep.seeds)

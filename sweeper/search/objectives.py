@@ -16,7 +16,7 @@ _SLIGHT = 1e-12  # a broken constraint is never scored as a kept one
 
 
 @dataclass(slots=True)
-class Scores:
+class Objectives:
     """The goals, and the worst value of each that was seen so far: a diverged seed may have to count as that."""
 
     goals: Sequence[Goal]

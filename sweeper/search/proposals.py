@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sweeper.planning.trial_factory import Family
+from sweeper.planning.trial_factory import TrialFactory
 from sweeper.search.searcher import Search
 from sweeper.spec.sweep import Sweep
 from sweeper.trial import Params, Record, State, Trial, by_config
@@ -13,7 +13,7 @@ from sweeper.trial import Params, Record, State, Trial, by_config
 class Proposals:
     """Turns a searcher's points into trials, and tells it of a configuration once all its seeds have ended."""
 
-    def __init__(self, sweep: Sweep, family: Family) -> None:
+    def __init__(self, sweep: Sweep, family: TrialFactory) -> None:
         self.family = family
         self.search = Search(sweep, family.base)
         self.groups: dict[str, list[Record]] = {}

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sweeper.search.objectives import Scores, violations
+from sweeper.search.objectives import Objectives, violations
 from sweeper.spec.sweep import Goal, Sweep
 from sweeper.trial import Record, State, by_config
 
@@ -38,7 +38,7 @@ class Standing:
 def ranked(sweep: Sweep, records: Iterable[Record]) -> list[Standing]:
     """The standing of every configuration, the best first; where nothing tells them apart, in the order given."""
     groups = by_config(records)
-    scores = Scores(sweep.goals)
+    scores = Objectives(sweep.goals)
     for _ in range(2):  # the second time, the worst value of a goal is known to all
         standings = [_standing(sweep, scores, config, group) for config, group in groups.items()]
     classes: dict[tuple[bool, bool, float], list[Standing]] = {}
@@ -67,7 +67,7 @@ def places(sweep: Sweep | None, records: Iterable[Record]) -> dict[str, int]:
     }
 
 
-def _standing(sweep: Sweep, scores: Scores, config: str, group: Sequence[Record]) -> Standing:
+def _standing(sweep: Sweep, scores: Objectives, config: str, group: Sequence[Record]) -> Standing:
     ends = [record.ended for record in group if record.ended is not None and record.state is not State.PENDING]
     values = scores.of(ends) if ends and sweep.goals else None
     broken = sum(max(far, 0.0) for far in violations(sweep.constraints, ends).values())

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from sweeper.errors import Problem, SpecError, SweeperError
 from sweeper.search.encoding import Coordinate, Scale, coordinate_of
-from sweeper.search.objectives import Scores, violations
+from sweeper.search.objectives import Objectives, violations
 from sweeper.search.samplers import GP_SEES, REDRAWS, new_study, sampler, state_of, thinned
 from sweeper.spec.space.space import Point, Space, is_active
 from sweeper.spec.sweep import ADAPTIVE, Sweep
@@ -38,7 +38,7 @@ class Search:
         self._sweep = sweep
         self._space = replace(sweep.space, fixed=dict(fixed))
         self._coordinates = [coordinate_of(axis) for axis in self._space.axes]
-        self._scores = Scores(sweep.goals)
+        self._scores = Objectives(sweep.goals)
         self._known: set[str] = set()
         self._running: dict[str, int] = {}  # a point in text -> the number of its trial
         self._spare: Iterator[Point] = self._space.random(sys.maxsize, sweep.sampler_seed)

@@ -61,7 +61,7 @@ class Experiment:
 
 
 @dataclass(slots=True)
-class Choice:
+class MetricChoice:
     """Which metrics of one run are shown: those preferred, and others in the order they come while there is room."""
 
     preferred: frozenset[str] = frozenset()
@@ -69,7 +69,7 @@ class Choice:
     others: set[str] = field(default_factory=set)
 
     @classmethod
-    def of(cls, experiment: Experiment) -> Choice:
+    def of(cls, experiment: Experiment) -> MetricChoice:
         return cls(frozenset(experiment.preferred()), frozenset(experiment.declared))
 
     def admits(self, name: str) -> bool:

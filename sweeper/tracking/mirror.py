@@ -16,13 +16,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from sweeper.tracking.experiment import Choice, Experiment
+from sweeper.tracking.experiment import Experiment, MetricChoice
 from sweeper.tracking.limits import one_line, will_last
-from sweeper.tracking.overview_runs import Sheet, config_page, summary_page
+from sweeper.tracking.overview_runs import RunState, config_page, summary_page
 from sweeper.tracking.saved_views import views
 from sweeper.tracking.server import serve as serve
 from sweeper.tracking.store import Store
-from sweeper.tracking.trial_run import Copy, Mirrored
+from sweeper.tracking.trial_run import Mirrored, MirroredTrial
 from sweeper.trial import Event, Record, Trial
 
 INTERVAL_S = 1.0  # one round of writing a second: the reports of a trial travel together
@@ -51,10 +51,10 @@ class Mirror:
     def __init__(self, uri: str, artifacts: str, experiment: Experiment) -> None:
         self._store = Store(uri, artifacts, experiment)
         self._told = experiment
-        self._copies: dict[str, Copy] = {}
-        self._groups: dict[str, Sheet] = {}
-        self._summary = Sheet()
-        self._at: Copy | Sheet | None = None  # what is being written
+        self._copies: dict[str, MirroredTrial] = {}
+        self._groups: dict[str, RunState] = {}
+        self._summary = RunState()
+        self._at: MirroredTrial | RunState | None = None  # what is being written
         self._events: queue.SimpleQueue[tuple[Trial, Event]] = queue.SimpleQueue()
         self._closing = threading.Event()
         self._abandoned = threading.Event()
@@ -134,14 +134,14 @@ class Mirror:
         overviews += self._summary.changed and any(copy.is_shown for copy in copies)
         return Mirrored(shown, owed, self._error, overviews)
 
-    def _write_trials(self, copies: Iterable[Copy]) -> None:
+    def _write_trials(self, copies: Iterable[MirroredTrial]) -> None:
         for copy in copies:
             if self._abandoned.is_set():
                 return
             self._at = copy
             self._store.write(copy, self._parent(copy))
 
-    def _parent(self, copy: Copy) -> str:
+    def _parent(self, copy: MirroredTrial) -> str:
         """The run that the trial's is nested in, made here when its second seed comes; "" for a single seed."""
         group = self._groups[copy.record.trial.config]
         if group.is_group and not group.run:
@@ -202,10 +202,10 @@ class Mirror:
                 copy.take(event)
                 self._groups[trial.config].changed = self._summary.changed = True
 
-    def _add(self, record: Record) -> Copy:
+    def _add(self, record: Record) -> MirroredTrial:
         """A trial comes in: it belongs to its configuration and to the sweep."""
-        copy = self._copies[record.trial.key] = Copy(record, Choice.of(self._told))
-        self._groups.setdefault(record.trial.config, Sheet()).members.append(copy)
+        copy = self._copies[record.trial.key] = MirroredTrial(record, MetricChoice.of(self._told))
+        self._groups.setdefault(record.trial.config, RunState()).members.append(copy)
         self._summary.members.append(copy)
         return copy
 

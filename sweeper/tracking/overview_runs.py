@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sweeper.tracking.experiment import Data, Experiment, Files
 from sweeper.tracking.limits import LONGEST_NAME, LONGEST_TAG, legal, ms
-from sweeper.tracking.trial_run import Copy, Found
+from sweeper.tracking.trial_run import Found, MirroredTrial
 from sweeper.trial import Record, State, by_config, canonical_json
 
 MADE_BY = ("task.", "data.")  # settings of these sections say which data a trainer makes for itself
@@ -22,7 +22,7 @@ UNFINISHED = (State.PENDING, State.RUNNING)
 
 
 @dataclass(frozen=True)
-class Page:
+class OverviewRun:
     """What such a run shows. Times in milliseconds since the epoch; `files` are its artifacts."""
 
     name: str
@@ -48,13 +48,13 @@ class Page:
 
 
 @dataclass(slots=True)
-class Sheet:
+class RunState:
     """How far MLflow follows a page: `run` is its run ("" for none), `shown` what that was found to show.
 
     `members` are the trials it is about, `changed` says that they have changed since the page was written.
     """
 
-    members: list[Copy] = field(default_factory=list)
+    members: list[MirroredTrial] = field(default_factory=list)
     run: str = ""
     shown: Found | None = None
     start_ms: int = 0
@@ -88,7 +88,7 @@ class Sheet:
         self.run, self.shown, self.start_ms = found.run, found, found.start_ms
         self.revision = int(found.revision) if found.revision.isdecimal() else 0
 
-    def shows(self, page: Page) -> bool:
+    def shows(self, page: OverviewRun) -> bool:
         """Whether MLflow shows the page in full: its status and end are written last."""
         found = self.shown
         return found is not None and (found.digest, found.status, found.end_ms) == (
@@ -96,7 +96,7 @@ class Sheet:
         )  # fmt: skip
 
 
-def config_page(experiment: Experiment, records: Sequence[Record]) -> Page:
+def config_page(experiment: Experiment, records: Sequence[Record]) -> OverviewRun:
     """The run of a configuration: its settings, and of each headline metric mean, std, 95 % interval and n.
 
     Completed trials count, as in `sweeper export --level config`, whose column names the metrics bear.
@@ -117,20 +117,20 @@ def config_page(experiment: Experiment, records: Sequence[Record]) -> Page:
     tags = {"sweeper.kind": "config", "sweeper.config": trial.config, "sweeper.seeds": seeds}
     tags |= {"sweeper.code": trial.code, "mlflow.source.name": trial.trainer, **_states(records)}
     tags["mlflow.note.content"] = f"Mean over {len(completed)} of {len(records)} seeds: {seeds}."
-    params = Copy(records[0]).params()
+    params = MirroredTrial(records[0]).params()
     del params["seed"]
     name = trial.name.rpartition(" ")[0] or "the configuration"
     page = _page(name, records, tags, params, {legal(k): v for k, v in metrics.items()})
     return replace(page, data=_data(experiment, records))
 
 
-def opening(page: Page) -> Page:
+def opening(page: OverviewRun) -> OverviewRun:
     """The page before any of its trials has ended: who it is, and that it runs."""
     kept = {name: value for name, value in page.tags.items() if name != "sweeper.state"}
-    return Page(page.name, "RUNNING", page.start_ms, 0, kept)
+    return OverviewRun(page.name, "RUNNING", page.start_ms, 0, kept)
 
 
-def summary_page(experiment: Experiment, records: Sequence[Record]) -> Page:
+def summary_page(experiment: Experiment, records: Sequence[Record]) -> OverviewRun:
     """The run of the sweep: how many trials ended how, the best configuration, and the files."""
     counts = _counts(records)
     metrics = {"trials": float(len(records)), "configs": float(len({record.trial.config for record in records}))}
@@ -156,14 +156,14 @@ def _page(
     tags: Mapping[str, str],
     params: Mapping[str, str],
     metrics: Mapping[str, float],
-) -> Page:
+) -> OverviewRun:
     ends = [record.ended for record in records if record.ended]
     begins = [end.started_at for end in ends] + [r.started.at for r in records if r.started and not r.ended]
     any_completed = any(record.state is State.COMPLETED for record in records)
     status = "FINISHED" if any_completed else "FAILED" if len(ends) == len(records) else "KILLED"
     last = max((end.at for end in ends), default=max(begins, default=0.0))
     cut = {tag: value[:LONGEST_TAG] for tag, value in tags.items() if value}
-    return Page(name[:LONGEST_NAME], status, ms(min(begins, default=0.0)), ms(last), cut, params, metrics)
+    return OverviewRun(name[:LONGEST_NAME], status, ms(min(begins, default=0.0)), ms(last), cut, params, metrics)
 
 
 def _data(experiment: Experiment, records: Sequence[Record]) -> list[Data]:

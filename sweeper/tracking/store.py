@@ -14,8 +14,8 @@ from urllib.parse import quote
 from sweeper.tracking.database import connect, make_database
 from sweeper.tracking.experiment import Experiment
 from sweeper.tracking.limits import LONGEST_TAG, batches, ms, without_password
-from sweeper.tracking.overview_runs import Page, Sheet, opening
-from sweeper.tracking.trial_run import STATUS, Copy, Found
+from sweeper.tracking.overview_runs import OverviewRun, RunState, opening
+from sweeper.tracking.trial_run import STATUS, Found, MirroredTrial
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -41,7 +41,7 @@ class Store:
         self._experiment_tags: dict[str, str] = {}
         self._inode = 0
 
-    def open(self, copies: Mapping[str, Copy], groups: Mapping[str, Sheet], summary: Sheet) -> None:
+    def open(self, copies: Mapping[str, MirroredTrial], groups: Mapping[str, RunState], summary: RunState) -> None:
         """Connects unless connected, and compares: afterwards each copy knows its run, and stale runs are gone."""
         if self._file is not None:
             self._see_to_the_file(self._file)
@@ -55,7 +55,7 @@ class Store:
         """Forgets the connection, so that the next `open` compares again."""
         self._client = None
 
-    def write(self, copy: Copy, parent: str) -> None:
+    def write(self, copy: MirroredTrial, parent: str) -> None:
         """Brings the run of a trial up to its record, nested in `parent` unless "": made, filled and ended.
 
         On SQLite the three calls take 30 ms (26 parameters, 10 reports of 5 metrics), nearly all in MLflow's own code.
@@ -84,27 +84,27 @@ class Store:
             self._client.set_terminated(copy.run, STATUS[ended.state], ms(ended.at))
             copy.complete = True
 
-    def nest(self, copy: Copy, parent: str) -> None:
+    def nest(self, copy: MirroredTrial, parent: str) -> None:
         """Moves the run of a trial below that of its configuration."""
         assert self._client is not None
         self._client.set_tag(copy.run, "mlflow.parentRunId", parent)
         copy.parent = parent
 
-    def interrupt(self, copy: Copy) -> None:
+    def interrupt(self, copy: MirroredTrial) -> None:
         """Ends the run of a trial that the driver leaves unfinished; the next attempt replaces it."""
         assert self._client is not None
         self._client.set_tag(copy.run, "sweeper.state", "interrupted")
         self._client.set_terminated(copy.run, "KILLED")
         copy.interrupted = True
 
-    def begin(self, sheet: Sheet, page: Page) -> None:
+    def begin(self, sheet: RunState, page: OverviewRun) -> None:
         """Makes the run of a page, so that others can be nested in it."""
         assert self._client is not None
         begun = opening(page)
         run = self._client.create_run(self._experiment, page.start_ms, {**self._tags, **begun.tags}, page.name)
         sheet.run, sheet.start_ms, sheet.revision = run.info.run_id, page.start_ms, 0
 
-    def show(self, sheet: Sheet, page: Page) -> None:
+    def show(self, sheet: RunState, page: OverviewRun) -> None:
         """Brings the run of a page up to it: nothing is written where it shows just that already."""
         assert self._client is not None
         from mlflow.entities import Metric, Param, RunTag
@@ -140,12 +140,12 @@ class Store:
                 client.set_experiment_tag(self._experiment, name, value)
                 self._experiment_tags[name] = value
 
-    def _note(self, copy: Copy) -> dict[str, str]:
+    def _note(self, copy: MirroredTrial) -> dict[str, str]:
         command = self._told.alone(copy.record.trial)
         note = f"Train it again, alone:\n\n```\n{command}\n```" if command else ""
         return {"mlflow.note.content": note[:LONGEST_TAG]}
 
-    def _log_data(self, run: str, page: Page) -> None:
+    def _log_data(self, run: str, page: OverviewRun) -> None:
         assert self._client is not None
         from mlflow.entities import Dataset, DatasetInput
 
@@ -153,7 +153,7 @@ class Store:
         if inputs:
             self._client.log_inputs(run, inputs)
 
-    def _upload(self, run: str, page: Page) -> None:
+    def _upload(self, run: str, page: OverviewRun) -> None:
         assert self._client is not None
         for name, content in sorted(page.files.items()):
             path = PurePosixPath(name)
@@ -188,7 +188,11 @@ class Store:
             self._set_tags(client, tags)
 
     def _compare(
-        self, client: MlflowClient, copies: Mapping[str, Copy], groups: Mapping[str, Sheet], summary: Sheet
+        self,
+        client: MlflowClient,
+        copies: Mapping[str, MirroredTrial],
+        groups: Mapping[str, RunState],
+        summary: RunState,
     ) -> None:
         for copy_known in copies.values():
             copy_known.forget()
@@ -238,7 +242,7 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _shown(sheet: Sheet, page: Page) -> Found:
+def _shown(sheet: RunState, page: OverviewRun) -> Found:
     """The run of a page as MLflow has it once it is written."""
     found = Found(sheet.run, page.status, sheet.start_ms, page.end_ms, metrics=frozenset(page.metrics))
     return replace(found, digest=page.digest, revision=str(sheet.revision))

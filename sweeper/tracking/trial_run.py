@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from sweeper.tracking.experiment import Choice
+from sweeper.tracking.experiment import MetricChoice
 from sweeper.tracking.limits import LONGEST_NAME, LONGEST_TAG, legal, ms, text
 from sweeper.trial import Ended, Event, Record, Reported, Started, State, Value
 
@@ -60,7 +60,7 @@ class Found:
 
 
 @dataclass(slots=True)
-class Copy:
+class MirroredTrial:
     """The copy of one trial: what the ledger says, and how much of it MLflow has.
 
     `run` is MLflow's run ("" for none), `outdated` the run of an earlier attempt that it replaces, `parent` the run it
@@ -70,7 +70,7 @@ class Copy:
     """
 
     record: Record
-    choice: Choice = field(default_factory=Choice)
+    choice: MetricChoice = field(default_factory=MetricChoice)
     live: bool = False
     run: str = ""
     outdated: str = ""

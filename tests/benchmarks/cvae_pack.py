@@ -15,18 +15,18 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from sweeper.cvae.config import build
 from sweeper.cvae.training import batches, member_state
-from sweeper.cvae.training.baseline import Baselines, Kind
+from sweeper.cvae.training.baseline import BaselineKey, Baselines
 from sweeper.cvae.training.cuda_graph import WARM_UP
-from sweeper.cvae.training.member_state import Stack
+from sweeper.cvae.training.member_state import BatchedState
 from sweeper.cvae.training.pack import EVALUATED, evaluate_rows
 from sweeper.cvae.training.program import Program
-from sweeper.cvae.training.running import Running
+from sweeper.cvae.training.running import RunningMember
 from sweeper.cvae.training.step import Stepper, advance
 
 JSD = {"loss.inter_latent_divergence_weight": 1.0}
 
 
-def members_of(program: Program, count: int) -> Stack:
+def members_of(program: Program, count: int) -> BatchedState:
     """So many members at their first step, with seeds of their own."""
     config, members = build(JSD), []
     for seed in range(count):
@@ -64,7 +64,7 @@ def matrix_rate(device: torch.device, size: int = 2048) -> float:
 
 def baseline_time(program: Program, seeds: int) -> float:
     """Seconds a step of so many baselines side by side: what members with seeds of their own need besides."""
-    kinds, theirs = [Kind.of(build(JSD), seed) for seed in range(seeds)], Baselines(program)
+    kinds, theirs = [BaselineKey.of(build(JSD), seed) for seed in range(seeds)], Baselines(program)
     theirs.surprise([(kind, 0) for kind in kinds])
     start = clock(program.device)
     theirs.surprise([(kind, 1) for kind in kinds])
@@ -81,14 +81,14 @@ def step_flops(program: Program) -> float:
 def baseline_flops(program: Program) -> float:
     """FLOP a step of one baseline."""
     with FlopCounterMode(display=False) as counter:
-        Baselines(program).surprise([(Kind.of(build(JSD), 0), 0)])
+        Baselines(program).surprise([(BaselineKey.of(build(JSD), 0), 0)])
     return counter.get_total_flops() / batches.length(program)
 
 
-def evaluation_time(program: Program, members: Stack) -> float:
+def evaluation_time(program: Program, members: BatchedState) -> float:
     """Seconds of one evaluation of all members."""
     config = build(JSD | {"train.report_every": 50})
-    running = [Running(None, config, seed, step=50) for seed in range(len(members))]  # type: ignore[arg-type]
+    running = [RunningMember(None, config, seed, step=50) for seed in range(len(members))]  # type: ignore[arg-type]
     rows = list(range(len(members)))
     group = EVALUATED[program.device.type]
 

@@ -19,7 +19,7 @@ from sweeper.cvae.training import batches, member_state
 from sweeper.cvae.training.baseline import baselines
 from sweeper.cvae.training.pack import evaluate_rows
 from sweeper.cvae.training.program import Program
-from sweeper.cvae.training.running import Running
+from sweeper.cvae.training.running import RunningMember
 from sweeper.cvae.training.step import advance
 
 JSD = {"loss.inter_latent_divergence_weight": 1.0}
@@ -51,13 +51,13 @@ def step_time(params: dict[str, object], seeds: int = 5) -> float:
     return statistics.median(of(seed) for seed in range(seeds))
 
 
-def alone(params: dict[str, object], seed: int) -> tuple[Program, member_state.Stack, Running]:
+def alone(params: dict[str, object], seed: int) -> tuple[Program, member_state.BatchedState, RunningMember]:
     """A pack of one before its first step."""
     config = build(params | {"train.device": "cpu"})
     program = Program.of(config)
     one = member_state.member(program, config, seed)
     member_state.load_stretches(program, one, {0: (config, seed, 0)})
-    return program, one, Running(None, config, seed)  # type: ignore[arg-type]
+    return program, one, RunningMember(None, config, seed)  # type: ignore[arg-type]
 
 
 def to_accuracy(params: dict[str, object], seed: int) -> tuple[int, float]:

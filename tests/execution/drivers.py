@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from sweeper.execution.worker.job import Job, Verdict
+from sweeper.execution.worker.job import Job, StopOrder
 from sweeper.trial import Event
 
 
@@ -19,13 +19,13 @@ class Notebook:
         waiting: Iterable[Job] = (),
     ) -> None:
         self.events: list[Event] = []
-        self.verdicts: dict[str, Verdict] = {}
+        self.verdicts: dict[str, StopOrder] = {}
         self.stops, self.cancels, self.waiting = stops, cancels, deque(waiting)
 
     def send(self, event: Event) -> None:
         self.events.append(event)
 
-    def verdict(self, trial: str) -> Verdict | None:
+    def verdict(self, trial: str) -> StopOrder | None:
         return self.verdicts.get(trial)
 
     def is_stopping(self) -> bool:

@@ -13,7 +13,7 @@ from sweeper.ledger.history import read_history
 from sweeper.ledger.ledger import Ledger
 from sweeper.ledger.paths import SweepDir
 from sweeper.planning import plan
-from sweeper.planning.trial_factory import Family
+from sweeper.planning.trial_factory import TrialFactory
 from sweeper.search.proposals import Proposals
 from sweeper.search.pruner import Pruner
 from sweeper.spec import load
@@ -41,7 +41,7 @@ def opened(file: Path, *overrides: str) -> Iterator[tuple[Session, Notes]]:
     made = plan.make(sweep, found, results)
     notes = Notes()
     with Ledger(SweepDir(results, sweep.name)) as book:
-        proposals = Proposals(sweep, Family.of(sweep, found)) if sweep.method in ADAPTIVE else None
+        proposals = Proposals(sweep, TrialFactory.of(sweep, found)) if sweep.method in ADAPTIVE else None
         history, say = read_history(book.sweep, curves=True), notes.said.append
         pruner = Pruner.of(sweep, history.records.values())
         session = Session(made, book, found, "abc", history, (notes,), say, {}, proposals, pruner)

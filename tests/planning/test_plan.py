@@ -10,7 +10,7 @@ from sweeper import trainer
 from sweeper.errors import SpecError
 from sweeper.planning import estimate, plan
 from sweeper.planning.plan import Plan
-from sweeper.planning.planned_trial import Fate, Rerun
+from sweeper.planning.planned_trial import Action, Rerun
 from sweeper.spec import load
 from tests.conftest import QUADRATIC, Sweeper
 from tests.execution.runs import train
@@ -23,13 +23,13 @@ def make(file: Path, *overrides: str, rerun: Rerun = Rerun.NOTHING) -> Plan:
     return plan.make(sweep, trainer.find(sweep.trainer), Path("results"), rerun)
 
 
-def fates(made: Plan) -> list[Fate]:
-    return [item.fate for item in made.items]
+def fates(made: Plan) -> list[Action]:
+    return [item.action for item in made.items]
 
 
 def test_everything_is_to_run_at_first(toy: Path) -> None:
     made = make(toy, "seeds=3")
-    assert fates(made) == [Fate.RUN] * 12
+    assert fates(made) == [Action.RUN] * 12
     assert (made.configs, made.estimate.seconds) == (4, None)
 
 
@@ -40,13 +40,13 @@ def test_a_default_written_out_is_a_default_left_out(toy: Path) -> None:
 def test_only_what_is_new_runs_on_an_extended_file(toy: Path) -> None:
     train(toy)
     extended = make(toy, "x=1,2,3,4,5", "seeds=2")
-    assert fates(extended) == [Fate.CACHED, Fate.RUN] * 4 + [Fate.RUN, Fate.RUN]
+    assert fates(extended) == [Action.CACHED, Action.RUN] * 4 + [Action.RUN, Action.RUN]
     assert extended.estimate.seconds is not None
 
 
 def test_what_another_sweep_pruned_is_trained(toy: Path) -> None:
     train(toy, "name=strict", "early_terminate.type=threshold", "early_terminate.above=1")
-    assert fates(make(toy)) == [Fate.REUSED, Fate.REUSED, Fate.RUN, Fate.RUN]
+    assert fates(make(toy)) == [Action.REUSED, Action.REUSED, Action.RUN, Action.RUN]
 
 
 def test_metrics_that_no_trainer_reports_are_refused_wherever_they_are_named(toy: Path) -> None:
@@ -59,7 +59,7 @@ def test_metrics_that_no_trainer_reports_are_refused_wherever_they_are_named(toy
 def test_another_sweep_of_the_folder_is_reused(toy: Path) -> None:
     train(toy)
     made = make(toy, "name=other", "x=3,4,5")
-    assert fates(made) == [Fate.REUSED, Fate.REUSED, Fate.RUN]
+    assert fates(made) == [Action.REUSED, Action.REUSED, Action.RUN]
     assert made.items[0].why == "trained in toy"
 
 
@@ -77,8 +77,8 @@ def test_results_of_older_code_are_stale_and_kept(folder: Path, sweeper: Sweeper
 
 def test_rerun_all_runs_all(toy: Path) -> None:
     train(toy)
-    assert fates(make(toy)) == [Fate.CACHED] * 4
-    assert fates(make(toy, rerun=Rerun.ALL)) == [Fate.RUN] * 4
+    assert fates(make(toy)) == [Action.CACHED] * 4
+    assert fates(make(toy, rerun=Rerun.ALL)) == [Action.RUN] * 4
 
 
 def test_every_setting_that_the_trainer_refuses_is_named_once_with_its_line(toy: Path) -> None:

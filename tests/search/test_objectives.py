@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sweeper.search.objectives import Scores, violations
+from sweeper.search.objectives import Objectives, violations
 from sweeper.spec.space.expressions import condition
 from sweeper.spec.sweep import Goal
 from sweeper.trial import State
@@ -12,13 +12,13 @@ from tests.search.searches import ended
 
 
 def test_each_goal_is_the_mean_of_its_metric() -> None:
-    scores = Scores([Goal("gain", True, "worst"), Goal("loss", False, "worst")])
+    scores = Objectives([Goal("gain", True, "worst"), Goal("loss", False, "worst")])
     assert scores.of([ended(gain=1, loss=4), ended(gain=3, loss=6)]) == [2, 5]
 
 
 @pytest.mark.parametrize(("maximize", "mean"), [(True, 1.5), (False, 4)])
 def test_the_worst_is_of_all_configurations_so_far(maximize: bool, mean: float) -> None:
-    scores = Scores([Goal("score", maximize, "worst")])
+    scores = Objectives([Goal("score", maximize, "worst")])
     assert scores.of([ended(State.DIVERGED)]) is None
     scores.of([ended(score=1)])
     scores.of([ended(score=6)])
@@ -26,7 +26,7 @@ def test_the_worst_is_of_all_configurations_so_far(maximize: bool, mean: float) 
 
 
 def test_one_goal_that_fails_is_the_whole_configuration() -> None:
-    scores = Scores([Goal("gain", True, "ignore"), Goal("loss", False, "fail")])
+    scores = Objectives([Goal("gain", True, "ignore"), Goal("loss", False, "fail")])
     assert scores.of([ended(gain=1, loss=4), ended(gain=3)]) is None
 
 

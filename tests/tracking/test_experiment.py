@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sweeper.tracking.experiment import MOST_HEADLINES, MOST_METRICS, Choice, Experiment
+from sweeper.tracking.experiment import MOST_HEADLINES, MOST_METRICS, Experiment, MetricChoice
 
 TOLD = Experiment("grid", "beta against JSD", "sweeper run grid.yaml", {}, {"alignment": True}, ("loss", "jsd/T", "kl"))
 
@@ -26,13 +26,13 @@ def test_headlines_are_few() -> None:
 
 
 def test_metrics_declared_as_a_family_stay_in_the_ledger() -> None:
-    choice = Choice.of(TOLD)
+    choice = MetricChoice.of(TOLD)
     assert not choice.admits("jsd/7")
     assert choice.admits("jsd")
 
 
 def test_there_is_always_room_for_a_goal_that_comes_last() -> None:
-    choice = Choice.of(TOLD)
+    choice = MetricChoice.of(TOLD)
     admitted = [name for name in [*(f"m{i}" for i in range(100)), "alignment", "loss", "kl"] if choice.admits(name)]
     assert len(admitted) == MOST_METRICS
     assert admitted[-3:] == ["alignment", "loss", "kl"]

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from sweeper.tracking.experiment import Experiment
-from sweeper.tracking.overview_runs import Sheet, config_page, opening, summary_page
-from sweeper.tracking.trial_run import Copy, Found
+from sweeper.tracking.overview_runs import RunState, config_page, opening, summary_page
+from sweeper.tracking.trial_run import Found, MirroredTrial
 from sweeper.trial import Record, Started, State
 from tests.records import make_end, make_trial
 
@@ -76,7 +76,7 @@ def test_the_digest_knows_figures_and_the_content_of_files(tmp_path: Path) -> No
 
 
 def test_a_sheet_shows_a_page_only_if_digest_status_and_end_are_its_own() -> None:
-    page, sheet = config_page(TOLD, [ended(0, loss=1.0)]), Sheet()
+    page, sheet = config_page(TOLD, [ended(0, loss=1.0)]), RunState()
     assert not sheet.shows(page)
     sheet.adopt(Found("run", page.status, end_ms=page.end_ms, digest=page.digest))
     assert sheet.shows(page)
@@ -85,9 +85,9 @@ def test_a_sheet_shows_a_page_only_if_digest_status_and_end_are_its_own() -> Non
 
 
 def test_a_group_is_two_seeds_that_have_runs() -> None:
-    pending = Copy(Record(make_trial(5, beta=1.0)))
-    assert not Sheet([Copy(ended(0)), pending]).is_group
-    assert Sheet([Copy(ended(0)), Copy(ended(1)), pending]).is_group
+    pending = MirroredTrial(Record(make_trial(5, beta=1.0)))
+    assert not RunState([MirroredTrial(ended(0)), pending]).is_group
+    assert RunState([MirroredTrial(ended(0)), MirroredTrial(ended(1)), pending]).is_group
 
 
 def test_the_settings_that_make_the_data_are_its_name_and_digest() -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from sweeper.tracking.trial_run import Copy, Found
+from sweeper.tracking.trial_run import Found, MirroredTrial
 from sweeper.trial import Ended, Record, Reported, Started, State, Trial
 
 TRIAL = Trial("k" * 16, "c" * 16, 3, {"a.b": 1e-3}, {"flag": True, "none": None, "n": 3e6, "s": "adam"}, "cvae", "d")
@@ -25,8 +25,8 @@ def ended(attempt: int = 1, at: float = 110.0, state: State = State.COMPLETED, *
     return Ended(TRIAL.key, attempt, at, state, "", metrics, 20, 10.0, 100.0, "cuda:0", "node1")
 
 
-def copy_of(*events: Started | Reported | Ended) -> Copy:
-    copy = Copy(Record(TRIAL))
+def copy_of(*events: Started | Reported | Ended) -> MirroredTrial:
+    copy = MirroredTrial(Record(TRIAL))
     for event in events:
         copy.take(event)
     return copy
@@ -82,13 +82,13 @@ def test_events_told_twice_count_once() -> None:
 
 
 def test_the_same_attempt_begun_again_by_a_new_driver_starts_afresh() -> None:
-    copy = Copy(Record(TRIAL, 1, started(), None, [reported(10), reported(20)]))
+    copy = MirroredTrial(Record(TRIAL, 1, started(), None, [reported(10), reported(20)]))
     copy.take(started(at=200.0))
     assert (copy.record.reports, copy.live) == ([], True)
 
 
 def test_a_trial_that_a_killed_driver_left_is_owed_nothing_and_adopts_nothing() -> None:
-    copy = Copy(Record(TRIAL, 1, started(), None, [reported(10)]))
+    copy = MirroredTrial(Record(TRIAL, 1, started(), None, [reported(10)]))
     assert not copy.owed
     assert not copy.adopt(found("RUNNING"))
 
@@ -119,12 +119,12 @@ def test_what_is_owed_is_what_is_not_written() -> None:
 def test_a_run_is_adopted_if_whole_or_mendable(
     status: str, end_ms: int, attempt: str, adopted: bool, owed: bool
 ) -> None:
-    copy = Copy(Record(TRIAL, 1, started(), ended()))
+    copy = MirroredTrial(Record(TRIAL, 1, started(), ended()))
     assert (copy.adopt(found(status, end_ms, attempt)), copy.owed) == (adopted, owed)
 
 
 def test_a_trial_adopts_one_run_only() -> None:
-    copy = Copy(Record(TRIAL, 1, started(), ended()))
+    copy = MirroredTrial(Record(TRIAL, 1, started(), ended()))
     assert copy.adopt(found("FINISHED", 110000))
     assert not copy.adopt(found("FINISHED", 110000))
 

@@ -8,7 +8,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from sweeper.analysis.claims.verdict import Judgement, Outcome, Row, bracket, counted, finite, listed, number, unjudged
+from sweeper.analysis.claims.verdict import (
+    Judgement,
+    Outcome,
+    VerdictRow,
+    bracket,
+    counted,
+    finite,
+    listed,
+    number,
+    unjudged,
+)
 from sweeper.analysis.evidence import Evidence, Group
 from sweeper.analysis.statistics import Estimate, enough, estimate, grand_mean, holm
 from sweeper.spec.claims import Against, Claim, Equivalent, Mean, Within
@@ -70,7 +80,7 @@ def judge_against(claim: Claim, test: Against, evidence: Evidence, folder: Path)
     return judged if not absent else replace(judged, doubt=f"{counted(absent, 'configuration')} not in {path.name}")
 
 
-def rows_of(groups: Sequence[Group], bounds: Sequence[Bounds], alpha: float) -> tuple[Row, ...]:
+def rows_of(groups: Sequence[Group], bounds: Sequence[Bounds], alpha: float) -> tuple[VerdictRow, ...]:
     """Each configuration: passes by two one-sided tests, fails when its mean is outside (Holm over them)."""
     estimates = [estimate(group.numbers) if group.values else None for group in groups]
     outside = holm([p_outside(one, pair) for one, pair in zip(estimates, bounds, strict=True)])
@@ -79,7 +89,7 @@ def rows_of(groups: Sequence[Group], bounds: Sequence[Bounds], alpha: float) -> 
         outcome: Outcome = "pass" if p_inside(one, pair) <= alpha else "fail" if p_out <= alpha else "undecided"
         low, high = one.interval(1 - 2 * alpha) if one else (math.nan, math.nan)
         ends = (finite(low), finite(high))
-        rows.append(Row(group.label, group.config, outcome, one.mean if one else None, *ends, len(group.values)))
+        rows.append(VerdictRow(group.label, group.config, outcome, one.mean if one else None, *ends, len(group.values)))
     return tuple(rows)
 
 
@@ -175,7 +185,7 @@ def _every_value(evidence: Evidence, bounds: Bounds) -> Judgement:
 
 
 def _one_mean(
-    one: Estimate, bounds: Bounds, alpha: float, words: str, groups: int, rows: tuple[Row, ...] = ()
+    one: Estimate, bounds: Bounds, alpha: float, words: str, groups: int, rows: tuple[VerdictRow, ...] = ()
 ) -> Judgement:
     interval = one.interval(1 - 2 * alpha)
     words = f"mean {number(one.mean)} {bracket(interval)}, claimed {interval_words(bounds)}, {words}"
@@ -209,11 +219,11 @@ def _equal(cell: str, value: str) -> bool:
         return cell == value
 
 
-def _told(rows: Sequence[Row]) -> str:
+def _told(rows: Sequence[VerdictRow]) -> str:
     return listed([f"{row.label} {number(row.effect or 0.0)} {_row_interval(row)}" for row in rows])
 
 
-def _row_interval(row: Row) -> str:
+def _row_interval(row: VerdictRow) -> str:
     if row.ci_low is None or row.ci_high is None:
         return "(one seed)"
     return bracket((row.ci_low, row.ci_high))

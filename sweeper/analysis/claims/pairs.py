@@ -9,9 +9,9 @@ from itertools import pairwise
 import numpy as np
 from scipy import stats
 
-from sweeper.analysis.claims.verdict import Judgement, Outcome, Row, bracket, counted, finite, number, unjudged
+from sweeper.analysis.claims.verdict import Judgement, Outcome, VerdictRow, bracket, counted, finite, number, unjudged
 from sweeper.analysis.evidence import value_of
-from sweeper.analysis.pairing import Block, Pairing, blocks, pairings, settings
+from sweeper.analysis.pairing import Pairing, PairingBlock, blocks, pairings, settings
 from sweeper.analysis.statistics import Estimate, effect_size, enough, estimate, holm
 from sweeper.spec.claims import Claim, Compare, Monotone
 from sweeper.trial import Params, Record, Value, show
@@ -107,28 +107,28 @@ def _asked(test: Compare) -> str:
     return f"at least {bound}" if test.effect in ("greater", "not_lower") else f"at most {bound}"
 
 
-def _rows(found: Sequence[Pairing], test: Compare, alpha: float) -> tuple[Row, ...]:
+def _rows(found: Sequence[Pairing], test: Compare, alpha: float) -> tuple[VerdictRow, ...]:
     rows = []
     for pairing in found:
         if not pairing.first:
-            rows.append(Row(pairing.label, "", "undecided", None, None, None, 0))
+            rows.append(VerdictRow(pairing.label, "", "undecided", None, None, None, 0))
             continue
         one = estimate(pairing.gains)
         low, high = (finite(end) for end in one.interval(1 - 2 * alpha))
         outcome = _outcome(p_for(test, one), p_against(test, one), alpha)
-        rows.append(Row(pairing.label, "", outcome, one.mean, low, high, one.n))
+        rows.append(VerdictRow(pairing.label, "", outcome, one.mean, low, high, one.n))
     return tuple(rows)
 
 
 def _steps(
     levels: Sequence[float], steps: Sequence[Estimate], back: Sequence[float], sign: float, alpha: float
-) -> tuple[Row, ...]:
+) -> tuple[VerdictRow, ...]:
     rows = []
     for (one, other), step, p in zip(pairwise(levels), steps, back, strict=True):
         low, high = (finite(end) for end in step.interval(1 - 2 * alpha))
         forward = step.p_above(0, strict=True) if sign > 0 else step.p_below(0, strict=True)
         outcome = _outcome(forward, p, alpha)
-        rows.append(Row(f"{show(one)} to {show(other)}", "", outcome, step.mean, low, high, step.n))
+        rows.append(VerdictRow(f"{show(one)} to {show(other)}", "", outcome, step.mean, low, high, step.n))
     return tuple(rows)
 
 
@@ -151,7 +151,7 @@ def _levels(records: Sequence[Record], name: str) -> list[float]:
     return sorted(value for value in taken if isinstance(value, int | float) and not isinstance(value, bool))
 
 
-def _along(block: Block, levels: Sequence[Value], claim: Claim, test: Monotone) -> list[float] | None:
+def _along(block: PairingBlock, levels: Sequence[Value], claim: Claim, test: Monotone) -> list[float] | None:
     """The metric along the parameter, None where a value is missing."""
     found = [block.records.get(settings({test.parameter: level})) for level in levels]
     values = [value_of(record, claim.metric) if record else None for record in found]

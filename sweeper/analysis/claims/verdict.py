@@ -11,7 +11,7 @@ Outcome = Literal["pass", "fail", "undecided"]
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class VerdictRow:
     """One configuration (or one step of a parameter) of a claim: its mean or gain, interval, and how many values.
 
     `config` is the configuration's key, "" where the row is about two of them. None: no interval, for want of values.
@@ -45,7 +45,7 @@ class Verdict:
     ci_high: float | None
     n: int
     needed: int | None
-    rows: tuple[Row, ...] = ()
+    rows: tuple[VerdictRow, ...] = ()
     confidence: float = 0.9
     p: float | None = None
     family: str = ""
@@ -68,7 +68,7 @@ class Judgement:
     p_pass: float
     p_fail: float
     needed: int | None = None
-    rows: tuple[Row, ...] = ()
+    rows: tuple[VerdictRow, ...] = ()
     doubt: str = ""
 
 

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from sweeper.cli.terminal.console import duration, heading
 from sweeper.planning.plan import Plan, head_and_tail
-from sweeper.planning.planned_trial import Fate
+from sweeper.planning.planned_trial import Action
 from sweeper.trial import show
 
 
@@ -21,9 +21,9 @@ def print_plan(console: Console, plan: Plan) -> None:
     )
     for clause, count in plan.removed_by_where.items():
         console.print(f"  where {clause!r} removed {count} configurations")
-    for fate in Fate:
-        if count := len(plan.of(fate)):
-            console.print(f"  {fate:<14}{count}")
+    for action in Action:
+        if count := len(plan.of(action)):
+            console.print(f"  {action:<14}{count}")
     if len(plan.items) > 0:
         console.print(_plan_table(plan))
     estimate = plan.estimate
@@ -48,13 +48,13 @@ def _open_ended(plan: Plan) -> str:
 def _plan_table(plan: Plan) -> Table:
     names = list(dict.fromkeys(name for item in plan.items[:1000] for name in item.trial.varied))
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for name in ("trial", *(heading(name, names) for name in names), "seed", "fate"):
+    for name in ("trial", *(heading(name, names) for name in names), "seed", "action"):
         table.add_column(name, overflow="fold")
     for item in head_and_tail(list(plan.items), 8):
         if item is None:
             table.add_row(*["..."] * (len(names) + 3))
             continue
         values = [show(item.trial.varied[n]) if n in item.trial.varied else "-" for n in names]
-        fate = f"{item.fate}: {item.why}" if item.why else str(item.fate)
-        table.add_row(item.trial.key[:8], *values, str(item.trial.seed), fate)
+        action = f"{item.action}: {item.why}" if item.why else str(item.action)
+        table.add_row(item.trial.key[:8], *values, str(item.trial.seed), action)
     return table

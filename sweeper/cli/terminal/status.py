@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sweeper import provenance
-from sweeper.analysis.glance import Best, Glance, Map, Running
+from sweeper.analysis.glance import BestConfiguration, Glance, Map, RunningTrial
 from sweeper.analysis.progress import Progress
 from sweeper.cli.terminal.console import STYLES, duration, number, sparkline
 from sweeper.trial import Record, State, show
@@ -72,7 +72,7 @@ def follow(console: Console, look: Callable[[], Glance], seconds: float) -> None
             console.print(one_line(seen), soft_wrap=True)
 
 
-def best_words(best: Best) -> str:
+def best_words(best: BestConfiguration) -> str:
     """`alignment 0.93 at beta=1, n=3`."""
     values = ", ".join(f"{name} {number(value)}" for name, value in best.values.items())
     return f"{values} at {best.name}, n={best.n}"
@@ -99,7 +99,7 @@ def _cell(value: float | None, low: float, high: float) -> Text:
     return Text(f" {number(value)} ", f"{'white' if level < 3 else 'black'} on {VIRIDIS[level]}")
 
 
-def _running(running: Sequence[Running]) -> Table:
+def _running(running: Sequence[RunningTrial]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for heading in ("running", "step", running[0].metric, ""):
         table.add_column(heading, justify="right" if heading == "step" else "left")

@@ -14,7 +14,7 @@ from sweeper.cli.terminal.console import STYLES, duration
 from sweeper.cli.terminal.tables import print_configurations
 from sweeper.cli.terminal.verdicts import print_verdicts
 from sweeper.errors import Exit
-from sweeper.execution.run import Finished
+from sweeper.execution.run import RunOutcome
 from sweeper.planning.plan import Plan
 from sweeper.reporting.commands import Commands
 from sweeper.search.pruner import saved_seconds
@@ -27,7 +27,7 @@ def print_finished(
     console: Console,
     plan: Plan,
     metrics: Sequence[str],
-    finished: Finished,
+    finished: RunOutcome,
     commands: Commands,
     verdicts: Sequence[Verdict] = (),
 ) -> None:
@@ -53,7 +53,7 @@ def print_finished(
     print_next(console, finished, commands)
 
 
-def print_next(console: Console, finished: Finished, commands: Commands) -> None:
+def print_next(console: Console, finished: RunOutcome, commands: Commands) -> None:
     """Print the command that continues, when there is something to continue."""
     if finished.why or finished.exit_code in (Exit.BUDGET, Exit.INTERRUPTED, Exit.TERMINATED):
         console.print(f"continue with: {commands.run()}", soft_wrap=True)
@@ -91,7 +91,7 @@ def _print_best(console: Console, sweep: Sweep, records: Sequence[Record], limit
         console.print(f"  and {len(first) - limit} more", style="dim")
 
 
-def _headline(plan: Plan, finished: Finished) -> Text:
+def _headline(plan: Plan, finished: RunOutcome) -> Text:
     counts = Counter(record.state for record in finished.records)
     text = Text(f"{plan.sweep.name}: ", "bold")
     if finished.why:
@@ -117,7 +117,7 @@ def _print_failures(console: Console, records: Sequence[Record], folder: Path, l
         )
 
 
-def finished_json(plan: Plan, results: Path, finished: Finished) -> dict[str, object]:
+def finished_json(plan: Plan, results: Path, finished: RunOutcome) -> dict[str, object]:
     """How a run ended, as the document that `run --json` prints."""
     states = Counter(str(record.state) for record in finished.records)
     return {

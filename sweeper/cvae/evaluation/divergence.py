@@ -35,22 +35,22 @@ def pairwise_kl(logp_BKTV: Tensor) -> Tensor:
     return (own_BT - cross_BT) / max(1, latents * (latents - 1))
 
 
-class Estimate(NamedTuple):
+class DivergenceEstimate(NamedTuple):
     """A mean and its standard error over prompts."""
 
     mean: float
     standard_error: float
 
 
-def sequence_kl(nll_NKK: Tensor) -> Estimate:
+def sequence_kl(nll_NKK: Tensor) -> DivergenceEstimate:
     """The mean full-sequence KL between two latents, from sequences each has written itself.
 
     ``nll_NKK[n, k, j]`` is -log p(y | x_n, z=j) of a sequence y ~ p(. | x_n, z=k).
     """
     prompts, latents = nll_NKK.shape[:2]
     if latents == 1:
-        return Estimate(0.0, 0.0)
+        return DivergenceEstimate(0.0, 0.0)
     own_NK = nll_NKK.diagonal(dim1=1, dim2=2)
     gap_N = (nll_NKK.sum(2) - latents * own_NK).sum(1) / (latents * (latents - 1))
     error = float(gap_N.std()) / math.sqrt(prompts) if prompts > 1 else 0.0
-    return Estimate(float(gap_N.mean()), error)
+    return DivergenceEstimate(float(gap_N.mean()), error)

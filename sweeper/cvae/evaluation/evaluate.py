@@ -19,7 +19,7 @@ from sweeper.cvae.evaluation.matching import best_matching
 from sweeper.cvae.evaluation.test_split import SAMPLED_PROMPTS, TestSplit
 from sweeper.cvae.networks.generation import under_every_latent
 from sweeper.cvae.networks.model import SharedDiscreteCVAE
-from sweeper.cvae.objective import LossWeights, Scores, combine, exact_log_posterior, score
+from sweeper.cvae.objective import LossWeights, TokenScores, combine, exact_log_posterior, score
 from sweeper.cvae.tasks import Batch
 
 CHUNK = {"cpu": 192, "cuda": 65_536}  # examples scored at once, of all members: activations in the cache, or in memory
@@ -93,14 +93,14 @@ def _evaluation(
     return Evaluation(metrics, table_KS, _forced_table(strategy_NK, strategies))
 
 
-def _score_in_chunks(model: SharedDiscreteCVAE, batch: Batch) -> Scores:
+def _score_in_chunks(model: SharedDiscreteCVAE, batch: Batch) -> TokenScores:
     members, examples = batch.target_BT.shape[:2]
     size = max(1, CHUNK[batch.mask_BT.device.type] // members)
     parts = []
     for start in range(0, examples, size):
         part = Batch(*(tensor[:, start : start + size] for tensor in batch))
         parts.append(score(model(*part), part))
-    return Scores(*(torch.cat(tensors, dim=1) for tensors in zip(*parts, strict=True)))
+    return TokenScores(*(torch.cat(tensors, dim=1) for tensors in zip(*parts, strict=True)))
 
 
 def _outputs(
@@ -165,7 +165,7 @@ def _agreement_metrics(split: TestSplit, posterior_BK: Tensor, strategy_NK: Tens
     }
 
 
-def _likelihood_metrics(scores: Scores, mask_BT: Tensor, exact_MBK: Tensor) -> dict[str, Tensor]:
+def _likelihood_metrics(scores: TokenScores, mask_BT: Tensor, exact_MBK: Tensor) -> dict[str, Tensor]:
     nll_MBK = torch.where(mask_BT[:, None] > 0, scores.nll_BKT, 0.0).sum(-1)
     nll_M = -torch.logsumexp(scores.log_prior_BK - nll_MBK, dim=-1).mean(-1)
     gap_M = (scores.log_q_BK.exp() * (scores.log_q_BK - exact_MBK)).sum(-1).mean(-1)
@@ -179,7 +179,7 @@ def _likelihood_metrics(scores: Scores, mask_BT: Tensor, exact_MBK: Tensor) -> d
     }
 
 
-def _loss_metrics(scores: Scores, mask_BT: Tensor, weights: LossWeights, per_token: bool) -> dict[str, Tensor]:
+def _loss_metrics(scores: TokenScores, mask_BT: Tensor, weights: LossWeights, per_token: bool) -> dict[str, Tensor]:
     terms = combine(scores, mask_BT, weights, scores.log_q_BK.exp().mean(-2), per_token)
     excess_MBT = losses.expected_nll(scores.log_q_BK, scores.nll_BKT) - scores.baseline_nll_BT
     weights_MBT = losses.token_weights(scores.baseline_nll_BT, mask_BT)
@@ -194,7 +194,7 @@ def _loss_metrics(scores: Scores, mask_BT: Tensor, weights: LossWeights, per_tok
     }
 
 
-def _divergence_metrics(scores: Scores, mask_BT: Tensor, ceiling_BT: Tensor) -> dict[str, Tensor]:
+def _divergence_metrics(scores: TokenScores, mask_BT: Tensor, ceiling_BT: Tensor) -> dict[str, Tensor]:
     weights_MBT = losses.token_weights(scores.baseline_nll_BT, mask_BT)
     routed_MBT = divergence.weighted_jsd(
         scores.logp_BKTV, divergence.prefix_posterior(scores.log_prior_BK, scores.nll_BKT)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from sweeper.cvae.config import TaskConfig
-from sweeper.cvae.tasks.task import Task, Verdict, uniform_strategies
+from sweeper.cvae.tasks.task import CheckResult, Task, uniform_strategies
 
 USUAL_DETOURS = 6
 TEST_SHARE = 1 / 8  # here the answer is a function of the whole prompt: sums have to be learnt from most of their table
@@ -25,7 +25,7 @@ def detour(config: TaskConfig) -> Task:
     prompts_NP = torch.cartesian_prod(digits, digits)
     traces_NST = torch.stack([_trace(prompts_NP, s, modulus, count, marked) for s in range(count)], dim=1)
 
-    def verify(prompt_BP: Tensor, trace_BT: Tensor) -> Verdict:
+    def verify(prompt_BP: Tensor, trace_BT: Tensor) -> CheckResult:
         return _verify(prompt_BP, trace_BT, modulus, count, marked)
 
     markers = tuple(f"via{s + 1}:" for s in range(count)) if marked else ()
@@ -50,7 +50,7 @@ def _trace(prompts_NP: Tensor, strategy: int, modulus: int, count: int, marked: 
     return torch.stack([marker_N, *steps] if marked else steps, dim=1)
 
 
-def _verify(prompt_BP: Tensor, trace_BT: Tensor, modulus: int, count: int, marked: bool) -> Verdict:
+def _verify(prompt_BP: Tensor, trace_BT: Tensor, modulus: int, count: int, marked: bool) -> CheckResult:
     a_B, b_B = prompt_BP.unbind(1)
     first_B, second_B, answer_B, end_B = trace_BT[:, -4:].unbind(1)
     length_B = (first_B - a_B) % modulus
@@ -58,4 +58,4 @@ def _verify(prompt_BP: Tensor, trace_BT: Tensor, modulus: int, count: int, marke
     steps_B &= second_B == (first_B + b_B) % modulus
     if marked:
         steps_B &= trace_BT[:, 0] == modulus + length_B
-    return Verdict(steps_B, answer_B == (a_B + b_B) % modulus)
+    return CheckResult(steps_B, answer_B == (a_B + b_B) % modulus)

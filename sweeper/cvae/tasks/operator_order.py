@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from sweeper.cvae.config import TaskConfig
-from sweeper.cvae.tasks.task import Task, Verdict, is_permutation, uniform_strategies
+from sweeper.cvae.tasks.task import CheckResult, Task, is_permutation, uniform_strategies
 
 OPERATOR_NAMES = ("+b", "+c", "+3", "+5")
 
@@ -25,7 +25,7 @@ def operator_order(config: TaskConfig) -> Task:
     orders = list(permutations(range(count)))
     traces_NST = torch.stack([_trace(prompts_NP, order, modulus) for order in orders], dim=1)
 
-    def verify(prompt_BP: Tensor, trace_BT: Tensor) -> Verdict:
+    def verify(prompt_BP: Tensor, trace_BT: Tensor) -> CheckResult:
         return _verify(prompt_BP, trace_BT, modulus, count)
 
     return Task(
@@ -53,7 +53,7 @@ def _trace(prompts_NP: Tensor, order: tuple[int, ...], modulus: int) -> Tensor:
     return torch.cat([torch.stack([operators_NL, values_NL], dim=-1).flatten(1), end_N1], dim=1)
 
 
-def _verify(prompt_BP: Tensor, trace_BT: Tensor, modulus: int, count: int) -> Verdict:
+def _verify(prompt_BP: Tensor, trace_BT: Tensor, modulus: int, count: int) -> CheckResult:
     operators_BL, values_BL = trace_BT[:, : 2 * count : 2] - modulus, trace_BT[:, 1 : 2 * count : 2]
     amounts_BL = _amounts(prompt_BP, count)
     chosen_BL = amounts_BL.gather(1, operators_BL.clamp(0, count - 1))
@@ -62,4 +62,4 @@ def _verify(prompt_BP: Tensor, trace_BT: Tensor, modulus: int, count: int) -> Ve
     ended_B = trace_BT[:, -1] == modulus + count
     steps_B = is_permutation(operators_BL, count) & follows_BL[:, :-1].all(1) & ended_B
     answer_B = (prompt_BP[:, 0] + amounts_BL.sum(1)) % modulus
-    return Verdict(steps_B, values_BL[:, -1] == answer_B)
+    return CheckResult(steps_B, values_BL[:, -1] == answer_B)

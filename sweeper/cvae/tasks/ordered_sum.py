@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from sweeper.cvae.config import TaskConfig
-from sweeper.cvae.tasks.task import SPLIT_SEED, Task, Verdict, is_permutation, uniform_strategies
+from sweeper.cvae.tasks.task import SPLIT_SEED, CheckResult, Task, is_permutation, uniform_strategies
 
 BASE = 10
 POPULATION = 32_768  # enough that no prompt is learnt by heart; all 5-digit prompts are fewer
@@ -40,7 +40,7 @@ def ordered_sum(config: TaskConfig) -> Task:
     digits_NL, visits_NSL = digits_NL[distinct_N], visits_NSL[distinct_N]
     traces_NST = _traces(digits_NL, visits_NSL, positional)
 
-    def verify(prompt_BL: Tensor, trace_BT: Tensor) -> Verdict:
+    def verify(prompt_BL: Tensor, trace_BT: Tensor) -> CheckResult:
         return _verify(prompt_BL, trace_BT, positional)
 
     names = tuple(f"#{i + 1}" for i in range(length)) if positional else ()
@@ -95,7 +95,7 @@ def _traces(digits_NL: Tensor, visits_NSL: Tensor, positional: bool) -> Tensor:
     return torch.cat([pairs, torch.full_like(pairs[..., :1], BASE)], dim=2)
 
 
-def _verify(prompt_BL: Tensor, trace_BT: Tensor, positional: bool) -> Verdict:
+def _verify(prompt_BL: Tensor, trace_BT: Tensor, positional: bool) -> CheckResult:
     length = prompt_BL.shape[1]
     named_BL, sums_BL = trace_BT[:, : 2 * length : 2], trace_BT[:, 1 : 2 * length : 2]
     if positional:
@@ -107,4 +107,4 @@ def _verify(prompt_BL: Tensor, trace_BT: Tensor, positional: bool) -> Verdict:
     before_BL = torch.cat([torch.zeros_like(sums_BL[:, :1]), sums_BL[:, :-1]], dim=1)
     follows_BL = sums_BL == (before_BL + visited_BL) % BASE
     steps_B = is_permutation(positions_BL, length) & follows_BL[:, :-1].all(1) & (trace_BT[:, -1] == BASE)
-    return Verdict(steps_B, sums_BL[:, -1] == prompt_BL.sum(1) % BASE)
+    return CheckResult(steps_B, sums_BL[:, -1] == prompt_BL.sum(1) % BASE)

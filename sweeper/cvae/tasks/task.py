@@ -24,14 +24,14 @@ class Batch(NamedTuple):
     mask_BT: Tensor
 
 
-class Verdict(NamedTuple):
+class CheckResult(NamedTuple):
     """What the checker says of a trace: every step but the answer is valid; the answer is right. Bool [B] each."""
 
     steps_B: Tensor
     answer_B: Tensor
 
 
-Checker = Callable[[Tensor, Tensor], Verdict]
+Checker = Callable[[Tensor, Tensor], CheckResult]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +84,14 @@ class Task:
         batch = self._batch(rows_R.repeat_interleave(count), trace_BT)
         return batch, torch.arange(count).repeat(len(rows_R))
 
-    def check(self, rows_B: Tensor, trace_BT: Tensor) -> Verdict:
+    def check(self, rows_B: Tensor, trace_BT: Tensor) -> CheckResult:
         """Whether each step but the answer is valid, and whether the answer is right, of free-running outputs."""
         verdict = self.verify(self.prompts_NP[rows_B], trace_BT[:, self.style_tokens :])
         style_BY = trace_BT[:, : self.style_tokens]
         first_style = len(self.trace_vocabulary) - (
             0 if self.style_probabilities is None else len(self.style_probabilities)
         )
-        return Verdict(verdict.steps_B & (style_BY >= first_style).all(-1), verdict.answer_B)
+        return CheckResult(verdict.steps_B & (style_BY >= first_style).all(-1), verdict.answer_B)
 
     def name_strategy(self, rows_B: Tensor, trace_BT: Tensor) -> Tensor:
         """The strategy [B] whose trace it is, style aside; -1 where it is none."""

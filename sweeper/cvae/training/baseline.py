@@ -22,7 +22,7 @@ from sweeper.cvae import losses
 from sweeper.cvae.config import CVAEConfig, TrainConfig
 from sweeper.cvae.objective import baseline_nll
 from sweeper.cvae.training import batches
-from sweeper.cvae.training.cuda_graph import Replay
+from sweeper.cvae.training.cuda_graph import CudaGraphRunner
 from sweeper.cvae.training.optim import Moments, adamw_, clip_, unbiasing
 from sweeper.cvae.training.program import Program
 
@@ -30,14 +30,14 @@ KEPT_BYTES = 256e6  # some thousand stretches of the default task
 SIDE_BY_SIDE = {"cpu": 16, "cuda": 64}  # courses trained at once: more are no cheaper, and take memory
 
 
-class Kind(NamedTuple):
+class BaselineKey(NamedTuple):
     """All that a baseline's course depends on, besides the program; what does not reach it is at its default."""
 
     seed: int
     train: TrainConfig
 
     @classmethod
-    def of(cls, config: CVAEConfig, seed: int) -> Kind:
+    def of(cls, config: CVAEConfig, seed: int) -> BaselineKey:
         """The kind that a member with these settings follows."""
         usual = TrainConfig()
         away = ("router_lr_scale", "baseline_warmup", "stop_when", "compile", "device")
@@ -61,16 +61,16 @@ class Stretch(NamedTuple):
 
 
 @dataclass(slots=True, eq=False)
-class Course:
+class BaselineState:
     """A baseline in training: its parameters and AdamW's moments, [W] each, after ``done`` stretches."""
 
-    kind: Kind
+    kind: BaselineKey
     moving: Sequence[Tensor]
     done: int = 0
 
 
 @dataclass(slots=True, eq=False)
-class Rows:
+class BaselineBatch:
     """Courses side by side, a row each, while they take the steps of one stretch."""
 
     flat_GW: Tensor
@@ -91,7 +91,7 @@ class Rows:
         return self.flat_GW, self.mean_GW, self.square_GW
 
     @classmethod
-    def of(cls, program: Program, courses: Sequence[Course], number: int) -> Rows:
+    def of(cls, program: Program, courses: Sequence[BaselineState], number: int) -> BaselineBatch:
         """These courses before the first step of stretch ``number``."""
         device, kinds = program.device, [one.kind for one in courses]
         flat_GW, mean_GW, square_GW = (torch.stack(rows) for rows in zip(*(one.moving for one in courses), strict=True))
@@ -116,7 +116,7 @@ class Rows:
             torch.zeros(1, dtype=torch.long, device=device),
         )
 
-    def take_over(self, other: Rows) -> None:
+    def take_over(self, other: BaselineBatch) -> None:
         """Copies all of ``other``, in place."""
         for each in dataclasses.fields(self):
             getattr(self, each.name).copy_(getattr(other, each.name))
@@ -146,10 +146,10 @@ class Rows:
             self.at_1.add_(1)
 
 
-class Walk(Replay):
+class BaselineTrainer(CudaGraphRunner):
     """Takes the steps of some rows."""
 
-    def __init__(self, program: Program, rows: Rows) -> None:
+    def __init__(self, program: Program, rows: BaselineBatch) -> None:
         super().__init__(program.device, lambda: rows.advance(program))
         self.rows = rows
 
@@ -159,23 +159,23 @@ class Baselines:
     """The courses of one program, and what they gave."""
 
     program: Program
-    courses: dict[Kind, list[Course]] = field(default_factory=dict)
-    given: OrderedDict[tuple[Course, int], Stretch] = field(default_factory=OrderedDict)
-    walk: Walk | None = None
+    courses: dict[BaselineKey, list[BaselineState]] = field(default_factory=dict)
+    given: OrderedDict[tuple[BaselineState, int], Stretch] = field(default_factory=OrderedDict)
+    walk: BaselineTrainer | None = None
 
-    def surprise(self, wanted: Sequence[tuple[Kind, int]]) -> list[Tensor]:
+    def surprise(self, wanted: Sequence[tuple[BaselineKey, int]]) -> list[Tensor]:
         """-log p0 of each token [C,B,T] in a stretch, for each kind and number of a stretch."""
         found = self._stretches(dict.fromkeys(wanted))
         return [found[one].surprise_CBT for one in wanted]
 
-    def parameters(self, wanted: Sequence[tuple[Kind, int]]) -> Tensor:
+    def parameters(self, wanted: Sequence[tuple[BaselineKey, int]]) -> Tensor:
         """The parameters [M,W] of each kind after a number of steps at which it reports."""
         length = batches.length(self.program)
         places = [(kind, (step - 1) // length) for kind, step in wanted]
         found = self._stretches(dict.fromkeys(places))
         return torch.stack([found[place].parameters[step] for place, (_, step) in zip(places, wanted, strict=True)])
 
-    def _stretches(self, wanted: Collection[tuple[Kind, int]]) -> dict[tuple[Kind, int], Stretch]:
+    def _stretches(self, wanted: Collection[tuple[BaselineKey, int]]) -> dict[tuple[BaselineKey, int], Stretch]:
         found = {one: stretch for one in wanted if (stretch := self._found(*one)) is not None}
         while len(found) < len(wanted):
             behind = list(dict.fromkeys(self._nearest(*one) for one in wanted if one not in found))
@@ -186,24 +186,24 @@ class Baselines:
             self._forget({kind for kind, _ in wanted})
         return found
 
-    def _found(self, kind: Kind, number: int) -> Stretch | None:
+    def _found(self, kind: BaselineKey, number: int) -> Stretch | None:
         for each in self.courses.get(kind, []):
             if (each, number) in self.given:
                 self.given.move_to_end((each, number))
                 return self.given[each, number]
         return None
 
-    def _nearest(self, kind: Kind, number: int) -> Course:
+    def _nearest(self, kind: BaselineKey, number: int) -> BaselineState:
         """The course that comes to this stretch soonest; a new one where all are past it, or there is none."""
         courses = self.courses.setdefault(kind, [])
         before = [each for each in courses if each.done <= number]
         if not before:
             flat_W = self.program.initial_W(kind.seed, self.program.baseline_layout)
-            before = [Course(kind, [flat_W, torch.zeros_like(flat_W), torch.zeros_like(flat_W)])]
+            before = [BaselineState(kind, [flat_W, torch.zeros_like(flat_W), torch.zeros_like(flat_W)])]
             courses.extend(before)
         return max(before, key=lambda each: each.done)
 
-    def _train(self, courses: list[Course], number: int) -> None:
+    def _train(self, courses: list[BaselineState], number: int) -> None:
         """Takes all of them through stretch ``number``."""
         walk, length = self._loaded(courses, number), batches.length(self.program)
         step, last = number * length, min((number + 1) * length, max(each.kind.train.steps for each in courses))
@@ -219,16 +219,16 @@ class Baselines:
             each.moving, each.done = [tensor[i].clone() for tensor in walk.rows.moving], number + 1
             self.given[each, number] = Stretch(walk.rows.surprise_GCBT[i].clone(), kept[i])
 
-    def _loaded(self, courses: list[Course], number: int) -> Walk:
+    def _loaded(self, courses: list[BaselineState], number: int) -> BaselineTrainer:
         """The courses in rows: in those of the last stretch where they are as many, whose step is recorded."""
-        loaded = Rows.of(self.program, courses, number)
+        loaded = BaselineBatch.of(self.program, courses, number)
         if self.walk is not None and len(self.walk.rows.flat_GW) == len(courses):
             self.walk.rows.take_over(loaded)
         else:
-            self.walk = Walk(self.program, loaded)
+            self.walk = BaselineTrainer(self.program, loaded)
         return self.walk
 
-    def _forget(self, used: Collection[Kind]) -> None:
+    def _forget(self, used: Collection[BaselineKey]) -> None:
         """Drops what was not asked for longest, and courses of which nothing is left, but those in use."""
         size = sum(stretch.bytes for stretch in self.given.values())
         while size > KEPT_BYTES:

@@ -14,7 +14,7 @@ import torch
 WARM_UP = 3  # times before the one that is recorded
 
 
-class Replay:
+class CudaGraphRunner:
     """Work that changes its tensors in place, always the same ones, and never waits for the device."""
 
     def __init__(self, device: torch.device, work: Callable[[], None]) -> None:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from sweeper.cvae.config import CVAEConfig
 from sweeper.cvae.training import batches
-from sweeper.cvae.training.baseline import Kind, baselines
+from sweeper.cvae.training.baseline import BaselineKey, baselines
 from sweeper.cvae.training.optim import Moments
 from sweeper.cvae.training.program import Program
 
@@ -23,7 +23,7 @@ SAVED = ("flat_MW", "mean_MW", "square_MW", "marginal_MK", "step_M", "commit_M")
 
 
 @dataclass(slots=True)
-class Stack:
+class BatchedState:
     """All that changes during a training, then what belongs to a member's settings, then its stretch of the course.
 
     ``step_M`` counts the steps done. ``commit_M`` is the first step whose posterior entropy was under half of ln K, -1
@@ -56,12 +56,12 @@ class Stack:
     def __len__(self) -> int:
         return len(self.flat_MW)
 
-    def select(self, rows: Sequence[int]) -> Stack:
+    def select(self, rows: Sequence[int]) -> BatchedState:
         """These members alone, copied."""
         index = torch.tensor(rows, device=self.flat_MW.device)
-        return Stack(*(tensor.index_select(0, index) for tensor in _tensors(self)))
+        return BatchedState(*(tensor.index_select(0, index) for tensor in _tensors(self)))
 
-    def put(self, row: int, one: Stack) -> None:
+    def put(self, row: int, one: BatchedState) -> None:
         """Replaces a member, in place."""
         for mine, other in zip(_tensors(self), _tensors(one), strict=True):
             mine[row].copy_(other[0])
@@ -71,16 +71,16 @@ class Stack:
         return {name: getattr(self, name)[row].detach().cpu() for name in SAVED}
 
 
-def joined(stacks: Iterable[Stack]) -> Stack:
+def joined(stacks: Iterable[BatchedState]) -> BatchedState:
     """All members of several stacks, in order."""
-    return Stack(*(torch.cat(tensors) for tensors in zip(*map(_tensors, stacks), strict=True)))
+    return BatchedState(*(torch.cat(tensors) for tensors in zip(*map(_tensors, stacks), strict=True)))
 
 
-def _tensors(stack: Stack) -> list[Tensor]:
+def _tensors(stack: BatchedState) -> list[Tensor]:
     return [getattr(stack, field.name) for field in dataclasses.fields(stack)]
 
 
-def member(program: Program, config: CVAEConfig, seed: int, saved: Mapping[str, Tensor] | None = None) -> Stack:
+def member(program: Program, config: CVAEConfig, seed: int, saved: Mapping[str, Tensor] | None = None) -> BatchedState:
     """A stack of one: at its first step, or where :meth:`Stack.saved` left it."""
     layout, train, device = program.layout, config.train, program.device
     flat_W, latents, steps = program.initial_W(seed, layout), config.model.latents, batches.length(program)
@@ -101,10 +101,10 @@ def member(program: Program, config: CVAEConfig, seed: int, saved: Mapping[str, 
         "controls_MCX": torch.empty(steps, len(batches.CONTROLS), device=device),
     }
     values |= {name: tensor.to(device) for name, tensor in (saved or {}).items()}
-    return Stack(**{name: tensor[None] for name, tensor in values.items()})
+    return BatchedState(**{name: tensor[None] for name, tensor in values.items()})
 
 
-def load_stretches(program: Program, stack: Stack, members: Mapping[int, tuple[CVAEConfig, int, int]]) -> None:
+def load_stretches(program: Program, stack: BatchedState, members: Mapping[int, tuple[CVAEConfig, int, int]]) -> None:
     """Gives members, by their rows, the stretch of their course that holds the step after the one they have done.
 
     ``members`` maps a row to its settings, seed and steps done. All is made first and moved at once: a GPU that is busy
@@ -114,7 +114,7 @@ def load_stretches(program: Program, stack: Stack, members: Mapping[int, tuple[C
     for config, seed, step in members.values():
         number = step // batches.length(program)
         made.append((*batches.examples(program, seed, number), batches.controls(program, config, number)))
-        wanted.append((Kind.of(config, seed), number))
+        wanted.append((BaselineKey.of(config, seed), number))
     rows = torch.tensor(list(members), device=program.device)
     for mine, parts in zip(
         (stack.prompt_MCBP, stack.target_MCBT, stack.controls_MCX), zip(*made, strict=True), strict=True

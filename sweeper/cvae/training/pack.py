@@ -23,13 +23,13 @@ from sweeper.cvae.objective import LossWeights, step_loss
 from sweeper.cvae.stopping import is_reached
 from sweeper.cvae.training import batches
 from sweeper.cvae.training import member_state as stack
-from sweeper.cvae.training.baseline import Kind, baselines
+from sweeper.cvae.training.baseline import BaselineKey, baselines
 from sweeper.cvae.training.compiled import Loss, loss_for
-from sweeper.cvae.training.member_state import Stack
+from sweeper.cvae.training.member_state import BatchedState
 from sweeper.cvae.training.pack_size import size_that_pays
 from sweeper.cvae.training.program import Program
-from sweeper.cvae.training.protocols import Member, Slots
-from sweeper.cvae.training.running import Running
+from sweeper.cvae.training.protocols import PackMember, TrialSource
+from sweeper.cvae.training.running import RunningMember
 from sweeper.cvae.training.step import WATCHED, Stepper
 
 LOOK_EVERY = {"cpu": 1, "cuda": 16}  # steps between looks at the device: on a GPU each look makes it wait
@@ -37,13 +37,13 @@ ASK_AGAIN_S = 0.5  # between questions whether somebody wants a row that nobody 
 EVALUATED = {"cpu": 1, "cuda": 64}  # members evaluated at once: on a CPU one fills the cache
 
 
-def train_pack(slots: Slots) -> None:
+def train_pack(slots: TrialSource) -> None:
     """Trains members as one program until none is left and none joins.
 
     Members need not begin together. One whose settings are bad or whose loss is not finite fails alone. Where a GPU's
     memory does not suffice, half of them are given back.
     """
-    pack, joining, asked = Pack(slots.size), list(slots.join(slots.size or 1)), time.monotonic()
+    pack, joining, asked = TrainingPack(slots.size), list(slots.join(slots.size or 1)), time.monotonic()
     if joining and slots.size is None:
         joining += slots.join(pack.measure(joining[0]) - 1)
     while joining or pack.members:
@@ -60,7 +60,7 @@ def train_pack(slots: Slots) -> None:
             joining, asked = list(slots.join(pack.room)), time.monotonic()
 
 
-class Pack:
+class TrainingPack:
     """Members in training: ``running[i]`` is row i of ``stack``, None where the row is free.
 
     The first member makes the program. ``size`` None: as many as pay, by measurement.
@@ -69,12 +69,12 @@ class Pack:
     def __init__(self, size: int | None = None) -> None:
         self.size, self.shape = size, ""
         self.program: Program | None = None
-        self.running: list[Running | None] = []
+        self.running: list[RunningMember | None] = []
         self.losses: dict[int, Loss] = {}
         self.stepper: Stepper | None = None
 
     @property
-    def members(self) -> dict[int, Running]:
+    def members(self) -> dict[int, RunningMember]:
         """Who is in training, by row."""
         return {row: one for row, one in enumerate(self.running) if one is not None}
 
@@ -83,18 +83,18 @@ class Pack:
         """How many more members may join."""
         return max(0, (self.size or 1) - len(self.members))
 
-    def measure(self, member: Member) -> int:
+    def measure(self, member: PackMember) -> int:
         """How many members like this one pay; 1 if it is none that can be trained."""
         with contextlib.suppress(ValueError):
-            self._fit(Running.of(member))
+            self._fit(RunningMember.of(member))
         return self.size or 1
 
-    def admit(self, members: Iterable[Member]) -> None:
+    def admit(self, members: Iterable[PackMember]) -> None:
         """Takes members in at their first steps, or where their checkpoints left them; bad settings fail alone."""
         started = []
         for member in members:
             try:
-                running = Running.of(member)
+                running = RunningMember.of(member)
                 self._fit(running)
             except ValueError as error:
                 member.fail(error)
@@ -112,7 +112,7 @@ class Pack:
         new = {id(running) for running, _ in started}
         self._go_on(row for row, one in self.members.items() if id(one) in new)
 
-    def _fit(self, running: Running) -> None:
+    def _fit(self, running: RunningMember) -> None:
         """Raises ValueError unless the member can be part of this program; the first one makes it."""
         its = shape(running.member.params)
         if self.program is None:
@@ -121,7 +121,7 @@ class Pack:
         elif its != self.shape:
             raise ValueError(f"a pack of {self.shape or 'the defaults'} cannot take {its or 'the defaults'}")
 
-    def _begin(self, running: Running) -> Stack:
+    def _begin(self, running: RunningMember) -> BatchedState:
         assert self.program is not None
         kept = running.member.checkpoint
         found = kept.load() if kept is not None else None
@@ -131,12 +131,12 @@ class Pack:
         return stack.member(self.program, running.config, running.seed, found and found[0])
 
     @property
-    def stack(self) -> Stack:
+    def stack(self) -> BatchedState:
         """The rows of all members."""
         assert self.stepper is not None
         return self.stepper.stack
 
-    def _restack(self, members: Stack, config: CVAEConfig) -> None:
+    def _restack(self, members: BatchedState, config: CVAEConfig) -> None:
         """Begins with other rows; the loss is compiled for the first number of them alone."""
         assert self.program is not None
         if not self.losses:
@@ -168,7 +168,7 @@ class Pack:
             assert self.program is not None
             stack.load_stretches(self.program, self.stack, places)
 
-    def halve(self) -> list[Member]:
+    def halve(self) -> list[PackMember]:
         """Lets the later half go, saving what they have; for when memory does not suffice."""
         steps = self.stack.step_M.tolist()
         for row, one in self.members.items():
@@ -228,7 +228,7 @@ class Pack:
                 ended.append(row)
         return ended
 
-    def _conclude(self, row: int, one: Running, evaluation: Evaluation) -> None:
+    def _conclude(self, row: int, one: RunningMember, evaluation: Evaluation) -> None:
         """Leaves the tables and the model in the member's folder, then declares it done."""
         assert self.program is not None
         if one.member.directory is not None:
@@ -250,14 +250,16 @@ class Pack:
         )
 
 
-def trained_parameters(program: Program, flat_MW: Tensor, running: list[Running]) -> dict[str, Tensor]:
+def trained_parameters(program: Program, flat_MW: Tensor, running: list[RunningMember]) -> dict[str, Tensor]:
     """All parameters of some members at their present step, their baselines' included, by name, [M, ...] each."""
-    followed = [(Kind.of(one.config, one.seed), one.step) for one in running]
+    followed = [(BaselineKey.of(one.config, one.seed), one.step) for one in running]
     theirs_MW = baselines(program).parameters(followed)
     return program.layout.unflatten(flat_MW) | program.baseline_layout.unflatten(theirs_MW)
 
 
-def evaluate_rows(program: Program, members: Stack, rows: list[int], running: list[Running]) -> list[Evaluation]:
+def evaluate_rows(
+    program: Program, members: BatchedState, rows: list[int], running: list[RunningMember]
+) -> list[Evaluation]:
     """The metrics of some members at their present step, those of the optimiser included."""
     steering = torch.tensor([batches.columns(one.config, [one.step]) for one in running], device=program.device)
     weights = LossWeights(*steering[:, : len(LossWeights._fields), 0].unbind(1))

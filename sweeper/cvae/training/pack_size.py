@@ -9,7 +9,7 @@ import torch
 from sweeper.cvae.config import CVAEConfig
 from sweeper.cvae.training import cache, member_state
 from sweeper.cvae.training.cuda_graph import WARM_UP
-from sweeper.cvae.training.member_state import Stack
+from sweeper.cvae.training.member_state import BatchedState
 from sweeper.cvae.training.program import Program
 from sweeper.cvae.training.step import Stepper
 
@@ -51,13 +51,13 @@ def measured_size(program: Program, config: CVAEConfig) -> int:
     return min(size for size, cost in costs.items() if cost <= NEAR_BEST * min(costs.values()))
 
 
-def _stand_in(program: Program, config: CVAEConfig) -> Stack:
+def _stand_in(program: Program, config: CVAEConfig) -> BatchedState:
     one = member_state.member(program, config, seed=0)
     member_state.load_stretches(program, one, {0: (config, 0, 0)})
     return one
 
 
-def _seconds(program: Program, members: Stack) -> float:
+def _seconds(program: Program, members: BatchedState) -> float:
     """The shortest step of a few, after those that warm up: what disturbs a step only lengthens it."""
     stepper, taken = Stepper(program, members), []
     stepper.run(WARM_UP if stepper.records else 1)

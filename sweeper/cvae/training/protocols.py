@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from torch import Tensor
 
 
-class Checkpoint(Protocol):
+class CheckpointStore(Protocol):
     """Where a member's state is kept between attempts."""
 
     def load(self) -> tuple[Mapping[str, Tensor], Mapping[str, Any]] | None:
@@ -25,7 +25,7 @@ class Checkpoint(Protocol):
         """Keeps the state; False if the member is to stop here and go on another time."""
 
 
-class Member(Protocol):
+class PackMember(Protocol):
     """One trial of a pack."""
 
     @property
@@ -37,7 +37,7 @@ class Member(Protocol):
         """Its folder, for the tables and the model."""
 
     @property
-    def checkpoint(self) -> Checkpoint | None:
+    def checkpoint(self) -> CheckpointStore | None:
         """Where its state is kept, if anywhere."""
 
     def report(self, step: int, metrics: Mapping[str, float]) -> bool:
@@ -50,15 +50,15 @@ class Member(Protocol):
         """It alone went wrong."""
 
 
-class Slots(Protocol):
+class TrialSource(Protocol):
     """Where the members of a pack come from."""
 
     @property
     def size(self) -> int | None:
         """How many at a time; None: the number that pays."""
 
-    def join(self, count: int) -> Iterable[Member]:
+    def join(self, count: int) -> Iterable[PackMember]:
         """Up to ``count`` more members; the first call gives at least one."""
 
-    def give_back(self, members: Iterable[Member]) -> None:
+    def give_back(self, members: Iterable[PackMember]) -> None:
         """Members to be trained another time, from their last checkpoints."""

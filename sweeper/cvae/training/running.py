@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from sweeper.cvae.config import CVAEConfig, build
-from sweeper.cvae.training.protocols import Member
+from sweeper.cvae.training.protocols import PackMember
 
 
 @dataclass(slots=True)
-class Running:
+class RunningMember:
     """A member in training: its settings, the steps done, and when and what it reported last."""
 
-    member: Member
+    member: PackMember
     config: CVAEConfig
     seed: int
     step: int = 0
@@ -20,7 +20,7 @@ class Running:
     metrics: dict[str, float] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, member: Member) -> Running:
+    def of(cls, member: PackMember) -> RunningMember:
         """A member before its first step. Raises ValueError for bad settings."""
         settings = {key: value for key, value in member.params.items() if key != "seed"}
         seed = member.params.get("seed", 0)

@@ -13,27 +13,27 @@ from torch import Tensor
 from sweeper.cvae.objective import LossWeights, Terms, step_loss
 from sweeper.cvae.tasks import Batch
 from sweeper.cvae.training.compiled import Loss
-from sweeper.cvae.training.cuda_graph import Replay
-from sweeper.cvae.training.member_state import Stack
+from sweeper.cvae.training.cuda_graph import CudaGraphRunner
+from sweeper.cvae.training.member_state import BatchedState
 from sweeper.cvae.training.optim import adamw_, clip_
 from sweeper.cvae.training.program import Program
 
 WATCHED = (*(name for name in Terms._fields if name != "total"), "total", "gradient_norm")  # in the order of blame
 
 
-class Stepper(Replay):
+class Stepper(CudaGraphRunner):
     """Takes the steps of one stack.
 
     Where memory does not suffice, the stack is as some whole number of steps left it, because what an update needs is
     far less than the gradient before it took and gave back.
     """
 
-    def __init__(self, program: Program, stack: Stack, loss: Loss = step_loss) -> None:
+    def __init__(self, program: Program, stack: BatchedState, loss: Loss = step_loss) -> None:
         super().__init__(program.device, lambda: advance(program, stack, loss))
         self.program, self.stack = program, stack
 
 
-def advance(program: Program, stack: Stack, loss: Loss = step_loss) -> None:
+def advance(program: Program, stack: BatchedState, loss: Loss = step_loss) -> None:
     """One step, in place on ``stack``, without waiting for the device."""
     row_M = torch.arange(len(stack), device=program.device)
     at_M = stack.step_M % stack.controls_MCX.shape[1]
@@ -60,7 +60,7 @@ def advance(program: Program, stack: Stack, loss: Loss = step_loss) -> None:
         _note(stack, terms, norm_M)
 
 
-def _note(stack: Stack, terms: Terms, norm_M: Tensor) -> None:
+def _note(stack: BatchedState, terms: Terms, norm_M: Tensor) -> None:
     """Writes down who committed to a latent in this step, and whose numbers went out of range."""
     half = math.log(stack.marginal_MK.shape[-1]) / 2
     commits_M = (stack.commit_M < 0) & (terms.posterior_entropy < half)

@@ -37,7 +37,7 @@ import ray
 from sweeper.devices import cpus_here, gpu_share, gpus_here
 from sweeper.errors import Problem, ScheduleError, UsageError
 from sweeper.execution.ray_tune import head_watch, reaper
-from sweeper.execution.runner import Share, Source
+from sweeper.execution.runner import PackResources, Source
 from sweeper.execution.signals import restore
 from sweeper.execution.worker.output_capture import captured
 
@@ -46,7 +46,7 @@ WORKER, TUNE = "sweeper.execution.ray_tune.worker", "sweeper.execution.ray_tune.
 
 def run_on_ray(
     source: Source,
-    share: Share,
+    share: PackResources,
     address: str | None,
     folder: Path,
     die: Callable[[ScheduleError], None],
@@ -77,7 +77,7 @@ def run_on_ray(
 
 def _run_packs(
     source: Source,
-    share: Share,
+    share: PackResources,
     address: str | None,
     starter: ThreadPoolExecutor,
     storage: Path,
@@ -97,7 +97,7 @@ def _run_packs(
     return run_packs(source, share, storage, handlers, grows=bool(address))
 
 
-def _connect(address: str | None, share: Share) -> None:
+def _connect(address: str | None, share: PackResources) -> None:
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     try:
         if address:
@@ -113,7 +113,7 @@ def _connect(address: str | None, share: Share) -> None:
         raise ScheduleError(Problem(f"Ray did not start: {error}")) from error
 
 
-def _cores(share: Share) -> int:
+def _cores(share: PackResources) -> int:
     """The cores that packs can use at once: for each one Ray starts a worker, and every worker imports."""
     gpus, cores = gpu_share(share.gpu, gpus_here(), share.place), cpus_here()
     packs = min(share.max_concurrent or math.inf, gpus_here() / gpus if gpus else math.inf)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sweeper.execution.runner import Orders
-from sweeper.execution.worker.job import Job, Verdict
+from sweeper.execution.worker.job import Job, StopOrder
 from sweeper.trial import Event
 
 HEARTBEAT_S = 1.0  # a worker answers at least this often, so that a stop is heard while a long step runs
@@ -26,7 +26,7 @@ class Line:
     def __init__(self) -> None:
         self.events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self.stopping, self.cancelled = threading.Event(), threading.Event()
-        self.verdicts: dict[str, Verdict] = {}
+        self.verdicts: dict[str, StopOrder] = {}
         self.delivered: list[Job] = []
         self.wanted = 0
         self.broken = ""  # what ended the thread, when that was not the end of its pack
@@ -57,7 +57,7 @@ class Line:
     def send(self, event: Event) -> None:
         self.events.put(event)
 
-    def verdict(self, trial: str) -> Verdict | None:
+    def verdict(self, trial: str) -> StopOrder | None:
         return self.verdicts.get(trial)
 
     def is_stopping(self) -> bool:

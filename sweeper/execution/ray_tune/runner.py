@@ -21,7 +21,7 @@ from ray.tune.search import Searcher
 from sweeper.devices import check_cpus, gpu_share
 from sweeper.errors import Problem, ScheduleError, SweeperError
 from sweeper.execution.ray_tune.worker import PackTrainable
-from sweeper.execution.runner import Orders, Pack, Share, Source
+from sweeper.execution.runner import Orders, Pack, PackResources, Source
 from sweeper.execution.signals import restore
 
 NO_MEMORY = "running low on memory"
@@ -32,7 +32,9 @@ WHY_LOST = {  # what Ray says, and what we say
 }
 
 
-def run_packs(source: Source, share: Share, storage: Path, handlers: dict[signal.Signals, Any], *, grows: bool) -> bool:
+def run_packs(
+    source: Source, share: PackResources, storage: Path, handlers: dict[signal.Signals, Any], *, grows: bool
+) -> bool:
     """Run packs on the Ray that is connected; False when Tune broke off although there is more to do, and is to go on.
 
     `grows` says that it may get further machines: one pack more than fits then waits for them, as Ray expects.
@@ -75,7 +77,7 @@ def lighten_tune() -> None:
         usage.tag_callbacks = lambda callbacks: False
 
 
-def _fitting(share: Share) -> tuple[float, int]:
+def _fitting(share: PackResources) -> tuple[float, int]:
     """The GPUs of a pack, and how many packs fit. Raises UsageError when no machine can take one."""
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     cores, cards = ([float(node.get(kind, 0)) for node in nodes] for kind in ("CPU", "GPU"))

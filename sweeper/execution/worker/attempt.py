@@ -27,7 +27,7 @@ from sweeper import trainer
 from sweeper.devices import device_name, limit_threads
 from sweeper.execution.worker import checkpoints
 from sweeper.execution.worker.checkpoints import Checkpoint
-from sweeper.execution.worker.job import Driver, Job, Verdict
+from sweeper.execution.worker.job import Driver, Job, StopOrder
 from sweeper.trial import Ended, Reported, Started, State
 
 LOG = "log.txt"
@@ -40,7 +40,7 @@ class Stopped(BaseException):
     Without a verdict the trial has no end yet: the next run goes on with it.
     """
 
-    def __init__(self, verdict: Verdict | None = None) -> None:
+    def __init__(self, verdict: StopOrder | None = None) -> None:
         super().__init__(verdict.reason if verdict else "cancelled")
         self.verdict = verdict
 

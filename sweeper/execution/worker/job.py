@@ -43,7 +43,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class StopOrder:
     """A trial is to end now: pruned, or failed because it took too long."""
 
     state: State
@@ -56,7 +56,7 @@ class Driver(Protocol):
     def send(self, event: Event) -> None:
         """Something happened to a trial."""
 
-    def verdict(self, trial: str) -> Verdict | None:
+    def verdict(self, trial: str) -> StopOrder | None:
         """Whether a trial is to end now."""
 
     def is_stopping(self) -> bool:

@@ -65,7 +65,7 @@ class Member:
             raise error
 
 
-class Slots:
+class PackSlots:
     """Hands the members of a pack to a trainer; `size` is how many the sweep file asks for, None: what pays."""
 
     def __init__(self, jobs: Sequence[Job], driver: Driver, size: int | None) -> None:
@@ -112,7 +112,7 @@ def run(jobs: Sequence[Job], driver: Driver, size: int | None) -> None:
     """Make the attempts of a pack; every outcome is sent as an event. What is printed goes to the members' logs."""
     if together := _train_pack(jobs[0].target):
         with captured(jobs[0].directory / LOG):
-            _run_together(together, Slots(jobs, driver, size), jobs[0].threads)
+            _run_together(together, PackSlots(jobs, driver, size), jobs[0].threads)
         return
     for job in _in_turn(jobs, driver):
         with captured(job.directory / LOG):
@@ -132,14 +132,14 @@ def _in_turn(jobs: Sequence[Job], driver: Driver) -> Iterator[Job]:
             waiting.extend(driver.more(ahead, wait=not waiting))
 
 
-def _train_pack(target: str) -> Callable[[Slots], None] | None:
+def _train_pack(target: str) -> Callable[[PackSlots], None] | None:
     try:
         return getattr(trainer.load(target), "train_pack", None)
     except SweeperError:
         return None  # each attempt says so by itself
 
 
-def _run_together(train_pack: Callable[[Slots], None], slots: Slots, threads: int) -> None:
+def _run_together(train_pack: Callable[[PackSlots], None], slots: PackSlots, threads: int) -> None:
     limit_threads(threads)
     error: BaseException = ContractError("train_pack() returned while this trial was still in training")
     try:

@@ -13,15 +13,15 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from sweeper.reporting.figures import curves, heatmap, importance, parallel, pareto, seeds, slice, style
-from sweeper.reporting.figures.subject import Subject, Unfit
+from sweeper.reporting.figures.subject import FigureContext, NotApplicable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["KINDS", "Drawn", "Form", "Kind", "Subject", "Unfit", "draw"]
+__all__ = ["KINDS", "FigureContext", "FigureKind", "ImageFormat", "NotApplicable", "RenderedFigure", "draw"]
 
 
-class Form(StrEnum):
+class ImageFormat(StrEnum):
     """What a picture can be written as."""
 
     PNG = "png"
@@ -30,7 +30,7 @@ class Form(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class FigureKind:
     """A kind of picture: of each metric (`by_metric`) or of all at once; `closer` names its interactive form."""
 
     name: str
@@ -40,59 +40,63 @@ class Kind:
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
+class RenderedFigure:
     """One picture: the stem of its file, what it is of, and its content in each form it has."""
 
     kind: str
     metric: str
-    content: Mapping[Form, bytes]
+    content: Mapping[ImageFormat, bytes]
 
     @property
     def stem(self) -> str:
         return f"{self.kind}-{re.sub(r'[^A-Za-z0-9_.-]+', '-', self.metric)}" if self.metric else self.kind
 
 
-KINDS: dict[str, Kind] = {
+KINDS: dict[str, FigureKind] = {
     kind.name: kind
     for kind in (
-        Kind("heatmap", heatmap.draw, by_metric=True),
-        Kind("seeds", seeds.draw, by_metric=True),
-        Kind("slice", slice.draw, by_metric=True),
-        Kind("curves", curves.draw, by_metric=True, closer=True),
-        Kind("importance", importance.draw, by_metric=True),
-        Kind("pareto", pareto.draw, by_metric=False, closer=True),
-        Kind("parallel", parallel.draw, by_metric=False, closer=True),
+        FigureKind("heatmap", heatmap.draw, by_metric=True),
+        FigureKind("seeds", seeds.draw, by_metric=True),
+        FigureKind("slice", slice.draw, by_metric=True),
+        FigureKind("curves", curves.draw, by_metric=True, closer=True),
+        FigureKind("importance", importance.draw, by_metric=True),
+        FigureKind("pareto", pareto.draw, by_metric=False, closer=True),
+        FigureKind("parallel", parallel.draw, by_metric=False, closer=True),
     )
 }
 
 
-def draw(kind: Kind, subject: Subject, forms: set[Form], dots_per_inch: int = 200) -> Iterator[Drawn | Unfit]:
+def draw(
+    kind: FigureKind, subject: FigureContext, forms: set[ImageFormat], dots_per_inch: int = 200
+) -> Iterator[RenderedFigure | NotApplicable]:
     """The pictures of a kind, one by one; where one makes no sense, the reason in its place."""
     if not subject.shown:
-        yield Unfit("no trial has reported a metric as its result")
+        yield NotApplicable("no trial has reported a metric as its result")
         return
     for metric in subject.shown if kind.by_metric else [""]:
         try:
-            yield Drawn(kind.name, metric, _content(kind, subject, metric, forms, dots_per_inch))
-        except Unfit as reason:
+            yield RenderedFigure(kind.name, metric, _content(kind, subject, metric, forms, dots_per_inch))
+        except NotApplicable as reason:
             yield reason
 
 
-def _content(kind: Kind, subject: Subject, metric: str, forms: set[Form], dots_per_inch: int) -> dict[Form, bytes]:
+def _content(
+    kind: FigureKind, subject: FigureContext, metric: str, forms: set[ImageFormat], dots_per_inch: int
+) -> dict[ImageFormat, bytes]:
     arguments = (subject, metric) if metric else (subject,)
     absent = [name for name, _ in subject.metrics if name not in subject.trials]
     if absent:
-        raise Unfit(f"no trial has reported {absent[0]} as its result")
-    content: dict[Form, bytes] = {}
-    if forms & {Form.PNG, Form.SVG}:
+        raise NotApplicable(f"no trial has reported {absent[0]} as its result")
+    content: dict[ImageFormat, bytes] = {}
+    if forms & {ImageFormat.PNG, ImageFormat.SVG}:
         with style.look():
             figure = kind.draw(*arguments)
-            if Form.PNG in forms:
-                content[Form.PNG] = style.png(figure, dots_per_inch)
-            if Form.SVG in forms:
-                content[Form.SVG] = style.svg(figure)
-    if Form.HTML in forms and kind.closer:
+            if ImageFormat.PNG in forms:
+                content[ImageFormat.PNG] = style.png(figure, dots_per_inch)
+            if ImageFormat.SVG in forms:
+                content[ImageFormat.SVG] = style.svg(figure)
+    if ImageFormat.HTML in forms and kind.closer:
         from sweeper.reporting.figures import interactive
 
-        content[Form.HTML] = interactive.page(getattr(interactive, kind.name)(*arguments))
+        content[ImageFormat.HTML] = interactive.page(getattr(interactive, kind.name)(*arguments))
     return content

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sweeper.reporting.figures import style
-from sweeper.reporting.figures.subject import Subject, Unfit
+from sweeper.reporting.figures.subject import FigureContext, NotApplicable
 from sweeper.trial import State
 
 COLORED = 12  # the colours twice, the second time dashed
@@ -17,7 +17,7 @@ FEW = 5  # seeds; below that each has its own thin line, and the band is all of 
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class SeedCurves:
     """One configuration: the metric of its seeds by step (a column a trial), and where the seeds that diverged end.
 
     `median` is over the seeds, as long as at least half of them go on.
@@ -37,7 +37,7 @@ class Course:
         return rows.quantile(0.25, axis=1), rows.quantile(0.75, axis=1)
 
 
-def courses(subject: Subject, metric: str) -> list[Course]:
+def courses(subject: FigureContext, metric: str) -> list[SeedCurves]:
     """The course of every configuration that reported the metric, the best first where it is known what that is.
 
     Raises Unfit where no trial reported the metric twice.
@@ -52,7 +52,7 @@ def courses(subject: Subject, metric: str) -> list[Course]:
         columns=["config", "trial", "step", "value"],
     )
     if rows.step.nunique() < 2:
-        raise Unfit(f"{metric} was reported at fewer than two steps")
+        raise NotApplicable(f"{metric} was reported at fewer than two steps")
     tables = rows.pivot_table(index="step", columns=["config", "trial"], values="value", sort=True)
     states = subject.trials.set_index("trial").state
     lost = set(states.index[states.isin([State.DIVERGED, State.FAILED])])
@@ -63,7 +63,7 @@ def courses(subject: Subject, metric: str) -> list[Course]:
         table = tables[config]
         median = medians.loc[counts[config] >= max(1.0, sizes[config] / 2), config]
         ends = [_end(table[trial].dropna()) for trial in table.columns if trial in lost]
-        found[config] = Course(config, subject.config_label(config), table, median, ends)
+        found[config] = SeedCurves(config, subject.config_label(config), table, median, ends)
     return [found[config] for config in subject.ranked(metric)[0] if config in found]
 
 
@@ -71,7 +71,7 @@ def _end(curve: pd.Series) -> tuple[float, float]:
     return float(curve.index.to_numpy()[-1]), float(curve.iloc[-1])
 
 
-def draw(subject: Subject, metric: str) -> Figure:
+def draw(subject: FigureContext, metric: str) -> Figure:
     """The picture: up to twelve configurations in colour, the others grey behind them."""
     all_of_them = courses(subject, metric)
     seeds = max(course.seeds.shape[1] for course in all_of_them)
@@ -95,7 +95,7 @@ def draw(subject: Subject, metric: str) -> Figure:
     return figure
 
 
-def _line(panel: Axes, course: Course, number: int) -> None:
+def _line(panel: Axes, course: SeedCurves, number: int) -> None:
     color, dashes = style.COLORS[number % len(style.COLORS)], "-" if number < len(style.COLORS) else "--"
     median, (low, high) = course.median, course.band()
     panel.fill_between(median.index.to_numpy(), low, high, color=color, alpha=0.13, linewidth=0)

@@ -15,7 +15,7 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
 from sweeper.reporting.figures import style
-from sweeper.reporting.figures.subject import Axis, Subject, Unfit, canonical_level, plain, short
+from sweeper.reporting.figures.subject import FigureAxis, FigureContext, NotApplicable, canonical_level, plain, short
 from sweeper.trial import State, show
 
 FACETS = 12
@@ -58,7 +58,7 @@ class Room:
         return [mean, count] if len(values) < planned and self.height >= 0.25 else [mean]
 
 
-def draw(subject: Subject, metric: str) -> Figure:
+def draw(subject: FigureContext, metric: str) -> Figure:
     """The picture. Raises Unfit without two parameters to lay out."""
     across, up, why = laid_out(subject)
     rows = subject.trials.assign(_x=across.positions(), _y=up.positions())
@@ -87,7 +87,7 @@ def draw(subject: Subject, metric: str) -> Figure:
     return figure
 
 
-def laid_out(subject: Subject) -> tuple[Axis, Axis, list[str]]:
+def laid_out(subject: FigureContext) -> tuple[FigureAxis, FigureAxis, list[str]]:
     """The two axes, and a note where they are combinations that nobody asked for.
 
     With a fixed uniform prior the bundled trainer's loss depends on three of its weights only through two sums
@@ -104,7 +104,7 @@ def laid_out(subject: Subject) -> tuple[Axis, Axis, list[str]]:
     return across, up, ["The axes are what the loss depends on: the weights of I(z; x, y) and of the marginal KL."]
 
 
-def facets_of(subject: Subject, rows: pd.DataFrame, used: set[str]) -> tuple[list[Facet], str]:
+def facets_of(subject: FigureContext, rows: pd.DataFrame, used: set[str]) -> tuple[list[Facet], str]:
     """A panel for each combination of the other parameters; one for all, and a note, where that are too many."""
     others = [name for name in subject.varied if name not in used]
     if not others:
@@ -128,7 +128,7 @@ def _others(facets: list[Facet]) -> list[str]:
 def _norm(values: pd.Series) -> Normalize:
     finite = values[np.isfinite(values)]
     if finite.empty:
-        raise Unfit("no completed trial has a value")
+        raise NotApplicable("no completed trial has a value")
     low, high = float(finite.min()), float(finite.max())
     if style.is_wide(finite):
         return LogNorm(low, high)
@@ -155,7 +155,9 @@ def _cells(panel: Axes, metric: str, facet: Facet, size: tuple[int, int], room: 
     panel.imshow(grid, origin="lower", aspect="auto", cmap=style.MAP, norm=norm, interpolation="nearest")
 
 
-def _scattered(subject: Subject, metric: str, across: Axis, up: Axis, rows: pd.DataFrame, why: list[str]) -> Figure:
+def _scattered(
+    subject: FigureContext, metric: str, across: FigureAxis, up: FigureAxis, rows: pd.DataFrame, why: list[str]
+) -> Figure:
     """Too many values for cells: a dot where trials are, and nothing made up in between."""
     counted = rows.assign(value=rows[metric].where(rows.state == State.COMPLETED))
     places = counted.groupby(["_x", "_y"], as_index=False).value.mean()

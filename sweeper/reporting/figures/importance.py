@@ -6,19 +6,19 @@ from matplotlib.figure import Figure
 
 from sweeper.analysis.importance import ENOUGH, FEWEST, FORESTS, importances
 from sweeper.reporting.figures import style
-from sweeper.reporting.figures.subject import Subject, Unfit, plain
+from sweeper.reporting.figures.subject import FigureContext, NotApplicable, plain
 
 
-def draw(subject: Subject, metric: str) -> Figure:
+def draw(subject: FigureContext, metric: str) -> Figure:
     """The picture. Raises Unfit for fewer than two parameters, or too few configurations with a result."""
     if len(subject.varied) < 2:
-        raise Unfit(f"needs two parameters that vary, the sweep has {len(subject.varied)}")
+        raise NotApplicable(f"needs two parameters that vary, the sweep has {len(subject.varied)}")
     first = subject.done.dropna(subset=[metric]).drop_duplicates("config")
     means = subject.done.groupby("config")[metric].mean()
     if len(first) < FEWEST:
-        raise Unfit(f"needs {FEWEST} configurations with a result, there are {len(first)}")
+        raise NotApplicable(f"needs {FEWEST} configurations with a result, there are {len(first)}")
     if means[first.config].nunique() < 2:
-        raise Unfit(f"{metric} is the same everywhere")
+        raise NotApplicable(f"{metric} is the same everywhere")
     points = [{str(n): plain(v) for n, v in row.items()} for row in first[subject.varied].to_dict("records")]
     log = {name: subject.axis(name).log for name in subject.varied}
     rows = importances(points, [float(means[config]) for config in first.config], log)

@@ -13,7 +13,7 @@ from sweeper.reporting.figures import style
 from sweeper.reporting.figures.curves import COLORED, courses
 from sweeper.reporting.figures.parallel import Rail, rails
 from sweeper.reporting.figures.pareto import notes_on, trade
-from sweeper.reporting.figures.subject import Subject
+from sweeper.reporting.figures.subject import FigureContext
 
 CLOSER = 60  # curves of one page: more make it slow
 
@@ -24,7 +24,7 @@ def page(figure: go.Figure) -> bytes:
     return text.encode()
 
 
-def parallel(subject: Subject) -> go.Figure:
+def parallel(subject: FigureContext) -> go.Figure:
     """Drag along an axis to pick a range, drag its name to move it."""
     found = rails(subject)
     first = next(rail for rail in found if rail.name == subject.shown[0])
@@ -50,7 +50,7 @@ def _dimension(rail: Rail) -> dict[str, Any]:
     return {"label": _text(rail.name), "values": list(rail.values)}
 
 
-def pareto(subject: Subject) -> go.Figure:
+def pareto(subject: FigureContext) -> go.Figure:
     """Hover shows the configuration."""
     found = trade(subject)
     figure = go.Figure()
@@ -67,7 +67,7 @@ def pareto(subject: Subject) -> go.Figure:
     return _titled(figure, subject, " against ".join(found.names), *notes_on(found))
 
 
-def curves(subject: Subject, metric: str) -> go.Figure:
+def curves(subject: FigureContext, metric: str) -> go.Figure:
     """A click in the legend shows or hides a configuration; those beyond the first twelve start hidden."""
     found = courses(subject, metric)
     figure = go.Figure()
@@ -90,7 +90,7 @@ def curves(subject: Subject, metric: str) -> go.Figure:
     return _titled(figure, subject, subject.label(metric), *notes)
 
 
-def _titled(figure: go.Figure, subject: Subject, title: str, *notes: str) -> go.Figure:
+def _titled(figure: go.Figure, subject: FigureContext, title: str, *notes: str) -> go.Figure:
     below = "<br>".join(_text(line) for line in (f"{subject.results.name}: {subject.counts()}.", *notes))
     figure.update_layout(
         template="simple_white", title={"text": _text(title), "subtitle": {"text": below}}, margin={"t": 170}

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sweeper.reporting.figures import style
-from sweeper.reporting.figures.subject import Axis, Subject, Unfit, plain, short
+from sweeper.reporting.figures.subject import FigureAxis, FigureContext, NotApplicable, plain, short
 from sweeper.trial import show
 
 
@@ -41,7 +41,7 @@ class Rail:
         return float((value - low) / (high - low)) if high > low else 0.5
 
 
-def rails(subject: Subject) -> list[Rail]:
+def rails(subject: FigureContext) -> list[Rail]:
     """A rail for each parameter that varies and each metric shown; only configurations that have them all.
 
     Raises Unfit where that is too little to look at.
@@ -49,7 +49,9 @@ def rails(subject: Subject) -> list[Rail]:
     done = subject.done.dropna(subset=subject.shown)
     configs = done.config.drop_duplicates()
     if not subject.varied or len(configs) < 2:
-        raise Unfit(f"needs a parameter that varies and two configurations, there are {len(configs)} with a result")
+        raise NotApplicable(
+            f"needs a parameter that varies and two configurations, there are {len(configs)} with a result"
+        )
     found = []
     for name in subject.varied:
         axis = subject.axis(name)
@@ -62,7 +64,7 @@ def rails(subject: Subject) -> list[Rail]:
     return found
 
 
-def _level_ticks(axis: Axis) -> list[tuple[float, str]]:
+def _level_ticks(axis: FigureAxis) -> list[tuple[float, str]]:
     return [(float(i), show(plain(level))[:14]) for i, level in enumerate(axis.levels or ())]
 
 
@@ -70,7 +72,7 @@ def _number_ticks(values: pd.Series) -> list[tuple[float, str]]:
     return [(float(v), f"{v:.3g}") for v in (values.min(), values.max())]
 
 
-def draw(subject: Subject) -> Figure:
+def draw(subject: FigureContext) -> Figure:
     """The picture, its lines in the colour of the first metric."""
     found = rails(subject)
     first = next(rail for rail in found if rail.name == subject.shown[0])

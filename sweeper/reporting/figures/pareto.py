@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from sweeper.reporting.figures import style
-from sweeper.reporting.figures.subject import Subject, Unfit
+from sweeper.reporting.figures.subject import FigureContext, NotApplicable
 
 NAMED = 8  # configurations on the front that can be named below the picture
 
@@ -36,19 +36,19 @@ class Trade:
         return self.means[self.means.front].sort_values("x")
 
 
-def trade(subject: Subject) -> Trade:
+def trade(subject: FigureContext) -> Trade:
     """The first two metrics asked for, else the first two goals. Raises Unfit where there are none, or no values."""
     sweep = subject.results.sweep
     names = [name for name, _ in subject.metrics] or [goal.name for goal in (sweep.goals if sweep else ())]
     if len(names) < 2:
-        raise Unfit("needs two metrics: the sweep has one goal; --metric A --metric B:minimize names two")
+        raise NotApplicable("needs two metrics: the sweep has one goal; --metric A --metric B:minimize names two")
     one, two = names[:2]
     directions = tuple(subject.maximize(name) for name in (one, two))
     groups = subject.done.dropna(subset=[one, two]).groupby("config", sort=False)
     means = groups.agg(x=(one, "mean"), y=(two, "mean"), n=(one, "size"))
     means = means[np.isfinite(means.x) & np.isfinite(means.y)]
     if means.empty:
-        raise Unfit("no completed trial has both metrics")
+        raise NotApplicable("no completed trial has both metrics")
     up = tuple(direction is not False for direction in directions)
     gains = means[["x", "y"]].to_numpy() * [1 if u else -1 for u in up]
     keep = on_front([(float(x), float(y)) for x, y in gains])
@@ -93,7 +93,7 @@ def notes_on(found: Trade) -> list[str]:
     return notes
 
 
-def draw(subject: Subject) -> Figure:
+def draw(subject: FigureContext) -> Figure:
     """The picture: the front joined by steps, dominated configurations hollow, every seed a small dot."""
     found = trade(subject)
     one, two = found.names

@@ -10,17 +10,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sweeper.reporting.figures import style
-from sweeper.reporting.figures.subject import Subject, Unfit
+from sweeper.reporting.figures.subject import FigureContext, NotApplicable
 from sweeper.trial import State
 
 ROWS = 40  # configurations that fit on a page
 
 
-def draw(subject: Subject, metric: str) -> Figure:
+def draw(subject: FigureContext, metric: str) -> Figure:
     """A strip a configuration: a dot a seed, the mean and its 95 % interval below. Raises Unfit without values."""
     values = subject.done[np.isfinite(subject.done[metric])]
     if values.empty:
-        raise Unfit("no completed trial has a value")
+        raise NotApplicable("no completed trial has a value")
     configs, notes = _chosen(subject)
     figure = style.sheet(subject, subject.label(metric), *notes, height=0.9 + 0.26 * len(configs))
     panel = figure.subplots()
@@ -42,7 +42,7 @@ def draw(subject: Subject, metric: str) -> Figure:
     return figure
 
 
-def _chosen(subject: Subject) -> tuple[list[str], list[str]]:
+def _chosen(subject: FigureContext) -> tuple[list[str], list[str]]:
     """Which configurations, in which order: the plan's, or the best where they do not fit."""
     notes = ["Dots are seeds; the diamond is their mean, the line its 95 % interval (t), cut at the edges."]
     configs = list(dict.fromkeys(subject.trials.config))
@@ -52,7 +52,7 @@ def _chosen(subject: Subject) -> tuple[list[str], list[str]]:
     return best[:ROWS], [*notes, f"The first {ROWS} of {len(configs)} configurations, {by}."]
 
 
-def _means(panel: Axes, subject: Subject, metric: str, configs: list[str]) -> None:
+def _means(panel: Axes, subject: FigureContext, metric: str, configs: list[str]) -> None:
     table = subject.results.configs.set_index("config").loc[configs]
     mean, low, high = (table[f"{metric}.{part}"].to_numpy(float) for part in ("mean", "ci_low", "ci_high"))
     at = np.arange(len(configs)) + 0.2

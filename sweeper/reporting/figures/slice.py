@@ -9,18 +9,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sweeper.reporting.figures import style
-from sweeper.reporting.figures.subject import Axis, Subject, Unfit
+from sweeper.reporting.figures.subject import FigureAxis, FigureContext, NotApplicable
 
 PANELS = 9
 
 
-def draw(subject: Subject, metric: str) -> Figure:
+def draw(subject: FigureContext, metric: str) -> Figure:
     """The picture; of --x alone where that is given. Raises Unfit where nothing varies, or no trial completed."""
     axes = [subject.axis(subject.x)] if subject.x else [subject.axis(name) for name in subject.varied[:PANELS]]
     if not axes:
-        raise Unfit("no parameter varies")
+        raise NotApplicable("no parameter varies")
     if subject.done[metric].dropna().empty:
-        raise Unfit("no completed trial has a value")
+        raise NotApplicable("no completed trial has a value")
     columns = min(3, len(axes))
     lines = math.ceil(len(axes) / columns)
     notes = ["A dot is a completed trial; the line joins the medians of each value, all other parameters together."]
@@ -39,7 +39,7 @@ def draw(subject: Subject, metric: str) -> Figure:
     return figure
 
 
-def _panel(panel: Axes, subject: Subject, axis: Axis, metric: str) -> None:
+def _panel(panel: Axes, subject: FigureContext, axis: FigureAxis, metric: str) -> None:
     done = subject.done
     at, values = axis.positions().loc[done.index], done[metric].astype(float)
     spread = np.random.default_rng(0).uniform(-0.12, 0.12, len(at)) if axis.levels is not None else 0.0

@@ -23,7 +23,7 @@ from sweeper.trial import show
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from sweeper.reporting.figures.subject import Axis, Subject
+    from sweeper.reporting.figures.subject import FigureAxis, FigureContext
 
 # Okabe and Ito, Color Universal Design (2008), without the yellow that vanishes on white paper.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -55,7 +55,7 @@ def look() -> Iterator[None]:
         yield
 
 
-def sheet(subject: Subject, title: str, *notes: str, height: float, width: float = WIDTH) -> Figure:
+def sheet(subject: FigureContext, title: str, *notes: str, height: float, width: float = WIDTH) -> Figure:
     """An empty picture in inches: a title, and below it what the trials are and the notes, in grey."""
     wide = round(width * 17)
     foot = [
@@ -73,7 +73,7 @@ def sheet(subject: Subject, title: str, *notes: str, height: float, width: float
     return figure
 
 
-def scale(axes: Axes, axis: Axis, which: str, width: int = 46) -> None:
+def scale(axes: Axes, axis: FigureAxis, which: str, width: int = 46) -> None:
     """Ticks and label of a parameter: its levels in words, or numbers on a linear or logarithmic scale."""
     side = axes.xaxis if which == "x" else axes.yaxis
     set_label = axes.set_xlabel if which == "x" else axes.set_ylabel

@@ -24,12 +24,12 @@ from sweeper.wording import did_you_mean
 MANY = 12  # distinct values; up to here they are levels side by side, above they are numbers on a scale
 
 
-class Unfit(Exception):
+class NotApplicable(Exception):
     """This picture makes no sense for this sweep; the message says why in a line."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Axis:
+class FigureAxis:
     """A parameter, or a combination of some: its value in every trial. `reads` are the parameters behind it."""
 
     name: str
@@ -55,7 +55,7 @@ class Axis:
 
 
 @dataclass(frozen=True)
-class Subject:
+class FigureContext:
     """A sweep's results, and what is asked to be shown of them.
 
     `metrics` are the names asked for, each with the direction given with it (None: as the sweep says); `x` and `y` are
@@ -97,11 +97,11 @@ class Subject:
         better = {True: ", higher is better", False: ", lower is better", None: ""}[self.maximize(metric)]
         return f"{metric} [{unit}]{better}" if unit else f"{metric}{better}"
 
-    def axis(self, text: str) -> Axis:
+    def axis(self, text: str) -> FigureAxis:
         """The axis of a parameter or of a combination. Raises UsageError for a name that is no parameter."""
         names = [parameter_column(name) for name in parameter_names(self.results.history.planned())]
         if text in names:
-            return Axis(text, self.trials[text], self._log(text), (text,))
+            return FigureAxis(text, self.trials[text], self._log(text), (text,))
         try:
             expression = condition(text)
             rows = self.trials[[name for name in names if name in expression.names]].to_dict("records")
@@ -113,15 +113,15 @@ class Subject:
             raise UsageError(
                 Problem("no such parameter", found=str(error), allowed=_some(self.varied), hint=hint)
             ) from None
-        return Axis(text, values.map(_tidy), False, expression.names)
+        return FigureAxis(text, values.map(_tidy), False, expression.names)
 
-    def axes(self, count: int) -> list[Axis]:
+    def axes(self, count: int) -> list[FigureAxis]:
         """The axes asked for, filled up with what varies. Raises Unfit where that is not enough."""
         asked = [self.axis(text) for text in (self.x, self.y)[:count] if text]
         used = {name for axis in asked for name in axis.reads}
         rest = [self.axis(name) for name in self.varied if name not in used]
         if len(asked) + len(rest) < count:
-            raise Unfit(f"needs {count} parameters that vary, the sweep has {len(self.varied)}")
+            raise NotApplicable(f"needs {count} parameters that vary, the sweep has {len(self.varied)}")
         if self.x is None and self.y and count == 2:
             return [rest[0], asked[0]]
         return [*asked, *rest][:count]

@@ -20,7 +20,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from sweeper.analysis.claims.verdict import Verdict
 from sweeper.analysis.sweep_results import SweepResults
 from sweeper.errors import SweeperError
-from sweeper.reporting.figures import KINDS, Drawn, Form, Subject, Unfit, draw
+from sweeper.reporting.figures import KINDS, FigureContext, ImageFormat, NotApplicable, RenderedFigure, draw
 from sweeper.reporting.report import tables
 from sweeper.reporting.report.trials import trial_data
 from sweeper.trial import State
@@ -81,12 +81,12 @@ def _verdicts(loaded: SweepResults) -> tuple[list[Verdict], str]:
 
 
 def _pictures(loaded: SweepResults) -> tuple[list[Picture], list[str]]:
-    subject = Subject(loaded)
-    form = Form.SVG if len(subject.trials) <= MANY else Form.PNG
+    subject = FigureContext(loaded)
+    form = ImageFormat.SVG if len(subject.trials) <= MANY else ImageFormat.PNG
     pictures, left_out = [], []
     for name, kind in KINDS.items():
         for drawn in draw(kind, subject, {form}, DOTS_PER_INCH):
-            if isinstance(drawn, Unfit):
+            if isinstance(drawn, NotApplicable):
                 left_out.append(f"{name}: {drawn}")
                 continue
             title = f"{name}: {drawn.metric}" if drawn.metric else name
@@ -95,10 +95,10 @@ def _pictures(loaded: SweepResults) -> tuple[list[Picture], list[str]]:
     return pictures, left_out
 
 
-def _address(drawn: Drawn) -> str:
+def _address(drawn: RenderedFigure) -> str:
     """The picture itself, as the address of an image."""
     [(form, content)] = drawn.content.items()
-    kind = "svg+xml" if form is Form.SVG else "png"
+    kind = "svg+xml" if form is ImageFormat.SVG else "png"
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 

@@ -11,7 +11,7 @@ from sweeper.trial import State, show
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class ReportCell:
     """A cell: its words, the number it is sorted by ("" sorts its words), and what it says when asked."""
 
     text: str
@@ -20,10 +20,10 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ReportRow:
     """A row; `key` is the trial that it opens, "" for none, `state` that of the trial."""
 
-    cells: list[Cell]
+    cells: list[ReportCell]
     key: str = ""
     state: str = ""
 
@@ -33,7 +33,7 @@ class Table:
     """Headings (the name, what it means, whether it holds numbers) and rows."""
 
     headings: list[tuple[str, str, bool]]
-    rows: list[Row]
+    rows: list[ReportRow]
 
 
 def configs(loaded: SweepResults) -> Table:
@@ -46,11 +46,11 @@ def configs(loaded: SweepResults) -> Table:
     for row in loaded.configs.to_dict("records"):
         count = int(done.get(row["config"], 0))
         cells = [_value(row[name]) for name in loaded.varied]
-        cells.append(Cell(f"{count}/{row['seeds']}", str(count)))
+        cells.append(ReportCell(f"{count}/{row['seeds']}", str(count)))
         cells += [
             _estimate(*(row[f"{name}.{part}"] for part in ("mean", "std", "ci_low", "ci_high"))) for name in metrics
         ]
-        rows.append(Row(cells))
+        rows.append(ReportRow(cells))
     return Table(headings, rows)
 
 
@@ -63,11 +63,11 @@ def trials(loaded: SweepResults) -> Table:
     headings += [("seconds", "wall-clock time of the trial", True), ("reason", "why it did not complete", False)]
     rows = []
     for row in loaded.trials.to_dict("records"):
-        cells = [Cell(str(row["trial"])[:8]), Cell(str(row["state"])), _value(row["seed"])]
+        cells = [ReportCell(str(row["trial"])[:8]), ReportCell(str(row["state"])), _value(row["seed"])]
         cells += [_value(row[name]) for name in loaded.varied]
         cells += [_number(row[name]) for name in metrics]
-        cells += [_number(row["wall_s"]), Cell(str(row["reason"]))]
-        rows.append(Row(cells, str(row["trial"]), str(row["state"])))
+        cells += [_number(row["wall_s"]), ReportCell(str(row["reason"]))]
+        rows.append(ReportRow(cells, str(row["trial"]), str(row["state"])))
     return Table(headings, rows)
 
 
@@ -80,25 +80,25 @@ def _arrow(loaded: SweepResults, metric: str) -> str:
     return metric + {True: " ↑", False: " ↓", None: ""}[loaded.maximize(metric)]
 
 
-def _value(value: object) -> Cell:
+def _value(value: object) -> ReportCell:
     value = plain(value)
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    return Cell(show(value), repr(value) if number else "")
+    return ReportCell(show(value), repr(value) if number else "")
 
 
-def _number(value: object) -> Cell:
+def _number(value: object) -> ReportCell:
     number = plain(value)
     if not isinstance(number, int | float):
-        return Cell("")
-    return Cell(f"{number:.4g}", repr(float(number)) if math.isfinite(number) else "")
+        return ReportCell("")
+    return ReportCell(f"{number:.4g}", repr(float(number)) if math.isfinite(number) else "")
 
 
-def _estimate(mean: float, std: float, low: float, high: float) -> Cell:
+def _estimate(mean: float, std: float, low: float, high: float) -> ReportCell:
     """The mean to the digit of its spread's second, `0.185 ± 0.017`; the 95 % interval when asked."""
     if not math.isfinite(mean):
-        return Cell("")
+        return ReportCell("")
     if not (math.isfinite(std) and std > 0):
-        return Cell(f"{mean:.4g}", repr(mean))
+        return ReportCell(f"{mean:.4g}", repr(mean))
     digits = max(0, 1 - math.floor(math.log10(std)))
     words = f"{mean:.{digits}f} ± {std:.{digits}f}" if digits < 8 else f"{mean:.4g} ± {std:.2g}"
-    return Cell(words, repr(mean), f"95 % interval [{low:.4g}, {high:.4g}]")
+    return ReportCell(words, repr(mean), f"95 % interval [{low:.4g}, {high:.4g}]")

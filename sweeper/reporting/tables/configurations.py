@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from sweeper.reporting.tables.markup import Cell, Sheet
+from sweeper.reporting.tables.markup import Cell, StyledTable
 from sweeper.reporting.tables.pivot import Measured, Spread, arrow, text_of, value_of_cell
 from sweeper.trial import show
 
@@ -31,7 +31,7 @@ def as_sheet(
     maximize: Callable[[str], bool | None],
     units: Mapping[str, str],
     note: str = "",
-) -> Sheet:
+) -> StyledTable:
     """The columns named; a bare metric as mean and spread with the best in bold, all others as they are."""
     bare = {name for name in columns if is_metric(frame, name)}
     best = {name: _best(frame[f"{name}.mean"], maximize(name)) for name in bare}
@@ -42,7 +42,7 @@ def as_sheet(
         for number, row in enumerate(frame.to_dict("records"))
     ]
     beside = "mean ± standard deviation" if spread is Spread.STD else "mean [95 % interval]"
-    return Sheet(head, rows, f"{beside} over the seeds; n where some are missing" if bare else "", note)
+    return StyledTable(head, rows, f"{beside} over the seeds; n where some are missing" if bare else "", note)
 
 
 def _metric(row: Mapping[Hashable, Any], name: str, spread: Spread, best: bool) -> Cell:

@@ -34,7 +34,7 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet:
+class StyledTable:
     """Headings and rows of as many cells each; `caption` says what is shown, `note` where it comes from.
 
     The first `stub` columns name the row; `over` stands above the others, where the markup has a place for it.
@@ -53,7 +53,7 @@ class Sheet:
         return [all(row[i].number or not row[i].text for row in self.rows) for i in range(len(self.head))]
 
 
-def markdown(sheet: Sheet) -> str:
+def markdown(sheet: StyledTable) -> str:
     """The sheet as a Markdown table, its caption above, its note in a comment below."""
     lines = [f"{_markdown(sheet.caption)}\n"] if sheet.caption else []
     lines.append(_line([_markdown(text) for text in sheet.head]))
@@ -66,7 +66,7 @@ def markdown(sheet: Sheet) -> str:
     return "\n".join(lines) + "\n"
 
 
-def latex(sheet: Sheet) -> str:
+def latex(sheet: StyledTable) -> str:
     r"""The sheet as a tabular of booktabs (`\usepackage{booktabs}`), its caption and note in comments."""
     lines = [f"% {_one_line(text)}" for text in (sheet.note, sheet.caption, r"needs \usepackage{booktabs}") if text]
     lines.append(rf"\begin{{tabular}}{{{''.join('r' if right else 'l' for right in sheet.numeric)}}}")
@@ -78,7 +78,7 @@ def latex(sheet: Sheet) -> str:
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
 
 
-def page(sheet: Sheet) -> str:
+def page(sheet: StyledTable) -> str:
     """The sheet as a small HTML page of its own: one table, readable in print, in light and in dark."""
     lines = ["<!DOCTYPE html>", '<meta charset="utf-8">', f"<title>{html.escape(sheet.caption or 'table')}</title>"]
     lines += [f"<style>{_STYLE}</style>", *([f"<!-- {_comment(sheet.note)} -->"] if sheet.note else []), "<table>"]
@@ -91,7 +91,7 @@ def page(sheet: Sheet) -> str:
     return "\n".join([*lines, "</tbody>", "</table>"]) + "\n"
 
 
-def _spanning(sheet: Sheet) -> list[str]:
+def _spanning(sheet: StyledTable) -> list[str]:
     if not sheet.over:
         return []
     first, count = sheet.stub + 1, len(sheet.head) - sheet.stub
@@ -99,7 +99,7 @@ def _spanning(sheet: Sheet) -> list[str]:
     return [_row([*[""] * sheet.stub, over]), rf"\cmidrule(lr){{{first}-{len(sheet.head)}}}"]
 
 
-def _colspan(sheet: Sheet) -> list[str]:
+def _colspan(sheet: StyledTable) -> list[str]:
     if not sheet.over:
         return []
     count = len(sheet.head) - sheet.stub

@@ -24,7 +24,7 @@ from sweeper.analysis.frames import history, metric_names
 from sweeper.errors import LedgerError, Problem, UsageError
 from sweeper.ledger import atomic
 from sweeper.ledger.paths import SweepDir
-from sweeper.search.objectives import Scores, finite, violations
+from sweeper.search.objectives import Objectives, finite, violations
 from sweeper.spec import load
 from sweeper.spec.space.domains import Choice, Range
 from sweeper.spec.space.space import Parameter
@@ -114,7 +114,7 @@ def _store_curves(path: Path, curves: Mapping[int, Mapping[int, float]]) -> None
 
 
 def _trials(sweep: Sweep, records: Sequence[Record]) -> list[FrozenTrial]:
-    groups, columns, scores = _groups(records), _columns(sweep, records), Scores(sweep.goals)
+    groups, columns, scores = _groups(records), _columns(sweep, records), Objectives(sweep.goals)
     for _ in range(2):  # the second time, the worst value of a goal is known to all
         values = [scores.of(_ends(group)) for group in groups]
     return [_trial(sweep, group, columns, known) for group, known in zip(groups, values, strict=True)]

@@ -13,7 +13,7 @@ import pandas as pd
 
 from sweeper.analysis.frames import summaries
 from sweeper.errors import Problem, UsageError
-from sweeper.reporting.tables.markup import Cell, Sheet
+from sweeper.reporting.tables.markup import Cell, StyledTable
 from sweeper.reporting.tables.rounding import plain, plus_minus, with_interval
 from sweeper.trial import State, Value, show
 from sweeper.wording import did_you_mean
@@ -88,7 +88,7 @@ def as_frame(table: Pivot) -> pd.DataFrame:
     return frame
 
 
-def as_sheet(table: Pivot, spread: Spread, note: str = "") -> Sheet:
+def as_sheet(table: Pivot, spread: Spread, note: str = "") -> StyledTable:
     """The table for people: mean and spread, the best of each row in bold, n where seeds are missing."""
     short = _short([*table.names, table.across])
     head = [*(short[name] for name in table.names), *(f"{short[table.across]} = {show(c)}" for c in table.columns)]
@@ -100,7 +100,7 @@ def as_sheet(table: Pivot, spread: Spread, note: str = "") -> Sheet:
         stub = [Cell(_named(value), number=isinstance(value, int | float)) for value in row]
         texts = (text_of(cell, spread, len(sizes) > 1) for cell in cells)
         rows.append([*stub, *(Cell(text, i in best, True) for i, text in enumerate(texts))])
-    return Sheet(head, rows, _caption(table, spread, sizes), note, len(table.names), _label(table))
+    return StyledTable(head, rows, _caption(table, spread, sizes), note, len(table.names), _label(table))
 
 
 def arrow(maximize: bool | None) -> str:

@@ -13,7 +13,7 @@ import pandas as pd
 from sweeper.errors import LedgerError, Problem, UsageError
 from sweeper.ledger import atomic
 from sweeper.reporting.tables import markup
-from sweeper.reporting.tables.markup import Cell, Sheet
+from sweeper.reporting.tables.markup import Cell, StyledTable
 from sweeper.spec.space.expressions import UnknownName, condition
 from sweeper.spec.space.tokens import ExpressionError
 from sweeper.trial import Value, show
@@ -81,7 +81,7 @@ def text(frame: pd.DataFrame, form: Format, note: str = "") -> str:
         document = {"schema_version": 1, **({"source": note} if note else {}), "rows": records}
         return json.dumps(document, indent=1, allow_nan=False) + "\n"
     cells = [[_cell(value) for value in row] for row in rows]
-    return MARKUP[form](Sheet([*frame.columns], cells, note=note))
+    return MARKUP[form](StyledTable([*frame.columns], cells, note=note))
 
 
 def write(frame: pd.DataFrame, form: Format, path: Path, note: str = "") -> None:

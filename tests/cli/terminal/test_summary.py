@@ -10,7 +10,7 @@ from rich.console import Console
 from sweeper import trainer
 from sweeper.cli.terminal.summary import finished_json, print_finished
 from sweeper.errors import Exit
-from sweeper.execution.run import Finished
+from sweeper.execution.run import RunOutcome
 from sweeper.planning import plan
 from sweeper.reporting.commands import Commands
 from sweeper.spec import load
@@ -28,16 +28,16 @@ def made(toy: Path) -> plan.Plan:
     return plan.make(load.load(toy), trainer.find("quadratic:train"), Path("results"))
 
 
-def finished(made: plan.Plan, *states: State, code: Exit = Exit.OK, why: str = "", behind: int = 0) -> Finished:
+def finished(made: plan.Plan, *states: State, code: Exit = Exit.OK, why: str = "", behind: int = 0) -> RunOutcome:
     records = [Record(item.trial) for item in made.items]
     for record, state in zip(records, states, strict=False):
         record.ended = make_end(record.trial, state, loss=0.5)
-    return Finished(
+    return RunOutcome(
         code, why, len(states), records, Mirrored(len(states) - behind, behind, "it is down" if behind else ""), 12.0
     )
 
 
-def said(made: plan.Plan, end: Finished, width: int = 80) -> str:
+def said(made: plan.Plan, end: RunOutcome, width: int = 80) -> str:
     on = Console(file=io.StringIO(), width=width, highlight=False)
     print_finished(on, made, ["loss"], end, COMMANDS)
     assert isinstance(on.file, io.StringIO)

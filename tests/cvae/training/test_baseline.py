@@ -8,7 +8,7 @@ from sweeper.cvae.networks.model import Baseline
 from sweeper.cvae.objective import baseline_nll
 from sweeper.cvae.training import baseline as baseline_module
 from sweeper.cvae.training import batches
-from sweeper.cvae.training.baseline import Baselines, Kind
+from sweeper.cvae.training.baseline import BaselineKey, Baselines
 from sweeper.cvae.training.optim import BETA1, BETA2, EPSILON
 from sweeper.cvae.training.pack import train_pack
 from sweeper.cvae.training.program import Program
@@ -32,7 +32,7 @@ def counted(monkeypatch):
 
 def test_a_course_is_that_of_torchs_adamw_on_the_same_examples():
     config = settings_of(train__report_every=20, train__clip_norm=0.05)
-    program, kind = Program.of(config), Kind.of(config, 3)
+    program, kind = Program.of(config), BaselineKey.of(config, 3)
     mine = Baselines(program)
     network = Baseline(program.model.sizes, program.model.config)
     layout = program.baseline_layout
@@ -76,19 +76,19 @@ def test_members_of_one_seed_follow_one_course_whatever_their_weights(counted):
     [{"train.learning_rate": 1e-3}, {"train.steps": 7}, {"train.baseline_lr_scale": 1}, {"train.clip_norm": 2}],
 )
 def test_a_setting_that_reaches_the_baseline_makes_another_course(setting):
-    usual, other = Kind.of(settings_of(), 0), Kind.of(settings_of(**setting), 0)
+    usual, other = BaselineKey.of(settings_of(), 0), BaselineKey.of(settings_of(**setting), 0)
     assert usual != other
-    assert usual != Kind.of(settings_of(), 1)
+    assert usual != BaselineKey.of(settings_of(), 1)
 
 
 def test_what_does_not_reach_the_baseline_makes_no_other_course():
     changes = {"loss.beta": 3, "train.router_lr_scale": 2, "train.stop_when": "nll <= 1", "train.baseline_warmup": 0.5}
-    assert Kind.of(settings_of(**changes), 0) == Kind.of(settings_of(), 0)
+    assert BaselineKey.of(settings_of(**changes), 0) == BaselineKey.of(settings_of(), 0)
 
 
 def test_courses_side_by_side_have_the_bits_they_have_alone():
     config = settings_of()
-    program, kinds = Program.of(config), [Kind.of(config, seed) for seed in range(3)]
+    program, kinds = Program.of(config), [BaselineKey.of(config, seed) for seed in range(3)]
     together = Baselines(program).surprise([(kind, 1) for kind in kinds])
     for kind, surprise_CBT in zip(kinds, together, strict=True):
         assert torch.equal(Baselines(program).surprise([(kind, 1)])[0], surprise_CBT)
@@ -98,13 +98,13 @@ def test_many_courses_are_trained_some_at_a_time(monkeypatch, counted):
     monkeypatch.setitem(baseline_module.SIDE_BY_SIDE, "cpu", 2)
     config = settings_of()
     mine = Baselines(Program.of(config))
-    assert len(mine.surprise([(Kind.of(config, seed), 0) for seed in range(5)])) == 5
+    assert len(mine.surprise([(BaselineKey.of(config, seed), 0) for seed in range(5)])) == 5
     assert counted == [(2, 0), (2, 0), (1, 0)]
 
 
 def test_who_comes_later_is_told_the_same_without_training(counted):
     config = settings_of()
-    mine, kind = Baselines(Program.of(config)), Kind.of(config, 0)
+    mine, kind = Baselines(Program.of(config)), BaselineKey.of(config, 0)
     first = [mine.surprise([(kind, number)])[0] for number in range(3)]
     counted.clear()
     assert all(torch.equal(mine.surprise([(kind, number)])[0], first[number]) for number in range(3))
@@ -113,10 +113,10 @@ def test_who_comes_later_is_told_the_same_without_training(counted):
 
 def test_what_was_forgotten_is_trained_again_with_the_same_bits(monkeypatch, counted):
     config = settings_of()
-    mine, ahead = Baselines(Program.of(config)), Kind.of(config, 0)
+    mine, ahead = Baselines(Program.of(config)), BaselineKey.of(config, 0)
     first = [mine.surprise([(ahead, number)])[0] for number in range(3)]
     monkeypatch.setattr(baseline_module, "KEPT_BYTES", 0)
-    mine.surprise([(Kind.of(config, 1), 0)])
+    mine.surprise([(BaselineKey.of(config, 1), 0)])
     assert not mine.given
     counted.clear()
     again = [mine.surprise([(ahead, number)])[0] for number in (2, 0, 1)]
@@ -126,7 +126,7 @@ def test_what_was_forgotten_is_trained_again_with_the_same_bits(monkeypatch, cou
 
 def test_no_step_is_taken_beyond_the_training():
     config = settings_of(train__steps=10, train__report_every=4)
-    mine, kind = Baselines(Program.of(config)), Kind.of(config, 0)
+    mine, kind = Baselines(Program.of(config)), BaselineKey.of(config, 0)
     (surprise_CBT,) = mine.surprise([(kind, 0)])
     assert surprise_CBT[:10].min() > 0
     assert not surprise_CBT[10:].any()

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from sweeper.cvae.config import build
-from sweeper.cvae.training.baseline import Baselines, Kind
+from sweeper.cvae.training.baseline import BaselineKey, Baselines
 from sweeper.cvae.training.cuda_graph import tf32
-from sweeper.cvae.training.pack import Pack, train_pack
+from sweeper.cvae.training.pack import TrainingPack, train_pack
 from sweeper.cvae.training.program import Program
 from sweeper.cvae.training.step import advance
 from tests.cvae.training.packs import SMALL, Kept, Trial, Waiting, close
@@ -29,7 +29,7 @@ def trials_on(device, **changes):
 
 
 def admitted(trials):
-    pack = Pack(len(trials))
+    pack = TrainingPack(len(trials))
     pack.admit(trials)
     return pack
 
@@ -59,7 +59,7 @@ def test_a_baseline_on_a_gpu_is_that_of_a_cpu():
     surprises = []
     for device in ("cuda", "cpu"):
         config = build(SMALL | {"train.steps": 150, "train.device": device})
-        found = Baselines(Program.of(config)).surprise([(Kind.of(config, seed), 1) for seed in range(3)])
+        found = Baselines(Program.of(config)).surprise([(BaselineKey.of(config, seed), 1) for seed in range(3)])
         surprises.append(torch.stack(found).cpu())
     assert torch.allclose(*surprises, rtol=1e-2, atol=2e-2)
 

@@ -11,7 +11,7 @@ from sweeper.cvae.train import train
 from sweeper.cvae.training import batches
 from sweeper.cvae.training import pack as pack_module
 from sweeper.cvae.training.baseline import baselines
-from sweeper.cvae.training.pack import Pack, train_pack
+from sweeper.cvae.training.pack import TrainingPack, train_pack
 from sweeper.cvae.training.step import Stepper
 from tests.cvae.training.packs import Kept, Trial, Waiting, close, same
 
@@ -86,7 +86,7 @@ def test_a_diverging_member_ends_alone_and_poisons_nobody():
 def test_a_member_full_of_nan_is_named_and_leaves_the_others_their_bits(where):
     def finals(broken):
         trials = [Trial(train__report_every=1), Trial(seed=1)]
-        pack = Pack(2)
+        pack = TrainingPack(2)
         pack.admit(trials)
         if broken:
             parts = pack.program.layout.unflatten(pack.stack.flat_MW) | {"surprise": pack.stack.surprise_MCBT}
@@ -206,7 +206,7 @@ def test_each_member_leaves_its_tables_and_model_in_its_own_folder(tmp_path):
 
 
 def test_a_router_without_a_learning_rate_stays_where_it_is():
-    pack = Pack(2)
+    pack = TrainingPack(2)
     pack.admit([Trial(train__router_lr_scale=0)])
     start_W = pack.stack.flat_MW[0].clone()
     pack.train()
@@ -216,7 +216,7 @@ def test_a_router_without_a_learning_rate_stays_where_it_is():
 
 
 def test_trials_of_one_task_and_shape_share_one_program():
-    packs = [Pack(1), Pack(1)]
+    packs = [TrainingPack(1), TrainingPack(1)]
     for pack, beta in zip(packs, (0.1, 0.2), strict=True):
         pack.admit([Trial(loss__beta=beta)])
     assert packs[0].program is packs[1].program

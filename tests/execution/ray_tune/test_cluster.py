@@ -5,23 +5,23 @@ from __future__ import annotations
 import pytest
 
 from sweeper.execution.ray_tune import cluster
-from sweeper.execution.runner import Share
+from sweeper.execution.runner import PackResources
 
 
 @pytest.mark.parametrize(
     ("share", "gpus", "cores"),
     [
-        (Share(1, None, "", None), 0, 16),
-        (Share(2, 0, "", 3), 0, 6),
-        (Share(0.5, 0, "", 3), 0, 2),
-        (Share(1, None, "", None), 1, 1),
-        (Share(2, 0.5, "", None), 2, 8),
-        (Share(4, 0.1, "", None), 1, 16),
-        (Share(16, None, "", 1), 0, 16),
+        (PackResources(1, None, "", None), 0, 16),
+        (PackResources(2, 0, "", 3), 0, 6),
+        (PackResources(0.5, 0, "", 3), 0, 2),
+        (PackResources(1, None, "", None), 1, 1),
+        (PackResources(2, 0.5, "", None), 2, 8),
+        (PackResources(4, 0.1, "", None), 1, 16),
+        (PackResources(16, None, "", 1), 0, 16),
     ],
 )
 def test_ray_starts_no_more_workers_than_packs_can_use(
-    share: Share, gpus: int, cores: int, monkeypatch: pytest.MonkeyPatch
+    share: PackResources, gpus: int, cores: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cluster, "cpus_here", lambda: 16)
     monkeypatch.setattr(cluster, "gpus_here", lambda: gpus)

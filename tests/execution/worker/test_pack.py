@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sweeper.execution.worker import attempt, pack
-from sweeper.execution.worker.job import Job, Verdict
+from sweeper.execution.worker.job import Job, StopOrder
 from sweeper.trial import Ended, Reported, State
 from tests.execution.drivers import Notebook
 from tests.execution.runs import train
@@ -73,7 +73,7 @@ def test_a_cancelled_pack_has_no_ends(tmp_path: Path) -> None:
 
 def test_a_pruned_member_ends_and_the_others_go_on(tmp_path: Path) -> None:
     driver = Notebook()
-    driver.verdicts["key0"] = Verdict(State.PRUNED, "below the median at step 1")
+    driver.verdicts["key0"] = StopOrder(State.PRUNED, "below the median at step 1")
     found = ends(run(tmp_path, "good", "fine", driver=driver))
     assert (found["key0"].state, found["key0"].reason) == (State.PRUNED, "below the median at step 1")
     assert found["key0"].metrics == {"score": 1.0}

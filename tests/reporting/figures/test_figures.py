@@ -8,8 +8,8 @@ from xml.etree import ElementTree
 import pytest
 
 from sweeper.analysis.sweep_results import SweepResults
-from sweeper.reporting.figures import KINDS, Drawn, Form, Subject, draw
-from sweeper.reporting.figures.subject import Unfit
+from sweeper.reporting.figures import KINDS, ImageFormat, RenderedFigure, Subject, draw
+from sweeper.reporting.figures.subject import NotApplicable
 from sweeper.trial import State
 from tests.records import make_trial
 from tests.reporting.figures.sweeps import grid, score_and_cost, write
@@ -17,28 +17,28 @@ from tests.reporting.figures.sweeps import grid, score_and_cost, write
 LOST = [(0, 0, State.FAILED), (0, 1, State.FAILED), (0, 2, State.DIVERGED), (1, 0, State.DIVERGED)]
 
 
-def drawn(kind: str, subject: Subject, *forms: Form) -> list[Drawn | Unfit]:
-    return list(draw(KINDS[kind], subject, set(forms or (Form.SVG,))))
+def drawn(kind: str, subject: Subject, *forms: ImageFormat) -> list[RenderedFigure | NotApplicable]:
+    return list(draw(KINDS[kind], subject, set(forms or (ImageFormat.SVG,))))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_draws_a_sweep_in_which_trials_were_lost(kind: str, tmp_path: Path) -> None:
-    for picture in drawn(kind, grid(tmp_path, lost=LOST), Form.PNG, Form.SVG):
-        assert isinstance(picture, Drawn), picture
-        assert picture.content[Form.PNG].startswith(b"\x89PNG")
-        ElementTree.fromstring(picture.content[Form.SVG])
+    for picture in drawn(kind, grid(tmp_path, lost=LOST), ImageFormat.PNG, ImageFormat.SVG):
+        assert isinstance(picture, RenderedFigure), picture
+        assert picture.content[ImageFormat.PNG].startswith(b"\x89PNG")
+        ElementTree.fromstring(picture.content[ImageFormat.SVG])
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_draws_a_random_search(kind: str, tmp_path: Path) -> None:
     points = [{"beta": i / 20, "rate": 10 ** (i % 7 - 3), "kind": "ab"[i % 2]} for i in range(20)]
     subject = Subject(SweepResults(write(tmp_path, points, score_and_cost, seeds=1)))
-    assert all(isinstance(picture, Drawn) for picture in drawn(kind, subject))
+    assert all(isinstance(picture, RenderedFigure) for picture in drawn(kind, subject))
 
 
 @pytest.mark.parametrize("kind", ["heatmap", "importance", "parallel"])
 def test_the_same_results_give_the_same_bytes(kind: str, tmp_path: Path) -> None:
-    forms = (Form.SVG, Form.HTML) if kind == "parallel" else (Form.SVG,)
+    forms = (ImageFormat.SVG, ImageFormat.HTML) if kind == "parallel" else (ImageFormat.SVG,)
     assert drawn(kind, grid(tmp_path), *forms) == drawn(
         kind, Subject(SweepResults(grid(tmp_path).results.folder)), *forms
     )
@@ -48,9 +48,9 @@ def test_the_same_results_give_the_same_bytes(kind: str, tmp_path: Path) -> None
 def test_a_sweep_without_results_is_told_not_drawn(kind: str, tmp_path: Path) -> None:
     lost = [(point, seed, State.FAILED) for point in range(6) for seed in range(3)]
     subject = grid(tmp_path, lost=lost)
-    assert all(isinstance(picture, Unfit) for picture in drawn(kind, subject))
+    assert all(isinstance(picture, NotApplicable) for picture in drawn(kind, subject))
     assert all(
-        isinstance(picture, Unfit)
+        isinstance(picture, NotApplicable)
         for picture in drawn(kind, replace(subject, metrics=(("score", None), ("cost", None))))
     )
 
@@ -59,7 +59,7 @@ def test_a_sweep_without_results_is_told_not_drawn(kind: str, tmp_path: Path) ->
 def test_one_parameter_is_too_few_for_some(kind: str, why: str, tmp_path: Path) -> None:
     points = [{"beta": beta, "rate": 1, "kind": "a"} for beta in (0, 0.5, 1)]
     (reason, *_) = drawn(kind, Subject(SweepResults(write(tmp_path, points, score_and_cost))))
-    assert isinstance(reason, Unfit)
+    assert isinstance(reason, NotApplicable)
     assert why in str(reason)
 
 
@@ -71,11 +71,11 @@ def test_names_of_every_kind_are_only_names(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for kind in ("heatmap", "seeds", "curves", "parallel"):
-            for picture in drawn(kind, Subject(SweepResults(sweep)), Form.SVG, Form.HTML):
-                assert isinstance(picture, Drawn)
-                assert b"<i>cost" not in picture.content.get(Form.HTML, b"")
+            for picture in drawn(kind, Subject(SweepResults(sweep)), ImageFormat.SVG, ImageFormat.HTML):
+                assert isinstance(picture, RenderedFigure)
+                assert b"<i>cost" not in picture.content.get(ImageFormat.HTML, b"")
 
 
 def test_the_name_of_a_file_cannot_leave_its_folder() -> None:
-    assert Drawn("heatmap", "diagnostics/../x", {}).stem == "heatmap-diagnostics-..-x"
+    assert RenderedFigure("heatmap", "diagnostics/../x", {}).stem == "heatmap-diagnostics-..-x"
     assert make_trial().key

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from sweeper.analysis.sweep_results import SweepResults
 from sweeper.reporting.figures import heatmap, style
-from sweeper.reporting.figures.subject import Subject
+from sweeper.reporting.figures.subject import FigureContext
 from sweeper.trial import State
 from tests.reporting.figures.sweeps import grid, score_and_cost, write
 
 
-def words(subject: Subject) -> list[str]:
+def words(subject: FigureContext) -> list[str]:
     with style.look():
         figure = heatmap.draw(subject, "score")
     return [text.get_text() for axes in figure.axes for text in axes.texts]
@@ -30,7 +30,7 @@ def test_a_cell_without_a_result_says_so(tmp_path: Path) -> None:
 
 def test_other_parameters_are_facets_while_they_are_few(tmp_path: Path) -> None:
     points = [{"beta": b, "rate": r, "kind": k} for b in (0, 1) for r in (1, 2) for k in "ab"]
-    subject = Subject(SweepResults(write(tmp_path, points, score_and_cost)))
+    subject = FigureContext(SweepResults(write(tmp_path, points, score_and_cost)))
     rows = subject.trials.assign(_x=0.0)
     facets, note = heatmap.facets_of(subject, rows, {"beta", "rate"})
     assert ([facet.title for facet in facets], note) == (["kind=a", "kind=b"], "")
@@ -39,14 +39,14 @@ def test_other_parameters_are_facets_while_they_are_few(tmp_path: Path) -> None:
 
 def test_too_many_others_are_averaged_and_named(tmp_path: Path) -> None:
     points = [{"beta": b, "rate": r, "kind": "a"} for b in (0, 1) for r in range(1, 15)]
-    subject = Subject(SweepResults(write(tmp_path, points, score_and_cost)))
+    subject = FigureContext(SweepResults(write(tmp_path, points, score_and_cost)))
     facets, note = heatmap.facets_of(subject, subject.trials, {"beta"})
     assert (len(facets), note) == (1, "Averaged over rate.")
 
 
 def test_a_combination_merges_what_it_cannot_tell_apart(tmp_path: Path) -> None:
     points = [{"beta": b, "rate": r, "kind": k} for b in (0, 1) for r in (0, 1) for k in "ab"]
-    subject = replace(Subject(SweepResults(write(tmp_path, points, score_and_cost))), x="beta + rate")
+    subject = replace(FigureContext(SweepResults(write(tmp_path, points, score_and_cost))), x="beta + rate")
     assert sum("n=6" in text for text in words(subject)) == 2  # beta + rate = 1, for each kind
 
 
@@ -55,7 +55,7 @@ def test_weights_that_say_the_same_are_combined_unless_asked_otherwise(tmp_path:
         dict(zip(heatmap.WEIGHTS, values, strict=True)) | {"model.prior": "uniform", "beta": 0, "kind": "a"}
         for values in itertools.product((0, 1), repeat=3)
     ]
-    subject = Subject(SweepResults(write(tmp_path, points, score_and_cost)))
+    subject = FigureContext(SweepResults(write(tmp_path, points, score_and_cost)))
     across, up, (note,) = heatmap.laid_out(subject)
     assert (across.name, up.name) == heatmap.COMBINATIONS
     assert (across.levels, up.levels) == ([-1, 0, 1], [-1, 0, 1, 2])

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sweeper.errors import UsageError
-from sweeper.reporting.figures.subject import Unfit, short, unit_of
+from sweeper.reporting.figures.subject import NotApplicable, short, unit_of
 from sweeper.trial import State
 from tests.reporting.figures.sweeps import grid
 
@@ -37,7 +37,7 @@ def test_axes_are_filled_up_with_what_varies(tmp_path: Path) -> None:
     subject = grid(tmp_path)
     assert [axis.name for axis in subject.axes(2)] == ["beta", "kind"]
     assert [axis.name for axis in replace(subject, y="beta").axes(2)] == ["kind", "beta"]
-    with pytest.raises(Unfit, match="needs 3 parameters"):
+    with pytest.raises(NotApplicable, match="needs 3 parameters"):
         subject.axes(3)
 
 

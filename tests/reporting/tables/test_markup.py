@@ -9,10 +9,10 @@ import pytest
 from markdown_it import MarkdownIt
 
 from sweeper.reporting.tables import markup
-from sweeper.reporting.tables.markup import Cell, Sheet
+from sweeper.reporting.tables.markup import Cell, StyledTable
 
 NASTY = r"""a_b & c|d <script>alert("x")</script> 50% #1 ${x} \input{y} ~^ *bold* [link](z) `code` 漢 é"""
-SHEET = Sheet(
+SHEET = StyledTable(
     ["name_of [nats] ↑", "x = -0.5"],
     [
         [Cell(NASTY), Cell("-0.98 ± 0.05", bold=True, number=True)],
