@@ -18,6 +18,6 @@ def load_results(folder: str | Path) -> SweepResults:
     `folder` is RESULTS/NAME. `.trials`, `.configs` and `.curves` are the tables that `sweeper export` writes, each read
     from the ledger when it is first asked for. Raises UsageError where there is no such sweep.
     """
-    from sweeper.analysis.sweep_results import load  # pandas takes half a second, which only this needs
+    from sweeper.analysis.sweep_results import load_results  # pandas takes half a second, which only this needs
 
-    return load(Path(folder))
+    return load_results(Path(folder))

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from sweeper.analysis.claims import verify
-from sweeper.spec import load
+from sweeper.spec.load import load_spec
 
 ROOT = Path(__file__).parents[1]
 PUBLISHED = ROOT / "results" / "published"
@@ -51,7 +51,7 @@ def rows(marker: str) -> list[list[str]]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_file_published_is_the_one_in_search_spaces(name: str) -> None:
-    file, run = load.load(ROOT / "search_spaces" / f"{name}.yaml"), load.load(PUBLISHED / name / "sweep.yaml")
+    file, run = load_spec(ROOT / "search_spaces" / f"{name}.yaml"), load_spec(PUBLISHED / name / "sweep.yaml")
     assert replace(run, resources=file.resources, checkpoints=file.checkpoints) == file
 
 

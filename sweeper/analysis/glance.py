@@ -12,8 +12,8 @@ from sweeper.analysis.progress import Progress, progress
 from sweeper.errors import SweeperError
 from sweeper.ledger.paths import SweepDir
 from sweeper.search import ranking
-from sweeper.spec import load
-from sweeper.spec.load import Sweep
+from sweeper.spec.load import load_spec
+from sweeper.spec.sweep import Sweep
 from sweeper.trial import Record, State, Value, show
 
 CURVES_LIMIT = 32_000_000  # bytes of curves.jsonl; reading more would take longer than a redraw lasts
@@ -82,7 +82,7 @@ def glance(folder: SweepDir, sweep: Sweep | None, now: float) -> Glance:
 def sweep_of(folder: SweepDir) -> Sweep | None:
     """The sweep file as last run; None where it cannot be read."""
     try:
-        return load.load(folder.spec)
+        return load_spec(folder.spec)
     except SweeperError:
         return None
 

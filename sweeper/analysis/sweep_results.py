@@ -22,11 +22,11 @@ from sweeper.errors import SweeperError
 from sweeper.ledger.history import History
 from sweeper.ledger.paths import SweepDir
 from sweeper.search import ranking
-from sweeper.spec import load as spec
+from sweeper.spec.load import load_spec
 from sweeper.trial import Record, State
 
 if TYPE_CHECKING:
-    from sweeper.spec.load import Sweep
+    from sweeper.spec.sweep import Sweep
 
 HEADLINES = 3  # metrics of the trainer worth a picture, beside the goals
 
@@ -79,7 +79,7 @@ class SweepResults:
     def sweep(self) -> Sweep | None:
         """The sweep file as last run; None where it is gone or no longer valid. The tables do without it."""
         try:
-            return spec.load(self.folder.spec)
+            return load_spec(self.folder.spec)
         except SweeperError:
             return None
 
@@ -124,7 +124,7 @@ class SweepResults:
         return f"<p><b>{html.escape(self.name)}</b>: {counts or 'no trials'}</p>{table}"
 
 
-def load(folder: Path) -> SweepResults:
+def load_results(folder: Path) -> SweepResults:
     """The results of the sweep in RESULTS/NAME. Raises UsageError where there is none."""
     whole = folder.resolve()
     loaded = SweepResults(SweepDir(whole.parent, whole.name))

@@ -47,19 +47,19 @@ def validate(
 
 def schema() -> None:
     """The JSON Schema of the sweep file, for editors."""
-    from sweeper.spec import load
+    from sweeper.spec.load import schema
 
-    sys.stdout.write(json.dumps(load.schema(), indent=2) + "\n")
+    sys.stdout.write(json.dumps(schema(), indent=2) + "\n")
 
 
 def init(
     name: Annotated[str, typer.Argument(help="The name of the sweep.")] = "my-sweep", debug: Debug = False
 ) -> None:
     """Write a commented sweep file, NAME.yaml, that runs as it is."""
-    from sweeper.spec import load
+    from sweeper.spec.load import starter
 
     path = Path(f"{name}.yaml")
-    text = load.starter(name)
+    text = starter(name)
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)

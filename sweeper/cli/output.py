@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from sweeper.ledger.paths import SweepDir
-    from sweeper.spec.load import Sweep
+    from sweeper.spec.sweep import Sweep
 
 
 def news_console(no_color: bool) -> Console:
@@ -55,9 +55,9 @@ def print_json(document: dict[str, Any]) -> None:
 def load_sweep(file: Path, overrides: list[str] | None, console: Console) -> Sweep:
     """Load a sweep file and pass its warnings on."""
     from sweeper.cli.terminal.console import print_problems
-    from sweeper.spec import load
+    from sweeper.spec.load import load_spec
 
-    sweep = load.load(file, overrides or ())
+    sweep = load_spec(file, overrides or ())
     print_problems(console, sweep.warnings, "warning")
     return sweep
 

@@ -115,7 +115,7 @@ def sync(sweep: SweepName, results: Results = DEFAULT_RESULTS, no_color: NoColor
     """Write to MLflow whatever the ledger has and MLflow lacks."""
     from sweeper.analysis import frames
     from sweeper.ledger.ledger import Ledger
-    from sweeper.spec import load
+    from sweeper.spec.load import load_spec
     from sweeper.tracking import mirror
     from sweeper.tracking.inputs import mirror_input
 
@@ -123,7 +123,7 @@ def sync(sweep: SweepName, results: Results = DEFAULT_RESULTS, no_color: NoColor
     frames.history(sweep_dir)
     with Ledger(sweep_dir):
         known = frames.history(sweep_dir, curves=True)
-        loaded = load.load(sweep_dir.spec)
+        loaded = load_spec(sweep_dir.spec)
         mirrored = mirror.sync(*mirror_input(loaded, sweep_dir, known.runs[-1] if known.runs else {}), known.planned())
     console = news_console(no_color)
     console.print(f"MLflow has {mirrored.runs} of {mirrored.runs + mirrored.behind} trials")

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from sweeper.analysis.claims.verdict import Verdict
     from sweeper.execution.run import RunOutcome
     from sweeper.planning.plan import Plan
-    from sweeper.spec.load import Sweep
+    from sweeper.spec.sweep import Sweep
     from sweeper.trainer import Trainer
 
 
@@ -65,7 +65,7 @@ def run(
     from sweeper.execution.run import run as run_plan
     from sweeper.planning.plan import headline_metrics, summary
     from sweeper.reporting.commands import Commands
-    from sweeper.spec.load import ADAPTIVE, Budget
+    from sweeper.spec.sweep import ADAPTIVE, Budget
 
     console = news_console(no_color)
     sweep = load_sweep(file, overrides, console)

@@ -10,7 +10,7 @@ from sweeper.devices import check_cpus, cpus_here, gpu_share, gpus_here
 from sweeper.errors import LedgerError, Problem, UsageError
 from sweeper.execution.options import Options, Runner
 from sweeper.search.searcher import check as check_search
-from sweeper.spec.load import ADAPTIVE, Sweep
+from sweeper.spec.sweep import ADAPTIVE, Sweep
 
 
 def check(sweep: Sweep, options: Options) -> None:

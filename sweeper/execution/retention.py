@@ -17,7 +17,7 @@ from sweeper.execution.worker import checkpoints
 from sweeper.ledger import lock
 from sweeper.ledger.history import read_history
 from sweeper.ledger.paths import SweepDir, list_sweeps
-from sweeper.spec import load
+from sweeper.spec.load import load_spec
 from sweeper.trial import Record
 
 
@@ -63,7 +63,7 @@ def _of_sweep(sweep: SweepDir) -> Garbage:
 
 def _rule(sweep: SweepDir) -> str:
     try:
-        return load.load(sweep.spec, ()).checkpoints.keep
+        return load_spec(sweep.spec, ()).checkpoints.keep
     except SweeperError:
         return "all"  # a file that cannot be read removes nothing
 

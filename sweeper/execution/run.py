@@ -24,7 +24,7 @@ from sweeper.planning.plan import Plan
 from sweeper.planning.trial_factory import TrialFactory
 from sweeper.search.proposals import Proposals
 from sweeper.search.pruner import Pruner
-from sweeper.spec.load import ADAPTIVE, Sweep
+from sweeper.spec.sweep import ADAPTIVE, Sweep
 from sweeper.tracking.inputs import mirror_input, tracking_uri
 from sweeper.tracking.mirror import Mirror
 from sweeper.tracking.trial_run import Mirrored

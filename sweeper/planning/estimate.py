@@ -9,7 +9,7 @@ from sweeper.devices import cpus_here
 from sweeper.ledger.history import History
 from sweeper.ledger.paths import SweepDir
 from sweeper.planning.planned_trial import Action, PlannedTrial
-from sweeper.spec.load import Sweep
+from sweeper.spec.sweep import Sweep
 from sweeper.trial import Ended, State, Trial
 
 

@@ -12,10 +12,11 @@ from pathlib import Path
 from sweeper.errors import Problem, SpecError
 from sweeper.ledger.history import History, ledger_size, read_history
 from sweeper.ledger.paths import SweepDir
+from sweeper.planning.configurations import configurations
 from sweeper.planning.estimate import CostEstimate, estimate_cost
 from sweeper.planning.planned_trial import Action, PlannedTrial, Rerun, planned_trials
 from sweeper.planning.trial_factory import TrialFactory
-from sweeper.spec.load import ADAPTIVE, Sweep, configurations
+from sweeper.spec.sweep import ADAPTIVE, Sweep
 from sweeper.trainer import Trainer
 from sweeper.trial import Params, Trial
 

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from sweeper.errors import Problem, SpecError
 from sweeper.spec import merge, overrides, writer
 from sweeper.spec.checks import problems_of, warnings_of
-from sweeper.spec.claims import Claim, claim
+from sweeper.spec.claims import claim
 from sweeper.spec.document import Document
 from sweeper.spec.space.expressions import condition
 from sweeper.spec.space.parameters import Complaint, domain
-from sweeper.spec.space.space import Parameter, Point, Removed, Space
+from sweeper.spec.space.space import Parameter, Space
 from sweeper.spec.space.zip_groups import zipped
 from sweeper.spec.sweep import (
-    ADAPTIVE,
     Abort,
     Budget,
     Checkpoints,
@@ -30,32 +27,15 @@ from sweeper.spec.sweep import (
     Sweep,
     Tracking,
 )
-from sweeper.trial import Params, Value, canonical
-from sweeper.wording import did_you_mean, excerpt
+from sweeper.trial import Value, canonical
+from sweeper.wording import excerpt
 
 if TYPE_CHECKING:
     from sweeper.spec.schema import SweepKeys
     from sweeper.spec.sections import EarlyKeys
 
-__all__ = [
-    "ADAPTIVE", "Abort", "Budget", "Checkpoints", "Claim", "Configurations", "EarlyTermination", "Goal", "Resources",
-    "Retry", "Sweep", "Tracking", "configurations", "load", "schema", "starter", "unknown_names",
-]  # fmt: skip
 
-
-@dataclass(frozen=True, slots=True)
-class Configurations:
-    """The configurations of a sweep: `points` can be read once, `removed` counts along as they are.
-
-    `complete` is False where a searcher will add to them, or where nothing says how many to draw.
-    """
-
-    points: Iterable[Point]
-    removed: Removed
-    complete: bool
-
-
-def load(path: Path, overrides: Sequence[str] = ()) -> Sweep:
+def load_spec(path: Path, overrides: Sequence[str] = ()) -> Sweep:
     """The sweep of a file with overrides applied. Raises SpecError with all its problems at once."""
     from sweeper.spec.validation import validated  # pydantic: a tenth of a second that only loading needs
 
@@ -67,47 +47,7 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Sweep:
             raise SpecError(*problems)
         return replace(sweep, warnings=(*warnings, *warnings_of(sweep, keys)))
     except SpecError as error:
-        raise _placed(error, document) from None
-
-
-def configurations(sweep: Sweep, defaults: Params = MappingProxyType({})) -> Configurations:
-    """The configurations that a sweep will train, varied and active parameters only.
-
-    `defaults` are the trainer's settings, which conditions may read beside those of the file. Raises SpecError for
-    other names, and while `points` are read, where a condition has no value.
-    """
-    if problems := unknown_names(sweep, defaults):
-        raise SpecError(*problems)
-    space = replace(sweep.space, fixed={**defaults, **sweep.base})
-    removed: Removed = {clause.text: 0 for clause in space.where}
-    if sweep.method == "grid":
-        points = space.grid(removed)
-    elif sweep.method == "list":
-        points = space.listed(sweep.configs, removed)
-    elif sweep.method in ADAPTIVE or sweep.budget.trials is None:
-        return Configurations((), removed, False)
-    else:
-        count = math.ceil(sweep.budget.trials / len(sweep.seeds))
-        draw = space.qmc if sweep.method == "qmc" else space.random
-        points = draw(count, sweep.sampler_seed, removed)
-    return Configurations(_told_where(points, sweep), removed, True)
-
-
-def unknown_names(sweep: Sweep, defaults: Params) -> list[Problem]:
-    """The names that conditions read and that neither the file nor the trainer has."""
-    listed = {name for config in sweep.configs for name in config}
-    known = {*defaults, *sweep.space.fixed, *listed, *(parameter.name for parameter in sweep.space.parameters)}
-    read = [(f"where[{index}]", clause) for index, clause in enumerate(sweep.space.where)]
-    read += [(f"parameters.{p.name}.when", p.when) for p in sweep.space.parameters if p.when is not None]
-    read += [
-        (f"expect[{index}].where", claim.where) for index, claim in enumerate(sweep.claims) if claim.where is not None
-    ]
-    return [
-        Problem("no such setting", sweep.place(key), key, excerpt(name), hint=did_you_mean(name, sorted(known)))
-        for key, clause in read
-        for name in clause.names
-        if name not in known
-    ]
+        raise placed(error, document) from None
 
 
 def schema() -> dict[str, Any]:
@@ -127,16 +67,9 @@ def starter(name: str) -> str:
         raise SpecError(replace(complaint.problem, key="name", found=excerpt(name))) from None
 
 
-def _placed(error: SpecError, document: Document) -> SpecError:
+def placed(error: SpecError, document: Document) -> SpecError:
     """The error with the place of each key that lacks one."""
     return SpecError(*(p if p.where else replace(p, where=str(document.place(p.key))) for p in error.problems))
-
-
-def _told_where(points: Iterator[Point], sweep: Sweep) -> Iterator[Point]:
-    try:
-        yield from points
-    except SpecError as error:
-        raise _placed(error, Document({}, dict(sweep.places))) from None
 
 
 def _document(path: Path, changes: Sequence[str]) -> tuple[Document, list[Problem]]:

@@ -9,7 +9,8 @@ from typing import Any
 
 from sweeper.ledger.paths import SweepDir
 from sweeper.reporting.commands import alone
-from sweeper.spec.load import Claim, Sweep
+from sweeper.spec.claims import Claim
+from sweeper.spec.sweep import Sweep
 from sweeper.tracking import mirror
 from sweeper.tracking.experiment import Data, Experiment
 

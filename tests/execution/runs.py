@@ -16,8 +16,8 @@ from sweeper.planning import plan
 from sweeper.planning.trial_factory import TrialFactory
 from sweeper.search.proposals import Proposals
 from sweeper.search.pruner import Pruner
-from sweeper.spec import load
-from sweeper.spec.load import ADAPTIVE
+from sweeper.spec.load import load_spec
+from sweeper.spec.sweep import ADAPTIVE
 from sweeper.trial import Event, Trial
 
 
@@ -35,7 +35,7 @@ class Notes:
 @contextmanager
 def opened(file: Path, *overrides: str) -> Iterator[tuple[Session, Notes]]:
     """A session that has begun, in the folder `results` beside the file."""
-    sweep, results = load.load(file, overrides), file.parent / "results"
+    sweep, results = load_spec(file, overrides), file.parent / "results"
     assert sweep.trainer is not None
     found = trainer.find(sweep.trainer)
     made = plan.make(sweep, found, results)

@@ -15,7 +15,7 @@ from sweeper.ledger.history import read_history
 from sweeper.ledger.paths import SweepDir
 from sweeper.planning.trial_factory import TrialFactory
 from sweeper.search.proposals import Proposals
-from sweeper.spec import load
+from sweeper.spec.load import load_spec
 from sweeper.trial import Started, State, canonical_json
 from tests.execution import runs
 from tests.search.searches import ended
@@ -78,7 +78,7 @@ def points(folder: Path) -> list[str]:
 
 def states_of_optuna(file: Path) -> Counter[str]:
     """Those of a study that is rebuilt from the ledger. FAIL is how a running trial makes room for its result."""
-    again = Proposals(load.load(file), TrialFactory.of(load.load(file), trainer.find("quadratic:train")))
+    again = Proposals(load_spec(file), TrialFactory.of(load_spec(file), trainer.find("quadratic:train")))
     again.begin(read_history(SweepDir(file.parent / "results", "toy"), curves=True).planned())
     counts = Counter(trial.state.name for trial in again.search._study.trials)
     del counts["FAIL"]

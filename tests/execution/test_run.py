@@ -11,7 +11,7 @@ from sweeper.errors import LedgerError
 from sweeper.execution import run
 from sweeper.execution.options import Options, Runner
 from sweeper.planning import plan
-from sweeper.spec import load
+from sweeper.spec.load import load_spec
 from tests.conftest import QUADRATIC, Sweeper
 from tests.execution.runs import train
 
@@ -50,7 +50,7 @@ def test_a_tracker_that_is_down_costs_nothing_but_the_mirror(toy: Path, sweeper:
 
 
 def test_a_plan_that_was_overtaken_is_refused(toy: Path) -> None:
-    sweep, found = load.load(toy), trainer.find("quadratic:train")
+    sweep, found = load_spec(toy), trainer.find("quadratic:train")
     made = plan.make(sweep, found, Path("results"))
     train(toy)
     options = Options(Path("results"), Runner.INPROCESS, None, None)

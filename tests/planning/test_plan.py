@@ -11,14 +11,14 @@ from sweeper.errors import SpecError
 from sweeper.planning import estimate, plan
 from sweeper.planning.plan import Plan
 from sweeper.planning.planned_trial import Action, Rerun
-from sweeper.spec import load
+from sweeper.spec.load import load_spec
 from tests.conftest import QUADRATIC, Sweeper
 from tests.execution.runs import train
 from tests.records import make_end, make_trial
 
 
 def make(file: Path, *overrides: str, rerun: Rerun = Rerun.NOTHING) -> Plan:
-    sweep = load.load(file, overrides)
+    sweep = load_spec(file, overrides)
     assert sweep.trainer is not None
     return plan.make(sweep, trainer.find(sweep.trainer), Path("results"), rerun)
 

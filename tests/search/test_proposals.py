@@ -13,7 +13,7 @@ from sweeper.execution.session import Session
 from sweeper.ledger.history import read_history
 from sweeper.ledger.paths import SweepDir
 from sweeper.planning import plan
-from sweeper.spec import load
+from sweeper.spec.load import load_spec
 from sweeper.trial import Ended, Started, State
 from tests.execution import runs
 from tests.execution.runs import train
@@ -77,7 +77,7 @@ def test_a_widened_range_keeps_what_was_found(file: Path) -> None:
 
 def test_a_change_of_what_does_not_vary_is_another_search(file: Path) -> None:
     train(file)
-    made = plan.make(load.load(file, ["steps=2"]), trainer.find("quadratic:train"), file.parent / "results")
+    made = plan.make(load_spec(file, ["steps=2"]), trainer.find("quadratic:train"), file.parent / "results")
     assert made.items == ()
 
 

@@ -251,7 +251,7 @@ def test_optuna_says_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) 
 def test_to_check_a_sweep_does_not_load_optuna(tmp_path: Path) -> None:
     searched(tmp_path, "gp", BRANIN)
     code = (
-        "import sys; from pathlib import Path; from sweeper.spec.load import load\n"
+        "import sys; from pathlib import Path; from sweeper.spec.load import load_spec as load\n"
         "from sweeper.search.searcher import check\n"
         "check(load(Path('file.yaml'))); print(*({'optuna', 'torch'} & set(sys.modules)))"
     )

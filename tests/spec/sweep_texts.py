@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from sweeper.errors import Problem, SpecError
-from sweeper.spec.load import Sweep, configurations, load
+from sweeper.planning.configurations import configurations
+from sweeper.spec.load import load_spec
+from sweeper.spec.sweep import Sweep
 from sweeper.trial import Value
 
 CONTRACT = """\
@@ -56,7 +58,7 @@ def written(folder: Path, text: str, name: str = "file.yaml") -> Path:
 
 def loaded(folder: Path, text: str, *overrides: str) -> Sweep:
     """The sweep of a text."""
-    return load(written(folder, text), overrides)
+    return load_spec(written(folder, text), overrides)
 
 
 def refused(folder: Path, text: str, *overrides: str) -> list[Problem]:

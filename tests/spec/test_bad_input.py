@@ -16,7 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sweeper.errors import SpecError
-from sweeper.spec.load import configurations, load
+from sweeper.planning.configurations import configurations
+from sweeper.spec.load import load_spec
 from sweeper.spec.writer import dump
 from tests.spec.sweep_texts import CONTRACT, SMALL
 from tests.spec.test_wandb import ORDINARY
@@ -52,7 +53,7 @@ def survives(folder: Path, content: bytes, *overrides: str) -> bool:
     file.write_bytes(content)
     problems = None
     try:
-        sweep = load(file, overrides)
+        sweep = load_spec(file, overrides)
         list(islice(configurations(sweep).points, 20))
     except SpecError as error:
         problems = error.problems
@@ -61,7 +62,7 @@ def survives(folder: Path, content: bytes, *overrides: str) -> bool:
         assert all(problem.message and problem.where for problem in problems), problems
         return False
     (folder / "again.yaml").write_text(sweep.text, encoding="utf-8")
-    assert load(folder / "again.yaml") == sweep
+    assert load_spec(folder / "again.yaml") == sweep
     return True
 
 
@@ -163,7 +164,7 @@ def test_large_and_hostile_files_end_soon_and_in_little_memory(tmp_path: Path, n
     file.write_text(LARGE[name])
     code = (
         "import sys; from pathlib import Path; from itertools import islice; from sweeper.errors import SpecError\n"
-        "from sweeper.spec.load import configurations, load\n"
+        "from sweeper.spec.load import load_spec as load; from sweeper.planning.configurations import configurations\n"
         "try: list(islice(configurations(load(Path(sys.argv[1]))).points, 10))\n"
         "except SpecError as error: print(len(str(error))); sys.exit(2)\n"
     )

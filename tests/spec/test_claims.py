@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from sweeper.errors import SpecError
+from sweeper.planning.configurations import configurations
 from sweeper.spec.claims import Against, Best, Claim, Compare, Equivalent, Mean, Monotone, Share, Test, Typical, Within
-from sweeper.spec.load import configurations
 from tests.spec.sweep_texts import complaint, loaded
 
 SWEEP = "parameters: {a: {values: [1, 2]}, b: {values: [3, 4]}}\nexpect:\n  - {name: n, metric: m, %s}\n"

@@ -8,19 +8,10 @@ from pathlib import Path
 import pytest
 
 from sweeper.errors import SpecError
+from sweeper.planning.configurations import configurations
 from sweeper.spec.claims import Best, Compare, Equivalent, Typical
-from sweeper.spec.load import (
-    Abort,
-    Budget,
-    Checkpoints,
-    EarlyTermination,
-    Goal,
-    Resources,
-    Retry,
-    Tracking,
-    configurations,
-    load,
-)
+from sweeper.spec.load import load_spec
+from sweeper.spec.sweep import Abort, Budget, Checkpoints, EarlyTermination, Goal, Resources, Retry, Tracking
 from tests.spec.sweep_texts import CONTRACT, SMALL, complaint, loaded, points, refused, written
 
 FOLDER = Path(__file__).parents[2] / "search_spaces"
@@ -69,7 +60,7 @@ def test_the_grid_of_the_contract_has_twenty_configurations(tmp_path: Path) -> N
 @pytest.mark.parametrize("override", [[], ["method=random"], ["loss.beta=1,2", "seeds=[4]", "train.steps=5", "~where"]])
 def test_the_effective_text_loads_again_to_the_same_sweep(tmp_path: Path, override: list[str]) -> None:
     sweep = loaded(tmp_path, CONTRACT, *override)
-    again = load(written(tmp_path, sweep.text, "again.yaml"))
+    again = load_spec(written(tmp_path, sweep.text, "again.yaml"))
     assert again == sweep
     assert again.text == sweep.text
 
@@ -181,7 +172,7 @@ def test_a_wrong_value_is_met_with_what_is_allowed(tmp_path: Path, text: str, wo
 
 @pytest.mark.parametrize("file", sorted(FOLDER.glob("*.yaml")), ids=lambda path: path.name)
 def test_every_published_sweep_file_is_valid_and_without_warnings(file: Path) -> None:
-    assert load(file).warnings == ()
+    assert load_spec(file).warnings == ()
 
 
 def test_importing_the_reader_loads_nothing_heavy() -> None:
@@ -194,8 +185,8 @@ def test_importing_the_reader_loads_nothing_heavy() -> None:
 
 def test_an_ordinary_file_loads_in_a_few_milliseconds(tmp_path: Path) -> None:
     file = written(tmp_path, CONTRACT)
-    load(file)
+    load_spec(file)
     started = time.process_time()
     for _ in range(20):
-        load(file)
+        load_spec(file)
     assert (time.process_time() - started) / 20 < 0.025

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sweeper.errors import SpecError
-from sweeper.spec.load import load
+from sweeper.spec.load import load_spec
 from sweeper.spec.space.domains import Choice, Range
 from tests.spec.sweep_texts import SMALL, complaint, loaded, refused, written
 
@@ -28,19 +28,19 @@ def extended(folder: Path, child: str) -> Path:
 
 
 def test_a_small_difference_is_a_whole_sweep(tmp_path: Path) -> None:
-    sweep = load(extended(tmp_path, "base: {task.length: 7, extra: 1}\nseeds: 2\n"))
+    sweep = load_spec(extended(tmp_path, "base: {task.length: 7, extra: 1}\nseeds: 2\n"))
     assert sweep.base == {"task.length": 7, "task.name": "x", "train.steps": 10, "extra": 1}
     assert (sweep.name, sweep.trainer, sweep.seeds) == ("child", "cvae", (0, 1))
 
 
 def test_places_tell_which_file_a_key_came_from(tmp_path: Path) -> None:
-    sweep = load(extended(tmp_path, "base: {task.length: 7}\n"))
+    sweep = load_spec(extended(tmp_path, "base: {task.length: 7}\n"))
     assert sweep.place("task.length").endswith("child.yaml:2")
     assert sweep.place("train.steps").endswith("parent.yaml:3")
 
 
 def test_a_parameter_is_merged_by_key_unless_its_kind_changes(tmp_path: Path) -> None:
-    sweep = load(extended(tmp_path, "parameters:\n  a: {min: 1, max: 9}\n  b: {max: 4}\n"))
+    sweep = load_spec(extended(tmp_path, "parameters:\n  a: {min: 1, max: 9}\n  b: {max: 4}\n"))
     a, b = sweep.space.parameters
     assert a.domain == Range(1, 9, integer=True)
     assert a.when is not None
@@ -48,7 +48,9 @@ def test_a_parameter_is_merged_by_key_unless_its_kind_changes(tmp_path: Path) ->
 
 
 def test_a_name_moves_between_base_and_parameters(tmp_path: Path) -> None:
-    sweep = load(extended(tmp_path, "base: {a: 3}\nparameters: {train.steps: {values: [5, 6]}}\n"), ["method=grid"])
+    sweep = load_spec(
+        extended(tmp_path, "base: {a: 3}\nparameters: {train.steps: {values: [5, 6]}}\n"), ["method=grid"]
+    )
     assert [parameter.name for parameter in sweep.space.parameters] == ["b", "train.steps"]
     assert sweep.base["a"] == 3
     assert "train.steps" not in sweep.base
@@ -56,13 +58,13 @@ def test_a_name_moves_between_base_and_parameters(tmp_path: Path) -> None:
 
 
 def test_null_takes_out_what_the_other_file_said(tmp_path: Path) -> None:
-    sweep = load(extended(tmp_path, "where: null\nearly_terminate:\nparameters: {b: null}\n"))
+    sweep = load_spec(extended(tmp_path, "where: null\nearly_terminate:\nparameters: {b: null}\n"))
     assert (sweep.space.where, sweep.early.type, len(sweep.space.parameters)) == ((), "none", 1)
 
 
 def test_a_mapping_of_another_type_is_replaced_as_a_whole(tmp_path: Path) -> None:
-    assert load(extended(tmp_path, "early_terminate: {type: median}\n")).early.eta == 3
-    assert load(extended(tmp_path, "early_terminate: {min_steps: 9}\n")).early.eta == 4
+    assert load_spec(extended(tmp_path, "early_terminate: {type: median}\n")).early.eta == 3
+    assert load_spec(extended(tmp_path, "early_terminate: {min_steps: 9}\n")).early.eta == 4
 
 
 def test_several_files_are_merged_in_order(tmp_path: Path) -> None:

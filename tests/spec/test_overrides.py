@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from sweeper.spec.load import Sweep
 from sweeper.spec.space.domains import Choice, Range
+from sweeper.spec.sweep import Sweep
 from sweeper.trial import Value
 from tests.spec.sweep_texts import SMALL, complaint, loaded
 

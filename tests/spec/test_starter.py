@@ -6,20 +6,20 @@ from pathlib import Path
 import pytest
 
 from sweeper.errors import SpecError
-from sweeper.spec.load import load, starter
+from sweeper.spec.load import load_spec, starter
 from tests.spec.sweep_texts import points, written
 
 
 @pytest.mark.parametrize("name", ["mine", "2024", "1e3", "true", "a b", "null"])
 def test_a_new_file_loads_without_warnings_under_its_name(tmp_path: Path, name: str) -> None:
-    sweep = load(written(tmp_path, starter(name)))
+    sweep = load_spec(written(tmp_path, starter(name)))
     assert (sweep.name, sweep.warnings) == (name, ())
     assert len(points(tmp_path, starter(name))) == 4
 
 
 def test_its_commented_lines_are_valid_too(tmp_path: Path) -> None:
     text = re.sub(r"(?m)^( *)# (?=loss|where|budget|resources|expect|  - )", r"\1", starter("x"))
-    sweep = load(written(tmp_path, text))
+    sweep = load_spec(written(tmp_path, text))
     assert (len(sweep.space.parameters), len(sweep.space.where), sweep.budget.trials) == (3, 1, 200)
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sweeper.spec.load import EarlyTermination, Goal
+from sweeper.spec.sweep import EarlyTermination, Goal
 from tests.spec.sweep_texts import complaint, loaded, points
 
 ORDINARY = """\

@@ -8,7 +8,7 @@ from pathlib import Path
 from sweeper.ledger.history import read_history
 from sweeper.ledger.ledger import Ledger
 from sweeper.ledger.paths import SweepDir
-from sweeper.spec import load
+from sweeper.spec.load import load_spec
 from sweeper.tracking.inputs import mirror_input
 from tests.records import make_life, make_trial
 
@@ -37,7 +37,7 @@ def a_sweep(folder: Path) -> SweepDir:
 
 def test_a_folder_is_enough_nothing_of_it_is_imported(tmp_path: Path) -> None:
     sweep_dir = a_sweep(tmp_path)
-    uri, artifacts, told = mirror_input(load.load(sweep_dir.spec), sweep_dir, read_history(sweep_dir).runs[-1])
+    uri, artifacts, told = mirror_input(load_spec(sweep_dir.spec), sweep_dir, read_history(sweep_dir).runs[-1])
     assert uri == f"sqlite:///{tmp_path}/results/mlflow.db"
     assert artifacts == f"file://{tmp_path}/results/mlartifacts"
     assert (told.name, told.goals, told.declared) == ("toy", {"score": True}, ("score",))
@@ -51,7 +51,7 @@ def test_the_summary_carries_the_sweep_file_tables_and_what_else_there_is(tmp_pa
     (sweep_dir.folder / "plots").mkdir()
     (sweep_dir.folder / "plots" / "heatmap.png").write_bytes(b"png")
     (sweep_dir.folder / "report.html").write_text("<p>")
-    files = mirror_input(load.load(sweep_dir.spec), sweep_dir, {})[2].files()
+    files = mirror_input(load_spec(sweep_dir.spec), sweep_dir, {})[2].files()
     tables = {"verdicts.json", "tables/trials.csv", "tables/configs.csv", "tables/configs.md", "provenance.json"}
     assert set(files) == {"sweep.yaml", "report.html", "plots/heatmap.png", *tables}
     assert str(files["tables/configs.md"]).startswith("| x | score.mean | score.std | score.n |")
@@ -64,5 +64,5 @@ def test_links_in_a_strangers_folder_are_not_followed(tmp_path: Path) -> None:
     (secret := tmp_path / "secret.html").write_text("secret")
     (sweep_dir.folder / "report.html").symlink_to(secret)
     (sweep_dir.folder / "plots").symlink_to(tmp_path)
-    files = mirror_input(load.load(sweep_dir.spec), sweep_dir, {})[2].files()
+    files = mirror_input(load_spec(sweep_dir.spec), sweep_dir, {})[2].files()
     assert not [name for name in files if name.endswith(".html")]

@@ -13,7 +13,7 @@ from sweeper.errors import Exit
 from sweeper.execution.run import RunOutcome
 from sweeper.planning import plan
 from sweeper.reporting.commands import Commands
-from sweeper.spec import load
+from sweeper.spec.load import load_spec
 from sweeper.spec.space.expressions import condition
 from sweeper.spec.sweep import EarlyTermination, Goal
 from sweeper.tracking.trial_run import Mirrored
@@ -25,7 +25,7 @@ COMMANDS = Commands(Path("my sweep.yaml"), ["x=1,2"], Path("out"))
 
 @pytest.fixture
 def made(toy: Path) -> plan.Plan:
-    return plan.make(load.load(toy), trainer.find("quadratic:train"), Path("results"))
+    return plan.make(load_spec(toy), trainer.find("quadratic:train"), Path("results"))
 
 
 def finished(made: plan.Plan, *states: State, code: Exit = Exit.OK, why: str = "", behind: int = 0) -> RunOutcome:
