@@ -1,15 +1,63 @@
-"""Sweep the loss weights of a generative model, and say afterwards, with evidence, what they do."""
+"""Sweep the loss weights of a generative model, and say afterwards, with evidence, what they do.
+
+The public API; everything heavy is imported when it is first used:
+
+    spec = sweeper.load_spec("search_spaces/grid.yaml", ["seeds=3"])
+    plan = sweeper.make_plan(spec)
+    outcome = sweeper.run(plan)
+    sweeper.load_results("results/grid").configs
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sweeper.errors import Exit, SweeperError
+
 if TYPE_CHECKING:
     from sweeper.analysis.sweep_results import SweepResults
+    from sweeper.execution.run import Display, RunOutcome
+    from sweeper.planning.plan import Plan
+    from sweeper.spec.sweep import Sweep
 
 __version__ = "0.1.0"
-__all__ = ["load_results"]
+__all__ = ["Exit", "SweeperError", "load_results", "load_spec", "make_plan", "run"]
+
+
+def load_spec(file: str | Path, overrides: Sequence[str] = ()) -> Sweep:
+    """The sweep of a file, with overrides as on the command line. Raises SweeperError with all problems of the file."""
+    from sweeper.spec.load import load_spec
+
+    return load_spec(Path(file), overrides)
+
+
+def make_plan(spec: Sweep, results: str | Path = "results") -> Plan:
+    """The trials of a sweep less those that RESULTS/NAME holds. Raises SweeperError for settings that are refused."""
+    from sweeper.planning.plan import find_trainer, make
+
+    return make(spec, find_trainer(spec, Path(results), needed=False), Path(results))
+
+
+def run(
+    plan: Plan, results: str | Path = "results", *, runner: str = "ray", display: Display | None = None
+) -> RunOutcome:
+    """Train what a plan has to run, on Ray Tune or (`runner="inprocess"`) in this process. Prints nothing.
+
+    `display` receives events and messages. Call it from the main thread: signals stop the run as they stop
+    `sweeper run`. Raises SweeperError where something can be known to fail before anything is started.
+    """
+    from sweeper.execution.options import Options, Runner
+    from sweeper.execution.preflight import check
+    from sweeper.execution.run import Silence, run
+    from sweeper.planning.plan import find_trainer
+
+    options = Options(Path(results), Runner(runner), None, None)
+    check(plan.sweep, options)
+    trainer = find_trainer(plan.sweep, options.results, needed=True)
+    assert trainer is not None, "needed, so found or refused"
+    return run(plan, trainer, options, display or Silence())
 
 
 def load_results(folder: str | Path) -> SweepResults:
@@ -18,6 +66,6 @@ def load_results(folder: str | Path) -> SweepResults:
     `folder` is RESULTS/NAME. `.trials`, `.configs` and `.curves` are the tables that `sweeper export` writes, each read
     from the ledger when it is first asked for. Raises UsageError where there is no such sweep.
     """
-    from sweeper.analysis.sweep_results import load_results  # pandas takes half a second, which only this needs
+    from sweeper.analysis.sweep_results import load_results
 
     return load_results(Path(folder))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -63,7 +62,7 @@ def run(
     from sweeper.execution.preflight import check
     from sweeper.execution.run import is_mirrored, nothing_to_do
     from sweeper.execution.run import run as run_plan
-    from sweeper.planning.plan import headline_metrics, summary
+    from sweeper.planning.plan import find_trainer, headline_metrics, summary
     from sweeper.reporting.commands import Commands
     from sweeper.spec.sweep import ADAPTIVE, Budget
 
@@ -134,6 +133,8 @@ def plan(
     debug: Debug = False,
 ) -> None:
     """What `run` would do, and what it would cost. Trains nothing."""
+    from sweeper.planning.plan import find_trainer
+
     console = news_console(no_color)
     sweep = load_sweep(file, overrides, console)
     show_plan(make_plan(sweep, find_trainer(sweep, results, needed=False), results, rerun, console), console, as_json)
@@ -151,7 +152,7 @@ def train(
 
     from sweeper.cli.terminal.live_curves import Curves, file_table, outcome_words
     from sweeper.execution import single_trial
-    from sweeper.planning.plan import headline_metrics, make
+    from sweeper.planning.plan import find_trainer, headline_metrics, make
 
     console = news_console(no_color)
     sweep = load_sweep(file, overrides, console)
@@ -189,21 +190,6 @@ def _debug(call: Callable[[], None]) -> None:
         traceback.print_exc()
         pdb.post_mortem()
         raise typer.Exit(Exit.TRIALS_FAILED) from None
-
-
-def find_trainer(sweep: Sweep, results: Path, *, needed: bool) -> Trainer | None:
-    """The trainer of a sweep; its code has the digest that this results folder knows it by."""
-    from sweeper import trainer
-    from sweeper.ledger.history import holds_code
-
-    if sweep.trainer is not None:
-        found = trainer.find(sweep.trainer)
-        return replace(found, code=found.code_before) if holds_code(results, found.code_before) else found
-    if needed:
-        allowed = f"{', '.join(trainer.BUNDLED)}, or package.module:function"
-        hint = "add `trainer: ...` to the file, or trainer=... to the command"
-        raise UsageError(Problem("a trainer is needed to run", str(sweep.source), "trainer", "", allowed, hint))
-    return None
 
 
 def make_plan(

@@ -29,7 +29,7 @@ from sweeper.tracking.inputs import mirror_input, tracking_uri
 from sweeper.tracking.mirror import Mirror
 from sweeper.tracking.trial_run import Mirrored
 from sweeper.trainer import BUNDLED, Trainer
-from sweeper.trial import Record, State
+from sweeper.trial import Event, Record, State, Trial
 
 MIRROR_GRACE_S = 30.0  # how long the end of a run waits for MLflow; what is missing then, `sweeper sync` writes
 
@@ -54,6 +54,19 @@ class RunOutcome:
     records: Sequence[Record]
     mirrored: Mirrored
     seconds: float
+
+
+class Silence:
+    """The display of a run that shows nothing."""
+
+    def push(self, trial: Trial, event: Event) -> None:
+        pass
+
+    def say(self, text: str) -> None:
+        pass
+
+    def fail(self, error: SweeperError) -> None:
+        pass
 
 
 def run(plan: Plan, trainer: Trainer, options: Options, display: Display) -> RunOutcome:

@@ -9,8 +9,9 @@ from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
 
-from sweeper.errors import Problem, SpecError
-from sweeper.ledger.history import History, ledger_size, read_history
+from sweeper import trainer as trainers
+from sweeper.errors import Problem, SpecError, UsageError
+from sweeper.ledger.history import History, holds_code, ledger_size, read_history
 from sweeper.ledger.paths import SweepDir
 from sweeper.planning.configurations import configurations
 from sweeper.planning.estimate import CostEstimate, estimate_cost
@@ -80,6 +81,21 @@ def make(sweep: Sweep, trainer: Trainer | None, results: Path, rerun: Rerun = Re
     estimate = estimate_cost(items, own, sweep, SweepDir(results, sweep.name))
     warnings = _idle_settings(sweep, trainer, trials)
     return Plan(sweep, items, configs, dict(points.removed), points.complete, pack, estimate, warnings, ledger_bytes)
+
+
+def find_trainer(sweep: Sweep, results: Path, *, needed: bool) -> Trainer | None:
+    """The trainer of a sweep; its code has the digest that this results folder knows it by.
+
+    Raises UsageError when there is no such trainer, or none is named and one is needed.
+    """
+    if sweep.trainer is not None:
+        found = trainers.find(sweep.trainer)
+        return replace(found, code=found.code_before) if holds_code(results, found.code_before) else found
+    if needed:
+        allowed = f"{', '.join(trainers.BUNDLED)}, or package.module:function"
+        hint = "add `trainer: ...` to the file, or trainer=... to the command"
+        raise UsageError(Problem("a trainer is needed to run", str(sweep.source), "trainer", "", allowed, hint))
+    return None
 
 
 def unknown_metrics(sweep: Sweep, trainer: Trainer) -> list[Problem]:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweeper.cvae.config import DEFAULTS, DESCRIPTIONS, METRICS, Problem, build, check, irrelevant, shape
+from sweeper.cvae.config import DEFAULTS, DESCRIPTIONS, METRICS, SettingProblem, build, check, irrelevant, shape
 from sweeper.cvae.settings import Setting
 
 TEN = ("task.name", "task.modulus", "model.latents", "model.width", "loss.beta", "loss.reduction", "train.steps")
@@ -121,7 +121,7 @@ def test_check_never_raises_and_build_agrees_with_it(params):
 
 
 def test_a_problem_is_a_value():
-    assert Problem("a", 1, "b") == Problem("a", 1, "b")
+    assert SettingProblem("a", 1, "b") == SettingProblem("a", 1, "b")
     assert Setting(1, "", low=0, high=2).allowed == "an integer from 0 to 2"
 
 

@@ -11,7 +11,7 @@ from sweeper.analysis.sweep_results import SweepResults
 from sweeper.ledger.history import read_history
 from sweeper.ledger.ledger import Ledger
 from sweeper.ledger.paths import SweepDir
-from sweeper.reporting.figures import Subject
+from sweeper.reporting.figures import FigureContext
 from sweeper.trial import Reported, State
 from tests.records import make_end, make_trial
 
@@ -51,10 +51,10 @@ def write(
     return sweep
 
 
-def grid(folder: Path, **more: Any) -> Subject:
+def grid(folder: Path, **more: Any) -> FigureContext:
     """Six configurations, beta by kind, three seeds each; score rises with beta."""
     points = [{"beta": beta, "rate": 1, "kind": kind} for beta in (0, 0.5, 1) for kind in ("a", "b")]
-    return Subject(SweepResults(write(folder, points, score_and_cost, **more)))
+    return FigureContext(SweepResults(write(folder, points, score_and_cost, **more)))
 
 
 def score_and_cost(point: dict[str, Any], seed: int) -> dict[str, float]:

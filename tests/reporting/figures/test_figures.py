@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 
 from sweeper.analysis.sweep_results import SweepResults
-from sweeper.reporting.figures import KINDS, ImageFormat, RenderedFigure, Subject, draw
+from sweeper.reporting.figures import KINDS, FigureContext, ImageFormat, RenderedFigure, draw
 from sweeper.reporting.figures.subject import NotApplicable
 from sweeper.trial import State
 from tests.records import make_trial
@@ -17,7 +17,7 @@ from tests.reporting.figures.sweeps import grid, score_and_cost, write
 LOST = [(0, 0, State.FAILED), (0, 1, State.FAILED), (0, 2, State.DIVERGED), (1, 0, State.DIVERGED)]
 
 
-def drawn(kind: str, subject: Subject, *forms: ImageFormat) -> list[RenderedFigure | NotApplicable]:
+def drawn(kind: str, subject: FigureContext, *forms: ImageFormat) -> list[RenderedFigure | NotApplicable]:
     return list(draw(KINDS[kind], subject, set(forms or (ImageFormat.SVG,))))
 
 
@@ -32,7 +32,7 @@ def test_every_kind_draws_a_sweep_in_which_trials_were_lost(kind: str, tmp_path:
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_draws_a_random_search(kind: str, tmp_path: Path) -> None:
     points = [{"beta": i / 20, "rate": 10 ** (i % 7 - 3), "kind": "ab"[i % 2]} for i in range(20)]
-    subject = Subject(SweepResults(write(tmp_path, points, score_and_cost, seeds=1)))
+    subject = FigureContext(SweepResults(write(tmp_path, points, score_and_cost, seeds=1)))
     assert all(isinstance(picture, RenderedFigure) for picture in drawn(kind, subject))
 
 
@@ -40,7 +40,7 @@ def test_every_kind_draws_a_random_search(kind: str, tmp_path: Path) -> None:
 def test_the_same_results_give_the_same_bytes(kind: str, tmp_path: Path) -> None:
     forms = (ImageFormat.SVG, ImageFormat.HTML) if kind == "parallel" else (ImageFormat.SVG,)
     assert drawn(kind, grid(tmp_path), *forms) == drawn(
-        kind, Subject(SweepResults(grid(tmp_path).results.folder)), *forms
+        kind, FigureContext(SweepResults(grid(tmp_path).results.folder)), *forms
     )
 
 
@@ -58,7 +58,7 @@ def test_a_sweep_without_results_is_told_not_drawn(kind: str, tmp_path: Path) ->
 @pytest.mark.parametrize(("kind", "why"), [("heatmap", "2 parameters"), ("importance", "two parameters")])
 def test_one_parameter_is_too_few_for_some(kind: str, why: str, tmp_path: Path) -> None:
     points = [{"beta": beta, "rate": 1, "kind": "a"} for beta in (0, 0.5, 1)]
-    (reason, *_) = drawn(kind, Subject(SweepResults(write(tmp_path, points, score_and_cost))))
+    (reason, *_) = drawn(kind, FigureContext(SweepResults(write(tmp_path, points, score_and_cost))))
     assert isinstance(reason, NotApplicable)
     assert why in str(reason)
 
@@ -71,7 +71,7 @@ def test_names_of_every_kind_are_only_names(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for kind in ("heatmap", "seeds", "curves", "parallel"):
-            for picture in drawn(kind, Subject(SweepResults(sweep)), ImageFormat.SVG, ImageFormat.HTML):
+            for picture in drawn(kind, FigureContext(SweepResults(sweep)), ImageFormat.SVG, ImageFormat.HTML):
                 assert isinstance(picture, RenderedFigure)
                 assert b"<i>cost" not in picture.content.get(ImageFormat.HTML, b"")
 

@@ -1,0 +1,43 @@
+"""What can be imported from `sweeper` and `sweeper.cvae`, and that it works as documented."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+import pytest
+
+import sweeper
+import sweeper.cvae
+from sweeper.spec.sweep import Sweep
+
+
+def test_every_public_name_is_there_and_documented() -> None:
+    assert sorted(sweeper.__all__) == ["Exit", "SweeperError", "load_results", "load_spec", "make_plan", "run"]
+    for module in (sweeper, sweeper.cvae):
+        for name in module.__all__:
+            assert inspect.getdoc(getattr(module, name)), name
+
+
+def test_a_sweep_is_planned_run_and_read_in_python(toy: Path) -> None:
+    spec = sweeper.load_spec(toy, ["seeds=2"])
+    plan = sweeper.make_plan(spec)
+    assert len(plan.to_run) == 8
+    outcome = sweeper.run(plan, runner="inprocess")
+    assert (outcome.exit_code, outcome.trained) == (sweeper.Exit.OK, 8)
+    assert len(sweeper.load_results("results/toy").trials) == 8
+    assert sweeper.make_plan(spec).to_run == []
+
+
+def test_a_bad_file_is_a_sweeper_error(folder: Path) -> None:
+    (folder / "bad.yaml").write_text("trainer: cvae\nmethod: gird\n")
+    with pytest.raises(sweeper.SweeperError, match="gird"):
+        sweeper.load_spec("bad.yaml")
+
+
+def test_a_sweep_without_a_trainer_is_not_run(folder: Path) -> None:
+    (folder / "none.yaml").write_text("parameters: {x: {values: [1, 2]}}\n")
+    spec = sweeper.load_spec("none.yaml")
+    assert isinstance(spec, Sweep)
+    with pytest.raises(sweeper.SweeperError, match="a trainer is needed"):
+        sweeper.run(sweeper.make_plan(spec), runner="inprocess")
