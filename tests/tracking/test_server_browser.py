@@ -61,7 +61,7 @@ def shown(sweep: Sweep, path: str, picture: Path) -> Iterator[Page]:
 
 
 def columns(page: Page) -> list[str]:
-    """The headings as they are seen, from left to right: in the document they may stand in the order of their arrival."""
+    """The headings from left to right, as they are seen: the document may have them in another order."""
     cells = page.locator(".ag-header-cell").evaluate_all(
         "cells => cells.map(cell => [cell.getBoundingClientRect().x, cell.innerText.trim()])"
     )
