@@ -110,7 +110,7 @@ def resolve(trainer: Trainer, params: Params) -> dict[str, Value]:
 
 @cache
 def _bundled(name: str) -> Trainer:
-    """Described once a process: the digest of its code takes 80 ms, and `validate` may ask for a hundred files."""
+    """Described once per process: the digest of its code takes 80 ms, and `validate` may ask for a hundred files."""
     config = importlib.import_module(f"sweeper.{name}.config")
     module = BUNDLED[name].partition(":")[0]
     source = Path(str(config.__file__)).with_name("train.py")

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, settings
 if TYPE_CHECKING:
     from tests.tracking.servers import Server
 
-# Before anything imports torch: two busy processes with a thread a core each are many times slower than with one.
+# Before anything imports torch: two busy processes with a thread per core each are many times slower than with one.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # On a busy machine the first example of a test can take longer than Hypothesis likes: that is not what we test.

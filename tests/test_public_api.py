@@ -20,7 +20,7 @@ def test_every_public_name_is_there_and_documented() -> None:
 
 
 def test_a_sweep_is_planned_run_and_read_in_python(toy: Path) -> None:
-    spec = sweeper.load_spec(toy, ["seeds=2"])
+    spec = sweeper.load_spec(toy, ["seeds=2", "tracking.uri=http://127.0.0.1:9"])
     plan = sweeper.make_plan(spec)
     assert len(plan.to_run) == 8
     outcome = sweeper.run(plan, runner="inprocess")

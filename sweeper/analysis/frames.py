@@ -1,4 +1,4 @@
-"""The ledger as data frames: one row a trial, a configuration, or a point of a curve. Only the ledger is read."""
+"""The ledger as data frames: one row per trial, configuration or point of a curve. Only the ledger is read."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _no_collections() -> Iterator[None]:
 
 
 def trials(sweep: SweepDir, known: History) -> pd.DataFrame:
-    """One row a trial, in the order of the plan: identity, every parameter, every final metric, provenance."""
+    """One row per trial, in the order of the plan: identity, every parameter, every final metric, provenance."""
     records = known.planned()
     ended = [record.ended for record in records]
     begun = [e.started_at if e else r.started.at if r.started else None for e, r in zip(ended, records, strict=True)]
@@ -79,7 +79,7 @@ def configs(
     only: Collection[str] = (),
     places: Mapping[str, int] = MappingProxyType({}),
 ) -> pd.DataFrame:
-    """One row a configuration: its parameters, and of each metric over its seeds mean, std, 95 % interval, n and iqm.
+    """One row per configuration: its parameters, and of each metric over its seeds mean, std, 95 % interval, n and iqm.
 
     Completed trials count; an interval needs two of them, and std is that of a sample. `interval` is t, or bootstrap
     (BCa; slower, so `only` may name the metrics). `iqm` is the interquartile mean. `places` are those of
@@ -131,7 +131,7 @@ def digest(sweep: SweepDir, known: History) -> str:
 
 
 def curves(sweep: SweepDir, known: History) -> pd.DataFrame:
-    """One row a trial, step and metric, from a history that was read with curves."""
+    """One row per trial, step and metric, from a history that was read with curves."""
     rows = [
         (sweep.name, record.trial.key, record.trial.config, record.trial.seed, report.step, name, value)
         for record in known.planned()

@@ -53,12 +53,12 @@ class SweepResults:
 
     @cached_property
     def trials(self) -> pd.DataFrame:
-        """One row a trial: state, reason, seed, every parameter, every final metric, provenance."""
+        """One row per trial: state, reason, seed, every parameter, every final metric, provenance."""
         return frames.trials(self.folder, self.history)
 
     @cached_property
     def configs(self) -> pd.DataFrame:
-        """One row a configuration: parameters, rank, and of each metric mean, std, 95 % interval and n over seeds."""
+        """One row per configuration: parameters, rank, and of each metric mean, std, 95 % interval and n over seeds."""
         return frames.configs(self.folder, self.history, places=self.places)
 
     @property
@@ -68,7 +68,7 @@ class SweepResults:
 
     @cached_property
     def curves(self) -> pd.DataFrame:
-        """One row a trial, step and metric."""
+        """One row per trial, step and metric."""
         return frames.curves(self.folder, self._whole_history)
 
     @cached_property

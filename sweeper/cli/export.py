@@ -50,7 +50,7 @@ def export(
     no_color: NoColor = False,
     debug: Debug = False,
 ) -> None:
-    """Result tables: one row a trial, a configuration, a point of a curve, or an effect of a parameter; or a pivot."""
+    """Result tables: one row per trial, configuration, point of a curve or effect of a parameter; or a pivot."""
     from sweeper.analysis import frames
     from sweeper.reporting.tables import tables
     from sweeper.reporting.tables.configurations import expanded, is_metric

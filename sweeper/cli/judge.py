@@ -29,7 +29,7 @@ def verify(
     elif found:
         print_verdicts(results_console(no_color), found)
     else:
-        news_console(no_color).print(f"{sweep_dir.name} claims nothing: its file has no `expect:`")
+        news_console(no_color).print(f"{sweep_dir.name} has no claims: its file has no `expect:`")
     if any(verdict.outcome == "fail" for verdict in found):
         raise typer.Exit(Exit.CLAIM_FAILED)
 

@@ -71,7 +71,7 @@ def plot(
     elif left_out and not kinds:
         console = news_console(no_color)
         for kind, why in left_out.items():
-            console.print(f"{kind} left out: {why}", soft_wrap=True)
+            console.print(f"{kind} skipped: {why}", soft_wrap=True)
     empty = [kind.name for kind in chosen if kind.name in left_out]
     if kinds and empty:
         hint = "leave the kind out, or choose other metrics or parameters with --metric, --x, --y"

@@ -79,7 +79,7 @@ def run(
         return
     if not plan.complete and (sweep.method not in ADAPTIVE or sweep.budget == Budget()):
         hint = "add e.g. `budget: {trials: 50}`"
-        raise UsageError(Problem("this search has no end", sweep.place("method"), "budget.trials", hint=hint))
+        raise UsageError(Problem("this search needs a budget", sweep.place("method"), "budget.trials", hint=hint))
     if plan.is_finished and is_mirrored(sweep, results) and _is_as_run(sweep, results):
         finished = nothing_to_do(plan, results)
     else:

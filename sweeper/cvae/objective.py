@@ -128,7 +128,7 @@ def step_loss(
 ) -> tuple[Tensor, tuple[Terms, Tensor]]:
     """What one step descends, with the terms and the marginal beside it; ``parameters`` are all but the baseline's.
 
-    Pure. Members do not meet: of stacked members, the gradient of the losses' sum is each member's own gradient.
+    Pure. Trials do not interact: of stacked members, the gradient of the losses' sum is each member's own gradient.
     """
     output = functional_call(model, dict(parameters), (*batch, False))
     scores = score(output, batch, baseline_nll_BT)

@@ -37,13 +37,13 @@ class Budgets:
         self.failures_in_a_row = self.failures_in_a_row + 1 if ended.state is State.FAILED else 0
 
     def failing(self) -> str:
-        """Why to give up, in words for people, or ""."""
+        """Why to give up, as text, or ""."""
         limit = self.sweep.abort.consecutive_failures
         hopeless = limit is not None and self.failures_in_a_row >= limit
         return f"{limit} trials in a row failed (abort.consecutive_failures)" if hopeless else ""
 
     def out_of_time(self, device_s: float) -> str:
-        """Which budget of time is spent, in words for people, or "". `device_s` are those of the running packs."""
+        """Which budget of time is spent, as text, or "". `device_s` are those of the running packs."""
         budget = self.sweep.budget
         if budget.wall_s is not None and time.monotonic() - self.began >= budget.wall_s:
             return "the wall-time budget is spent"
@@ -52,6 +52,6 @@ class Budgets:
         return ""
 
     def out_of_trials(self, in_flight: int) -> str:
-        """Whether the budget of trials is spent once those `in_flight` have ended, in words for people, or ""."""
+        """Whether the budget of trials is spent once those `in_flight` have ended, as text, or ""."""
         most = self.sweep.budget.trials
         return "the budget of trials is spent" if most is not None and self.results + in_flight >= most else ""

@@ -1,4 +1,4 @@
-"""One `sweeper run`: hands packs to a runner, writes down what happens, tries again, stops in good order."""
+"""One `sweeper run`: hands packs to a runner, writes down what happens, tries again, stops cleanly."""
 
 from __future__ import annotations
 

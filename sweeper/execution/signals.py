@@ -1,4 +1,4 @@
-"""The signals that stop a run in good order."""
+"""The signals that stop a run."""
 
 from __future__ import annotations
 

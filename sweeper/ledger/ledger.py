@@ -97,7 +97,7 @@ class Ledger:
             self._sync()
 
     def stop(self, exit_code: int, mirror: str) -> None:
-        """End a run in good order. `mirror` is the MLflow store that has everything, "" when it lacks something."""
+        """End a run. `mirror` is the MLflow store that has everything, "" when it lacks something."""
         self._write(self._ledger, {"e": "stop", "at": time.time(), "exit": exit_code, "mirror": mirror})
 
     def _sync(self) -> None:

@@ -32,7 +32,7 @@ def estimate_cost(items: tuple[PlannedTrial, ...], own: History, sweep: Sweep, f
         return CostEstimate(None, None, None, "no trial of this sweep has finished yet")
     ends = [record.ended for record in known if record.ended]
     at_once = sweep.resources.max_concurrent or max(1, int(cpus_here() // max(sweep.resources.cpu, 0.01)))
-    # Members of a pack share their seconds: what ran beside each other, beyond one trial a device, cost nothing more.
+    # Members of a pack share their seconds: what ran beside each other, beyond one trial per device, cost nothing more.
     wall_s, made = sum(ended.wall_s for ended in ends), sum(ended.steps for ended in ends)
     each_s, step_s = wall_s / len(ends), wall_s / made if made else 0.0
     device_s = sum(_seconds(trial, each_s, step_s) for trial in to_run) / max(1.0, _beside_each_other(ends) / at_once)

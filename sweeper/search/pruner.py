@@ -58,7 +58,7 @@ class Pruner:
         self._curves.setdefault(trial.key, Curve(full_steps(trial) or math.inf))
 
     def reported(self, event: Reported) -> str:
-        """Why the trial is to stop now, in words for people; "" where it goes on, as every trial does at its end."""
+        """Why the trial is to stop now, as text; "" where it goes on, as every trial does at its end."""
         curve = self._curves.setdefault(event.trial, Curve())
         if event.step <= curve.step:
             return ""

@@ -215,7 +215,7 @@ def _objections_to_cmaes(sweep: Sweep, space: Space) -> Iterator[tuple[str, str,
         yield "metric", "method: cmaes has one goal", found, "one metric", others
     if sweep.constraints:
         found = ", ".join(constraint.text for constraint in sweep.constraints)
-        yield "constraints", "method: cmaes cannot heed constraints", found, "", others
+        yield "constraints", "method: cmaes does not support constraints", found, "", others
     if find_spec("cmaes") is None:
         yield "method", "method: cmaes needs the package cmaes", "", "", f"pip install cmaes, or {others}"
 

@@ -84,11 +84,11 @@ def _idle(sweep: Sweep, keys: SweepKeys) -> Iterator[Problem]:
         given, key = parameter.given, f"parameters.{name}"
         values = given.get("values")
         if values is not None and len(values) == 1:
-            yield _problem(sweep, f"{key}.values", "one value is no sweep", hint=f"value: {excerpt(values[0])}")
+            yield _problem(sweep, f"{key}.values", "a single value does not vary", hint=f"value: {excerpt(values[0])}")
         elif values is not None and len({repr(canonical(value)) for value in values}) < len(values):
             yield _problem(sweep, f"{key}.values", "a value is given twice", excerpt(values))
         if "min" in given and given["min"] == given.get("max"):
-            yield _problem(sweep, key, "min and max are the same: one value is no sweep")
+            yield _problem(sweep, key, "min and max are equal: a single value does not vary")
         if "points" in given and sweep.method != "grid" and not any(name in group for group in keys.zip):
             yield _problem(sweep, f"{key}.points", f"points has no effect with method: {sweep.method}")
         if "probabilities" in given and sweep.method not in ("random", "qmc"):

@@ -137,7 +137,7 @@ class _Builder:
         seen = False
         for event in events:
             if isinstance(event, yaml.DocumentStartEvent) and seen:
-                self._stop(event, "", "a second document", "one document a file", "take out the line ---")
+                self._stop(event, "", "a second document", "one document per file", "take out the line ---")
             elif isinstance(event, yaml.NodeEvent):
                 tree, seen = self._node(event, events, "", 0), True
         return tree

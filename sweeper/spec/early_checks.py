@@ -1,4 +1,4 @@
-"""What early_terminate asks for in vain: rules that cannot be applied (problems), keys that a rule never reads."""
+"""Checks of early_terminate: rules that cannot be applied (problems), keys that a rule does not read."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ Metrics = Annotated[
 ]
 Ignored = Annotated[
     Any,
-    Field(description="W&B: read past, with a warning.", examples=["train.py"], json_schema_extra={"deprecated": True}),
+    Field(description="W&B: ignored, with a warning.", examples=["train.py"], json_schema_extra={"deprecated": True}),
 ]
 
 

@@ -43,7 +43,7 @@ def _ignored(document: Document) -> list[Problem]:
         del document.tree[key]
     if not keys:
         return []
-    message = f"{', '.join(keys)} of W&B: read past"
+    message = f"{', '.join(keys)} (W&B): ignored"
     return [Problem(message, str(document.place(keys[0])), hint="trainer: says what is run")]
 
 

@@ -211,7 +211,7 @@ class Mirror:
 
 
 def sync(uri: str, artifacts: str, experiment: Experiment, records: Iterable[Record]) -> Mirrored:
-    """Writes whatever MLflow lacks, here and now: one run a trial, also into an empty store. Needs the lock too."""
+    """Writes whatever MLflow lacks, here and now: one run per trial, also into an empty store. Needs the lock too."""
     mirror = Mirror(uri, artifacts, experiment)
     mirror.load(records)
     for _ in range(3):  # a trial that MLflow refuses, or a passing fault, must not keep the others out

@@ -118,7 +118,7 @@ def hold(contest: Contest, contender: str, cache: Path | None = None) -> Finish:
 
 
 def environment(cache: Path) -> dict[str, str]:
-    """One thread a process, nothing from outside that would favour one, no calls home."""
+    """One thread per process, nothing from outside that would favour one, no calls home."""
     ours = ("RAY_", "MLFLOW_", "SWEEPER_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "RAY_USAGE_STATS_ENABLED": "0"}

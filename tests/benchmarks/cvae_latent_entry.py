@@ -73,7 +73,7 @@ class EarlyGenerator(model.Generator):
 
 
 def main() -> None:
-    """Prints one line a task and variant; the arguments choose tasks."""
+    """Prints one line per task and variant; the arguments choose tasks."""
     torch.set_num_threads(1)
     late = model.Generator
     for name in sys.argv[1:] or TASKS:

@@ -52,7 +52,7 @@ def fill_ledger(results: Path, planned: list[Trial], metrics: list[dict[str, flo
 
 
 def fill_mlflow(uri: str, planned: list[Trial], metrics: list[dict[str, float]]) -> str:
-    """The same parameters and metrics, a run a trial, in MLflow's quickest way: one batch a run."""
+    """The same parameters and metrics, a run a trial, in MLflow's quickest way: one batch per run."""
     from mlflow import MlflowClient
     from mlflow.entities import Metric, Param
 

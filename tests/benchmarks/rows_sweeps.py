@@ -31,7 +31,7 @@ def noop(quick: bool) -> Iterator[Found]:
 
 
 def grid(quick: bool) -> Iterator[Found]:
-    """The real trainer, one core a worker; what each contender's models can do must be the same."""
+    """The real trainer, one core per worker; what each contender's models can do must be the same."""
     steps, seeds = (60, [0]) if quick else (300, [0, 1, 2])
     trials = Contest("cvae", _trainings(steps, seeds))
     title = f"{8 * len(seeds)} trials of the real trainer, {steps} steps, {CORES} cores"

@@ -45,7 +45,7 @@ def step(quick: bool) -> Iterator[Found]:
 
 
 def members(quick: bool) -> Iterator[Found]:
-    """All sizes in turn, round after round, so that a busy machine slows all alike; baselines, once a seed, aside."""
+    """All sizes in turn, round after round, so that a busy machine slows all alike; baselines, once per seed, aside."""
     import cvae_pack
     import torch
 

@@ -34,7 +34,7 @@ def test_a_run_ends_with_its_verdicts_and_a_failed_claim_is_exit_code_3(folder: 
 
 def test_verify_says_so_as_json_and_where_there_is_nothing_to_verify(toy: Path, sweeper: Sweeper) -> None:
     train(toy)
-    assert "claims nothing" in sweeper("verify", "toy").err
+    assert "has no claims" in sweeper("verify", "toy").err
     toy.write_text(QUADRATIC + FALSE)
     train(toy)
     said = sweeper("verify", "toy", "--json")

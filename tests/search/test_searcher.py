@@ -217,7 +217,7 @@ def test_constraints_keep_the_search_where_they_hold(tmp_path: Path, method: str
     [
         ("parameters:\n  kind: {values: [a, b]}\n", "method: tpe, gp or nsga2; or min and max"),
         ("metric: [{name: loss, goal: minimize}, {name: b, goal: minimize}]\n", "one goal"),
-        ('constraints: ["accuracy >= 0.4"]\n', "cannot heed constraints"),
+        ('constraints: ["accuracy >= 0.4"]\n', "does not support constraints"),
     ],
 )
 def test_what_cmaes_cannot_serve_is_refused_with_the_alternatives(tmp_path: Path, change: str, words: str) -> None:

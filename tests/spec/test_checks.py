@@ -45,7 +45,7 @@ def test_a_sweep_that_is_impossible_as_a_whole_is_refused(tmp_path: Path, text: 
     ("text", "line", "words"),
     [
         ("parameters: {x: {values: [3]}}", 1, "value: 3"),
-        ("parameters: {x: {min: 1, max: 1}}", 1, "one value is no sweep"),
+        ("parameters: {x: {min: 1, max: 1}}", 1, "a single value does not vary"),
         ("parameters: {x: {values: [1, 2, 1.0]}}", 1, "given twice"),
         ("seeds: [1, 2, 1]", 1, "a seed is given twice"),
         ("parameters: {x: {values: [1, 2]}}\nbase: {x: 3}", 2, "no effect"),

@@ -35,7 +35,7 @@ def judge_within(claim: Claim, test: Within, evidence: Evidence) -> Judgement:
 
 
 def judge_mean(claim: Claim, test: Mean, evidence: Evidence) -> Judgement:
-    """Over configs, one test a configuration; over trials, one test of the mean of all trials."""
+    """Over configs, one test per configuration; over trials, one test of the mean of all trials."""
     bounds = (_or(test.at_least, -math.inf), _or(test.at_most, math.inf))
     if claim.over == "configs":
         return _every_mean(evidence, bounds, claim.alpha)

@@ -14,7 +14,7 @@ Outcome = Literal["pass", "fail", "undecided"]
 class VerdictRow:
     """One configuration (or one step of a parameter) of a claim: its mean or gain, interval, and how many values.
 
-    `config` is the configuration's key, "" where the row is about two of them. None: no interval, for want of values.
+    `config` is the configuration's key, "" where the row is about two of them. None: too few values for an interval.
     """
 
     label: str
@@ -28,7 +28,7 @@ class VerdictRow:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether a claim held: pass, fail, or undecided (then `needed` seeds a configuration would do, None: unknown).
+    """Whether a claim held: pass, fail, or undecided (then `needed` seeds per configuration would do, None: unknown).
 
     `effect` is in the metric's unit and lies in [`ci_low`, `ci_high`] at the level `confidence`: 1 - 2 alpha, the
     interval whose ends the one-sided tests look at. `n` counts the trials, or the pairs, that the verdict rests on.

@@ -28,13 +28,12 @@ def print_plan(console: Console, plan: Plan) -> None:
         console.print(_plan_table(plan))
     estimate = plan.estimate
     if estimate.seconds is None:
-        console.print(f"  price unknown: {estimate.reason}")
+        console.print(f"  no estimate: {estimate.reason}")
     elif plan.to_run:
         hours = estimate.device_hours or 0.0
         disk = (estimate.disk_bytes or 0) / 1e6
-        console.print(
-            f"  price about {duration(estimate.seconds)}, {hours:.2f} device-hours, {disk:.1f} MB ({estimate.reason})"
-        )
+        cost = f"about {duration(estimate.seconds)}, {hours:.2f} device-hours, {disk:.1f} MB"
+        console.print(f"  estimate: {cost} ({estimate.reason})")
 
 
 def _open_ended(plan: Plan) -> str:

@@ -16,7 +16,7 @@ from sweeper.trial import Record, State, by_config, show
 
 
 def print_sweeps(console: Console, rows: Sequence[SweepRow], now: float) -> None:
-    """One row a sweep, as `sweeper list` shows them."""
+    """One row per sweep, as `sweeper list` shows them."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for name in ("sweep", "state", "done", "failed", "left", "last event"):
         table.add_column(name, justify="left" if name in ("sweep", "state", "last event") else "right")
@@ -28,7 +28,7 @@ def print_sweeps(console: Console, rows: Sequence[SweepRow], now: float) -> None
 
 
 def print_configurations(console: Console, records: Sequence[Record], metrics: Sequence[str], limit: int = 40) -> None:
-    """One row a configuration: what varies, how many seeds have a result, and the mean of each metric over them."""
+    """One row per configuration: what varies, how many seeds have a result, and the mean of each metric over them."""
     groups = by_config(records)
     names = list(dict.fromkeys(name for record in records for name in record.trial.varied))
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")

@@ -16,7 +16,7 @@ from sweeper.cvae.networks.model import Generator
 def free_run(
     network: Generator, prompt_BP: Tensor, latent_B: Tensor, length: int, uniform_BT: Tensor | None = None
 ) -> Tensor:
-    """Traces [B,T] under one latent a row: greedy, or sampled with numbers from [0, 1). Each token is read once."""
+    """Traces [B,T] under one latent per row: greedy, or sampled with numbers from [0, 1). Each token is read once."""
     logits_BV, state = network.begin(prompt_BP, latent_B)
     tokens: list[Tensor] = []
     for t in range(length):

@@ -121,7 +121,7 @@ class Generator(nn.Module):
         return logits_VKBT.movedim(-4, -1).transpose(-4, -3)
 
     def begin(self, prompt_BP: Tensor, latents_B: Tensor) -> tuple[Tensor, tuple[Past, ...]]:
-        """Next-token logits [B,V] after the prompt under one latent a row, and the state to go on from."""
+        """Next-token logits [B,V] after the prompt under one latent per row, and the state to go on from."""
         h_B1D, pasts = self.trunk(prompt_BP, prompt_BP[..., :0])
         return self._predict(h_B1D[..., 0, :], latents_B), pasts
 

@@ -47,7 +47,7 @@ def normalise(h_D: Tensor) -> Tensor:
 
 
 def linear(h_D: Tensor, weight: Tensor) -> Tensor:
-    """h [..., in] times weight [out, in], or h [M, ..., in] times weight [M, out, in]: one product a member."""
+    """h [..., in] times weight [out, in], or h [M, ..., in] times weight [M, out, in]: one product per member."""
     rows_ND = h_D.flatten(weight.dim() - 2, -2)
     return product(rows_ND, weight.mT).view(*h_D.shape[:-1], weight.shape[-2])
 
@@ -124,7 +124,7 @@ class Block(nn.Module):
     ) -> tuple[Tensor, Past]:
         """The next stream [B,T,D] from position ``first`` on, and the keys and values so far.
 
-        ``bias_JT`` [..., J, J] is added to the scores: a column a reading position, a row a position read.
+        ``bias_JT`` [..., J, J] is added to the scores: a column per reading position, a row per position read.
         """
         plain_BJD = normalise(h_BJD)
         key, value = (split_heads(part, self.heads) for part in linear(plain_BJD, self.key_value).chunk(2, dim=-1))

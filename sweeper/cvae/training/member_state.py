@@ -1,4 +1,4 @@
-"""The members of a pack side by side: one row a member in every tensor.
+"""The members of a pack side by side: one row per member in every tensor.
 
 Shapes: M members, W parameters, K latents, C steps of a stretch, B batch, P prompt tokens, T target positions, X
 controls.

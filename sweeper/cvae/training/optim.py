@@ -1,7 +1,7 @@
 """AdamW on one flat vector, with clipping and a learning rate a group.
 
 All parameters of a model lie in one vector [W]: an update is a dozen operations, however many tensors there are. Every
-[W] here may be [M, W], a row a member; rates and limits are then [M, W] and [M].
+[W] here may be [M, W], a row per member; rates and limits are then [M, W] and [M].
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ def size_that_pays(program: Program, config: CVAEConfig, shape: str) -> int:
 
 
 def measured_size(program: Program, config: CVAEConfig) -> int:
-    """Grows a pack of stand-ins while a member's step gets no dearer by it and memory suffices, and takes the best."""
+    """Doubles a dummy pack until the time per trial stops improving or memory runs out; returns the best size."""
     kind = program.device.type
     size, one = 1, _stand_in(program, config)
     costs = {size: _seconds(program, one)}

@@ -1,4 +1,4 @@
-"""One optimiser step of all members as one program; members do not meet in it.
+"""One optimiser step of all members as one program; trials do not interact.
 
 Shapes: M members, W parameters, B batch, C steps of a stretch.
 """

@@ -38,7 +38,7 @@ def run_packs(
     """Run packs on the Ray that is connected; False when Tune broke off although there is more to do, and is to go on.
 
     `grows` says that it may get further machines: one pack more than fits then waits for them, as Ray expects.
-    Tune takes a worker that Ray ended for want of memory for an error of its own, and raises.
+    Tune takes a worker that Ray ended because memory was full for an error of its own, and raises.
     """
     gpus, fitting = _fitting(share)
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(fitting)  # else the second pack waits until the first one trains

@@ -18,7 +18,7 @@ FEW = 5  # seeds; below that each has its own thin line, and the band is all of 
 
 @dataclass(frozen=True, slots=True)
 class SeedCurves:
-    """One configuration: the metric of its seeds by step (a column a trial), and where the seeds that diverged end.
+    """One configuration: the metric of its seeds by step (a column per trial), and where the seeds that diverged end.
 
     `median` is over the seeds, as long as at least half of them go on.
     """
@@ -40,7 +40,7 @@ class SeedCurves:
 def courses(subject: FigureContext, metric: str) -> list[SeedCurves]:
     """The course of every configuration that reported the metric, the best first where it is known what that is.
 
-    Raises Unfit where no trial reported the metric twice.
+    Raises NotApplicable where no trial reported the metric twice.
     """
     rows = pd.DataFrame(
         [

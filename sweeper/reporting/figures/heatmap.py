@@ -59,7 +59,7 @@ class Room:
 
 
 def draw(subject: FigureContext, metric: str) -> Figure:
-    """The picture. Raises Unfit without two parameters to lay out."""
+    """The picture. Raises NotApplicable without two parameters to lay out."""
     across, up, why = laid_out(subject)
     rows = subject.trials.assign(_x=across.positions(), _y=up.positions())
     if across.levels is None or up.levels is None:

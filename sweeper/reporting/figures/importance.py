@@ -10,7 +10,7 @@ from sweeper.reporting.figures.subject import FigureContext, NotApplicable, plai
 
 
 def draw(subject: FigureContext, metric: str) -> Figure:
-    """The picture. Raises Unfit for fewer than two parameters, or too few configurations with a result."""
+    """The picture. Raises NotApplicable for fewer than two parameters, or too few configurations with a result."""
     if len(subject.varied) < 2:
         raise NotApplicable(f"needs two parameters that vary, the sweep has {len(subject.varied)}")
     first = subject.done.dropna(subset=[metric]).drop_duplicates("config")

@@ -44,7 +44,7 @@ class Rail:
 def rails(subject: FigureContext) -> list[Rail]:
     """A rail for each parameter that varies and each metric shown; only configurations that have them all.
 
-    Raises Unfit where that is too little to look at.
+    Raises NotApplicable where that is too little to look at.
     """
     done = subject.done.dropna(subset=subject.shown)
     configs = done.config.drop_duplicates()

@@ -21,7 +21,7 @@ Point = tuple[float, float]
 class Trade:
     """The configurations by two metrics (their means over seeds), the front among them, and its hypervolume.
 
-    `means` has a row a configuration, columns x, y, n, front. The hypervolume is measured from the worst values seen.
+    `means` has a row per configuration, columns x, y, n, front. The hypervolume is measured from the worst values seen.
     """
 
     names: tuple[str, str]
@@ -37,7 +37,7 @@ class Trade:
 
 
 def trade(subject: FigureContext) -> Trade:
-    """The first two metrics asked for, else the first two goals. Raises Unfit where there are none, or no values."""
+    """The first two metrics asked for, else the first two goals. Raises NotApplicable without any."""
     sweep = subject.results.sweep
     names = [name for name, _ in subject.metrics] or [goal.name for goal in (sweep.goals if sweep else ())]
     if len(names) < 2:

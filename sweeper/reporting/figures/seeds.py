@@ -17,7 +17,7 @@ ROWS = 40  # configurations that fit on a page
 
 
 def draw(subject: FigureContext, metric: str) -> Figure:
-    """A strip a configuration: a dot a seed, the mean and its 95 % interval below. Raises Unfit without values."""
+    """A strip per configuration: a dot per seed, the mean and its 95 % interval below. NotApplicable without values."""
     values = subject.done[np.isfinite(subject.done[metric])]
     if values.empty:
         raise NotApplicable("no completed trial has a value")

@@ -15,7 +15,7 @@ PANELS = 9
 
 
 def draw(subject: FigureContext, metric: str) -> Figure:
-    """The picture; of --x alone where that is given. Raises Unfit where nothing varies, or no trial completed."""
+    """The plot, of --x alone if given. Raises NotApplicable where nothing varies, or no trial completed."""
     axes = [subject.axis(subject.x)] if subject.x else [subject.axis(name) for name in subject.varied[:PANELS]]
     if not axes:
         raise NotApplicable("no parameter varies")

@@ -69,7 +69,7 @@ class FigureContext:
 
     @cached_property
     def trials(self) -> pd.DataFrame:
-        """One row a trial, as exported."""
+        """One row per trial, as exported."""
         return self.results.trials.copy()  # in one block: pandas warns of frames in a hundred
 
     @cached_property
@@ -116,7 +116,7 @@ class FigureContext:
         return FigureAxis(text, values.map(_tidy), False, expression.names)
 
     def axes(self, count: int) -> list[FigureAxis]:
-        """The axes asked for, filled up with what varies. Raises Unfit where that is not enough."""
+        """The axes asked for, filled up with what varies. Raises NotApplicable where that is not enough."""
         asked = [self.axis(text) for text in (self.x, self.y)[:count] if text]
         used = {name for axis in asked for name in axis.reads}
         rest = [self.axis(name) for name in self.varied if name not in used]

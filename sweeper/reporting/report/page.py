@@ -77,7 +77,7 @@ def _verdicts(loaded: SweepResults) -> tuple[list[Verdict], str]:
         found = verdicts(loaded.folder.results, loaded.folder.name)
     except SweeperError as error:
         return [], f"The claims cannot be judged: {error}"
-    return found, "" if found else "The sweep file claims nothing (it has no `expect:`)."
+    return found, "" if found else "No claims: the sweep file has no `expect:`."
 
 
 def _pictures(loaded: SweepResults) -> tuple[list[Picture], list[str]]:

@@ -37,7 +37,7 @@ class Table:
 
 
 def configs(loaded: SweepResults) -> Table:
-    """One row a configuration: what varies, n of the seeds, and each headline metric as mean ± standard deviation."""
+    """One row per configuration: what varies, n of the seeds, and each headline metric as mean ± standard deviation."""
     metrics = loaded.headlines
     headings = [*_parameter_headings(loaded), ("n", "completed trials, of how many seeds", True)]
     headings += [(_arrow(loaded, name), loaded.descriptions.get(name, ""), True) for name in metrics]
@@ -55,7 +55,7 @@ def configs(loaded: SweepResults) -> Table:
 
 
 def trials(loaded: SweepResults) -> Table:
-    """One row a trial: its key, state, seed, what varies, the headline metrics, its time."""
+    """One row per trial: its key, state, seed, what varies, the headline metrics, its time."""
     metrics = loaded.headlines
     headings = [("trial", "its key; opens all that is known of it", False), ("state", "", False), ("seed", "", True)]
     headings += _parameter_headings(loaded)

@@ -228,7 +228,7 @@ def ordered_axes(parameters: Sequence[Parameter], zips: Sequence[Sequence[str]])
         ready = next((names for names, reads in waiting.items() if reads <= done), None)
         if ready is None:
             circle = ", ".join(name for names in waiting for name in names)
-            raise SpecError(Problem("conditions (when) go round in a circle", key="parameters", found=circle))
+            raise SpecError(Problem("circular `when` conditions", key="parameters", found=circle))
         del waiting[ready]
         done.update(ready)
         axes.append(Axis(tuple(by_name[name] for name in ready)))

@@ -1,4 +1,4 @@
-"""The z-free baseline: trained once a seed, and what its followers are told of it."""
+"""The z-free baseline: trained once per seed, and what its followers are told of it."""
 
 import pytest
 import torch
