@@ -15,6 +15,16 @@ Params = Mapping[str, Value]
 EXACT = 2**53  # the integers up to here are all floats
 
 
+class Cause(StrEnum):
+    """Why an attempt failed."""
+
+    EXCEPTION = "exception"  # the trainer raised
+    CONTRACT = "contract"  # the trainer does not do what trainers must: trying again would not help
+    TIMEOUT = "timeout"  # it trained for too long
+    LOST = "lost"  # its process or node is gone
+    OUT_OF_MEMORY = "out_of_memory"  # its process was ended because memory was full
+
+
 class State(StrEnum):
     """Where a trial stands. `completed`, `pruned` and `diverged` are results; only `failed` may be tried again."""
 
@@ -88,7 +98,8 @@ class Ended:
     `wall_s` are the seconds trained, those before a checkpoint that it went on from included.
 
     `commit` is that of the repository trained in, `origin` the sweep a result was taken over from ("": trained here),
-    and `retry` says that the trial was to be tried again: then this is not its outcome.
+    and `retry` says that the trial was to be tried again: then this is not its outcome. `cause` is the kind of failure
+    ("" for none), `error` the class of the exception that the trainer raised.
     """
 
     trial: str
@@ -105,6 +116,8 @@ class Ended:
     commit: str = ""
     origin: str = ""
     retry: bool = False
+    cause: str = ""
+    error: str = ""
 
 
 Event = Started | Reported | Ended

@@ -6,10 +6,8 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-from sweeper.execution.running_pack import TIMEOUT
-from sweeper.execution.worker.attempt import CONTRACT
 from sweeper.spec.sweep import Sweep
-from sweeper.trial import Ended, State
+from sweeper.trial import Cause, Ended, State
 
 
 @dataclass(slots=True)
@@ -28,7 +26,7 @@ class Budgets:
         if ended.state is not State.FAILED:
             return False
         self.failures[ended.trial] += 1
-        never = ended.reason.startswith((CONTRACT, TIMEOUT, *self.sweep.retry.never_on))
+        never = ended.cause in (Cause.CONTRACT, Cause.TIMEOUT) or ended.error in self.sweep.retry.never_on
         return self.failures[ended.trial] <= self.sweep.retry.max and not never
 
     def count(self, ended: Ended) -> None:

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from sweeper.execution.worker import pack
 from sweeper.execution.worker.job import Job, StopOrder
-from sweeper.trial import Event
+from sweeper.trial import Cause, Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Source(Protocol):
     def record(self, event: Event) -> None:
         """Something happened to a member of a pack."""
 
-    def lost(self, number: int, reason: str) -> None:
+    def lost(self, number: int, reason: str, cause: str = Cause.LOST) -> None:
         """The process of a pack is gone; members in training are lost with it."""
 
     def closed(self, number: int) -> None:

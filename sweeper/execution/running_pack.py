@@ -6,9 +6,8 @@ import time
 from dataclasses import dataclass, field
 
 from sweeper.execution.worker.job import Job, StopOrder
-from sweeper.trial import Ended, Event, Started, State
+from sweeper.trial import Cause, Ended, Event, Started, State
 
-TIMEOUT = "timeout: "
 HUNG_S = 15.0  # a trial that was told to end has this long to listen; then its process is ended
 
 
@@ -40,8 +39,8 @@ class RunningPack:
         now = time.monotonic()
         for trial, since in self.since.items():
             if now - since > limit_s and trial not in self.late:
-                reason = f"{TIMEOUT}it trained for more than {limit_s:g} s (resources.timeout)"
-                self.verdicts[trial] = StopOrder(State.FAILED, reason)
+                reason = f"timeout: it trained for more than {limit_s:g} s (resources.timeout)"
+                self.verdicts[trial] = StopOrder(State.FAILED, reason, Cause.TIMEOUT)
                 self.late[trial] = now + HUNG_S
 
     @property

@@ -24,7 +24,7 @@ from sweeper.planning.planned_trial import Action
 from sweeper.search.proposals import Proposals
 from sweeper.search.pruner import Pruner
 from sweeper.trainer import Trainer
-from sweeper.trial import Ended, Event, Record, Started, State, Trial
+from sweeper.trial import Cause, Ended, Event, Record, Started, State, Trial
 
 GRACE_S = 60.0  # how long running trials may go on after the first interrupt
 
@@ -140,7 +140,7 @@ class Session:
         if isinstance(event, Ended):
             self._after(event)
 
-    def lost(self, number: int, reason: str) -> None:
+    def lost(self, number: int, reason: str, cause: str = Cause.LOST) -> None:
         running, now = self.running[number], time.time()
         # A process that died before any trial began must not be started for ever: it counts against the first one.
         for trial in list(running.since) or list(running.open)[:1]:
@@ -148,10 +148,23 @@ class Session:
             begun = record.started or Started(trial, job.attempt, now, "", "")
             last = record.reports[-1] if record.reports else None
             verdict = running.verdicts.get(trial)
-            why = verdict.reason if verdict and verdict.state is State.FAILED else reason
-            steps, metrics = (last.step, last.metrics) if last else (begun.step, {})
-            outcome = (State.FAILED, why, metrics, steps, now - begun.at, begun.at, begun.device, begun.host)
-            self.record(Ended(trial, job.attempt, now, *outcome, self.commit))
+            ordered = verdict if verdict and verdict.state is State.FAILED else None
+            ended = Ended(
+                trial=trial,
+                attempt=job.attempt,
+                at=now,
+                state=State.FAILED,
+                reason=ordered.reason if ordered else reason,
+                metrics=last.metrics if last else {},
+                steps=last.step if last else begun.step,
+                wall_s=now - begun.at,
+                started_at=begun.at,
+                device=begun.device,
+                host=begun.host,
+                commit=self.commit,
+                cause=ordered.cause if ordered else cause,
+            )
+            self.record(ended)
 
     def closed(self, number: int) -> None:
         running = self.running.pop(number)

@@ -17,7 +17,7 @@ from sweeper.execution.signals import interruptible
 from sweeper.execution.worker import attempt
 from sweeper.ledger.history import read_history
 from sweeper.ledger.paths import SweepDir
-from sweeper.trial import Event, Started, State
+from sweeper.trial import Cause, Event, Started, State
 from tests.execution import runs
 from tests.execution.drivers import Notebook
 from tests.execution.runs import Notes
@@ -76,10 +76,14 @@ def test_a_broken_contract_is_not_tried_again(folder: Path) -> None:
     assert attempts(run) == [1]
 
 
-def test_what_is_never_to_be_retried_is_not(folder: Path) -> None:
-    with opened(folder, NAUGHTY.replace("max: 1", "max: 1, never_on: [ValueError]") % "raise") as (run, _):
+@pytest.mark.parametrize(("never", "expected"), [("ValueError", 1), ("V", 2), ("Value", 2)])
+def test_exceptions_that_are_never_retried_go_by_their_whole_names(folder: Path, never: str, expected: int) -> None:
+    with opened(folder, NAUGHTY.replace("max: 1", f"max: 1, never_on: [{never}]") % "raise") as (run, _):
         run_in_process(run)
-    assert attempts(run) == [1]
+    assert attempts(run) == [expected]
+    (record,) = run.records.values()
+    assert record.ended is not None
+    assert (record.ended.cause, record.ended.error) == (Cause.EXCEPTION, "ValueError")
 
 
 def test_failures_in_a_row_end_the_sweep(folder: Path) -> None:

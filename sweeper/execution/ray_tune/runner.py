@@ -23,6 +23,7 @@ from sweeper.errors import Problem, ScheduleError, SweeperError
 from sweeper.execution.ray_tune.worker import PackTrainable
 from sweeper.execution.runner import Orders, Pack, PackResources, Source
 from sweeper.execution.signals import restore
+from sweeper.trial import Cause
 
 NO_MEMORY = "running low on memory"
 WHY_LOST = {  # what Ray says, and what we say
@@ -53,7 +54,7 @@ def run_packs(
             raise ScheduleError(Problem(f"Ray Tune broke: {type(error).__name__}: {error}"[:500])) from error
         for pack in searcher.running.values():
             if pack.number not in callback.closed:
-                source.lost(pack.number, WHY_LOST[NO_MEMORY])
+                source.lost(pack.number, WHY_LOST[NO_MEMORY], Cause.OUT_OF_MEMORY)
                 source.closed(pack.number)
         return False
     return True
@@ -194,7 +195,9 @@ class PackCallback(_StaysHere, tune.Callback):  # type: ignore[misc]
         self._forget(trial.config["pack"].number)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
-        self.source.lost(trial.config["pack"].number, _why_lost(trial))
+        reason = _why_lost(trial)
+        cause = Cause.OUT_OF_MEMORY if reason == WHY_LOST[NO_MEMORY] else Cause.LOST
+        self.source.lost(trial.config["pack"].number, reason, cause)
         self._forget(trial.config["pack"].number)
 
     def _order(self, number: int, free: int | None) -> None:

@@ -28,10 +28,9 @@ from sweeper.devices import device_name, limit_threads
 from sweeper.execution.worker import checkpoints
 from sweeper.execution.worker.checkpoints import Checkpoint
 from sweeper.execution.worker.job import Driver, Job, StopOrder
-from sweeper.trial import Ended, Reported, Started, State
+from sweeper.trial import Cause, Ended, Reported, Started, State
 
 LOG = "log.txt"
-CONTRACT = "trainer contract: "
 
 
 class Stopped(BaseException):
@@ -63,8 +62,9 @@ class Attempt:
         self.step = found.step if found else -1
         self.metrics = dict(found.metrics) if found else {}
         self.before_s = found.wall_s if found else 0.0
-        rules = (job.every_s, job.keep, self._progress, driver.is_stopping, self._score, found)
-        self.checkpoint = Checkpoint(job.directory, job.trial, *rules)
+        self.checkpoint = Checkpoint(
+            job.directory, job.trial, job.every_s, job.keep, self._progress, driver.is_stopping, self._score, found
+        )
 
     @property
     def wall_s(self) -> float:
@@ -114,28 +114,43 @@ class Attempt:
             print(stop, file=sys.stderr)
             self.is_going = stop.verdict is not None
             if stop.verdict:
-                self.end(stop.verdict.state, stop.verdict.reason, self.metrics)
+                self.end(stop.verdict.state, stop.verdict.reason, self.metrics, stop.verdict.cause)
         except FloatingPointError as error:
             self.end(State.DIVERGED, str(error) or "a value is not finite", _last_finite(error, self.metrics))
         except ContractError as error:
-            self.end(State.FAILED, f"{CONTRACT}{error}", self.metrics)
+            self.end(State.FAILED, f"trainer contract: {error}", self.metrics, Cause.CONTRACT)
         except (Exception, SystemExit) as error:
             traceback.print_exc()
-            self.end(State.FAILED, f"{type(error).__name__}: {_one_line(error)}{_place(error)}", self.metrics)
+            name = type(error).__name__
+            self.end(State.FAILED, f"{name}: {_one_line(error)}{_place(error)}", self.metrics, Cause.EXCEPTION, name)
 
-    def end(self, state: State, reason: str, metrics: Mapping[str, float]) -> None:
+    def end(self, state: State, reason: str, metrics: Mapping[str, float], cause: str = "", error: str = "") -> None:
         if not self.is_going:
             return
         self.is_going = False
-        job, host = self.job, socket.gethostname()
+        job = self.job
         if state is not State.FAILED:  # a failed one may be tried again, from its last checkpoint
             self.checkpoint.clean()
             if job.keep == "none":
                 for path in job.directory.glob("*.safetensors"):
                     path.unlink(missing_ok=True)
-        steps = max(self.step, 0)
-        args = (state, reason[:500], dict(metrics), steps, self.wall_s, self.started_at, self.device, host, job.commit)
-        self.driver.send(Ended(job.trial, job.attempt, time.time(), *args))
+        ended = Ended(
+            trial=job.trial,
+            attempt=job.attempt,
+            at=time.time(),
+            state=state,
+            reason=reason[:500],
+            metrics=dict(metrics),
+            steps=max(self.step, 0),
+            wall_s=self.wall_s,
+            started_at=self.started_at,
+            device=self.device,
+            host=socket.gethostname(),
+            commit=job.commit,
+            cause=cause,
+            error=error,
+        )
+        self.driver.send(ended)
 
     def _progress(self) -> tuple[dict[str, float], float]:
         return dict(self.metrics), self.wall_s

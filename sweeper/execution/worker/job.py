@@ -48,6 +48,7 @@ class StopOrder:
 
     state: State
     reason: str
+    cause: str = ""
 
 
 class Driver(Protocol):
