@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from sweeper.spec.schema import json_schema
-from sweeper.spec.schema_words import Schema, describe, resolved
+from sweeper.spec.validation import Schema, describe, resolved
 
 
 def key_table() -> str:

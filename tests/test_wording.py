@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from sweeper.wording import did_you_mean, excerpt
+from sweeper.errors import did_you_mean, excerpt
 
 
 def test_a_slip_finds_its_word() -> None:

@@ -7,6 +7,7 @@ metrics is therefore not known here, only what the bundled one says.
 from __future__ import annotations
 
 import html
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,10 @@ from sweeper.ledger.paths import SweepDir
 from sweeper.search import ranking
 from sweeper.spec.load import load_spec
 from sweeper.trial import Record, State
+
+_INTERVAL = re.compile(r"\[[^\]]*\]")
+_UNIT = re.compile(r"(?:nats|bits|ms|s|%|steps|tokens|bytes|MB|GB)(?: an? \w+)?")
+
 
 if TYPE_CHECKING:
     from sweeper.spec.sweep import Sweep
@@ -137,3 +142,9 @@ def varied(records: Sequence[Record]) -> list[str]:
     names = dict.fromkeys(name for record in records for name in record.trial.varied)
     values = {name: {repr(record.trial.params.get(name)) for record in records} for name in names}
     return [frames.parameter_column(name) for name in names if len(values[name]) > 1]
+
+
+def unit_of(description: str) -> str:
+    """The unit that ends a metric's description: `mean entropy, [0, ln K] nats` is in nats; "" where there is none."""
+    words = _INTERVAL.sub("", description).rpartition(",")[2].strip()
+    return words if _UNIT.fullmatch(words) else ""

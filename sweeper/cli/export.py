@@ -102,8 +102,7 @@ def _configs(
     note: str,
     output: Path | None,
 ) -> None:
-    from sweeper.analysis.sweep_results import SweepResults
-    from sweeper.analysis.units import unit_of
+    from sweeper.analysis.sweep_results import SweepResults, unit_of
     from sweeper.reporting.tables import configurations, tables
     from sweeper.reporting.tables.pivot import Spread
 
@@ -125,8 +124,7 @@ def _pivot(
     note: str,
     output: Path | None,
 ) -> None:
-    from sweeper.analysis.sweep_results import SweepResults
-    from sweeper.analysis.units import unit_of
+    from sweeper.analysis.sweep_results import SweepResults, unit_of
     from sweeper.reporting.tables import pivot, tables
 
     loaded = SweepResults(sweep_dir)

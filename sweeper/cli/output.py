@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sweeper.errors import Problem, UsageError
+from sweeper.ledger.history import History
+from sweeper.trial import Record
 
 if TYPE_CHECKING:
     import typer
@@ -85,3 +87,13 @@ def write_file(path: Path, content: bytes) -> None:
             beside.write_bytes(content)
     except OSError as error:
         raise LedgerError(Problem(f"cannot be written: {error.strerror}", str(path))) from error
+
+
+def find_trial(known: History, key: str) -> Record:
+    """The trial whose key begins with `key`. Raises UsageError when there is none, or more than one."""
+    found = [record for name, record in known.records.items() if name.startswith(key)]
+    if len(found) == 1:
+        return found[0]
+    some = ", ".join(record.trial.key[:8] for record in (found or known.planned())[:6])
+    problem = "no such trial" if not found else f"{len(found)} trials begin so"
+    raise UsageError(Problem(problem, key="TRIAL", found=key, allowed=f"the beginning of a trial's key: {some} ..."))

@@ -125,8 +125,8 @@ def _written(
 
 
 def _kinds(names: list[str]) -> list[FigureKind]:
+    from sweeper.errors import did_you_mean
     from sweeper.reporting.figures import KINDS
-    from sweeper.wording import did_you_mean
 
     unknown = [name for name in names if name not in KINDS]
     if unknown:

@@ -39,7 +39,7 @@ def status(
     debug: Debug = False,
 ) -> None:
     """One sweep: how far it is, how fast, what is left, the best so far, what failed and why."""
-    from sweeper.analysis.glance import Glance, glance, sweep_of
+    from sweeper.analysis.progress import Glance, glance, sweep_of
     from sweeper.cli.terminal.status import follow as keep_looking
     from sweeper.cli.terminal.status import render
 
@@ -66,7 +66,7 @@ def show(
 ) -> None:
     """One trial: settings, metrics, curves, provenance, log, and how to run it again alone."""
     from sweeper.analysis.frames import history
-    from sweeper.cli.terminal.samples import find_trial
+    from sweeper.cli.output import find_trial
     from sweeper.cli.terminal.status import print_trial
     from sweeper.reporting.commands import alone
 
@@ -101,7 +101,8 @@ def sample(
 ) -> None:
     """What a trained model writes under each latent: the trace, the strategy it follows, its errors."""
     from sweeper.analysis.frames import history
-    from sweeper.cli.terminal.samples import find_trial, print_samples
+    from sweeper.cli.output import find_trial
+    from sweeper.cli.terminal.samples import print_samples
 
     sweep_dir = named_sweep(results, sweep)
     record = find_trial(history(sweep_dir), trial)

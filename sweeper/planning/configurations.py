@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from sweeper.errors import Problem, SpecError
+from sweeper.errors import Problem, SpecError, did_you_mean, excerpt
 from sweeper.spec.document import Document
 from sweeper.spec.load import placed
 from sweeper.spec.space.space import Point, Removed
@@ -16,7 +16,6 @@ from sweeper.spec.sweep import (
     Sweep,
 )
 from sweeper.trial import Params
-from sweeper.wording import did_you_mean, excerpt
 
 
 @dataclass(frozen=True, slots=True)

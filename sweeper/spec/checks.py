@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sweeper.errors import Problem
-from sweeper.spec import early_checks
+from sweeper.errors import Problem, did_you_mean, excerpt
 from sweeper.spec.claims import Compare, Monotone
 from sweeper.spec.space.domains import Choice
 from sweeper.spec.space.space import MAX_POINTS, no_list
 from sweeper.spec.space.zip_groups import Zips, zipped
 from sweeper.spec.sweep import ADAPTIVE, Sweep
 from sweeper.trial import canonical
-from sweeper.wording import did_you_mean, excerpt
+
+_COUNTS = {"type", "metric", "min_steps", "max_steps", "min_iter", "max_iter"}
+_READ = {
+    "asha": {*_COUNTS, "eta", "s"},
+    "hyperband": {*_COUNTS, "eta", "s"},
+    "median": {*_COUNTS, "startup_trials"},
+    "patience": {*_COUNTS, "patience", "min_delta"},
+    "threshold": {*_COUNTS, "below", "above"},
+}
+
 
 if TYPE_CHECKING:
     from sweeper.spec.schema import SweepKeys
@@ -24,14 +32,14 @@ _FEW_POINTS = 100_000  # a third of a second
 
 def problems_of(sweep: Sweep, keys: SweepKeys) -> list[Problem]:
     """Everything that makes the sweep impossible as a whole."""
-    return [*_method(sweep), *early_checks.problems(sweep), *_zips(sweep, keys).problems, *_claims(sweep)]
+    return [*_method(sweep), *early_problems(sweep), *_zips(sweep, keys).problems, *_claims(sweep)]
 
 
 def warnings_of(sweep: Sweep, keys: SweepKeys) -> list[Problem]:
     """What is legal and without effect, or hardly what was meant."""
     return [
         *_idle(sweep, keys),
-        *early_checks.idle(sweep, keys.early_terminate.model_fields_set),
+        *unread_early_keys(sweep, keys.early_terminate.model_fields_set),
         *_idle_zips(sweep, keys),
         *_texts(sweep, keys),
         *_never_compared(sweep),
@@ -165,3 +173,35 @@ def _never_compared(sweep: Sweep) -> Iterator[Problem]:
 
 def _problem(sweep: Sweep, key: str, message: str, found: str = "", allowed: str = "", hint: str = "") -> Problem:
     return Problem(message, sweep.place(key), key, found, allowed, hint)
+
+
+def early_problems(sweep: Sweep) -> Iterator[Problem]:
+    """Why the rule of the sweep cannot be applied."""
+    early, names = sweep.early, [goal.name for goal in sweep.goals]
+    if early.type == "none":
+        return
+    known = ", ".join(names)
+    if not names and not early.metric:
+        yield _problem(
+            sweep, "early_terminate", "early termination needs a metric", "", "metric: {name: ..., goal: ...}"
+        )
+    elif len(names) > 1 and early.metric is None:
+        yield _problem(
+            sweep, "early_terminate", "early termination watches one metric", known, f"metric: one of {known}"
+        )
+    elif early.metric and early.metric not in names and early.type != "threshold":
+        message = f"{early.type} must know which way this metric is better"
+        allowed = known or "metric: {name: ..., goal: ...}"
+        yield _problem(sweep, "early_terminate.metric", message, early.metric, allowed, "or type: threshold")
+    if early.type in ("asha", "hyperband") and (early.eta < 2 or early.eta % 1):
+        yield _problem(sweep, "early_terminate.eta", "not a whole number", f"{early.eta:g}", "2, 3, 4 ...")
+    if (early.min_steps or early.max_steps) and (early.min_reports or early.max_reports):
+        found, allowed = "min_steps or max_steps with min_iter or max_iter", "min_steps, max_steps"
+        yield _problem(sweep, "early_terminate", "counts steps and reports at once", found, allowed)
+
+
+def unread_early_keys(sweep: Sweep, given: Iterable[str]) -> Iterator[Problem]:
+    """The keys given that the rule never reads."""
+    rule = sweep.early.type
+    for key in sorted(set(given) - _READ.get(rule, {"type"})):
+        yield _problem(sweep, f"early_terminate.{key}", f"no effect with type: {rule}")

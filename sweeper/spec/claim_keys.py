@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from sweeper.spec.sections import Condition, Keys, NotNegative, Plain
+from sweeper.spec.fields import Condition, Keys, NotNegative, Plain
 from sweeper.spec.space.parameters import Complaint
 from sweeper.trial import canonical
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sweeper.errors import Problem, SpecError
+from sweeper.errors import Problem, SpecError, excerpt
 from sweeper.spec import merge, overrides, writer
 from sweeper.spec.checks import problems_of, warnings_of
 from sweeper.spec.claims import claim
@@ -28,7 +28,6 @@ from sweeper.spec.sweep import (
     Tracking,
 )
 from sweeper.trial import Value, canonical
-from sweeper.wording import excerpt
 
 if TYPE_CHECKING:
     from sweeper.spec.schema import SweepKeys
@@ -59,10 +58,8 @@ def schema() -> dict[str, Any]:
 
 def starter(name: str) -> str:
     """The text of `sweeper init`. Raises SpecError for a name that cannot be a folder."""
-    from sweeper.spec import starter as starters
-
     try:
-        return starters.starter(name)
+        return writer.starter(name)
     except Complaint as complaint:
         raise SpecError(replace(complaint.problem, key="name", found=excerpt(name))) from None
 
@@ -142,7 +139,6 @@ def _early(keys: EarlyKeys) -> EarlyTermination:
         max_reports=keys.max_iter,
         eta=keys.eta,
         brackets=keys.s,
-        strict=keys.strict,
         startup_trials=keys.startup_trials,
         patience=keys.patience,
         min_delta=keys.min_delta,

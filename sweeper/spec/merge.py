@@ -7,10 +7,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from sweeper.errors import Problem, SpecError
+from sweeper.errors import Problem, SpecError, did_you_mean, excerpt
 from sweeper.spec import wandb
 from sweeper.spec.document import Document, Tree, below, read
-from sweeper.wording import did_you_mean, excerpt
 
 MAX_FILES = 20
 NAMES_ALLOWED = "letters, digits, _, -, and dots between words"

@@ -12,10 +12,9 @@ import difflib
 import re
 from collections.abc import Sequence
 
-from sweeper.errors import Problem, SpecError
+from sweeper.errors import Problem, SpecError, excerpt
 from sweeper.spec.document import Document, Place, Tree, parse, scalar
 from sweeper.spec.merge import NAMES_ALLOWED, SETTING_NAME
-from sweeper.wording import excerpt
 
 COMMAND_LINE = "command line"
 _KEY = re.compile(r"~?\+{0,2}[A-Za-z0-9_][\w/: .-]*")

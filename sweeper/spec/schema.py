@@ -8,23 +8,18 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from sweeper.spec.claim_keys import ClaimKeys
+from sweeper.spec.fields import Condition, Keys, Plain, folder_name, one_or_more_metrics, seeds_in_full
 from sweeper.spec.sections import (
     AbortKeys,
     BudgetKeys,
     CheckpointKeys,
-    Condition,
     EarlyKeys,
-    Keys,
     MetricKeys,
     ParameterKeys,
-    Plain,
     ResourceKeys,
     RetryKeys,
     SamplerKeys,
     TrackingKeys,
-    folder_name,
-    one_or_more_metrics,
-    seeds_in_full,
 )
 
 Name = Annotated[str, BeforeValidator(folder_name, json_schema_input_type=Annotated[str, Field(max_length=100)])]

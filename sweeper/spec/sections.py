@@ -6,119 +6,30 @@ number of seeds) are brought to their long form first.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
     Field,
-    WithJsonSchema,
-    WrapValidator,
     model_validator,
 )
 
-from sweeper.ledger.paths import ALLOWED, is_folder_name, similar_folder_name
-from sweeper.spec.space.expressions import condition
-from sweeper.spec.space.parameters import DISTRIBUTIONS, EXPONENTS, Complaint, domain
-from sweeper.wording import did_you_mean, excerpt
-
-MAX_SEEDS = 10_000
-_DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        allowed = "a number, text, true, false, null, or a list of these"
-        hint = "method: list with configs: [{...}, {...}] names whole configurations"
-        raise Complaint("a mapping cannot be a value", allowed=allowed, hint=hint)
-    if isinstance(value, list):
-        for item in value:
-            _plain(item)
-    return value
-
-
-def _as_written(value: Any, check: Callable[[Any], float]) -> Any:
-    check(value)
-    return value
-
-
-def _condition(text: str) -> str:
-    condition(text)
-    return text
-
-
-def folder_name(name: Any) -> Any:
-    """A sweep's name, which becomes a folder."""
-    if isinstance(name, str) and not is_folder_name(name):
-        better = similar_folder_name(name)
-        hint = f"{better} would do" if better else ""
-        raise Complaint("this name cannot be a folder in the results", allowed=ALLOWED, hint=hint)
-    return name
-
-
-def seconds(value: Any) -> Any:
-    """A duration in seconds: 90, 30m, 1h30m, 2d."""
-    if isinstance(value, str) and value and (match := _DURATION.fullmatch(value.replace(" ", ""))):
-        parts = zip(match.groups(), (86400, 3600, 60, 1), strict=True)
-        return float(sum(float(part) * unit for part, unit in parts if part))
-    return value
-
-
-def _auto(value: Any) -> Any:
-    return None if value == "auto" else value
-
-
-def one_or_more_metrics(value: Any) -> Any:
-    items = value if isinstance(value, list) else [value]
-    return [{"name": item} if isinstance(item, str) else item for item in items]
-
-
-def seeds_in_full(value: Any) -> Any:
-    if isinstance(value, int) and not isinstance(value, bool):
-        if not 1 <= value <= MAX_SEEDS:
-            raise Complaint("no such number of seeds", allowed=f"1 to {MAX_SEEDS}, or a list")
-        return list(range(value))
-    return value
-
-
-def _known_distribution(name: str) -> str:
-    if name not in DISTRIBUTIONS and name not in EXPONENTS:  # those are refused with the fix spelled out
-        hint = did_you_mean(name, list(DISTRIBUTIONS))
-        raise Complaint("no such distribution", found=excerpt(name), allowed=", ".join(DISTRIBUTIONS), hint=hint)
-    return name
-
-
-Distribution = Annotated[
-    str, AfterValidator(_known_distribution), WithJsonSchema({"type": "string", "enum": list(DISTRIBUTIONS)})
-]
-Plain = Annotated[Any, AfterValidator(_plain)]
-Condition = Annotated[str, AfterValidator(_condition)]
-Count = Annotated[int, Field(ge=1, le=10**9)]
-NotNegative = Annotated[float, Field(ge=0)]
-Positive = Annotated[float, Field(gt=0)]
-Shape = Annotated[float, Field(ge=1e-3, le=1e6)]
-Quantum = Annotated[float, Field(ge=1e-12), WrapValidator(_as_written)]
-Number = Annotated[float, WrapValidator(_as_written)]  # 1 stays a whole number: the type of bounds says what is drawn
-PositiveNumber = Annotated[float, Field(gt=0), WrapValidator(_as_written)]
-Duration = Annotated[
+from sweeper.spec.fields import (
+    AutoCount,
+    AutoNumber,
+    Condition,
+    Count,
+    Distribution,
+    Duration,
+    Keys,
+    NotNegative,
+    Number,
+    Plain,
     Positive,
-    BeforeValidator(seconds, json_schema_input_type=Annotated[str, Field(pattern=r"^[0-9.dhms ]+$")] | Positive),
-]
-AutoCount = Annotated[Count | None, BeforeValidator(_auto, json_schema_input_type=Literal["auto"] | Count | None)]
-AutoNumber = Annotated[
-    NotNegative | None, BeforeValidator(_auto, json_schema_input_type=Literal["auto"] | NotNegative | None)
-]
-Pair = Annotated[list[float], Field(min_length=2, max_length=2)]
-
-
-class Keys(BaseModel):
-    """Keys that are all known, with values of exactly the right type."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
+    PositiveNumber,
+    Quantum,
+    Shape,
+)
+from sweeper.spec.space.parameters import Complaint, domain
 
 
 class ParameterKeys(Keys):
@@ -213,7 +124,7 @@ class EarlyKeys(Keys):
         3, description="One in eta trials goes on at each rung (asha, hyperband).", examples=[3]
     )
     s: Count | None = Field(None, description="W&B: the number of brackets (hyperband).", examples=[2])
-    strict: bool = Field(False, description="W&B: stop all but the best share at each rung.", examples=[False])
+    strict: bool = Field(False, description="W&B: ignored, with a warning.", examples=[False])
     startup_trials: Count = Field(
         5, description="Trials that must have ended before the first stop (median).", examples=[5]
     )

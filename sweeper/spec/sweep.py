@@ -72,7 +72,6 @@ class EarlyTermination:
     max_reports: int | None = None
     eta: float = 3
     brackets: int | None = None
-    strict: bool = False
     startup_trials: int = 5
     patience: int | None = None
     min_delta: float = 0

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from sweeper.errors import Problem, SpecError
+from sweeper.errors import Problem, SpecError, excerpt
 from sweeper.ledger.paths import is_folder_name, similar_folder_name
 from sweeper.spec.document import Document, Place
-from sweeper.wording import excerpt
 
 IGNORED = (
     "program", "project", "entity", "command", "job", "image_uri", "controller", "scheduler", "apiVersion", "kind",

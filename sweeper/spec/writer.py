@@ -7,6 +7,34 @@ import re
 
 from sweeper.spec.document import Tree, scalar
 
+_TEXT = """\
+# yaml-language-server: $schema=./sweeper.schema.json
+# Written by `sweeper init`. Try: sweeper plan FILE, then sweeper run FILE
+name: {name}                    # the folder in results/, the experiment in MLflow
+description: what this sweep asks, in a sentence
+trainer: cvae                   # the bundled one, or "package.module:function" of your own
+
+base:                           # trainer settings that do not vary
+  train.steps: 1000
+
+method: grid                    # grid | list | random | qmc | tpe | gp | cmaes | nsga2
+metric: {{name: alignment, goal: maximize}}
+
+parameters:                     # what varies; bounds are inclusive
+  loss.beta: {{values: [0.5, 1]}}
+  loss.inter_latent_divergence_weight: {{values: [0, 1]}}
+  # loss.router_marginal_kl_to_prior_weight: {{min: 0.01, max: 10, log: true, points: 4}}
+
+# where: ["loss.beta + loss.inter_latent_divergence_weight <= 4"]   # keep only these combinations
+seeds: 2                        # each configuration is trained with that many seeds, or with a list of them
+# budget: {{trials: 200, wall: 2h, device_hours: 4}}
+# resources: {{gpu: auto, cpu: 1, pack: auto, max_concurrent: auto}}
+
+# expect:                       # claims about the finished sweep, checked by `sweeper verify`
+#   - {{name: jsd helps, metric: alignment, compare: {{loss.inter_latent_divergence_weight: [1, 0]}}, effect: greater}}
+"""
+
+
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*(?: [A-Za-z0-9_./-]+)*")
 _NOT_PRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]")
 _BLOCKS = ("parameters", "base", "where", "constraints", "expect", "configs", "zip", "metric")
@@ -39,3 +67,10 @@ def word(text: str) -> str:
     if _PLAIN.fullmatch(text) and isinstance(scalar(text), str):
         return text
     return _NOT_PRINTABLE.sub(lambda match: f"\\u{ord(match.group()):04x}", json.dumps(text, ensure_ascii=False))
+
+
+def starter(name: str = "sweep") -> str:
+    """The text of a new sweep file. Raises Complaint for a name that cannot be a folder."""
+    from sweeper.spec.fields import folder_name
+
+    return _TEXT.format(name=word(folder_name(name)))

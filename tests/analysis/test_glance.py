@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sweeper.analysis import glance
+from sweeper.analysis.progress import Glance, glance, goal_map, sweep_of
 from sweeper.ledger.history import read_history
 from sweeper.ledger.ledger import Ledger
 from sweeper.ledger.paths import SweepDir
@@ -21,7 +21,7 @@ TRIALS = [make_trial(seed, beta=beta, kind=kind) for beta in (0.5, 1) for kind i
 
 
 @pytest.fixture
-def seen(tmp_path: Path) -> glance.Glance:
+def seen(tmp_path: Path) -> Glance:
     """Half of the trials are done, one failed, one runs."""
     folder = SweepDir(tmp_path, "toy")
     with Ledger(folder) as book:
@@ -32,39 +32,39 @@ def seen(tmp_path: Path) -> glance.Glance:
         book.record(replace(make_end(TRIALS[4], State.FAILED), reason="boom"))
         for event in make_life(TRIALS[5], 0.1, 0.2)[:-1]:
             book.record(event)
-        return glance.glance(folder, glance.sweep_of(folder), 2000.0)
+        return glance(folder, sweep_of(folder), 2000.0)
 
 
-def test_the_best_so_far_is_a_configuration_with_its_mean(seen: glance.Glance) -> None:
+def test_the_best_so_far_is_a_configuration_with_its_mean(seen: Glance) -> None:
     assert seen.best is not None
     assert (seen.best.name, seen.best.n) == ("beta=0.5 kind=b", 2)
     assert seen.best.values == pytest.approx({"score": 0.25})
 
 
-def test_what_runs_has_its_step_and_its_curve(seen: glance.Glance) -> None:
+def test_what_runs_has_its_step_and_its_curve(seen: Glance) -> None:
     (running,) = seen.running
     assert (running.name, running.step, list(running.curve)) == ("beta=1 kind=a seed=1", 2, [0.1, 0.2])
 
 
-def test_a_map_has_the_means_of_what_is_done(seen: glance.Glance) -> None:
+def test_a_map_has_the_means_of_what_is_done(seen: Glance) -> None:
     assert seen.map is not None
     assert (seen.map.xs, seen.map.ys) == (["0.5", "1"], ["a", "b"])
     assert seen.map.cells == pytest.approx({("0.5", "a"): 0.05, ("0.5", "b"): 0.25})
 
 
-def test_the_document_has_it_all_but_the_map(seen: glance.Glance) -> None:
+def test_the_document_has_it_all_but_the_map(seen: Glance) -> None:
     document = seen.as_json()
     assert set(document) >= {"name", "counts", "trials_per_hour", "left_s", "failures", "best", "running"}
 
 
 def test_one_parameter_makes_no_map() -> None:
     trials = [make_trial(0, beta=beta) for beta in (1, 2)]
-    assert glance.goal_map([Record(t, 1, None, make_end(t, score=1.0)) for t in trials], "score") is None
+    assert goal_map([Record(t, 1, None, make_end(t, score=1.0)) for t in trials], "score") is None
 
 
 def test_levels_are_in_the_order_of_their_numbers() -> None:
     trials = [make_trial(0, beta=beta, x=x) for beta in (10, 9.5, None) for x in (1, 2)]
-    found = glance.goal_map([Record(t, 1, None, make_end(t, score=1.0)) for t in trials], "score")
+    found = goal_map([Record(t, 1, None, make_end(t, score=1.0)) for t in trials], "score")
     assert found is not None
     assert found.xs == ["9.5", "10", "null"]
 
@@ -73,5 +73,5 @@ def test_without_a_sweep_file_there_is_progress(tmp_path: Path) -> None:
     folder = SweepDir(tmp_path, "toy")
     with Ledger(folder) as book:
         book.run("no: [sweep", {}, TRIALS, read_history(folder))
-    seen = glance.glance(folder, glance.sweep_of(folder), 2000.0)
+    seen = glance(folder, sweep_of(folder), 2000.0)
     assert (seen.best, seen.map, seen.progress.counts) == (None, None, {"pending": 8})

@@ -20,7 +20,7 @@ from sweeper.cvae.training.cuda_graph import WARM_UP
 from sweeper.cvae.training.member_state import BatchedState
 from sweeper.cvae.training.pack import EVALUATED, evaluate_rows
 from sweeper.cvae.training.program import Program
-from sweeper.cvae.training.running import RunningMember
+from sweeper.cvae.training.protocols import RunningMember
 from sweeper.cvae.training.step import Stepper, advance
 
 JSD = {"loss.inter_latent_divergence_weight": 1.0}

@@ -19,7 +19,7 @@ from sweeper.cvae.training import batches, member_state
 from sweeper.cvae.training.baseline import baselines
 from sweeper.cvae.training.pack import evaluate_rows
 from sweeper.cvae.training.program import Program
-from sweeper.cvae.training.running import RunningMember
+from sweeper.cvae.training.protocols import RunningMember
 from sweeper.cvae.training.step import advance
 
 JSD = {"loss.inter_latent_divergence_weight": 1.0}

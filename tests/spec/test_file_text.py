@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from sweeper.errors import SpecError
-from sweeper.spec.document import read
-from sweeper.spec.file_text import MAX_BYTES
+from sweeper.spec.document import MAX_BYTES, read
 
 
 def test_a_missing_file_suggests_its_neighbour(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from sweeper.spec.schema_words import describe, node_at
+from sweeper.spec.validation import describe, node_at
 
 
 def test_what_a_key_allows_is_said_in_words() -> None:

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from sweeper.spec.sections import BudgetKeys, MetricKeys, ParameterKeys, one_or_more_metrics, seconds, seeds_in_full
+from sweeper.spec.fields import one_or_more_metrics, seconds, seeds_in_full
+from sweeper.spec.sections import BudgetKeys, MetricKeys, ParameterKeys
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sweeper import provenance
-from sweeper.analysis.glance import BestConfiguration, Glance, Map, RunningTrial
-from sweeper.analysis.progress import Progress
+from sweeper.analysis.progress import BestConfiguration, Glance, Map, Progress, RunningTrial
 from sweeper.cli.terminal.console import STYLES, duration, number, sparkline
 from sweeper.trial import Record, State, show
 

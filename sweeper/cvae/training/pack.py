@@ -28,8 +28,7 @@ from sweeper.cvae.training.compiled import Loss, loss_for
 from sweeper.cvae.training.member_state import BatchedState
 from sweeper.cvae.training.pack_size import size_that_pays
 from sweeper.cvae.training.program import Program
-from sweeper.cvae.training.protocols import PackMember, TrialSource
-from sweeper.cvae.training.running import RunningMember
+from sweeper.cvae.training.protocols import PackMember, RunningMember, TrialSource
 from sweeper.cvae.training.step import WATCHED, Stepper
 
 LOOK_EVERY = {"cpu": 1, "cuda": 16}  # steps between looks at the device: on a GPU each look makes it wait

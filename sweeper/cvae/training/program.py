@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -12,8 +13,9 @@ from sweeper.cvae.config import CVAEConfig, ModelConfig, TaskConfig
 from sweeper.cvae.evaluation.test_split import TestSplit
 from sweeper.cvae.networks.model import SharedDiscreteCVAE, Sizes
 from sweeper.cvae.tasks import Task, make_task
-from sweeper.cvae.training.allocator import keep_freed_memory
 from sweeper.cvae.training.optim import Layout
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # <malloc.h>
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,3 +83,17 @@ def _device(name: str) -> torch.device:
     if name == "cuda" and not torch.cuda.is_available():
         raise ValueError("train.device: found 'cuda', allowed: auto or cpu, there is no GPU that torch can use here")
     return torch.device(name)
+
+
+def keep_freed_memory() -> None:
+    """Lets glibc keep what tensors free, instead of returning it to the kernel and faulting it in again.
+
+    A training step on CPU allocates some 30 MB in blocks of up to 1.5 MB, all freed by its end: measured, 650 page
+    faults and 12-25 % of the step. For the whole process; elsewhere than on glibc it does nothing.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError, TypeError):
+        return
+    mallopt(M_MMAP_THRESHOLD, 32 << 20)  # the largest value glibc accepts
+    mallopt(M_TRIM_THRESHOLD, 1 << 30)

@@ -12,14 +12,12 @@ from functools import cached_property
 import pandas as pd
 
 from sweeper.analysis.frames import parameter_column, parameter_names
-from sweeper.analysis.sweep_results import SweepResults
-from sweeper.analysis.units import unit_of
-from sweeper.errors import Problem, UsageError
+from sweeper.analysis.sweep_results import SweepResults, unit_of
+from sweeper.errors import Problem, UsageError, did_you_mean
 from sweeper.spec.space.domains import Normal, Range
 from sweeper.spec.space.expressions import UnknownName, condition
 from sweeper.spec.space.tokens import ExpressionError
 from sweeper.trial import State, Value, show
-from sweeper.wording import did_you_mean
 
 MANY = 12  # distinct values; up to here they are levels side by side, above they are numbers on a scale
 

@@ -12,11 +12,10 @@ import numpy as np
 import pandas as pd
 
 from sweeper.analysis.frames import summaries
-from sweeper.errors import Problem, UsageError
+from sweeper.errors import Problem, UsageError, did_you_mean
 from sweeper.reporting.tables.markup import Cell, StyledTable
 from sweeper.reporting.tables.rounding import plain, plus_minus, with_interval
 from sweeper.trial import State, Value, show
-from sweeper.wording import did_you_mean
 
 
 class Spread(StrEnum):

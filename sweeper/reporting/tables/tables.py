@@ -10,14 +10,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from sweeper.errors import LedgerError, Problem, UsageError
+from sweeper.errors import LedgerError, Problem, UsageError, did_you_mean
 from sweeper.ledger import atomic
 from sweeper.reporting.tables import markup
 from sweeper.reporting.tables.markup import Cell, StyledTable
 from sweeper.spec.space.expressions import UnknownName, condition
 from sweeper.spec.space.tokens import ExpressionError
 from sweeper.trial import Value, show
-from sweeper.wording import did_you_mean
 
 
 class Format(StrEnum):

@@ -6,10 +6,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from sweeper.errors import Problem
+from sweeper.errors import Problem, excerpt
 from sweeper.spec.space.domains import Beta, Choice, Domain, Normal, Range
 from sweeper.trial import canonical
-from sweeper.wording import excerpt
 
 _RANGE = ({"min", "max"}, {"log", "step", "q", "points"})
 _NORMAL = (set[str](), {"mu", "sigma", "q"})

@@ -33,3 +33,9 @@ def shifted_points(names: Sequence[str], seed: int) -> Iterator[tuple[float, ...
 def _shift(seed: int, name: str) -> int:
     digest = hashlib.blake2b(f"sobol\x1f{seed}\x1f{name}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> (64 - _BITS)
+
+
+def uniform(seed: int, name: str, index: int) -> float:
+    """A number in (0, 1) that depends on nothing but its arguments: 52 bits of BLAKE2."""
+    digest = hashlib.blake2b(f"{seed}\x1f{name}\x1f{index}".encode(), digest_size=8).digest()
+    return ((int.from_bytes(digest, "big") >> 12) + 0.5) / 2**52

@@ -6,7 +6,6 @@ Conditions read what the trainer will get: the active value, else the fixed one 
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +14,7 @@ from dataclasses import dataclass, field
 from sweeper.errors import Problem, SpecError
 from sweeper.spec.space.domains import Choice, Domain
 from sweeper.spec.space.expressions import Expression, UnknownName
+from sweeper.spec.space.sampling import uniform
 from sweeper.spec.space.tokens import ExpressionError
 from sweeper.trial import Params, Value, show
 
@@ -205,12 +205,6 @@ def is_active(parameter: Parameter, env: Params) -> bool:
     if parameter.when is None:
         return True
     return _holds(parameter.when, env, f"parameters.{parameter.name}.when", env, unknown=False)
-
-
-def uniform(seed: int, name: str, index: int) -> float:
-    """A number in (0, 1) that depends on nothing but its arguments: 52 bits of BLAKE2."""
-    digest = hashlib.blake2b(f"{seed}\x1f{name}\x1f{index}".encode(), digest_size=8).digest()
-    return ((int.from_bytes(digest, "big") >> 12) + 0.5) / 2**52
 
 
 def ordered_axes(parameters: Sequence[Parameter], zips: Sequence[Sequence[str]]) -> tuple[Axis, ...]:

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sweeper.errors import Problem
+from sweeper.errors import Problem, did_you_mean, excerpt
 from sweeper.spec.space.space import Parameter, no_list
 from sweeper.trial import Params
-from sweeper.wording import did_you_mean, excerpt
 
 
 @dataclass(frozen=True, slots=True)

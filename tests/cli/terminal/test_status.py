@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console, RenderableType
 
-from sweeper.analysis.glance import BestConfiguration, Glance, Map, RunningTrial
-from sweeper.analysis.progress import Progress
+from sweeper.analysis.progress import BestConfiguration, Glance, Map, Progress, RunningTrial
 from sweeper.cli.terminal.status import follow, render, text_map
 from tests.conftest import Sweeper
 from tests.execution.runs import train

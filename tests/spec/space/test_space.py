@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from sweeper.errors import SpecError
 from sweeper.spec.space.domains import Beta, Choice, Domain, Normal, Range
 from sweeper.spec.space.expressions import condition
-from sweeper.spec.space.space import Parameter, Removed, Space, uniform
+from sweeper.spec.space.sampling import uniform
+from sweeper.spec.space.space import Parameter, Removed, Space
 
 
 def parameter(name: str, domain: Domain | list[object], when: str = "") -> Parameter:
