@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections import Counter
 from collections.abc import Sequence
@@ -11,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from sweeper.analysis.progress import SweepRow
-from sweeper.cli.terminal.console import STYLES, duration, heading, number
+from sweeper.cli.terminal.console import STYLES, duration, heading
+from sweeper.reporting.tables.rounding import plus_minus
 from sweeper.trial import Record, State, by_config, show
 
 
@@ -55,6 +57,6 @@ def _configuration_row(group: list[Record], names: list[str], metrics: Sequence[
     cells.append(count)
     for name in metrics:
         values = [e.metrics[name] for e in ended if name in e.metrics]
-        spread = f" ± {statistics.stdev(values):.2g}" if len(values) > 1 else ""
-        cells.append(f"{number(statistics.fmean(values))}{spread}" if values else "")
+        spread = statistics.stdev(values) if len(values) > 1 else math.nan
+        cells.append(plus_minus(statistics.fmean(values), spread) if values else "")
     return cells

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sweeper.analysis.sweep_results import SweepResults
 from sweeper.reporting.figures.subject import plain, short
+from sweeper.reporting.tables.rounding import plus_minus
 from sweeper.trial import State, show
 
 
@@ -94,11 +95,8 @@ def _number(value: object) -> ReportCell:
 
 
 def _estimate(mean: float, std: float, low: float, high: float) -> ReportCell:
-    """The mean to the digit of its spread's second, `0.185 ± 0.017`; the 95 % interval when asked."""
+    """The mean and its spread, `0.185 ± 0.017`; the 95 % interval when asked."""
     if not math.isfinite(mean):
         return ReportCell("")
-    if not (math.isfinite(std) and std > 0):
-        return ReportCell(f"{mean:.4g}", repr(mean))
-    digits = max(0, 1 - math.floor(math.log10(std)))
-    words = f"{mean:.{digits}f} ± {std:.{digits}f}" if digits < 8 else f"{mean:.4g} ± {std:.2g}"
-    return ReportCell(words, repr(mean), f"95 % interval [{low:.4g}, {high:.4g}]")
+    asked = f"95 % interval [{low:.4g}, {high:.4g}]" if math.isfinite(std) and std > 0 else ""
+    return ReportCell(plus_minus(mean, std), repr(mean), asked)

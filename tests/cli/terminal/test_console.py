@@ -92,7 +92,7 @@ def test_a_configuration_says_how_many_of_its_seeds_count() -> None:
     on = text_console()
     tables.print_configurations(on, [Record(t, 1, None, e) for t, e in zip(trials, ends, strict=True)], ["score"])
     assert "2/3 failed" in said(on)
-    assert "0.75 ± 0.35" in said(on)
+    assert "0.8 ± 0.4" in said(on)
 
 
 def test_a_long_heading_is_broken_at_its_underscores() -> None:
