@@ -119,7 +119,7 @@ class DisentanglementLossConfig:
     router_support_weight: float = setting(0.0, "weight of the penalty on latents used less than the floor", low=0)
     inter_latent_divergence_weight: float = setting(0.0, "weight of the token-weighted inter-latent JSD")
     token_weighted_reconstruction_weight: float = setting(
-        0.0, "share of the reconstruction weighted by the baseline's surprise", low=0, high=1
+        0.0, "share of the reconstruction weighted by the baseline's NLL", low=0, high=1
     )
     reduction: str = setting(
         "sum", "reconstruction in nats a sequence, or a token (beta then acts T-fold)", choices=("sum", "mean")
@@ -151,7 +151,7 @@ class TrainConfig:
     weight_decay: float = setting(0.1, "AdamW's decay of weight matrices", low=0, high=1)
     clip_norm: float = setting(1.0, "largest norm of the gradient", low=1e-6, high=1e6)
     baseline_warmup: float = setting(
-        0.1, "share of the steps over which token weights pass from uniform to the baseline's surprise", low=0, high=1
+        0.1, "share of the steps over which token weights pass from uniform to the baseline's NLL", low=0, high=1
     )
     report_every: int = setting(200, "steps between reports", low=1, high=10_000_000)
     stop_when: str | None = setting(

@@ -41,11 +41,11 @@ def token_nll(logp_V: Tensor, target: Tensor) -> Tensor:
 
 
 def token_weights(baseline_nll_BT: Tensor, mask_BT: Tensor, warmth: Tensor | float = 1.0) -> Tensor:
-    """w = m ((1 - warmth) + warmth b), without gradient: from uniform weights to the baseline's surprise, [B,T]."""
+    """w = m ((1 - warmth) + warmth b), without gradient: from uniform weights to the baseline's NLL, [B,T]."""
     if isinstance(warmth, Tensor):
         warmth = warmth[..., None, None]
-    surprise_BT = (1 - warmth) + warmth * baseline_nll_BT.detach()
-    return torch.where(mask_BT > 0, surprise_BT, 0.0)
+    weight_BT = (1 - warmth) + warmth * baseline_nll_BT.detach()
+    return torch.where(mask_BT > 0, weight_BT, 0.0)
 
 
 def weighted_mean(values_BT: Tensor, weights_BT: Tensor, mask_BT: Tensor) -> Tensor:
@@ -72,7 +72,7 @@ def inter_latent_jsd(logp_BKTV: Tensor) -> Tensor:
 def inter_latent_jsd_loss(
     logits_by_latent: Tensor, baseline_nll: Tensor, mask: Tensor
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """-J, minus the mean JSD of the latents' next-token distributions, weighted by a z-free model's surprise.
+    """-J, minus the mean JSD of the latents' next-token distributions, weighted by a z-free model's NLL.
 
     ``logits_by_latent`` [B,K,T,V], ``baseline_nll`` [B,T] (no gradient reaches it), ``mask`` [B,T]. Returns the loss in
     [-ln K, 0] nats, and ``diagnostics/inter_latent_jsd/weighted_mean`` = J with ``.../unweighted_mean``. The loss is

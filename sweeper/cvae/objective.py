@@ -71,12 +71,12 @@ class TokenScores(NamedTuple):
 
 
 def baseline_nll(logits_BTV: Tensor, target_BT: Tensor) -> Tensor:
-    """The baseline's surprise -log p0(y_t | x, y_<t), [B,T]."""
+    """The baseline's NLL -log p0(y_t | x, y_<t), [B,T]."""
     return losses.token_nll(losses.log_probabilities(logits_BTV, target_BT.dim() - 2), target_BT)
 
 
 def score(output: CVAEOutput, batch: Batch, baseline_nll_BT: Tensor | None = None) -> TokenScores:
-    """Log-probabilities, posterior and divergence of one teacher-forced pass; the surprise is given or the output's."""
+    """Log-probabilities, posterior and divergence of one teacher-forced pass; the baseline NLL as given or computed."""
     if baseline_nll_BT is None:
         assert output.baseline_logits_BTV is not None
         baseline_nll_BT = baseline_nll(output.baseline_logits_BTV, batch.target_BT)

@@ -31,7 +31,7 @@ def members_of(program: Program, count: int) -> BatchedState:
     config, members = build(JSD), []
     for seed in range(count):
         one = member_state.member(program, config, seed)
-        member_state.load_stretches(program, one, {0: (config, seed, 0)})
+        member_state.load_chunk(program, one, {0: (config, seed, 0)})
         members.append(one)
     return member_state.joined(members)
 
@@ -65,9 +65,9 @@ def matrix_rate(device: torch.device, size: int = 2048) -> float:
 def baseline_time(program: Program, seeds: int) -> float:
     """Seconds a step of so many baselines side by side: what members with seeds of their own need besides."""
     kinds, theirs = [BaselineKey.of(build(JSD), seed) for seed in range(seeds)], Baselines(program)
-    theirs.surprise([(kind, 0) for kind in kinds])
+    theirs.baseline_nll([(kind, 0) for kind in kinds])
     start = clock(program.device)
-    theirs.surprise([(kind, 1) for kind in kinds])
+    theirs.baseline_nll([(kind, 1) for kind in kinds])
     return (clock(program.device) - start) / batches.length(program)
 
 
@@ -81,7 +81,7 @@ def step_flops(program: Program) -> float:
 def baseline_flops(program: Program) -> float:
     """FLOP a step of one baseline."""
     with FlopCounterMode(display=False) as counter:
-        Baselines(program).surprise([(BaselineKey.of(build(JSD), 0), 0)])
+        Baselines(program).baseline_nll([(BaselineKey.of(build(JSD), 0), 0)])
     return counter.get_total_flops() / batches.length(program)
 
 

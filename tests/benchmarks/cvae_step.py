@@ -38,14 +38,14 @@ def seconds(work: Callable[[], object], repeats: int = 60) -> float:
 
 
 def step_time(params: dict[str, object], seeds: int = 5) -> float:
-    """Seconds a step of one member, its baseline included: the median over seeds of a stretch's mean."""
+    """Seconds a step of one member, its baseline included: the median over seeds of a chunk's mean."""
 
     def of(seed: int) -> float:
         program, one, running = alone(params, seed)
         own = seconds(lambda: advance(program, one), batches.length(program))
         baselines.cache_clear()
         start = time.process_time()
-        member_state.load_stretches(program, one, {0: running.place})
+        member_state.load_chunk(program, one, {0: running.place})
         return own + (time.process_time() - start) / batches.length(program)
 
     return statistics.median(of(seed) for seed in range(seeds))
@@ -56,7 +56,7 @@ def alone(params: dict[str, object], seed: int) -> tuple[Program, member_state.B
     config = build(params | {"train.device": "cpu"})
     program = Program.of(config)
     one = member_state.member(program, config, seed)
-    member_state.load_stretches(program, one, {0: (config, seed, 0)})
+    member_state.load_chunk(program, one, {0: (config, seed, 0)})
     return program, one, RunningMember(None, config, seed)  # type: ignore[arg-type]
 
 
@@ -71,7 +71,7 @@ def to_accuracy(params: dict[str, object], seed: int) -> tuple[int, float]:
         advance(program, one)
         running.step += 1
         if running.step % batches.length(program) == 0:
-            member_state.load_stretches(program, one, {0: running.place})
+            member_state.load_chunk(program, one, {0: running.place})
         spent += time.process_time() - start
         if running.step % 50 == 0:
             (evaluation,) = evaluate_rows(program, one, [0], [running])

@@ -166,7 +166,7 @@ def test_half_precision_logits_are_judged_in_float32():
     assert loss.dtype == torch.float32
 
 
-def test_token_weights_pass_from_uniform_to_surprise():
+def test_token_weights_pass_from_uniform_to_baseline_nll():
     baseline, mask = torch.tensor([[0.0, 2.0, 3.0]]), torch.tensor([[1.0, 1.0, 0.0]])
     assert losses.token_weights(baseline, mask, 0.0).tolist() == [[1.0, 1.0, 0.0]]
     assert losses.token_weights(baseline, mask, 0.5).tolist() == [[0.5, 1.5, 0.0]]

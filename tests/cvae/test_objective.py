@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sweeper.cvae import losses
 from sweeper.cvae.objective import combine, exact_log_posterior, score, step_loss
 from sweeper.cvae.tasks import Batch
-from tests.cvae.networks.networks import batch_of, network, own_parameters_of, stack, surprise_of, weights_of
+from tests.cvae.networks.networks import baseline_nll_of, batch_of, network, own_parameters_of, stack, weights_of
 
 SUM, MEAN = False, True  # whether the reconstruction is counted per token
 ALL = {
@@ -33,7 +33,7 @@ def scores_of(seed=0, **changes):
 def gradients_of(weights, reduction=SUM, seed=0, dtype=torch.float64):
     model, batch = network(seed, dtype), batch_of(seed, dtype=dtype)
     parameters = {name: value.requires_grad_() for name, value in own_parameters_of(model).items()}
-    loss, _ = step_loss(model, parameters, weights, batch, surprise_of(model, batch), UNIFORM.to(dtype), reduction)
+    loss, _ = step_loss(model, parameters, weights, batch, baseline_nll_of(model, batch), UNIFORM.to(dtype), reduction)
     found = torch.autograd.grad(loss, list(parameters.values()))
     return torch.cat([gradient.flatten() for gradient in found])
 
@@ -144,8 +144,8 @@ def test_what_lies_under_the_mask_changes_neither_loss_nor_gradient():
     for target_BT in (batch.target_BT, changed):
         parameters = {name: value.requires_grad_() for name, value in own_parameters_of(model).items()}
         example = Batch(batch.prompt_BP, target_BT, batch.mask_BT)
-        weights, surprise_BT = weights_of(torch.float64, **ALL), surprise_of(model, example)
-        loss, _ = step_loss(model, parameters, weights, example, surprise_BT, UNIFORM, SUM)
+        weights, baseline_nll_BT = weights_of(torch.float64, **ALL), baseline_nll_of(model, example)
+        loss, _ = step_loss(model, parameters, weights, example, baseline_nll_BT, UNIFORM, SUM)
         gradients = torch.autograd.grad(loss, list(parameters.values()))
         results.append((float(loss.detach()), torch.cat([g.flatten() for g in gradients])))
     assert results[0][0] == pytest.approx(results[1][0], rel=1e-14)
@@ -154,11 +154,11 @@ def test_what_lies_under_the_mask_changes_neither_loss_nor_gradient():
 
 def test_the_loss_gives_the_baseline_no_gradient():
     model, batch = network(), batch_of()
-    surprise_BT = surprise_of(model, batch).requires_grad_()
+    baseline_nll_BT = baseline_nll_of(model, batch).requires_grad_()
     weights = weights_of(**ALL)
-    loss, (terms, _) = step_loss(model, own_parameters_of(model), weights, batch, surprise_BT, UNIFORM.float(), SUM)
+    loss, (terms, _) = step_loss(model, own_parameters_of(model), weights, batch, baseline_nll_BT, UNIFORM.float(), SUM)
     assert not loss.requires_grad
-    assert torch.equal(terms.baseline, losses.reconstruction(surprise_BT, batch.mask_BT, per_token=True))
+    assert torch.equal(terms.baseline, losses.reconstruction(baseline_nll_BT, batch.mask_BT, per_token=True))
 
 
 def member(i, dtype, **changes):
@@ -167,9 +167,9 @@ def member(i, dtype, **changes):
     return network(i, dtype, **changes), batch_of(i, dtype=dtype), weights._replace(token_warmth=weights.beta / 6)
 
 
-def gradients(model, parameters, batch, surprise_BT, weights, marginal_K):
+def gradients(model, parameters, batch, baseline_nll_BT, weights, marginal_K):
     parameters = {name: value.detach().requires_grad_() for name, value in parameters.items()}
-    loss, _ = step_loss(model, parameters, weights, batch, surprise_BT, marginal_K, SUM)
+    loss, _ = step_loss(model, parameters, weights, batch, baseline_nll_BT, marginal_K, SUM)
     return dict(zip(parameters, torch.autograd.grad(loss.sum(), list(parameters.values())), strict=True))
 
 
@@ -183,13 +183,13 @@ def test_stacked_members_have_the_gradients_they_have_alone(count, changes, dtyp
         models[0],
         stack([own_parameters_of(model) for model in models]),
         stack(batches),
-        torch.stack([surprise_of(model, batch) for model, batch in zip(models, batches, strict=True)]),
+        torch.stack([baseline_nll_of(model, batch) for model, batch in zip(models, batches, strict=True)]),
         stack(weights),
         uniform_K.expand(count, -1),
     )
     for i, model in enumerate(models):
         alone = gradients(
-            model, own_parameters_of(model), batches[i], surprise_of(model, batches[i]), weights[i], uniform_K
+            model, own_parameters_of(model), batches[i], baseline_nll_of(model, batches[i]), weights[i], uniform_K
         )
         for name, gradient in alone.items():
             scale = gradient.abs().max().clamp_min(1e-3)
@@ -200,8 +200,10 @@ def test_a_member_that_is_not_a_number_leaves_the_others_gradients_alone():
     models, batches, weights = zip(*(member(i, torch.float32) for i in range(3)), strict=True)
     parameters = stack([own_parameters_of(model) for model in models])
     marginal_MK = UNIFORM.float().expand(3, -1)
-    surprise_MBT = torch.stack([surprise_of(model, batch) for model, batch in zip(models, batches, strict=True)])
-    rest = (stack(batches), surprise_MBT, stack(weights), marginal_MK)
+    baseline_nll_MBT = torch.stack(
+        [baseline_nll_of(model, batch) for model, batch in zip(models, batches, strict=True)]
+    )
+    rest = (stack(batches), baseline_nll_MBT, stack(weights), marginal_MK)
     healthy = gradients(models[0], parameters, *rest)
     broken = {
         name: torch.cat([value[:1], torch.full_like(value[1:2], math.nan), value[2:]])

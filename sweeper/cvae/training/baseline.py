@@ -1,8 +1,8 @@
-"""The z-free baseline's training: computed once for all that share a seed, a stretch ahead of who asks for it.
+"""The z-free baseline's training: computed once for all that share a seed, a chunk ahead of who asks for it.
 
 No swept weight reaches it, so that members of one seed, and later trials of this process, follow one course. What a
 course gave is kept, the least used of it for no longer than memory allows; what is asked for again is trained again.
-Shapes: G courses side by side, C steps of a stretch, B batch, P prompt tokens, T target positions, W parameters.
+Shapes: G courses side by side, C steps of a chunk, B batch, P prompt tokens, T target positions, W parameters.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from sweeper.cvae.training.cuda_graph import CudaGraphRunner
 from sweeper.cvae.training.optim import Moments, adamw_, clip_, unbiasing
 from sweeper.cvae.training.program import Program
 
-KEPT_BYTES = 256e6  # some thousand stretches of the default task
+KEPT_BYTES = 256e6  # some thousand chunks of the default task
 SIDE_BY_SIDE = {"cpu": 16, "cuda": 64}  # courses trained at once: more are no cheaper, and take memory
 
 
@@ -48,21 +48,21 @@ class BaselineKey(NamedTuple):
         return step == self.train.steps or step % self.train.report_every == 0
 
 
-class Stretch(NamedTuple):
-    """What a course gave in one stretch: -log p0 of each token [C,B,T], and its parameters [W] after some steps."""
+class StepChunk(NamedTuple):
+    """What a course gave in one chunk: -log p0 of each token [C,B,T], and its parameters [W] after some steps."""
 
-    surprise_CBT: Tensor
+    baseline_nll_CBT: Tensor
     parameters: dict[int, Tensor]
 
     @property
     def bytes(self) -> int:
         """Its size in memory."""
-        return sum(tensor.nbytes for tensor in (self.surprise_CBT, *self.parameters.values()))
+        return sum(tensor.nbytes for tensor in (self.baseline_nll_CBT, *self.parameters.values()))
 
 
 @dataclass(slots=True, eq=False)
 class BaselineState:
-    """A baseline in training: its parameters and AdamW's moments, [W] each, after ``done`` stretches."""
+    """A baseline in training: its parameters and AdamW's moments, [W] each, after ``done`` chunks."""
 
     kind: BaselineKey
     moving: Sequence[Tensor]
@@ -71,7 +71,7 @@ class BaselineState:
 
 @dataclass(slots=True, eq=False)
 class BaselineBatch:
-    """Courses side by side, a row each, while they take the steps of one stretch."""
+    """Courses side by side, a row each, while they take the steps of one chunk."""
 
     flat_GW: Tensor
     mean_GW: Tensor
@@ -82,7 +82,7 @@ class BaselineBatch:
     unbias_GC: Tensor
     prompt_GCBP: Tensor
     target_GCBT: Tensor
-    surprise_GCBT: Tensor
+    baseline_nll_GCBT: Tensor
     at_1: Tensor
 
     @property
@@ -92,7 +92,7 @@ class BaselineBatch:
 
     @classmethod
     def of(cls, program: Program, courses: Sequence[BaselineState], number: int) -> BaselineBatch:
-        """These courses before the first step of stretch ``number``."""
+        """These courses before the first step of chunk ``number``."""
         device, kinds = program.device, [one.kind for one in courses]
         flat_GW, mean_GW, square_GW = (torch.stack(rows) for rows in zip(*(one.moving for one in courses), strict=True))
         steps = [number * batches.length(program) + at + 1 for at in range(batches.length(program))]
@@ -139,7 +139,7 @@ class BaselineBatch:
         mask_GBT = torch.ones_like(nll_GBT)
         (gradient_GW,) = torch.autograd.grad(losses.reconstruction(nll_GBT, mask_GBT, per_token=True).sum(), flat_GW)
         with torch.no_grad():
-            self.surprise_GCBT.index_copy_(1, self.at_1, nll_GBT.unsqueeze(1))
+            self.baseline_nll_GCBT.index_copy_(1, self.at_1, nll_GBT.unsqueeze(1))
             clip_(gradient_GW, self.clip_G)
             moments = Moments(self.mean_GW, self.square_GW)
             adamw_(self.flat_GW, gradient_GW, moments, unbias_G, rate_G[:, None], self.decay_GW)
@@ -160,33 +160,33 @@ class Baselines:
 
     program: Program
     courses: dict[BaselineKey, list[BaselineState]] = field(default_factory=dict)
-    given: OrderedDict[tuple[BaselineState, int], Stretch] = field(default_factory=OrderedDict)
+    given: OrderedDict[tuple[BaselineState, int], StepChunk] = field(default_factory=OrderedDict)
     walk: BaselineTrainer | None = None
 
-    def surprise(self, wanted: Sequence[tuple[BaselineKey, int]]) -> list[Tensor]:
-        """-log p0 of each token [C,B,T] in a stretch, for each kind and number of a stretch."""
-        found = self._stretches(dict.fromkeys(wanted))
-        return [found[one].surprise_CBT for one in wanted]
+    def baseline_nll(self, wanted: Sequence[tuple[BaselineKey, int]]) -> list[Tensor]:
+        """-log p0 of each token [C,B,T] in a chunk, for each kind and number of a chunk."""
+        found = self._chunks(dict.fromkeys(wanted))
+        return [found[one].baseline_nll_CBT for one in wanted]
 
     def parameters(self, wanted: Sequence[tuple[BaselineKey, int]]) -> Tensor:
         """The parameters [M,W] of each kind after a number of steps at which it reports."""
         length = batches.length(self.program)
         places = [(kind, (step - 1) // length) for kind, step in wanted]
-        found = self._stretches(dict.fromkeys(places))
+        found = self._chunks(dict.fromkeys(places))
         return torch.stack([found[place].parameters[step] for place, (_, step) in zip(places, wanted, strict=True)])
 
-    def _stretches(self, wanted: Collection[tuple[BaselineKey, int]]) -> dict[tuple[BaselineKey, int], Stretch]:
-        found = {one: stretch for one in wanted if (stretch := self._found(*one)) is not None}
+    def _chunks(self, wanted: Collection[tuple[BaselineKey, int]]) -> dict[tuple[BaselineKey, int], StepChunk]:
+        found = {one: chunk for one in wanted if (chunk := self._found(*one)) is not None}
         while len(found) < len(wanted):
             behind = list(dict.fromkeys(self._nearest(*one) for one in wanted if one not in found))
             least = min(each.done for each in behind)
             together = [each for each in behind if each.done == least]
             self._train(together[: SIDE_BY_SIDE[self.program.device.type]], least)
-            found |= {one: stretch for one in wanted if (stretch := self._found(*one)) is not None}
+            found |= {one: chunk for one in wanted if (chunk := self._found(*one)) is not None}
             self._forget({kind for kind, _ in wanted})
         return found
 
-    def _found(self, kind: BaselineKey, number: int) -> Stretch | None:
+    def _found(self, kind: BaselineKey, number: int) -> StepChunk | None:
         for each in self.courses.get(kind, []):
             if (each, number) in self.given:
                 self.given.move_to_end((each, number))
@@ -194,7 +194,7 @@ class Baselines:
         return None
 
     def _nearest(self, kind: BaselineKey, number: int) -> BaselineState:
-        """The course that comes to this stretch soonest; a new one where all are past it, or there is none."""
+        """The course that comes to this chunk soonest; a new one where all are past it, or there is none."""
         courses = self.courses.setdefault(kind, [])
         before = [each for each in courses if each.done <= number]
         if not before:
@@ -204,7 +204,7 @@ class Baselines:
         return max(before, key=lambda each: each.done)
 
     def _train(self, courses: list[BaselineState], number: int) -> None:
-        """Takes all of them through stretch ``number``."""
+        """Takes all of them through chunk ``number``."""
         walk, length = self._loaded(courses, number), batches.length(self.program)
         step, last = number * length, min((number + 1) * length, max(each.kind.train.steps for each in courses))
         kept: list[dict[int, Tensor]] = [{} for _ in courses]
@@ -217,10 +217,10 @@ class Baselines:
                 kept[i][mark] = walk.rows.flat_GW[i].clone()
         for i, each in enumerate(courses):
             each.moving, each.done = [tensor[i].clone() for tensor in walk.rows.moving], number + 1
-            self.given[each, number] = Stretch(walk.rows.surprise_GCBT[i].clone(), kept[i])
+            self.given[each, number] = StepChunk(walk.rows.baseline_nll_GCBT[i].clone(), kept[i])
 
     def _loaded(self, courses: list[BaselineState], number: int) -> BaselineTrainer:
-        """The courses in rows: in those of the last stretch where they are as many, whose step is recorded."""
+        """The courses in rows: in those of the last chunk where they are as many, whose step is recorded."""
         loaded = BaselineBatch.of(self.program, courses, number)
         if self.walk is not None and len(self.walk.rows.flat_GW) == len(courses):
             self.walk.rows.take_over(loaded)
@@ -230,7 +230,7 @@ class Baselines:
 
     def _forget(self, used: Collection[BaselineKey]) -> None:
         """Drops what was not asked for longest, and courses of which nothing is left, but those in use."""
-        size = sum(stretch.bytes for stretch in self.given.values())
+        size = sum(chunk.bytes for chunk in self.given.values())
         while size > KEPT_BYTES:
             (owner, _), dropped = self.given.popitem(last=False)
             size -= dropped.bytes

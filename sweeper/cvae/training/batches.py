@@ -1,8 +1,8 @@
 """What a member is given for its next steps, made ahead: its examples, and the numbers that steer each step.
 
-A stretch is ``length`` steps; stretch number n holds the steps n length + 1 ... (n + 1) length. What it holds depends
+A chunk is ``length`` steps; chunk number n holds the steps n length + 1 ... (n + 1) length. What it holds depends
 on the settings, the seed and n alone, so that a training resumed anywhere sees the same, and members of one seed share.
-Shapes: C steps of a stretch, B batch, P prompt tokens, T target positions, X controls.
+Shapes: C steps of a chunk, B batch, P prompt tokens, T target positions, X controls.
 """
 
 from __future__ import annotations
@@ -27,36 +27,36 @@ LONGEST = 64
 
 
 class Examples(NamedTuple):
-    """The batches of a stretch: prompts [C,B,P] and targets [C,B,T], bytes."""
+    """The batches of a chunk: prompts [C,B,P] and targets [C,B,T], bytes."""
 
     prompt_CBP: Tensor
     target_CBT: Tensor
 
 
 def length(program: Program) -> int:
-    """C: how many steps a stretch has, by the size of a batch."""
+    """C: how many steps a chunk has, by the size of a batch."""
     return max(1, min(LONGEST, EXAMPLES // program.batch_size))
 
 
 @lru_cache(maxsize=16)
-def examples(program: Program, seed: int, stretch: int) -> Examples:
-    """The batches of a stretch, on the CPU."""
+def examples(program: Program, seed: int, chunk: int) -> Examples:
+    """The batches of a chunk, on the CPU."""
     steps = length(program)
-    generator = torch.Generator().manual_seed(_mixed(seed, stretch))
+    generator = torch.Generator().manual_seed(_mixed(seed, chunk))
     batch = program.task.sample(program.train_rows_R, steps * program.batch_size, generator)
     tokens = (part.to(torch.uint8) for part in (batch.prompt_BP, batch.target_BT))  # an eighth of what has to be moved
     return Examples(*(torch.unflatten(part, 0, (steps, -1)) for part in tokens))
 
 
-def _mixed(seed: int, stretch: int) -> int:
+def _mixed(seed: int, chunk: int) -> int:
     """A seed of 63 bits: neighbouring ones have nothing in common."""
-    digest = hashlib.blake2b(f"data {seed} {stretch}".encode(), digest_size=8).digest()
+    digest = hashlib.blake2b(f"data {seed} {chunk}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 1
 
 
-def controls(program: Program, config: CVAEConfig, stretch: int) -> Tensor:
-    """The loss weights, the learning rate and AdamW's correction at each step of a stretch, [C,X] on the CPU."""
-    first = stretch * length(program)
+def controls(program: Program, config: CVAEConfig, chunk: int) -> Tensor:
+    """The loss weights, the learning rate and AdamW's correction at each step of a chunk, [C,X] on the CPU."""
+    first = chunk * length(program)
     return torch.tensor(columns(config, range(first, first + length(program)))).t()
 
 

@@ -1,6 +1,6 @@
 """The members of a pack side by side: one row per member in every tensor.
 
-Shapes: M members, W parameters, K latents, C steps of a stretch, B batch, P prompt tokens, T target positions, X
+Shapes: M members, W parameters, K latents, C steps of a chunk, B batch, P prompt tokens, T target positions, X
 controls.
 """
 
@@ -24,7 +24,7 @@ SAVED = ("flat_MW", "mean_MW", "square_MW", "marginal_MK", "step_M", "commit_M")
 
 @dataclass(slots=True)
 class BatchedState:
-    """All that changes during a training, then what belongs to a member's settings, then its stretch of the course.
+    """All that changes during a training, then what belongs to a member's settings, then its chunk of the course.
 
     ``step_M`` counts the steps done. ``commit_M`` is the first step whose posterior entropy was under half of ln K, -1
     before it. ``bad_M`` is the first step at which something was not finite, -1 before it, and ``term_M`` what that was
@@ -45,7 +45,7 @@ class BatchedState:
     clip_M: Tensor
     prompt_MCBP: Tensor
     target_MCBT: Tensor
-    surprise_MCBT: Tensor
+    baseline_nll_MCBT: Tensor
     controls_MCX: Tensor
 
     @property
@@ -85,7 +85,7 @@ def member(program: Program, config: CVAEConfig, seed: int, saved: Mapping[str, 
     layout, train, device = program.layout, config.train, program.device
     flat_W, latents, steps = program.initial_W(seed, layout), config.model.latents, batches.length(program)
     scalars = {"step_M": 0, "commit_M": -1, "bad_M": -1, "term_M": 0}
-    stretch = batches.examples(program, seed, 0)
+    chunk = batches.examples(program, seed, 0)
     values = {name: torch.tensor(value, device=device) for name, value in scalars.items()} | {
         "flat_MW": flat_W,
         "mean_MW": torch.zeros_like(flat_W),
@@ -95,17 +95,17 @@ def member(program: Program, config: CVAEConfig, seed: int, saved: Mapping[str, 
         "scale_MW": 1 + (train.router_lr_scale - 1) * layout.router_W,
         "decay_MW": train.weight_decay * layout.decayed_W,
         "clip_M": torch.tensor(train.clip_norm, device=device),
-        "prompt_MCBP": torch.empty_like(stretch.prompt_CBP, device=device),
-        "target_MCBT": torch.empty_like(stretch.target_CBT, device=device),
-        "surprise_MCBT": torch.empty(stretch.target_CBT.shape, device=device),
+        "prompt_MCBP": torch.empty_like(chunk.prompt_CBP, device=device),
+        "target_MCBT": torch.empty_like(chunk.target_CBT, device=device),
+        "baseline_nll_MCBT": torch.empty(chunk.target_CBT.shape, device=device),
         "controls_MCX": torch.empty(steps, len(batches.CONTROLS), device=device),
     }
     values |= {name: tensor.to(device) for name, tensor in (saved or {}).items()}
     return BatchedState(**{name: tensor[None] for name, tensor in values.items()})
 
 
-def load_stretches(program: Program, stack: BatchedState, members: Mapping[int, tuple[CVAEConfig, int, int]]) -> None:
-    """Gives members, by their rows, the stretch of their course that holds the step after the one they have done.
+def load_chunk(program: Program, stack: BatchedState, members: Mapping[int, tuple[CVAEConfig, int, int]]) -> None:
+    """Gives members, by their rows, the chunk of their course that holds the step after the one they have done.
 
     ``members`` maps a row to its settings, seed and steps done. All is made first and moved at once: a GPU that is busy
     is waited for once only.
@@ -120,4 +120,4 @@ def load_stretches(program: Program, stack: BatchedState, members: Mapping[int, 
         (stack.prompt_MCBP, stack.target_MCBT, stack.controls_MCX), zip(*made, strict=True), strict=True
     ):
         mine.index_copy_(0, rows, torch.stack(parts).to(program.device))
-    stack.surprise_MCBT.index_copy_(0, rows, torch.stack(baselines(program).surprise(wanted)))
+    stack.baseline_nll_MCBT.index_copy_(0, rows, torch.stack(baselines(program).baseline_nll(wanted)))

@@ -146,13 +146,13 @@ class TrainingPack:
         """As many steps as nothing needs to be done about any member, then what needs to be done."""
         if self.program is None or self.stepper is None:
             return
-        stretch = batches.length(self.program)
-        steps = min(min(one.steps_to_report(), stretch - one.step % stretch) for one in self.members.values())
+        chunk = batches.length(self.program)
+        steps = min(min(one.steps_to_report(), chunk - one.step % chunk) for one in self.members.values())
         steps = min(steps, LOOK_EVERY[self.program.device.type])
         self.stepper.run(steps)
         for one in self.members.values():
             one.step += steps
-        self._go_on({row for row, one in self.members.items() if steps and one.step % stretch == 0})
+        self._go_on({row for row, one in self.members.items() if steps and one.step % chunk == 0})
         self._drop(self._diverged())
         due = [row for row, one in self.members.items() if one.owes_a_report]
         for start in range(0, len(due), EVALUATED[self.program.device.type]):
@@ -165,7 +165,7 @@ class TrainingPack:
         places = {row: self.members[row].place for row in rows if not self.members[row].is_last_step}
         if places:
             assert self.program is not None
-            stack.load_stretches(self.program, self.stack, places)
+            stack.load_chunk(self.program, self.stack, places)
 
     def halve(self) -> list[PackMember]:
         """Lets the later half go, saving what they have; for when memory does not suffice."""

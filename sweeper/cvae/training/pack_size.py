@@ -53,7 +53,7 @@ def measured_size(program: Program, config: CVAEConfig) -> int:
 
 def _stand_in(program: Program, config: CVAEConfig) -> BatchedState:
     one = member_state.member(program, config, seed=0)
-    member_state.load_stretches(program, one, {0: (config, 0, 0)})
+    member_state.load_chunk(program, one, {0: (config, 0, 0)})
     return one
 
 

@@ -1,6 +1,6 @@
 """One optimiser step of all members as one program; trials do not interact.
 
-Shapes: M members, W parameters, B batch, C steps of a stretch.
+Shapes: M members, W parameters, B batch, C steps of a chunk.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def advance(program: Program, stack: BatchedState, loss: Loss = step_loss) -> No
         program.layout.unflatten(flat_MW),
         LossWeights(*weights),
         batch,
-        stack.surprise_MCBT[row_M, at_M],
+        stack.baseline_nll_MCBT[row_M, at_M],
         stack.marginal_MK,
         program.per_token,
     )

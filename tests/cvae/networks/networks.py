@@ -34,7 +34,7 @@ def own_parameters_of(model):
 
 
 @torch.no_grad()
-def surprise_of(model, batch):
+def baseline_nll_of(model, batch):
     """The baseline's -log p0 of each token."""
     return baseline_nll(model.baseline(batch.prompt_BP, batch.target_BT[..., :-1]), batch.target_BT)
 

@@ -22,7 +22,7 @@ def settings_of(**changes):
 
 @pytest.fixture
 def counted(monkeypatch):
-    """The stretches that were trained: how many courses side by side, and which stretch."""
+    """The chunks that were trained: how many courses side by side, and which chunk."""
     seen, train = [], Baselines._train
     monkeypatch.setattr(
         Baselines, "_train", lambda self, *given: (seen.append((len(given[0]), given[1])), train(self, *given))
@@ -50,7 +50,7 @@ def test_a_course_is_that_of_torchs_adamw_on_the_same_examples():
         examples = batches.examples(program, 3, step // 64)
         prompt_BP, target_BT = examples.prompt_CBP[step % 64].long(), examples.target_CBT[step % 64].long()
         nll_BT = baseline_nll(network(prompt_BP, target_BT[:, :-1]), target_BT)
-        assert torch.allclose(nll_BT, mine.surprise([(kind, step // 64)])[0][step % 64], atol=1e-3)
+        assert torch.allclose(nll_BT, mine.baseline_nll([(kind, step // 64)])[0][step % 64], atol=1e-3)
         optimiser.zero_grad()
         nll_BT.mean().backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), config.train.clip_norm)
@@ -89,37 +89,37 @@ def test_what_does_not_reach_the_baseline_makes_no_other_course():
 def test_courses_side_by_side_have_the_bits_they_have_alone():
     config = settings_of()
     program, kinds = Program.of(config), [BaselineKey.of(config, seed) for seed in range(3)]
-    together = Baselines(program).surprise([(kind, 1) for kind in kinds])
-    for kind, surprise_CBT in zip(kinds, together, strict=True):
-        assert torch.equal(Baselines(program).surprise([(kind, 1)])[0], surprise_CBT)
+    together = Baselines(program).baseline_nll([(kind, 1) for kind in kinds])
+    for kind, baseline_nll_CBT in zip(kinds, together, strict=True):
+        assert torch.equal(Baselines(program).baseline_nll([(kind, 1)])[0], baseline_nll_CBT)
 
 
 def test_many_courses_are_trained_some_at_a_time(monkeypatch, counted):
     monkeypatch.setitem(baseline_module.SIDE_BY_SIDE, "cpu", 2)
     config = settings_of()
     mine = Baselines(Program.of(config))
-    assert len(mine.surprise([(BaselineKey.of(config, seed), 0) for seed in range(5)])) == 5
+    assert len(mine.baseline_nll([(BaselineKey.of(config, seed), 0) for seed in range(5)])) == 5
     assert counted == [(2, 0), (2, 0), (1, 0)]
 
 
 def test_who_comes_later_is_told_the_same_without_training(counted):
     config = settings_of()
     mine, kind = Baselines(Program.of(config)), BaselineKey.of(config, 0)
-    first = [mine.surprise([(kind, number)])[0] for number in range(3)]
+    first = [mine.baseline_nll([(kind, number)])[0] for number in range(3)]
     counted.clear()
-    assert all(torch.equal(mine.surprise([(kind, number)])[0], first[number]) for number in range(3))
+    assert all(torch.equal(mine.baseline_nll([(kind, number)])[0], first[number]) for number in range(3))
     assert not counted
 
 
 def test_what_was_forgotten_is_trained_again_with_the_same_bits(monkeypatch, counted):
     config = settings_of()
     mine, ahead = Baselines(Program.of(config)), BaselineKey.of(config, 0)
-    first = [mine.surprise([(ahead, number)])[0] for number in range(3)]
+    first = [mine.baseline_nll([(ahead, number)])[0] for number in range(3)]
     monkeypatch.setattr(baseline_module, "KEPT_BYTES", 0)
-    mine.surprise([(BaselineKey.of(config, 1), 0)])
+    mine.baseline_nll([(BaselineKey.of(config, 1), 0)])
     assert not mine.given
     counted.clear()
-    again = [mine.surprise([(ahead, number)])[0] for number in (2, 0, 1)]
+    again = [mine.baseline_nll([(ahead, number)])[0] for number in (2, 0, 1)]
     assert all(torch.equal(one, other) for one, other in zip(again, (first[2], first[0], first[1]), strict=True))
     assert counted == [(1, 0), (1, 1), (1, 2), (1, 0), (1, 1)]
 
@@ -127,7 +127,7 @@ def test_what_was_forgotten_is_trained_again_with_the_same_bits(monkeypatch, cou
 def test_no_step_is_taken_beyond_the_training():
     config = settings_of(train__steps=10, train__report_every=4)
     mine, kind = Baselines(Program.of(config)), BaselineKey.of(config, 0)
-    (surprise_CBT,) = mine.surprise([(kind, 0)])
-    assert surprise_CBT[:10].min() > 0
-    assert not surprise_CBT[10:].any()
+    (baseline_nll_CBT,) = mine.baseline_nll([(kind, 0)])
+    assert baseline_nll_CBT[:10].min() > 0
+    assert not baseline_nll_CBT[10:].any()
     assert mine.parameters([(kind, step) for step in (4, 8, 10)]).shape[0] == 3

@@ -56,12 +56,12 @@ def test_replayed_steps_are_those_that_are_not():
 
 
 def test_a_baseline_on_a_gpu_is_that_of_a_cpu():
-    surprises = []
+    baseline_nlls = []
     for device in ("cuda", "cpu"):
         config = build(SMALL | {"train.steps": 150, "train.device": device})
-        found = Baselines(Program.of(config)).surprise([(BaselineKey.of(config, seed), 1) for seed in range(3)])
-        surprises.append(torch.stack(found).cpu())
-    assert torch.allclose(*surprises, rtol=1e-2, atol=2e-2)
+        found = Baselines(Program.of(config)).baseline_nll([(BaselineKey.of(config, seed), 1) for seed in range(3)])
+        baseline_nlls.append(torch.stack(found).cpu())
+    assert torch.allclose(*baseline_nlls, rtol=1e-2, atol=2e-2)
 
 
 def test_members_come_and_go_without_disturbing_the_rest():

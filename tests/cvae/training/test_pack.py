@@ -82,14 +82,14 @@ def test_a_diverging_member_ends_alone_and_poisons_nobody():
     assert close(other.final, alone(seed=1).final)
 
 
-@pytest.mark.parametrize("where", ["generator.", "router.", "surprise"])
+@pytest.mark.parametrize("where", ["generator.", "router.", "baseline_nll"])
 def test_a_member_full_of_nan_is_named_and_leaves_the_others_their_bits(where):
     def finals(broken):
         trials = [Trial(train__report_every=1), Trial(seed=1)]
         pack = TrainingPack(2)
         pack.admit(trials)
         if broken:
-            parts = pack.program.layout.unflatten(pack.stack.flat_MW) | {"surprise": pack.stack.surprise_MCBT}
+            parts = pack.program.layout.unflatten(pack.stack.flat_MW) | {"baseline_nll": pack.stack.baseline_nll_MCBT}
             for name, weight in parts.items():
                 weight[0] = math.nan if name.startswith(where) else weight[0]
         pack.train()
@@ -99,7 +99,7 @@ def test_a_member_full_of_nan_is_named_and_leaves_the_others_their_bits(where):
     _, healthy_W = finals(broken=False)
     assert torch.equal(beside_W, healthy_W)
     assert (broken.error.step, broken.error.last_finite_metrics) == (1, {})
-    terms = {"surprise": ("token_weighted_reconstruction", "inter_latent_jsd", "baseline")}
+    terms = {"baseline_nll": ("token_weighted_reconstruction", "inter_latent_jsd", "baseline")}
     assert broken.error.term in terms.get(where, ("reconstruction",))
 
 
@@ -125,8 +125,8 @@ def test_a_pack_without_a_member_is_none():
 
 
 @pytest.fixture(params=[2, 64])
-def stretch(request, monkeypatch):
-    """How many steps a stretch of the course has: cuts fall on its end, and inside it."""
+def chunk(request, monkeypatch):
+    """How many steps a chunk of the course has: cuts fall on its end, and inside it."""
     monkeypatch.setattr(batches, "LONGEST", request.param)
     for cached in (batches.examples, baselines):
         cached.cache_clear()
@@ -136,7 +136,7 @@ def stretch(request, monkeypatch):
 
 
 @pytest.mark.parametrize("cut", [1, 2, 3, 4, 5])
-def test_an_interrupted_training_ends_with_the_same_bits(cut, stretch):
+def test_an_interrupted_training_ends_with_the_same_bits(cut, chunk):
     """Reports are made at 2, 4 and 6."""
     changes = {"loss.marginal_ema": 0.5, "loss.schedules.beta.kind": "cosine", "seed": 3, "train.report_every": 2}
     whole, kept = Trial(changes), Kept(at=[cut], stop=True)
