@@ -62,7 +62,7 @@ class Evidence:
         return ", ".join([*parts, *([f"{silent} without the metric"] if silent else [])])
 
 
-def gather(records: Sequence[Record], metric: str, where: Expression | None = None) -> Evidence:
+def collect(records: Sequence[Record], metric: str, where: Expression | None = None) -> Evidence:
     """The evidence for a claim about `metric` where `where` holds."""
     groups: dict[str, Group] = {}
     varying = varying_names(records)

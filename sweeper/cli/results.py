@@ -129,7 +129,7 @@ def sync(sweep: SweepName, results: Results = DEFAULT_RESULTS, no_color: NoColor
     console = news_console(no_color)
     console.print(f"MLflow has {mirrored.runs} of {mirrored.runs + mirrored.behind} trials")
     if not mirrored.is_whole:
-        console.print(f"it lacks {mirrored.lacking()}: {mirrored.error}")
+        console.print(f"it lacks {mirrored.missing()}: {mirrored.error}")
         raise typer.Exit(Exit.INTERNAL)
 
 

@@ -131,7 +131,7 @@ class Session:
         running = self.place.get(event.trial)
         if running is not None:
             running.advance(event)
-        reason = self.pruner.heard(record.trial, event) if self.pruner is not None else ""
+        reason = self.pruner.on_event(record.trial, event) if self.pruner is not None else ""
         if running is not None and reason:
             running.verdicts[event.trial] = StopOrder(State.PRUNED, reason)
         may_propose = self.stopped_by is None and self.queue.can_propose()

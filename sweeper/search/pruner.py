@@ -43,7 +43,7 @@ class Pruner:
                 pruner.ended(record.ended)
         return pruner
 
-    def heard(self, trial: Trial, event: Event) -> str:
+    def on_event(self, trial: Trial, event: Event) -> str:
         """Something happened to a trial; why it is to stop now, or ""."""
         if isinstance(event, Reported):
             return self.reported(event)

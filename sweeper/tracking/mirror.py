@@ -101,23 +101,23 @@ class Mirror:
             self._add(replace(record, reports=list(record.reports)))
 
     def write(self, last: bool) -> bool:
-        """One round: everything owed goes to MLflow. An error ends the round, and the next one begins by comparing."""
+        """One round: everything pending goes to MLflow. An error ends the round, and the next one begins by comparing."""
         self._at = None
         try:
             self._store.open(self._copies, self._groups, self._summary)
-            owed = [copy for copy in self._copies.values() if copy.owed]
+            pending = [copy for copy in self._copies.values() if copy.pending]
             # What MLflow refused before comes last, so that it holds up nothing else.
-            self._write_trials(copy for copy in owed if not copy.refusals)
+            self._write_trials(copy for copy in pending if not copy.rejections)
             self._write_groups(last)
             if last:
                 self._interrupt()
                 self._write_summary()
-            self._write_trials(sorted((copy for copy in owed if copy.refusals), key=lambda copy: copy.refusals))
+            self._write_trials(sorted((copy for copy in pending if copy.rejections), key=lambda copy: copy.rejections))
             if last:
                 self._interrupt()
         except Exception as error:
             if self._at is not None:
-                self._at.refusals += 1
+                self._at.rejections += 1
             self._store.close()
             self._error = one_line(error, self._store.address)
             return False
@@ -129,10 +129,10 @@ class Mirror:
     def standing(self) -> Mirrored:
         """How the mirror stands now; exact once the thread has ended or was given up."""
         copies = list(self._copies.values())
-        shown, owed = sum(bool(c.run) and not c.owed for c in copies), sum(c.owed for c in copies)
+        shown, pending = sum(bool(c.run) and not c.pending for c in copies), sum(c.pending for c in copies)
         overviews = sum(group.is_due for group in list(self._groups.values()))
         overviews += self._summary.changed and any(copy.is_shown for copy in copies)
-        return Mirrored(shown, owed, self._error, overviews)
+        return Mirrored(shown, pending, self._error, overviews)
 
     def _write_trials(self, copies: Iterable[MirroredTrial]) -> None:
         for copy in copies:
@@ -150,7 +150,7 @@ class Mirror:
 
     def _write_groups(self, last: bool) -> None:
         due = (group for group in self._groups.values() if group.is_due and (last or group.is_settled))
-        for group in sorted(due, key=lambda group: group.refusals):
+        for group in sorted(due, key=lambda group: group.rejections):
             if self._abandoned.is_set():
                 return
             self._at = group

@@ -60,7 +60,7 @@ class RunState:
     start_ms: int = 0
     revision: int = 0
     changed: bool = True
-    refusals: int = 0
+    rejections: int = 0
 
     @property
     def is_group(self) -> bool:

@@ -97,37 +97,37 @@ class Store:
         self._client.set_terminated(copy.run, "KILLED")
         copy.interrupted = True
 
-    def begin(self, sheet: RunState, page: OverviewRun) -> None:
+    def begin(self, state: RunState, page: OverviewRun) -> None:
         """Makes the run of a page, so that others can be nested in it."""
         assert self._client is not None
         begun = opening(page)
         run = self._client.create_run(self._experiment, page.start_ms, {**self._tags, **begun.tags}, page.name)
-        sheet.run, sheet.start_ms, sheet.revision = run.info.run_id, page.start_ms, 0
+        state.run, state.start_ms, state.revision = run.info.run_id, page.start_ms, 0
 
-    def show(self, sheet: RunState, page: OverviewRun) -> None:
+    def show(self, state: RunState, page: OverviewRun) -> None:
         """Brings the run of a page up to it: nothing is written where it shows just that already."""
         assert self._client is not None
         from mlflow.entities import Metric, Param, RunTag
 
-        if not sheet.shows(page):
-            if sheet.shown is not None and sheet.shown.metrics - page.metrics.keys():
-                self._client.delete_run(sheet.run)  # a figure that no longer exists cannot be taken from a run
-                sheet.forget()
-            if not sheet.run:
-                self.begin(sheet, page)
-            self._log_data(sheet.run, page)
-            self._upload(sheet.run, page)
-            sheet.revision += 1
+        if not state.shows(page):
+            if state.shown is not None and state.shown.metrics - page.metrics.keys():
+                self._client.delete_run(state.run)  # a figure that no longer exists cannot be taken from a run
+                state.forget()
+            if not state.run:
+                self.begin(state, page)
+            self._log_data(state.run, page)
+            self._upload(state.run, page)
+            state.revision += 1
             # MLflow shows the latest point, and these must follow each other whatever the clock says.
-            at_ms = sheet.start_ms + sheet.revision
-            tags = {**page.tags, "sweeper.digest": page.digest, "sweeper.revision": str(sheet.revision)}
+            at_ms = state.start_ms + state.revision
+            tags = {**page.tags, "sweeper.digest": page.digest, "sweeper.revision": str(state.revision)}
             metrics = [Metric(name, value, at_ms, 0) for name, value in page.metrics.items()]
             params = [Param(*item) for item in page.params.items()]
             for batch in batches(metrics, params, [RunTag(*item) for item in tags.items()]):
-                self._client.log_batch(sheet.run, *batch, synchronous=True)
-            self._client.set_terminated(sheet.run, page.status, page.end_ms)
-            sheet.adopt(_shown(sheet, page))
-        sheet.changed = False
+                self._client.log_batch(state.run, *batch, synchronous=True)
+            self._client.set_terminated(state.run, page.status, page.end_ms)
+            state.adopt(_shown(state, page))
+        state.changed = False
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Sets tags of the experiment, where they differ."""
@@ -194,10 +194,10 @@ class Store:
         groups: Mapping[str, RunState],
         summary: RunState,
     ) -> None:
-        for copy_known in copies.values():
-            copy_known.forget()
-        for sheet_known in (*groups.values(), summary):
-            sheet_known.forget()
+        for trial_run in copies.values():
+            trial_run.forget()
+        for overview in (*groups.values(), summary):
+            overview.forget()
         # Whole runs first: a second run of the same trial is then the one to remove.
         for found in sorted(find_runs(client, self._experiment), key=lambda found: found.status == "RUNNING"):
             foreign = self._file is None and found.results != self._results  # a colleague's, on a shared server
@@ -205,10 +205,10 @@ class Store:
                 copy = copies.get(found.trial)
                 known_one, adopted = copy is not None, copy is not None and copy.adopt(found)
             else:
-                sheet = summary if found.kind == "summary" else groups.get(found.config)
-                known_one, adopted = sheet is not None, sheet is not None and not sheet.run and not foreign
-                if sheet is not None and adopted:
-                    sheet.adopt(found)
+                state = summary if found.kind == "summary" else groups.get(found.config)
+                known_one, adopted = state is not None, state is not None and not state.run and not foreign
+                if state is not None and adopted:
+                    state.adopt(found)
             forgotten = not known_one and found.status != "RUNNING"  # of a trial no longer in the sweep file
             if not (adopted or foreign or forgotten):
                 client.delete_run(found.run)
@@ -242,7 +242,7 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _shown(sheet: RunState, page: OverviewRun) -> Found:
+def _shown(state: RunState, page: OverviewRun) -> Found:
     """The run of a page as MLflow has it once it is written."""
-    found = Found(sheet.run, page.status, sheet.start_ms, page.end_ms, metrics=frozenset(page.metrics))
-    return replace(found, digest=page.digest, revision=str(sheet.revision))
+    found = Found(state.run, page.status, state.start_ms, page.end_ms, metrics=frozenset(page.metrics))
+    return replace(found, digest=page.digest, revision=str(state.revision))

@@ -30,7 +30,7 @@ class Mirrored:
     def is_whole(self) -> bool:
         return not (self.behind or self.overviews)
 
-    def lacking(self) -> str:
+    def missing(self) -> str:
         """What is missing, in words: `3 trials and 1 overview`."""
         counts = ((self.behind, "trial"), (self.overviews, "overview"))
         return " and ".join(f"{count} {noun}{'s' * (count != 1)}" for count, noun in counts if count)
@@ -79,7 +79,7 @@ class MirroredTrial:
     opened: bool = False
     complete: bool = False
     interrupted: bool = False
-    refusals: int = 0
+    rejections: int = 0
 
     @property
     def running(self) -> bool:
@@ -95,7 +95,7 @@ class MirroredTrial:
         return self.live or self.record.ended is not None
 
     @property
-    def owed(self) -> bool:
+    def pending(self) -> bool:
         """Whether the record says more than MLflow shows."""
         if self.record.ended is not None:
             return not self.complete

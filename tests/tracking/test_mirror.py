@@ -404,7 +404,7 @@ def test_files_that_cannot_be_read_cost_the_summary_alone(sweep: Sweep) -> None:
     sweep.told = replace(sweep.told, files=unreadable)
     mirrored = sweep.sync(*three_seeds(0.7, 0.8))
     assert mirrored == Mirrored(2, 0, "report.html: permission denied", 1)
-    assert mirrored.lacking() == "1 overview"
+    assert mirrored.missing() == "1 overview"
 
 
 def test_a_run_shows_fewer_than_fifty_metrics_the_goals_among_them(sweep: Sweep) -> None:

@@ -89,25 +89,25 @@ def test_the_same_attempt_begun_again_by_a_new_driver_starts_afresh() -> None:
 
 def test_a_trial_that_a_killed_driver_left_is_owed_nothing_and_adopts_nothing() -> None:
     copy = MirroredTrial(Record(TRIAL, 1, started(), None, [reported(10)]))
-    assert not copy.owed
+    assert not copy.pending
     assert not copy.adopt(found("RUNNING"))
 
 
 def test_what_is_owed_is_what_is_not_written() -> None:
     copy = copy_of(started())
-    assert copy.owed
+    assert copy.pending
     copy.opened = True
-    assert not copy.owed
+    assert not copy.pending
     copy.take(reported(10))
-    assert copy.owed
+    assert copy.pending
     copy.points = 1
-    assert not copy.owed
+    assert not copy.pending
     copy.take(ended())
-    assert copy.owed
+    assert copy.pending
 
 
 @pytest.mark.parametrize(
-    ("status", "end_ms", "attempt", "adopted", "owed"),
+    ("status", "end_ms", "attempt", "adopted", "pending"),
     [
         ("FINISHED", 110000, "1", True, False),  # whole
         ("RUNNING", 0, "1", True, True),  # begun, to be completed
@@ -117,10 +117,10 @@ def test_what_is_owed_is_what_is_not_written() -> None:
     ],
 )
 def test_a_run_is_adopted_if_whole_or_mendable(
-    status: str, end_ms: int, attempt: str, adopted: bool, owed: bool
+    status: str, end_ms: int, attempt: str, adopted: bool, pending: bool
 ) -> None:
     copy = MirroredTrial(Record(TRIAL, 1, started(), ended()))
-    assert (copy.adopt(found(status, end_ms, attempt)), copy.owed) == (adopted, owed)
+    assert (copy.adopt(found(status, end_ms, attempt)), copy.pending) == (adopted, pending)
 
 
 def test_a_trial_adopts_one_run_only() -> None:

@@ -77,7 +77,9 @@ def judge_against(claim: Claim, test: Against, evidence: Evidence, folder: Path)
     bounds = [(reference[g.config] - test.tolerance, reference[g.config] + test.tolerance) for g in known]
     judged = _each(known, bounds, claim.alpha, f"within {number(test.tolerance)} of {path.name}")
     absent = len(evidence.groups) - len(known)
-    return judged if not absent else replace(judged, doubt=f"{counted(absent, 'configuration')} not in {path.name}")
+    return (
+        judged if not absent else replace(judged, reservation=f"{counted(absent, 'configuration')} not in {path.name}")
+    )
 
 
 def rows_of(groups: Sequence[Group], bounds: Sequence[Bounds], alpha: float) -> tuple[VerdictRow, ...]:

@@ -33,13 +33,13 @@ def judge_compare(claim: Claim, test: Compare, records: Sequence[Record]) -> Jud
     words += f" (d = {size:.2g})" if math.isfinite(size) else ""
     lost = sum(pairing.lost for pairing in found)
     words += f", {counted(lost, 'pair')} lost" if lost else ""
-    doubt = f"a paired claim needs {FEWEST_PAIRS} pairs" if one.n < FEWEST_PAIRS else ""
+    reservation = f"a paired claim needs {FEWEST_PAIRS} pairs" if one.n < FEWEST_PAIRS else ""
     few = enough(one, _bound(test), alpha)
     most = max(FEWEST_PAIRS if p_for(test, one) <= alpha else 0, few or 0)
     seeds = math.ceil(most / len(found)) if most else None
     p_pass, p_fail = p_for(test, one), p_against(test, one)
     rows = _rows(found, test, alpha)
-    return Judgement(words, one.mean, interval, one.n, p_pass, p_fail, seeds, rows, doubt)
+    return Judgement(words, one.mean, interval, one.n, p_pass, p_fail, seeds, rows, reservation)
 
 
 def judge_monotone(claim: Claim, test: Monotone, records: Sequence[Record]) -> Judgement:
@@ -67,13 +67,13 @@ def judge_monotone(claim: Claim, test: Monotone, records: Sequence[Record]) -> J
     if reversed_:
         names = ", ".join(f"{show(levels[i])} to {show(levels[i + 1])}" for i in reversed_)
         words += f"; goes back from {names}"
-    doubt = "" if len(whole) > 1 else "one block says nothing of the next"
+    reservation = "" if len(whole) > 1 else "one block says nothing of the next"
     rows = _steps(levels, steps, back, sign, claim.alpha)
     few = enough(total, 0.0, claim.alpha) if sign * total.mean > 0 else None
     per_seed = max(len(whole) / max(len({r.trial.seed for r in records}), 1), 1)
     seeds = math.ceil(few / per_seed) if few else None
     p_pass = 1.0 if reversed_ else p_rise
-    return Judgement(words, total.mean, interval, len(whole), p_pass, min([p_fall, *back]), seeds, rows, doubt)
+    return Judgement(words, total.mean, interval, len(whole), p_pass, min([p_fall, *back]), seeds, rows, reservation)
 
 
 def p_for(test: Compare, one: Estimate) -> float:

@@ -58,7 +58,7 @@ class Verdict:
 class Judgement:
     """What a test found: p values for the claim (`p_pass`) and against it (`p_fail`), before any Holm correction.
 
-    `words` say what was found. `doubt` is a reason why it must not pass although p is small, "" if there is none.
+    `words` say what was found. `reservation` is a reason why it must not pass although p is small, "" if there is none.
     """
 
     words: str
@@ -69,7 +69,7 @@ class Judgement:
     p_fail: float
     needed: int | None = None
     rows: tuple[VerdictRow, ...] = ()
-    doubt: str = ""
+    reservation: str = ""
 
 
 def unjudged(words: str) -> Judgement:

@@ -11,7 +11,7 @@ from sweeper.analysis.claims.means import judge_against, judge_equivalent, judge
 from sweeper.analysis.claims.pairs import judge_compare, judge_monotone
 from sweeper.analysis.claims.spread import judge_best, judge_share, judge_typical
 from sweeper.analysis.claims.verdict import Judgement, Outcome, Verdict, counted, finite, unjudged
-from sweeper.analysis.evidence import Evidence, gather
+from sweeper.analysis.evidence import Evidence, collect
 from sweeper.analysis.statistics import holm
 from sweeper.errors import Exit
 from sweeper.ledger.atomic import replace_file
@@ -32,10 +32,10 @@ def verdicts(results: Path, name: str) -> list[Verdict]:
 
 def judge(claims: Sequence[Claim], records: Sequence[Record], folder: Path) -> list[Verdict]:
     """The verdict on each claim, by the trials of the plan. `folder` may hold reference tables."""
-    gathered = [gather(records, claim.metric, claim.where) for claim in claims]
-    judged = [_judged(claim, one, records, folder) for claim, one in zip(claims, gathered, strict=True)]
-    judged = [_more(one, known) for one, known in zip(_corrected(claims, judged), gathered, strict=True)]
-    return [_verdict(claim, one, found) for claim, one, found in zip(claims, gathered, judged, strict=True)]
+    collected = [collect(records, claim.metric, claim.where) for claim in claims]
+    judged = [_judged(claim, one, records, folder) for claim, one in zip(claims, collected, strict=True)]
+    judged = [_more(one, known) for one, known in zip(_corrected(claims, judged), collected, strict=True)]
+    return [_verdict(claim, one, found) for claim, one, found in zip(claims, collected, judged, strict=True)]
 
 
 def exit_code(ended: Exit, found: Sequence[Verdict]) -> Exit:
@@ -131,7 +131,7 @@ def _verdict(claim: Claim, evidence: Evidence, found: Judgement) -> Verdict:
 def _outcome(claim: Claim, evidence: Evidence, found: Judgement) -> Outcome:
     if evidence.unfinished:  # a test is read once, at the end: peeking makes false verdicts
         return "undecided"
-    if found.p_pass <= claim.alpha and not found.doubt:
+    if found.p_pass <= claim.alpha and not found.reservation:
         return "pass"
     return "fail" if found.p_fail <= claim.alpha else "undecided"
 
@@ -143,7 +143,7 @@ def _sentence(claim: Claim, evidence: Evidence, found: Judgement, outcome: Outco
     if evidence.unfinished:
         parts.append(f"{counted(evidence.unfinished, 'trial')} still to come")
     elif outcome == "undecided":
-        parts += [found.doubt] if found.doubt else []
+        parts += [found.reservation] if found.reservation else []
         parts += [f"about {counted(found.needed, 'seed')} per configuration needed"] if found.needed else []
     if claim.family and found.interval is not None:
         parts.append(f"p = {min(found.p_pass, found.p_fail):.2g} after Holm in {claim.family!r}")

@@ -45,7 +45,7 @@ def print_finished(
         print_verdicts(console, verdicts)
     _print_failures(console, finished.records, folder)
     if not finished.mirrored.is_whole:
-        console.print(Text(f"MLflow lacks {finished.mirrored.lacking()}: {finished.mirrored.error}", "yellow"))
+        console.print(Text(f"MLflow lacks {finished.mirrored.missing()}: {finished.mirrored.error}", "yellow"))
         console.print(f"  complete it with: {commands.verb('sync', name)}")
     console.print(f"results  {folder}", soft_wrap=True)
     console.print(f"table    {commands.verb('export', name)}", soft_wrap=True)

@@ -32,7 +32,7 @@ class Line:
         self.broken = ""  # what ended the thread, when that was not the end of its pack
         self.changed = threading.Condition()
 
-    def heard(self) -> tuple[list[Event | None], int | None]:
+    def received(self) -> tuple[list[Event | None], int | None]:
         """The driver's side: all events since the last call, and how many jobs are asked for (None: not asked)."""
         events: list[Event | None] = []
         with contextlib.suppress(queue.Empty):

@@ -32,7 +32,7 @@ class PackTrainable(tune.Trainable):  # type: ignore[misc]
             self.line = Line()
             threading.Thread(target=_work, args=(self.pack, self.line), daemon=True).start()
             result["handle"] = ray.cloudpickle.dumps(ray.get_runtime_context().current_actor)
-        events, free = self.line.heard()
+        events, free = self.line.received()
         if self.line.broken:
             raise RuntimeError(self.line.broken)
         sent = [event for event in events if event is not None]
