@@ -101,7 +101,7 @@ class Mirror:
             self._add(replace(record, reports=list(record.reports)))
 
     def write(self, last: bool) -> bool:
-        """One round: everything pending goes to MLflow. An error ends the round, and the next one begins by comparing."""
+        """One round: what is pending goes to MLflow. An error ends the round, and the next one begins by comparing."""
         self._at = None
         try:
             self._store.open(self._copies, self._groups, self._summary)
