@@ -1,7 +1,7 @@
 """Packs on devices: what a runner is, and the one that runs packs here, in this process, one after the other.
 
 A runner asks its source for packs and tells it what happens; it decides nothing. The other runner is Ray Tune's, in
-`cluster_ray.py` and `schedule_ray.py`.
+the package `ray_tune`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The keys of a sweep file as pydantic models: types, bounds, and the words that the JSON Schema and the README show.
 
-Only the edge: what passes here becomes the frozen records of spec.py. Lists that may be written short (one metric, a
+Only the edge: what passes here becomes the frozen records of sweep.py. Lists that may be written short (one metric, a
 number of seeds) are brought to their long form first.
 """
 

@@ -47,7 +47,7 @@ def on_both_runners(name: str, number: signal.Signals, presses: int, *codes: int
 
 
 Line = tuple[str, Fault, list[Tried]]
-# tests/test_schedule_ray.py does the like of what --quick leaves out to Ray in every CI run.
+# tests/execution/ray_tune/test_runner.py does the like of what --quick leaves out to Ray in every CI run.
 FAULTS: list[Line] = [
     (
         "driver SIGKILL, in-process runner",

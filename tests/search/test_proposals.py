@@ -1,4 +1,4 @@
-"""A searcher in a run: budgets, resuming, groups of seeds. What it proposes is tested in test_search.py."""
+"""A searcher in a run: budgets, resuming, groups of seeds. What it proposes is tested in test_searcher.py."""
 
 from __future__ import annotations
 

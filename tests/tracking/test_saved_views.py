@@ -1,4 +1,4 @@
-"""Views as MLflow's UI reads them; tests/test_ui_browser.py looks at them."""
+"""Views as MLflow's UI reads them; test_server_browser.py looks at them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `sweeper ui` refuses before it starts anything; tests/test_tracking.py runs the server itself."""
+"""What `sweeper ui` refuses before it starts anything; test_mirror.py runs the server itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How news, plans, progress and tables look in a terminal, and when piped (the only file that imports rich).
+"""How text, numbers and headings look in a terminal, and when piped; the consoles to print on.
 
 News goes to standard error; results and JSON go to standard output and are printed by the verbs themselves.
 """

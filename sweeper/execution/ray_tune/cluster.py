@@ -28,7 +28,7 @@ os.environ.update(
     RAY_AIR_NEW_OUTPUT="0",
     RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="1",  # a worker without a GPU share sees no GPU
     RAY_USAGE_STATS_ENABLED="0",
-    PL_DISABLE_FORK="1",  # see schedule_ray.lighten_tune
+    PL_DISABLE_FORK="1",  # see runner.lighten_tune
 )
 
 import psutil

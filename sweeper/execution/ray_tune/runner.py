@@ -1,4 +1,4 @@
-"""Packs on Ray Tune: each pack is one Tune trial in a reused worker process, whose side is worker_ray.py.
+"""Packs on Ray Tune: each pack is one Tune trial in a reused worker process, whose side is worker.py.
 
 Tune's parts are used as they are meant: a Searcher hands packs out, a Trainable runs one, a Callback hears of it, a
 Stopper ends it all. Tune's own retries, checkpoints, loggers and reporters stay off: those jobs are the ledger's.

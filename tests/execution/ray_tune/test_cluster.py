@@ -1,4 +1,4 @@
-"""How large a Ray of our own is; tests/test_schedule_ray.py runs on one."""
+"""How large a Ray of our own is; test_runner.py runs on one."""
 
 from __future__ import annotations
 
