@@ -1,7 +1,7 @@
 """Which trials are to stop early: a rule is asked at each report, and knows what all trials of the sweep reported.
 
-The rules that compare trials are in pruning_rules.py. The others look at one trial alone and are written out here: Optuna's
-PatientPruner waits until a metric gets worse, so that one which stands still would go on for ever.
+The rules that compare trials are in pruning_rules.py. The others look at one trial alone and are written out here:
+Optuna's PatientPruner waits until a metric gets worse, so that one which stands still would go on for ever.
 """
 
 from __future__ import annotations
