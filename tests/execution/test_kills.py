@@ -35,8 +35,9 @@ CONFIGS = 12
 KILLED = """\
 import os, signal, sys
 from pathlib import Path
-import cmaes, optuna, runs, scipy.stats  # once, not in every child
-from sweeper.schedule import run_in_process
+import cmaes, optuna, scipy.stats  # once, not in every child
+from sweeper.execution.runner import run_in_process
+from tests.execution import runs
 from sweeper.trial import Started
 
 file, k = Path("toy.yaml"), int(sys.argv[1])

@@ -85,10 +85,10 @@ def undisturbed(text: str) -> Finals:
     with tempfile.TemporaryDirectory(prefix="sweeper-undisturbed-") as name:
         folder = Path(name).resolve()
         (folder / "toy.yaml").write_text(text)
-        path = os.pathsep.join(map(str, (HERE, HERE.parent, HERE.parents[1])))
+        path = os.pathsep.join(map(str, (HERE, HERE.parents[1])))
         env = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
-        command = [sys.executable, "-c", "import pathlib, runs; runs.train(pathlib.Path.cwd() / 'toy.yaml')"]
-        subprocess.run(command, cwd=folder, env=env, check=True, timeout=300)
+        code = "import pathlib; from tests.execution.runs import train; train(pathlib.Path.cwd() / 'toy.yaml')"
+        subprocess.run([sys.executable, "-c", code], cwd=folder, env=env, check=True, timeout=300)
         return finals(json.loads(line) for line in (folder / "results/toy/ledger.jsonl").read_text().splitlines())
 
 
