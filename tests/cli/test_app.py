@@ -30,7 +30,7 @@ BAD_FILES = {
     "more cores than there are": (QUADRATIC + "resources: {cpu: 4096}\n", ["toy.yaml:7", "resources.cpu", "4096"]),
     "a name that leaves the folder": (QUADRATIC.replace("name: toy", "name: ../toy"), ["toy.yaml:1", "name", "../toy"]),
     "no trainer": (QUADRATIC.replace("trainer: quadratic:train\n", ""), ["trainer", "cvae"]),
-    "a search without an end": (QUADRATIC.replace("grid", "tpe"), ["toy.yaml:4", "budget", "no end"]),
+    "a search without an end": (QUADRATIC.replace("grid", "tpe"), ["toy.yaml:4", "budget", "needs a budget"]),
     "a searcher that cannot serve the space": (
         QUADRATIC.replace("grid", "cmaes").replace("[1, 2, 3, 4]", "[a, b]") + "budget: {trials: 2}\n",
         ["cmaes", "tpe"],

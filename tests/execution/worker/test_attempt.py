@@ -10,7 +10,7 @@ import pytest
 
 from sweeper.execution.worker import attempt
 from sweeper.execution.worker.job import Job
-from sweeper.trial import Ended, Event, Reported, Started, State
+from sweeper.trial import Cause, Ended, Event, Reported, Started, State
 from tests.execution.drivers import Notebook
 
 
@@ -54,7 +54,8 @@ def test_returned_metrics_are_final(tmp_path: Path) -> None:
 def test_a_broken_contract_fails_with_what_would_be_right(function: str, reason: str, tmp_path: Path) -> None:
     ended = end(function, tmp_path)
     assert ended.state is State.FAILED
-    assert ended.reason.startswith(attempt.CONTRACT)
+    assert ended.cause is Cause.CONTRACT
+    assert ended.reason.startswith("trainer contract: ")
     assert reason in ended.reason
 
 

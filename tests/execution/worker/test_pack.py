@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sweeper.execution.worker import attempt, pack
+from sweeper.execution.worker import pack
 from sweeper.execution.worker.job import Job, StopOrder
 from sweeper.trial import Ended, Reported, State
 from tests.execution.drivers import Notebook
@@ -64,7 +64,7 @@ def test_what_the_trainer_raises_fails_those_that_have_not_ended(tmp_path: Path)
 def test_a_member_that_was_left_behind_breaks_the_contract(tmp_path: Path) -> None:
     found = ends(run(tmp_path, "good", "leave"))
     assert found["key0"].state is State.COMPLETED
-    assert found["key1"].reason == f"{attempt.CONTRACT}train_pack() returned while this trial was still in training"
+    assert found["key1"].reason == "trainer contract: train_pack() returned while this trial was still in training"
 
 
 def test_a_cancelled_pack_has_no_ends(tmp_path: Path) -> None:

@@ -59,9 +59,9 @@ def test_a_condition_reads_the_fixed_value_of_an_inactive_parameter() -> None:
 
 
 def test_conditions_in_a_circle_are_refused() -> None:
-    with pytest.raises(SpecError, match="circle"):
+    with pytest.raises(SpecError, match="circular"):
         space(parameter("a", [1], "b > 0"), parameter("b", [1], "a > 0"))
-    with pytest.raises(SpecError, match="circle"):
+    with pytest.raises(SpecError, match="circular"):
         space(parameter("a", [1], "a > 0"))
 
 
