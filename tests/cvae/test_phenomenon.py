@@ -1,4 +1,4 @@
-"""What the trainer is for, over three seeds: exclusivity aligns latents with strategies where x cannot replace z."""
+"""What the trainer is for, over two or three seeds: exclusivity aligns latents with strategies where x cannot replace z."""
 
 import pytest
 
@@ -19,9 +19,9 @@ class Trial(SmallTrial):
         self.params = params
 
 
-def finals(**params):
+def finals(*, seeds=SEEDS, **params):
     settings = {key.replace("__", "."): value for key, value in params.items()} | {"train.report_every": 100_000}
-    trials = [Trial(settings | {"seed": seed}) for seed in SEEDS]
+    trials = [Trial(settings | {"seed": seed}) for seed in seeds]
     train_pack(Waiting(trials))
     return [trial.final for trial in trials]
 
@@ -32,7 +32,7 @@ ORDERED_SUM = {"task__name": "ordered_sum", "loss__beta": 1.0, "train__steps": 2
 
 
 def test_on_ordered_sum_a_model_without_the_divergence_collapses():
-    found = finals(**ORDERED_SUM)
+    found = finals(seeds=SEEDS[:2], **ORDERED_SUM)  # three minutes for three
     assert all(metrics["task_accuracy"] >= 0.985 for metrics in found)
     assert all(metrics["alignment"] < 0.27 for metrics in found)
 

@@ -277,10 +277,9 @@ def test_every_signal_stops_a_pack_in_this_process_and_the_last_line_finishes_it
 @pytest.mark.parametrize("size", [pytest.param(1, marks=pytest.mark.slow), 4])
 def test_signals_stop_packs_on_ray_and_the_last_line_finishes_them(long: Path, long_finals: Finals, size: int) -> None:
     pack = f"resources.pack={size}"
-    line = stop(long, signal.SIGINT if size == 4 else signal.SIGTERM, pack)
+    line = stop(long, signal.SIGUSR1 if size == 4 else signal.SIGTERM, pack)
     assert line == f"continue with: sweeper run small.yaml {pack}"
     if size == 4:
-        stop(long, signal.SIGUSR1, pack)
         line = stop(long, signal.SIGINT, pack, presses=2)
     go_on(long, line)
     assert finals(read(long)) == long_finals
