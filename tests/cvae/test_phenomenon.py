@@ -1,4 +1,4 @@
-"""What the trainer is for, over two or three seeds: exclusivity aligns latents with strategies where x cannot replace z."""
+"""What the trainer is for, over a few seeds: exclusivity aligns latents with strategies where x cannot replace z."""
 
 import pytest
 
