@@ -8,8 +8,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 MODULE = ".module"  # stands for the name of a module of the project
+IMPORTS = ".imports"  # stands for the imports of the project in a block of statements
+BLOCKS = ("body", "orelse", "finalbody")  # the fields of a tree that hold statements
 ROUNDS = 8  # how far the identity of a module reaches along its imports
 
 
@@ -20,7 +23,16 @@ def code_digest(module: str, path: Path) -> str:
     the imports that name it, leaves the digest as it is. Installed packages are not followed: they are provenance, not
     code. Nothing is imported: names are looked up as files beside the trainer's top-level package.
     """
+    return _digest(module, _project_modules(module, path))
+
+
+def code_digests(module: str, path: Path) -> tuple[str, str]:
+    """The digest of `code_digest`, and the one that sweeper 0.1.0 wrote into ledgers, of the same trees."""
     sources = _project_modules(module, path)
+    return _digest(module, sources), _digest_before(sources)
+
+
+def _digest(module: str, sources: Mapping[str, _Source]) -> str:
     parts = {name: part for name, source in sources.items() if (part := _part(source, sources))}
     # A module is its own text and the modules that it refers to, each of which is known in the same way.
     names = {name: part.text for name, part in parts.items()}
@@ -29,10 +41,9 @@ def code_digest(module: str, path: Path) -> str:
     return _hash(names.get(module, ""), *sorted(names.values()))[:12]
 
 
-def code_digest_before(module: str, path: Path) -> str:
-    """The digest that sweeper 0.1.0 wrote into ledgers: over the same trees, with the names of the modules."""
+def _digest_before(sources: Mapping[str, _Source]) -> str:
     digest = hashlib.sha256()
-    for name, source in sorted(_project_modules(module, path).items(), key=lambda item: item[0]):
+    for name, source in sorted(sources.items(), key=lambda item: item[0]):
         digest.update(f"{name}\0".encode())
         digest.update("\n".join(_tree_lines(source.tree, _ModuleNames(source, {}))).encode())
     return digest.hexdigest()[:12]
@@ -58,24 +69,25 @@ class _Source:
 class _Part:
     """A module of the project without the names of others: the digest of its text, and what that refers to.
 
-    `used` are modules in the order of their use, `imports` the names taken from them: (name here, name there, module).
+    `used` are modules in the order of their use. `imports` are the names taken from them, block by block:
+    (name here, name there, module).
     """
 
     text: str
     used: list[str]
-    imports: list[tuple[str, str, str]]
+    imports: list[list[tuple[str, str, str]]]
 
     def digest(self, names: Mapping[str, str]) -> str:
         """The digest of the module when those of the others are `names`."""
-        imports = sorted(f"{here} {there} {names.get(module, '')}" for here, there, module in self.imports)
-        return _hash(self.text, *(names.get(module, "") for module in self.used), *imports)
+        blocks = (sorted(f"{here} {there} {names.get(to, '')}" for here, there, to in block) for block in self.imports)
+        return _hash(self.text, *(names.get(module, "") for module in self.used), *map("\n".join, blocks))
 
 
 def _part(source: _Source, sources: Mapping[str, _Source]) -> _Part | None:
     """What a module adds to the code; None when it has none."""
     names = _ModuleNames(source, sources)
     lines = _tree_lines(source.tree, names)
-    if lines == ["Module", "/"] and not names.imports:
+    if lines == ["Module", "/"]:
         return None
     return _Part(_hash(*lines), names.used, names.imports)
 
@@ -83,33 +95,43 @@ def _part(source: _Source, sources: Mapping[str, _Source]) -> _Part | None:
 class _ModuleNames:
     """Takes the names of the project's modules out of a tree, and notes which modules they were.
 
-    A name that stands for a module is taken out where it can stand for nothing else in its file. Imports of the project
-    are taken out as a whole: their order follows the names of the modules.
+    A name that stands for a module is taken out where it can stand for nothing else in its file. The imports of a block
+    of statements count as a set: their order follows the names of the modules.
     """
 
     def __init__(self, source: _Source, sources: Mapping[str, _Source]) -> None:
         self.sources = sources
         self.used: list[str] = []
-        self.imports: list[tuple[str, str, str]] = []
-        self.left_out: set[ast.AST] = set()
+        self.imports: list[list[tuple[str, str, str]]] = []
+        self.taken: dict[ast.alias, tuple[str, str, str]] = {}  # imports of the project
         self.roots: set[str] = set()  # of modules that are imported by their dotted names
-        bound: dict[str, str] = {}
+        modules: dict[ast.alias, str] = {}
         for alias, target, base in source.targets():
-            name = alias.asname or alias.name
             if target in sources:
-                bound[name] = target
+                modules[alias] = target
             elif base in sources:
-                self.imports.append((name, alias.name, base))
-            else:
-                continue
-            self.left_out.add(alias)
-        self.left_out |= {node for node in source.imports if self.left_out.issuperset(node.names)}
-        bindings = Counter(_bindings(source.tree)) if bound else Counter[str]()
-        self.bound = {name: target for name, target in bound.items() if bindings[name] == 1 and "." not in name}
-        for name, target in bound.items():
+                self.taken[alias] = (alias.asname or alias.name, alias.name, base)
+        bindings = Counter(_bindings(source.tree)) if modules else Counter[str]()
+        self.bound: dict[str, str] = {}
+        for alias, target in modules.items():
+            name = alias.asname or alias.name
             if "." in name:
                 self.roots.add(name.partition(".")[0])
-            self.imports.append(("" if name in self.bound or "." in name else name, MODULE, target))
+            elif bindings[name] == 1:
+                self.bound[name] = target
+            self.taken[alias] = ("" if name in self.bound or "." in name else name, MODULE, target)
+
+    def take_imports(self, block: list[Any]) -> list[Any]:
+        """The statements of a block without its imports of the project, which are noted."""
+        noted, others = [], []
+        for node in block:
+            names = node.names if isinstance(node, ast.Import | ast.ImportFrom) else []
+            noted += [self.taken[alias] for alias in names if alias in self.taken]
+            if not names or any(alias not in self.taken for alias in names):
+                others.append(node)
+        if noted:
+            self.imports.append(noted)
+        return others
 
     def is_module(self, node: ast.AST) -> bool:
         """Whether a node stands for a module of the project, which is noted."""
@@ -201,9 +223,13 @@ def _add_lines(node: ast.AST, names: _ModuleNames, lines: list[str]) -> None:
         items = value if isinstance(value, list) else [value]
         if name == "body" and items and _is_docstring(items[0]):
             items = items[1:]
+        if names.taken and name in BLOCKS and isinstance(value, list):
+            blocks, items = len(names.imports), names.take_imports(items)
+            if len(names.imports) > blocks:
+                lines.append(IMPORTS)
         for item in items:
             if isinstance(item, ast.AST):
-                if item not in names.left_out:
+                if item not in names.taken:
                     lines.append(f".{name}")
                     _add_lines(item, names, lines)
             elif item is not None and name not in ("kind", "type_comment"):

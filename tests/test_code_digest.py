@@ -102,6 +102,20 @@ CHANGED: dict[str, Files] = {
     },
 }
 
+IMPORTS = {
+    "a name in two functions": "def one():\n    from {} import x\n    return x\ndef two():\n    from {} import x\n",
+    "a module in two functions": "def one():\n    import {} as m\n    return m.x\ndef two():\n    import {} as m\n",
+    "a name under a condition": "if __debug__:\n    from {} import x\nelse:\n    from {} import x\n",
+}
+
+
+@pytest.mark.parametrize("text", IMPORTS.values(), ids=IMPORTS)
+def test_where_an_import_stands_is_code(tmp_path: Path, text: str) -> None:
+    one = of(tmp_path / "1", {**BEFORE, "train.py": text.format("a", "b")})
+    assert of(tmp_path / "2", {**BEFORE, "train.py": text.format("b", "a")}) != one
+    moved = {"lib/a.py": PARTS["a.py"], "b.py": PARTS["b.py"], "c.py": PARTS["c.py"]}
+    assert of(tmp_path / "3", {**moved, "train.py": text.format("lib.a", "b")}) == one
+
 
 @pytest.mark.parametrize("change", CHANGED)
 def test_code_that_does_something_else_is_a_changed_one(tmp_path: Path, change: str) -> None:
