@@ -10,12 +10,10 @@ from pathlib import Path
 from statistics import fmean
 
 from sweeper.analysis import frames
-from sweeper.errors import SweeperError
 from sweeper.ledger import lock
 from sweeper.ledger.history import History, read_history
 from sweeper.ledger.paths import SweepDir, list_sweeps
 from sweeper.search import ranking
-from sweeper.spec.load import load_spec
 from sweeper.spec.sweep import Sweep
 from sweeper.trial import Record, State, Value, show
 
@@ -154,14 +152,6 @@ def glance(folder: SweepDir, sweep: Sweep | None, now: float) -> Glance:
     running = [_running(record, metric) for record in records if record.state is State.RUNNING]
     best = _best(sweep, records) if sweep and sweep.goals else None
     return Glance(progress(folder, history, now), best, running, goal_map(records, metric) if metric else None)
-
-
-def sweep_of(folder: SweepDir) -> Sweep | None:
-    """The sweep file as last run; None where it cannot be read."""
-    try:
-        return load_spec(folder.spec)
-    except SweeperError:
-        return None
 
 
 def goal_map(records: Sequence[Record], metric: str) -> Map | None:

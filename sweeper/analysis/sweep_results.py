@@ -19,11 +19,10 @@ import pandas as pd
 
 from sweeper import trainer
 from sweeper.analysis import frames
-from sweeper.errors import SweeperError
 from sweeper.ledger.history import History
 from sweeper.ledger.paths import SweepDir
 from sweeper.search import ranking
-from sweeper.spec.load import load_spec
+from sweeper.spec.load import load_or_none
 from sweeper.trial import Record, State
 
 _INTERVAL = re.compile(r"\[[^\]]*\]")
@@ -83,10 +82,7 @@ class SweepResults:
     @cached_property
     def sweep(self) -> Sweep | None:
         """The sweep file as last run; None where it is gone or no longer valid. The tables do without it."""
-        try:
-            return load_spec(self.folder.spec)
-        except SweeperError:
-            return None
+        return load_or_none(self.folder.spec)
 
     @cached_property
     def varied(self) -> list[str]:

@@ -26,9 +26,10 @@ class JobQueue:
     records: dict[str, Record]
     proposals: Proposals | None
     waiting: deque[Job] = field(default_factory=deque)
+    home: SweepDir = field(init=False)  # where workers write: they may have another current folder
 
-    def __bool__(self) -> bool:
-        return bool(self.waiting)
+    def __post_init__(self) -> None:
+        self.home = SweepDir(self.ledger.sweep.results.resolve(), self.ledger.sweep.name)
 
     def __len__(self) -> int:
         return len(self.waiting)
@@ -60,6 +61,11 @@ class JobQueue:
         room = budget is None or len(self.records) < budget
         return self.proposals is not None and not self.proposals.exhausted and room
 
+    def began(self) -> None:
+        """A trial has begun: a searcher that takes long may ask ahead."""
+        if self.proposals is not None and self.can_propose():
+            self.proposals.began()
+
     def propose(self, count: int) -> None:
         """Let the searcher add configurations until `count` jobs wait, within the budget of trials."""
         budget = self.plan.sweep.budget.trials
@@ -74,14 +80,14 @@ class JobQueue:
                 self.add(trials)
 
     def _job(self, trial: Trial) -> Job:
-        sweep, record, folder = self.plan.sweep, self.records[trial.key], self.ledger.sweep
+        sweep, record = self.plan.sweep, self.records[trial.key]
         return Job(
             trial=trial.key,
             attempt=record.attempt + 1,
             target=self.trainer.target,
             params={**trial.params, "seed": trial.seed},
             goals=tuple(goal.name for goal in sweep.goals),
-            directory=SweepDir(folder.results.resolve(), folder.name).trial(trial.key),  # workers may be elsewhere
+            directory=self.home.trial(trial.key),
             commit=self.commit,
             threads=max(1, int(sweep.resources.cpu)),
             keep=sweep.checkpoints.keep,

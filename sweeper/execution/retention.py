@@ -12,12 +12,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sweeper.errors import SweeperError
 from sweeper.execution.worker import checkpoints
 from sweeper.ledger import lock
 from sweeper.ledger.history import read_history
 from sweeper.ledger.paths import SweepDir, list_sweeps
-from sweeper.spec.load import load_spec
+from sweeper.spec.load import load_or_none
 from sweeper.trial import Record
 
 
@@ -62,10 +61,8 @@ def _of_sweep(sweep: SweepDir) -> Garbage:
 
 
 def _rule(sweep: SweepDir) -> str:
-    try:
-        return load_spec(sweep.spec, ()).checkpoints.keep
-    except SweeperError:
-        return "all"  # a file that cannot be read removes nothing
+    spec = load_or_none(sweep.spec)
+    return spec.checkpoints.keep if spec else "all"  # a file that cannot be read removes nothing
 
 
 def _folders(place: Path) -> Iterator[Path]:

@@ -88,9 +88,19 @@ def run(plan: Plan, trainer: Trainer, options: Options, display: Display) -> Run
         proposals = (
             Proposals(plan.sweep, TrialFactory.of(plan.sweep, trainer)) if plan.sweep.method in ADAPTIVE else None
         )
-        pruner, commit = Pruner.of(plan.sweep, history.records.values()), str(made["commit"])
-        rules = (proposals, pruner, mirror.finish)
-        session = Session(plan, book, trainer, commit, history, (display, mirror), display.say, records, *rules)
+        session = Session(
+            plan=plan,
+            ledger=book,
+            trainer=trainer,
+            commit=str(made["commit"]),
+            history=history,
+            watchers=(display, mirror),
+            say=display.say,
+            records=records,
+            proposals=proposals,
+            pruner=Pruner.of(plan.sweep, history.records.values()),
+            over=mirror.finish,
+        )
         mirror.start(_already_known(plan, history))
 
         def interrupt(code: Exit) -> None:

@@ -134,9 +134,8 @@ class Session:
         reason = self.pruner.on_event(record.trial, event) if self.pruner is not None else ""
         if running is not None and reason:
             running.verdicts[event.trial] = StopOrder(State.PRUNED, reason)
-        may_propose = self.stopped_by is None and self.queue.can_propose()
-        if isinstance(event, Started) and self.proposals is not None and may_propose:
-            self.proposals.began()
+        if isinstance(event, Started) and self.stopped_by is None:
+            self.queue.began()
         if isinstance(event, Ended):
             self._after(event)
 

@@ -19,8 +19,6 @@ def train(
     target: str, trial: Trial, goals: Sequence[str], threads: int, folder: Path, listener: Callable[[Event], None]
 ) -> Ended:
     """Train one trial; `listener` is given its events. Nothing is recorded but what the trainer writes to `folder`."""
-    params = {**trial.params, "seed": trial.seed}
-    job = Job(trial.key, 1, target, params, tuple(goals), folder, threads=threads)
     ended: list[Ended] = []
 
     def listen(event: Event) -> None:
@@ -28,19 +26,23 @@ def train(
         if isinstance(event, Ended):
             ended.append(event)
 
-    attempt.run(job, _Nobody(listen))
+    attempt.run(_job(target, trial, goals, threads, folder), _Nobody(listen))
     return ended[-1]  # an attempt that nobody stops ends
 
 
 def train_and_raise(target: str, trial: Trial, goals: Sequence[str], threads: int) -> None:
     """The same with nothing caught: what the trainer raises flies, for a debugger."""
     with tempfile.TemporaryDirectory() as folder:
-        params = {**trial.params, "seed": trial.seed}
-        job = Job(trial.key, 1, target, params, tuple(goals), Path(folder), threads=threads)
+        job = _job(target, trial, goals, threads, Path(folder))
         limit_threads(threads)
         function = trainer.load(target)
         watched = Attempt(job, _Nobody(lambda event: print(event) if isinstance(event, Reported) else None))
-        function(params, watched.report, **attempt.extras(function, watched))
+        function(job.params, watched.report, **attempt.extras(function, watched))
+
+
+def _job(target: str, trial: Trial, goals: Sequence[str], threads: int, folder: Path) -> Job:
+    params = {**trial.params, "seed": trial.seed}
+    return Job(trial.key, 1, target, params, tuple(goals), folder, threads=threads)
 
 
 @dataclass(frozen=True, slots=True)

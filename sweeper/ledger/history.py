@@ -41,7 +41,7 @@ class History:
 def holds_code(results: Path, code: str) -> bool:
     """Whether some ledger of the results folder holds a trial of the trainer code with this digest."""
     entry = f'"code":"{code}"'.encode()
-    return bool(code) and any(entry in sweep.ledger.read_bytes() for sweep in list_sweeps(results))
+    return bool(code) and any(entry in jsonl.contents(sweep.ledger) for sweep in list_sweeps(results))
 
 
 def ledger_size(sweep: SweepDir) -> int:

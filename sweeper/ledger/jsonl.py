@@ -20,18 +20,22 @@ def encode(entry: Mapping[str, object]) -> bytes:
 
 def read(path: Path) -> Iterator[dict[str, Any] | None]:
     """The entries of a file, None for each damaged line; nothing where there is no file. Raises LedgerError."""
-    try:
-        lines = path.read_bytes().split(b"\n")
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    except OSError as error:
-        raise LedgerError(Problem(f"cannot be read: {error.strerror}", str(path))) from error
-    for line in lines:
+    for line in contents(path).split(b"\n"):
         body, mark, crc = line[:-18], line[-18:-10], line[-10:-2]
         if mark == b',"crc":"' and crc == b"%08x" % zlib.crc32(body):
             yield json.loads(body + b"}")
         elif line:
             yield None
+
+
+def contents(path: Path) -> bytes:
+    """The bytes of a file; none where there is no file. Raises LedgerError."""
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return b""
+    except OSError as error:
+        raise LedgerError(Problem(f"cannot be read: {error.strerror}", str(path))) from error
 
 
 def open_for_append(path: Path) -> int:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sweeper.errors import Problem, SpecError, excerpt
+from sweeper.errors import Problem, SpecError, SweeperError, excerpt
 from sweeper.spec import merge, overrides, writer
 from sweeper.spec.checks import problems_of, warnings_of
 from sweeper.spec.claims import claim
@@ -47,6 +47,14 @@ def load_spec(path: Path, overrides: Sequence[str] = ()) -> Sweep:
         return replace(sweep, warnings=(*warnings, *warnings_of(sweep, keys)))
     except SpecError as error:
         raise placed(error, document) from None
+
+
+def load_or_none(path: Path) -> Sweep | None:
+    """The sweep of a file that was run once; None where it is gone or no longer valid."""
+    try:
+        return load_spec(path)
+    except SweeperError:
+        return None
 
 
 def schema() -> dict[str, Any]:

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from sweeper.analysis.progress import Glance, glance, goal_map, sweep_of
+from sweeper.analysis.progress import Glance, glance, goal_map
 from sweeper.ledger.history import read_history
 from sweeper.ledger.ledger import Ledger
 from sweeper.ledger.paths import SweepDir
+from sweeper.spec.load import load_or_none
 from sweeper.trial import Record, State
 from tests.records import make_end, make_life, make_trial
 
@@ -32,7 +33,7 @@ def seen(tmp_path: Path) -> Glance:
         book.record(replace(make_end(TRIALS[4], State.FAILED), reason="boom"))
         for event in make_life(TRIALS[5], 0.1, 0.2)[:-1]:
             book.record(event)
-        return glance(folder, sweep_of(folder), 2000.0)
+        return glance(folder, load_or_none(folder.spec), 2000.0)
 
 
 def test_the_best_so_far_is_a_configuration_with_its_mean(seen: Glance) -> None:
@@ -73,5 +74,5 @@ def test_without_a_sweep_file_there_is_progress(tmp_path: Path) -> None:
     folder = SweepDir(tmp_path, "toy")
     with Ledger(folder) as book:
         book.run("no: [sweep", {}, TRIALS, read_history(folder))
-    seen = glance(folder, sweep_of(folder), 2000.0)
+    seen = glance(folder, load_or_none(folder.spec), 2000.0)
     assert (seen.best, seen.map, seen.progress.counts) == (None, None, {"pending": 8})
