@@ -1,4 +1,4 @@
-"""The sweeps of a results folder at a glance, and how far one of them is: what `list` and `status` show."""
+"""The sweeps of a results folder, and how far one of them is: what `list` and `status` show."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ class Map:
 
 
 @dataclass(frozen=True, slots=True)
-class Glance:
+class SweepSummary:
     """All of it. `map` is None where the sweep has not two parameters of a few values, or nothing has completed."""
 
     progress: Progress
@@ -143,7 +143,7 @@ class Glance:
         return {**self.progress.as_json(), "best": best, "running": [asdict(one) for one in self.running]}
 
 
-def glance(folder: SweepDir, sweep: Sweep | None, now: float) -> Glance:
+def summarize(folder: SweepDir, sweep: Sweep | None, now: float) -> SweepSummary:
     """Read the ledger once. Without a sweep file (None) there is no goal, and so no best and no map."""
     small = not folder.curves.exists() or folder.curves.stat().st_size <= CURVES_LIMIT
     history = frames.history(folder, curves=small)
@@ -151,7 +151,7 @@ def glance(folder: SweepDir, sweep: Sweep | None, now: float) -> Glance:
     metric = sweep.goals[0].name if sweep and sweep.goals else ""
     running = [_running(record, metric) for record in records if record.state is State.RUNNING]
     best = _best(sweep, records) if sweep and sweep.goals else None
-    return Glance(progress(folder, history, now), best, running, goal_map(records, metric) if metric else None)
+    return SweepSummary(progress(folder, history, now), best, running, goal_map(records, metric) if metric else None)
 
 
 def goal_map(records: Sequence[Record], metric: str) -> Map | None:

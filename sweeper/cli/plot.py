@@ -56,7 +56,7 @@ def plot(
     no_color: NoColor = False,
     debug: Debug = False,
 ) -> None:
-    """Pictures of a sweep as PNG and SVG, and as HTML where looking closer helps. Prints the files it wrote."""
+    """Plots of a sweep as PNG and SVG, and as HTML where looking closer helps. Prints the files it wrote."""
     from sweeper.analysis.sweep_results import SweepResults
     from sweeper.reporting import figures
 
@@ -105,7 +105,7 @@ def report(
 def _written(
     subject: FigureContext, kinds: list[FigureKind], forms: set[ImageFormat], folder: Path, *, echo: bool
 ) -> tuple[list[str], dict[str, str]]:
-    """Draw and write one picture after the other: the files, and why a kind was left out."""
+    """Draw and write one plot after the other: the files, and why a kind was skipped."""
     from sweeper.reporting.figures import NotApplicable, draw
 
     written: list[str] = []
@@ -131,7 +131,7 @@ def _kinds(names: list[str]) -> list[FigureKind]:
     unknown = [name for name in names if name not in KINDS]
     if unknown:
         allowed, hint = ", ".join(KINDS), did_you_mean(unknown[0], list(KINDS))
-        raise UsageError(Problem("no such kind of picture", "", "KIND", ", ".join(unknown), allowed, hint))
+        raise UsageError(Problem("no such kind of plot", "", "KIND", ", ".join(unknown), allowed, hint))
     return [KINDS[name] for name in dict.fromkeys(names or KINDS)]
 
 

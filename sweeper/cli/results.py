@@ -39,15 +39,15 @@ def status(
     debug: Debug = False,
 ) -> None:
     """One sweep: how far it is, how fast, what is left, the best so far, what failed and why."""
-    from sweeper.analysis.progress import Glance, glance
+    from sweeper.analysis.progress import SweepSummary, summarize
     from sweeper.cli.terminal.status import follow as keep_looking
     from sweeper.cli.terminal.status import render
     from sweeper.spec.load import load_or_none
 
     sweep_dir = named_sweep(results, sweep)
 
-    def look() -> Glance:
-        return glance(sweep_dir, load_or_none(sweep_dir.spec), time.time())
+    def look() -> SweepSummary:
+        return summarize(sweep_dir, load_or_none(sweep_dir.spec), time.time())
 
     console = results_console(no_color)
     if as_json:

@@ -1,4 +1,4 @@
-"""What the mirror is told of a sweep: where MLflow is, the experiment, and the files that its summary carries."""
+"""What the mirror needs of a sweep: where MLflow is, the experiment, and the files that its summary carries."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def mirror_input(sweep: Sweep, sweep_dir: SweepDir, run: Mapping[str, Any]) -> t
     Nothing is imported or executed: the metrics that the trainer declares were written down by the run.
     """
     commit = str(run.get("commit") or "")
-    told = Experiment(
+    experiment = Experiment(
         name=sweep.name,
         description=sweep.description,
         command=str(run.get("command") or f"sweeper run {sweep.source}"),
@@ -40,12 +40,12 @@ def mirror_input(sweep: Sweep, sweep_dir: SweepDir, run: Mapping[str, Any]) -> t
             Data(Path(name).name, str(digest)[:36], "local", name) for name, digest in (run.get("data") or {}).items()
         ],
         alone=lambda trial: alone(sweep_dir.spec, trial),
-        files=lambda: summary_files(sweep_dir, told, sweep.claims),
+        files=lambda: summary_files(sweep_dir, experiment, sweep.claims),
     )
-    return tracking_uri(sweep, sweep_dir.results), mirror.artifact_root(sweep_dir.results), told
+    return tracking_uri(sweep, sweep_dir.results), mirror.artifact_root(sweep_dir.results), experiment
 
 
-def summary_files(sweep_dir: SweepDir, told: Experiment, claims: Sequence[Claim]) -> dict[str, str | Path]:
+def summary_files(sweep_dir: SweepDir, experiment: Experiment, claims: Sequence[Claim]) -> dict[str, str | Path]:
     """The sweep file, tables, verdicts, provenance of every run, and what pictures and report there are, by name."""
     from sweeper.analysis import frames as results
     from sweeper.reporting.tables import tables
@@ -53,7 +53,7 @@ def summary_files(sweep_dir: SweepDir, told: Experiment, claims: Sequence[Claim]
     known = results.history(sweep_dir)
     records = known.planned()
     trials, configs = results.trials(sweep_dir, known), results.configs(sweep_dir, known)
-    metrics = told.headlines(results.metric_names(records))
+    metrics = experiment.headlines(results.metric_names(records))
     varied = dict.fromkeys(results.parameter_column(name) for record in records for name in record.trial.varied)
     short = [*varied, *(f"{name}.{part}" for name in metrics for part in ("mean", "std", "n"))]
     runs = [{name: value for name, value in run.items() if name not in ("order", "stopped")} for run in known.runs]

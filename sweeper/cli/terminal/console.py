@@ -1,6 +1,6 @@
 """How text, numbers and headings look in a terminal, and when piped; the consoles to print on.
 
-News goes to standard error; results and JSON go to standard output and are printed by the verbs themselves.
+Messages go to standard error; results and JSON go to standard output and are printed by the commands.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sweeper import provenance
-from sweeper.analysis.progress import BestConfiguration, Glance, Map, Progress, RunningTrial
+from sweeper.analysis.progress import BestConfiguration, Map, Progress, RunningTrial, SweepSummary
 from sweeper.cli.terminal.console import STYLES, duration, number, sparkline
 from sweeper.trial import Record, State, show
 
@@ -22,7 +22,7 @@ LOG_LINES = 10
 VIRIDIS = ("#440154", "#3b528b", "#21918c", "#5ec962", "#fde725")
 
 
-def render(seen: Glance, limit: int = 10) -> RenderableType:
+def render(seen: SweepSummary, limit: int = 10) -> RenderableType:
     """Counts, pace, time left, the best so far, what runs with its curve, the failures with their reasons, a map."""
     progress = seen.progress
     total, done = _counted(progress)
@@ -45,7 +45,7 @@ def render(seen: Glance, limit: int = 10) -> RenderableType:
     return Group(*lines, *([text_map(seen.map)] if seen.map else []))
 
 
-def one_line(seen: Glance) -> str:
+def one_line(seen: SweepSummary) -> str:
     """The same in a line, for a log file or a pipe."""
     total, done = _counted(seen.progress)
     states = ", ".join(f"{n} {state}" for state, n in seen.progress.counts.items())
@@ -53,7 +53,7 @@ def one_line(seen: Glance) -> str:
     return f"{seen.progress.name} {done}/{total}: {states}; {_pace(seen.progress)}{best}"
 
 
-def follow(console: Console, look: Callable[[], Glance], seconds: float) -> None:
+def follow(console: Console, look: Callable[[], SweepSummary], seconds: float) -> None:
     """Redraw until nobody runs the sweep; where that is no terminal, a line whenever something has changed."""
     seen = look()
     if console.is_terminal:

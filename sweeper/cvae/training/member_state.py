@@ -81,7 +81,7 @@ def _tensors(stack: BatchedState) -> list[Tensor]:
 
 
 def member(program: Program, config: CVAEConfig, seed: int, saved: Mapping[str, Tensor] | None = None) -> BatchedState:
-    """A stack of one: at its first step, or where :meth:`Stack.saved` left it."""
+    """A state of one member: at its first step, or where :meth:`BatchedState.saved` left it."""
     layout, train, device = program.layout, config.train, program.device
     flat_W, latents, steps = program.initial_W(seed, layout), config.model.latents, batches.length(program)
     scalars = {"step_M": 0, "commit_M": -1, "bad_M": -1, "term_M": 0}

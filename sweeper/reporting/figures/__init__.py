@@ -1,4 +1,4 @@
-"""Pictures of a sweep: each kind is a function in the file of its name; this is the list of them.
+"""Plots of a sweep: each kind is a function in the file of its name; this is the list of them.
 
 matplotlib draws PNG and SVG, plotly the pages to look closer at. Everything is computed from the tables of
 `sweeper export`: the same ledger gives the same bytes.
@@ -22,7 +22,7 @@ __all__ = ["KINDS", "FigureContext", "FigureKind", "ImageFormat", "NotApplicable
 
 
 class ImageFormat(StrEnum):
-    """What a picture can be written as."""
+    """The formats of a plot."""
 
     PNG = "png"
     SVG = "svg"
@@ -69,7 +69,7 @@ KINDS: dict[str, FigureKind] = {
 def draw(
     kind: FigureKind, subject: FigureContext, forms: set[ImageFormat], dots_per_inch: int = 200
 ) -> Iterator[RenderedFigure | NotApplicable]:
-    """The pictures of a kind, one by one; where one makes no sense, the reason in its place."""
+    """The plots of a kind, one by one; where one makes no sense, the reason in its place."""
     if not subject.shown:
         yield NotApplicable("no trial has reported a metric as its result")
         return

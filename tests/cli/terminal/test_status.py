@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console, RenderableType
 
-from sweeper.analysis.progress import BestConfiguration, Glance, Map, Progress, RunningTrial
+from sweeper.analysis.progress import BestConfiguration, Map, Progress, RunningTrial, SweepSummary
 from sweeper.cli.terminal.status import follow, render, text_map
 from tests.conftest import Sweeper
 from tests.execution.runs import train
@@ -55,7 +55,7 @@ def test_show_has_the_end_of_the_log_of_a_failure(naughty: str, sweeper: Sweeper
 
 MAP = Map("score", "loss.beta", "kind", ["0", "1"], ["a", "b"], {("0", "a"): 0.5, ("1", "b"): 0.75}, ["rate"])
 PROGRESS = Progress("toy", "process 1", {"completed": 2, "running": 1, "pending": 1}, 120.0, 60.0, [])
-SEEN = Glance(
+SEEN = SweepSummary(
     PROGRESS,
     BestConfiguration("c", "beta=1", {"score": 0.75}, 2),
     [RunningTrial("t", "beta=0 seed=1", 30, "score", [0, 1])],

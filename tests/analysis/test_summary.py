@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sweeper.analysis.progress import Glance, glance, goal_map
+from sweeper.analysis.progress import SweepSummary, goal_map, summarize
 from sweeper.ledger.history import read_history
 from sweeper.ledger.ledger import Ledger
 from sweeper.ledger.paths import SweepDir
@@ -22,7 +22,7 @@ TRIALS = [make_trial(seed, beta=beta, kind=kind) for beta in (0.5, 1) for kind i
 
 
 @pytest.fixture
-def seen(tmp_path: Path) -> Glance:
+def seen(tmp_path: Path) -> SweepSummary:
     """Half of the trials are done, one failed, one runs."""
     folder = SweepDir(tmp_path, "toy")
     with Ledger(folder) as book:
@@ -33,27 +33,27 @@ def seen(tmp_path: Path) -> Glance:
         book.record(replace(make_end(TRIALS[4], State.FAILED), reason="boom"))
         for event in make_life(TRIALS[5], 0.1, 0.2)[:-1]:
             book.record(event)
-        return glance(folder, load_or_none(folder.spec), 2000.0)
+        return summarize(folder, load_or_none(folder.spec), 2000.0)
 
 
-def test_the_best_so_far_is_a_configuration_with_its_mean(seen: Glance) -> None:
+def test_the_best_so_far_is_a_configuration_with_its_mean(seen: SweepSummary) -> None:
     assert seen.best is not None
     assert (seen.best.name, seen.best.n) == ("beta=0.5 kind=b", 2)
     assert seen.best.values == pytest.approx({"score": 0.25})
 
 
-def test_what_runs_has_its_step_and_its_curve(seen: Glance) -> None:
+def test_what_runs_has_its_step_and_its_curve(seen: SweepSummary) -> None:
     (running,) = seen.running
     assert (running.name, running.step, list(running.curve)) == ("beta=1 kind=a seed=1", 2, [0.1, 0.2])
 
 
-def test_a_map_has_the_means_of_what_is_done(seen: Glance) -> None:
+def test_a_map_has_the_means_of_what_is_done(seen: SweepSummary) -> None:
     assert seen.map is not None
     assert (seen.map.xs, seen.map.ys) == (["0.5", "1"], ["a", "b"])
     assert seen.map.cells == pytest.approx({("0.5", "a"): 0.05, ("0.5", "b"): 0.25})
 
 
-def test_the_document_has_it_all_but_the_map(seen: Glance) -> None:
+def test_the_document_has_it_all_but_the_map(seen: SweepSummary) -> None:
     document = seen.as_json()
     assert set(document) >= {"name", "counts", "trials_per_hour", "left_s", "failures", "best", "running"}
 
@@ -74,5 +74,5 @@ def test_without_a_sweep_file_there_is_progress(tmp_path: Path) -> None:
     folder = SweepDir(tmp_path, "toy")
     with Ledger(folder) as book:
         book.run("no: [sweep", {}, TRIALS, read_history(folder))
-    seen = glance(folder, load_or_none(folder.spec), 2000.0)
+    seen = summarize(folder, load_or_none(folder.spec), 2000.0)
     assert (seen.best, seen.map, seen.progress.counts) == (None, None, {"pending": 8})
