@@ -18,13 +18,14 @@ from pathlib import Path
 
 import machine
 import readings
+import rows_calls
 import rows_driver
 import rows_sweeps
 import rows_trainer
 import table
 from readings import FAILED, OURS, Reading, Row
 
-ROWS: list[Row] = [*rows_sweeps.ROWS, *rows_trainer.ROWS, *rows_driver.ROWS]
+ROWS: list[Row] = [*rows_sweeps.ROWS, *rows_trainer.ROWS, *rows_driver.ROWS, *rows_calls.ROWS]
 FOLDER = machine.ROOT / "results" / "benchmarks"
 
 

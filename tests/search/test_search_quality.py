@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from time import process_time
 
 import optuna
 import pytest
@@ -98,20 +97,6 @@ def test_nsga2_covers_zdt1_as_optuna_does(tmp_path: Path) -> None:
         ours += hypervolume([(metrics["f1"], metrics["f2"]) for _, metrics in found])
     print("hypervolume", ours / 5, theirs / 5)
     assert ours == pytest.approx(theirs, rel=0.02)
-
-
-@pytest.mark.parametrize(("method", "seconds"), [("tpe", 0.05), ("cmaes", 0.05), ("nsga2", 0.05), ("gp", 0.6)])
-def test_asking_costs_little_with_a_thousand_results(tmp_path: Path, method: str, seconds: float) -> None:
-    """Measured on one core: tpe 0.01 s, gp 0.2 s (it saw all of them once, and took 15 s)."""
-    text = BRANIN.replace("{values: [a, b, c]}", "{value: b}") if method == "cmaes" else BRANIN
-    full = Search(searched(tmp_path, method, text), {"kind": "b"})
-    for point in searched(tmp_path, method, text).space.random(1000, 1):
-        full.tell(point, [ended(**branin({"kind": "b", **point}))])
-    asked = [full.ask() for _ in range(2)]  # the first of them loads what the sampler needs
-    start = process_time()
-    asked += [full.ask() for _ in range(6)]
-    assert process_time() - start < 6 * seconds
-    assert None not in asked
 
 
 def test_gp_sees_the_best_and_some_of_the_rest_of_many_results(tmp_path: Path) -> None:

