@@ -117,6 +117,7 @@ def sync(sweep: SweepName, results: Results = DEFAULT_RESULTS, no_color: NoColor
     """Write to MLflow whatever the ledger has and MLflow lacks."""
     from sweeper.analysis import frames
     from sweeper.ledger.ledger import Ledger
+    from sweeper.reporting.attachments import SweepAttachments
     from sweeper.spec.load import load_spec
     from sweeper.tracking import mirror
     from sweeper.tracking.inputs import mirror_input
@@ -126,7 +127,8 @@ def sync(sweep: SweepName, results: Results = DEFAULT_RESULTS, no_color: NoColor
     with Ledger(sweep_dir):
         known = frames.history(sweep_dir, curves=True)
         loaded = load_spec(sweep_dir.spec)
-        mirrored = mirror.sync(*mirror_input(loaded, sweep_dir, known.runs[-1] if known.runs else {}), known.planned())
+        experiment = mirror_input(loaded, sweep_dir, known.runs[-1] if known.runs else {})
+        mirrored = mirror.sync(*experiment, known.planned(), SweepAttachments(sweep_dir))
     console = news_console(no_color)
     console.print(f"MLflow has {mirrored.runs} of {mirrored.runs + mirrored.behind} trials")
     if not mirrored.is_whole:

@@ -22,6 +22,7 @@ from sweeper.ledger.ledger import Ledger
 from sweeper.ledger.paths import SweepDir
 from sweeper.planning.plan import Plan
 from sweeper.planning.trial_factory import TrialFactory
+from sweeper.reporting.attachments import SweepAttachments
 from sweeper.search.proposals import Proposals
 from sweeper.search.pruner import Pruner
 from sweeper.spec.sweep import ADAPTIVE, Sweep
@@ -83,7 +84,7 @@ def run(plan: Plan, trainer: Trainer, options: Options, display: Display) -> Run
             )
         made["patch"] = _keep_patch(sweep_dir) if str(made["commit"]).endswith("-dirty") else ""
         history = read_history(sweep_dir, curves=True)
-        mirror = Mirror(*mirror_input(plan.sweep, sweep_dir, made))
+        mirror, attachments = Mirror(*mirror_input(plan.sweep, sweep_dir, made)), SweepAttachments(sweep_dir)
         records: dict[str, Record] = {}
         proposals = (
             Proposals(plan.sweep, TrialFactory.of(plan.sweep, trainer)) if plan.sweep.method in ADAPTIVE else None
@@ -99,7 +100,7 @@ def run(plan: Plan, trainer: Trainer, options: Options, display: Display) -> Run
             records=records,
             proposals=proposals,
             pruner=Pruner.of(plan.sweep, history.records.values()),
-            over=mirror.finish,
+            over=lambda: mirror.finish(attachments),
         )
         mirror.start(_already_known(plan, history))
 
@@ -111,6 +112,7 @@ def run(plan: Plan, trainer: Trainer, options: Options, display: Display) -> Run
         with interruptible(interrupt):
             session.begin(plan.sweep.text, made)
             _work(session, plan, trainer, options, lambda error: _die(error, display))
+            mirror.finish(attachments)
             mirrored = mirror.close(MIRROR_GRACE_S)
             code = session.end()
             book.stop(code, tracking_uri(plan.sweep, options.results) if mirrored.is_whole else "")

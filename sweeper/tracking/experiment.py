@@ -1,16 +1,25 @@
-"""What the MLflow mirror is told of a sweep beside its trials, and which of their metrics it shows."""
+"""What the MLflow mirror knows of a sweep besides its trials, and which of their metrics it shows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-
-from sweeper.trial import Trial
+from typing import Protocol
 
 MOST_METRICS = 49  # of a run: more than a person can look through, and MLflow's pages get slow
 MOST_HEADLINES = 9  # of a configuration's run, five figures each
 Files = Mapping[str, str | Path]  # path in the artifacts -> text, or a file
+
+
+class Attachments(Protocol):
+    """The files that the run of a finished sweep carries; `Mirror.finish` is given them."""
+
+    def files(self) -> Files:
+        """The files as they are now. Called once per attempt to write that run, from the mirror's thread.
+
+        What it raises is the error of that run alone.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +37,7 @@ class Experiment:
     """A sweep as MLflow's experiment: name, description in Markdown, the command, tags that every run gets.
 
     `goals` maps metrics to whether more is better, best goal first; `declared` are the metrics the trainer declares;
-    `data` are the files trained on; `alone` gives the command that trains one trial again; `files` makes what the
-    summary run carries: it is called when the sweep has ended, and may raise OSError.
+    `data` are the files trained on; `spec` is the sweep file, which the command that repeats one trial names.
     """
 
     name: str
@@ -39,8 +47,7 @@ class Experiment:
     goals: Mapping[str, bool] = field(default_factory=dict)
     declared: Sequence[str] = ()
     data: Sequence[Data] = ()
-    alone: Callable[[Trial], str] = lambda trial: ""
-    files: Callable[[], Files] = dict
+    spec: Path | None = None
 
     def note(self) -> str:
         """The description and the exact command, in Markdown."""

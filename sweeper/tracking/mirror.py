@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from sweeper.tracking.experiment import Experiment, MetricChoice
+from sweeper.tracking.experiment import Attachments, Experiment, MetricChoice
 from sweeper.tracking.limits import one_line, will_last
 from sweeper.tracking.overview_runs import RunState, config_page, summary_page
 from sweeper.tracking.saved_views import views
@@ -50,10 +50,11 @@ class Mirror:
 
     def __init__(self, uri: str, artifacts: str, experiment: Experiment) -> None:
         self._store = Store(uri, artifacts, experiment)
-        self._told = experiment
+        self._experiment = experiment
         self._copies: dict[str, MirroredTrial] = {}
         self._groups: dict[str, RunState] = {}
         self._summary = RunState()
+        self._attachments: Attachments | None = None
         self._at: MirroredTrial | RunState | None = None  # what is being written
         self._events: queue.SimpleQueue[tuple[Trial, Event]] = queue.SimpleQueue()
         self._closing = threading.Event()
@@ -71,8 +72,9 @@ class Mirror:
         """Takes note of an event; never blocks, never raises."""
         self._events.put((trial, event))
 
-    def finish(self) -> None:
-        """No event will come any more: the thread writes what is left, and ends."""
+    def finish(self, attachments: Attachments) -> None:
+        """No event will come any more: the thread writes what is left, the sweep's run with its files, and ends."""
+        self._attachments = attachments
         self._closing.set()
 
     def hurry(self) -> None:
@@ -81,7 +83,7 @@ class Mirror:
 
     def close(self, timeout_s: float) -> Mirrored:
         """Waits until all is written, or gives up after `timeout_s` seconds, sooner when no server is there."""
-        self.finish()
+        self._closing.set()
         began = time.monotonic()
         while self._thread.is_alive():
             longest_s = min(timeout_s, HURRIED_S) if self._hurried.is_set() else timeout_s
@@ -145,7 +147,7 @@ class Mirror:
         """The run that the trial's is nested in, made here when its second seed comes; "" for a single seed."""
         group = self._groups[copy.record.trial.config]
         if group.is_group and not group.run:
-            self._store.begin(group, config_page(self._told, group.records()))
+            self._store.begin(group, config_page(self._experiment, group.records()))
         return group.run
 
     def _write_groups(self, last: bool) -> None:
@@ -154,7 +156,7 @@ class Mirror:
             if self._abandoned.is_set():
                 return
             self._at = group
-            self._store.show(group, config_page(self._told, group.records()))
+            self._store.show(group, config_page(self._experiment, group.records()))
             for copy in group.members:
                 if copy.run and copy.parent != group.run:
                     self._store.nest(copy, group.run)
@@ -173,8 +175,9 @@ class Mirror:
         self._at = self._summary
         metrics = dict.fromkeys(name for record in shown if record.ended for name in record.ended.metrics)
         grouped = any(group.is_group for group in self._groups.values())
-        self._store.set_tags(views(self._told, [record.trial for record in shown], list(metrics), grouped))
-        self._store.show(self._summary, summary_page(self._told, shown))
+        self._store.set_tags(views(self._experiment, [record.trial for record in shown], list(metrics), grouped))
+        files = self._attachments.files() if self._attachments is not None else {}
+        self._store.show(self._summary, summary_page(self._experiment, shown, files))
 
     def _loop(self) -> None:
         pause_s, closing_since = 0.0, 0.0
@@ -204,16 +207,19 @@ class Mirror:
 
     def _add(self, record: Record) -> MirroredTrial:
         """A trial comes in: it belongs to its configuration and to the sweep."""
-        copy = self._copies[record.trial.key] = MirroredTrial(record, MetricChoice.of(self._told))
+        copy = self._copies[record.trial.key] = MirroredTrial(record, MetricChoice.of(self._experiment))
         self._groups.setdefault(record.trial.config, RunState()).members.append(copy)
         self._summary.members.append(copy)
         return copy
 
 
-def sync(uri: str, artifacts: str, experiment: Experiment, records: Iterable[Record]) -> Mirrored:
+def sync(
+    uri: str, artifacts: str, experiment: Experiment, records: Iterable[Record], attachments: Attachments
+) -> Mirrored:
     """Writes whatever MLflow lacks, here and now: one run per trial, also into an empty store. Needs the lock too."""
     mirror = Mirror(uri, artifacts, experiment)
     mirror.load(records)
+    mirror.finish(attachments)
     for _ in range(3):  # a trial that MLflow refuses, or a passing fault, must not keep the others out
         if mirror.write(last=True):
             break

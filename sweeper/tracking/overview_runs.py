@@ -130,8 +130,8 @@ def opening(page: OverviewRun) -> OverviewRun:
     return OverviewRun(page.name, "RUNNING", page.start_ms, 0, kept)
 
 
-def summary_page(experiment: Experiment, records: Sequence[Record]) -> OverviewRun:
-    """The run of the sweep: how many trials ended how, the best configuration, and the files."""
+def summary_page(experiment: Experiment, records: Sequence[Record], files: Files) -> OverviewRun:
+    """The run of the sweep: how many trials ended in which state, the best configuration, and its files."""
     counts = _counts(records)
     metrics = {"trials": float(len(records)), "configs": float(len({record.trial.config for record in records}))}
     metrics |= {name: float(count) for name, count in counts.items()}
@@ -141,13 +141,12 @@ def summary_page(experiment: Experiment, records: Sequence[Record]) -> OverviewR
         metrics[f"{goal}.best"] = best
     lines = [f"**{experiment.name}**: {_states(records)['sweeper.state']}"]
     lines += [f"Best {goal} (mean over seeds): {best:.6g} at `{where}`" for goal, (best, where) in bests.items()]
-    note = "\n\n".join([*lines, experiment.note(), "The sweep file, the tables and the pictures are its artifacts."])
+    note = "\n\n".join([*lines, experiment.note(), "The sweep file, the tables and the plots are its artifacts."])
     tags = {"sweeper.kind": "summary", "mlflow.source.name": records[0].trial.trainer, **_states(records)}
     tags["mlflow.note.content"] = note
     page = _page(f"{experiment.name}: summary", records, tags, {}, {legal(k): v for k, v in metrics.items()})
     # It is made when the last trial has ended, and so stands first where runs are listed by their start.
-    data, files = _data(experiment, records), experiment.files()
-    return replace(page, status="FINISHED", start_ms=page.end_ms, data=data, files=files)
+    return replace(page, status="FINISHED", start_ms=page.end_ms, data=_data(experiment, records), files=files)
 
 
 def _page(

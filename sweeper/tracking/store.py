@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from sweeper.reporting.commands import alone
 from sweeper.tracking.database import connect, make_database
 from sweeper.tracking.experiment import Experiment
 from sweeper.tracking.limits import LONGEST_TAG, batches, ms, without_password
@@ -33,11 +34,11 @@ class Store:
         self._file = Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
         # A server has artifact folders of its own, and may hold the sweeps of others.
         self._place = f"{artifacts}/{quote(experiment.name)}" if self._file else None
-        self._told, self._results = experiment, artifacts
+        self._experiment, self._results = experiment, artifacts
         tags = {**experiment.tags, "sweeper.sweep": experiment.name, "sweeper.results": artifacts}
         self._tags = {name: value[:LONGEST_TAG] for name, value in tags.items()}
         self._client: MlflowClient | None = None
-        self._experiment = ""
+        self._experiment_id = ""
         self._experiment_tags: dict[str, str] = {}
         self._inode = 0
 
@@ -70,8 +71,8 @@ class Store:
         made = not copy.run
         if made:
             tags = {**self._tags, **copy.tags(), **self._note(copy), "mlflow.parentRunId": parent}
-            told = {name: value for name, value in tags.items() if value}
-            run = self._client.create_run(self._experiment, copy.start_ms(), told, copy.name)
+            tags = {name: value for name, value in tags.items() if value}
+            run = self._client.create_run(self._experiment_id, copy.start_ms(), tags, copy.name)
             copy.run, copy.parent = run.info.run_id, parent
         new_params = [] if copy.opened else [Param(*item) for item in copy.params().items()]
         new_tags = [RunTag(*item) for item in copy.tags().items()] if ended and not made else []
@@ -101,7 +102,7 @@ class Store:
         """Makes the run of a page, so that others can be nested in it."""
         assert self._client is not None
         begun = opening(page)
-        run = self._client.create_run(self._experiment, page.start_ms, {**self._tags, **begun.tags}, page.name)
+        run = self._client.create_run(self._experiment_id, page.start_ms, {**self._tags, **begun.tags}, page.name)
         state.run, state.start_ms, state.revision = run.info.run_id, page.start_ms, 0
 
     def show(self, state: RunState, page: OverviewRun) -> None:
@@ -137,12 +138,12 @@ class Store:
     def _set_tags(self, client: MlflowClient, tags: Mapping[str, str]) -> None:
         for name, value in tags.items():
             if self._experiment_tags.get(name) != value:
-                client.set_experiment_tag(self._experiment, name, value)
+                client.set_experiment_tag(self._experiment_id, name, value)
                 self._experiment_tags[name] = value
 
     def _note(self, copy: MirroredTrial) -> dict[str, str]:
-        command = self._told.alone(copy.record.trial)
-        note = f"Train it again, alone:\n\n```\n{command}\n```" if command else ""
+        spec = self._experiment.spec
+        note = f"Train it again, alone:\n\n```\n{alone(spec, copy.record.trial)}\n```" if spec else ""
         return {"mlflow.note.content": note[:LONGEST_TAG]}
 
     def _log_data(self, run: str, page: OverviewRun) -> None:
@@ -173,16 +174,18 @@ class Store:
             time.sleep(1.1)  # until MLflow's connections into the deleted file are too old to be used
 
     def _find_experiment(self, client: MlflowClient) -> None:
-        note = self._told.note()[:LONGEST_TAG]
+        note = self._experiment.note()[:LONGEST_TAG]
         tags = {"mlflow.note.content": note, NOTE_DIGEST: _digest(note)}
-        found = client.get_experiment_by_name(self._told.name)
+        found = client.get_experiment_by_name(self._experiment.name)
         if found is None:
-            self._experiment = str(client.create_experiment(self._told.name, self._place, {**tags, **TRAINING}))
+            self._experiment_id = str(
+                client.create_experiment(self._experiment.name, self._place, {**tags, **TRAINING})
+            )
             self._experiment_tags = tags
             return
         if found.lifecycle_stage == "deleted":  # its name is taken for good: the only way back is to restore it
             client.restore_experiment(found.experiment_id)
-        self._experiment, self._experiment_tags = str(found.experiment_id), dict(found.tags)
+        self._experiment_id, self._experiment_tags = str(found.experiment_id), dict(found.tags)
         there = found.tags.get("mlflow.note.content", "")
         if found.tags.get(NOTE_DIGEST, _digest("")) == _digest(there):  # else a person wrote it in the UI
             self._set_tags(client, tags)
@@ -199,7 +202,7 @@ class Store:
         for overview in (*groups.values(), summary):
             overview.forget()
         # Whole runs first: a second run of the same trial is then the one to remove.
-        for found in sorted(find_runs(client, self._experiment), key=lambda found: found.status == "RUNNING"):
+        for found in sorted(find_runs(client, self._experiment_id), key=lambda found: found.status == "RUNNING"):
             foreign = self._file is None and found.results != self._results  # a colleague's, on a shared server
             if found.kind == "trial":
                 copy = copies.get(found.trial)

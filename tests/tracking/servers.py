@@ -11,12 +11,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 from sweeper.tracking.database import connect
-from sweeper.tracking.experiment import Experiment
+from sweeper.tracking.experiment import Experiment, Files
 from sweeper.tracking.mirror import Mirror, artifact_root, store_uri, sync
 from sweeper.tracking.trial_run import Mirrored
 from sweeper.trial import Ended, Event, Record, Reported, Started, State, Trial
@@ -61,13 +62,25 @@ def events(record: Record) -> list[Event]:
     return [event for event in (record.started, *record.reports, record.ended) if event is not None]
 
 
+@dataclass(frozen=True)
+class Attached:
+    """Attachments that are known beforehand, or an error."""
+
+    content: Files | OSError
+
+    def files(self) -> Files:
+        if isinstance(self.content, OSError):
+            raise self.content
+        return self.content
+
+
 class Sweep:
     """A results folder with an MLflow store, and what a driver does with it."""
 
     def __init__(self, folder: Path, uri: str = "") -> None:
         self.folder, self.uri = folder, uri or store_uri(folder)
         self.told = Experiment(folder.name if uri else "grid", "beta against JSD", tags=COMMIT)
-        self.artifacts = artifact_root(folder)
+        self.artifacts, self.attachments = artifact_root(folder), Attached({})
 
     def start(self, *records: Record) -> Mirror:
         mirror = Mirror(self.uri, self.artifacts, self.told)
@@ -77,10 +90,11 @@ class Sweep:
     def run(self, *lives: Record, known: tuple[Record, ...] = ()) -> Mirrored:
         mirror = self.start(*known)
         push(mirror, *lives)
+        mirror.finish(self.attachments)
         return mirror.close(60)
 
     def sync(self, *records: Record) -> Mirrored:
-        return sync(self.uri, self.artifacts, self.told, records)
+        return sync(self.uri, self.artifacts, self.told, records, self.attachments)
 
     @property
     def client(self) -> Any:

@@ -15,7 +15,7 @@ from sweeper.tracking.experiment import Data, Experiment
 from sweeper.tracking.mirror import Mirror, artifact_root, store_uri
 from sweeper.tracking.trial_run import Mirrored
 from sweeper.trial import Record, Reported, State, Trial
-from tests.tracking.servers import T0, Sweep, a_life, a_trial, cut_short, push, until
+from tests.tracking.servers import T0, Attached, Sweep, a_life, a_trial, cut_short, push, until
 
 # MLflow's own imports and calls warn about themselves and their dependencies; ours are errors still.
 pytestmark = [
@@ -54,6 +54,7 @@ def test_a_completed_trial_is_a_finished_run_with_parameters_and_final_metrics(s
 
 
 def test_a_run_carries_what_finds_it_again(sweep: Sweep) -> None:
+    sweep.told = replace(sweep.told, spec=Path("grid.yaml"))
     sweep.run(a_life(7, State.PRUNED))
     tags = sweep.runs[0].data.tags
     assert tags["sweeper.trial"] == a_trial(7).key
@@ -61,6 +62,7 @@ def test_a_run_carries_what_finds_it_again(sweep: Sweep) -> None:
     assert (tags["sweeper.sweep"], tags["sweeper.code"], tags["sweeper.device"]) == ("grid", "d" * 16, "cpu")
     assert (tags["sweeper.attempt"], tags["sweeper.state"], tags["sweeper.reason"]) == ("1", "pruned", "it pruned")
     assert tags["mlflow.source.git.commit"] == "c0ffee"
+    assert "sweeper train grid.yaml loss.beta=0 'optim.name=\"adam\"' 'seeds=[7]'" in tags["mlflow.note.content"]
 
 
 def test_the_experiment_is_named_described_and_keeps_artifacts_in_the_results_folder(sweep: Sweep) -> None:
@@ -371,7 +373,7 @@ def test_the_summary_counts_names_the_best_and_carries_files(sweep: Sweep, tmp_p
     files = {"tables/trials.csv": "trial\n1\n", "report.html": report}
     data = [Data("digits.csv", "d1ce", "local", "data/digits.csv")]
     sweep.told = replace(sweep.told, command="sweeper run grid.yaml", goals={"alignment": True}, data=data)
-    sweep.told = replace(sweep.told, files=lambda: files)
+    sweep.attachments = Attached(files)
     sweep.run(*three_seeds(0.7, 0.8), a_life(0, State.FAILED, beta=2))
     (summary,) = sweep.kind("summary")
     counts = {name: summary.data.metrics[name] for name in ("trials", "configs", "completed", "failed")}
@@ -385,9 +387,9 @@ def test_the_summary_counts_names_the_best_and_carries_files(sweep: Sweep, tmp_p
 
 
 def test_a_file_that_changed_is_carried_anew_by_the_same_run(sweep: Sweep) -> None:
-    sweep.told = replace(sweep.told, files=lambda: {"verdicts.md": "fail"})
+    sweep.attachments = Attached({"verdicts.md": "fail"})
     sweep.run(a_life(1))
-    sweep.told = replace(sweep.told, files=lambda: {"verdicts.md": "pass"})
+    sweep.attachments = Attached({"verdicts.md": "pass"})
     assert sweep.sync(a_life(1)) == Mirrored(1, 0, "")
     assert len(sweep.kind("summary")) == 1
     (kept,) = (sweep.folder / "mlartifacts" / "grid").glob("*/artifacts/verdicts.md")
@@ -395,10 +397,7 @@ def test_a_file_that_changed_is_carried_anew_by_the_same_run(sweep: Sweep) -> No
 
 
 def test_files_that_cannot_be_read_cost_the_summary_alone(sweep: Sweep) -> None:
-    def unreadable() -> dict[str, str]:
-        raise PermissionError("report.html: permission denied")
-
-    sweep.told = replace(sweep.told, files=unreadable)
+    sweep.attachments = Attached(PermissionError("report.html: permission denied"))
     mirrored = sweep.sync(*three_seeds(0.7, 0.8))
     assert mirrored == Mirrored(2, 0, "report.html: permission denied", 1)
     assert mirrored.missing() == "1 overview"

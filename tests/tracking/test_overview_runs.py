@@ -53,7 +53,7 @@ def test_a_page_that_opens_says_who_it_is_and_no_more() -> None:
 
 def test_the_summary_names_the_best_mean_in_the_goals_direction() -> None:
     records = [ended(0, beta=1.0, loss=1.0), ended(1, beta=1.0, loss=3.0), ended(0, beta=2.0, loss=2.5)]
-    page = summary_page(TOLD, records)
+    page = summary_page(TOLD, records, {})
     assert page.metrics["loss.best"] == 2.0
     assert "0 failed" not in page.tags["sweeper.state"]
     assert "Best loss (mean over seeds): 2 at `beta=1`" in page.tags["mlflow.note.content"]
@@ -62,13 +62,12 @@ def test_the_summary_names_the_best_mean_in_the_goals_direction() -> None:
 
 def test_a_nan_is_not_the_best() -> None:
     records = [ended(0, beta=1.0, loss=float("nan")), ended(0, beta=2.0, loss=2.5)]
-    assert summary_page(TOLD, records).metrics["loss.best"] == 2.5
+    assert summary_page(TOLD, records, {}).metrics["loss.best"] == 2.5
 
 
 def test_the_digest_knows_figures_and_the_content_of_files(tmp_path: Path) -> None:
     (file := tmp_path / "report.html").write_text("one")
-    told = Experiment("grid", "", files=lambda: {"report.html": file})
-    first, same, other = (summary_page(told, [ended(0, loss=value)]) for value in (1.0, 1.0, 1.0))
+    first, same, other = (summary_page(TOLD, [ended(0, loss=1.0)], {"report.html": file}) for _ in range(3))
     assert first.digest == same.digest
     file.write_text("two")
     assert other.digest != first.digest
@@ -95,9 +94,9 @@ def test_the_settings_that_make_the_data_are_its_name_and_digest() -> None:
         make_trial(seed, **{"task.name": name, "loss": 1.0}) for seed, name in ((0, "sum"), (1, "sum"), (0, "detour"))
     ]
     records = [Record(trial, 1, None, make_end(trial)) for trial in made]
-    data = summary_page(TOLD, records).data
+    data = summary_page(TOLD, records, {}).data
     assert [(one.name, one.source) for one in data] == [
         ("sum", '{"task.name":"sum"}'),
         ("detour", '{"task.name":"detour"}'),
     ]
-    assert summary_page(TOLD, [ended(0)]).data == []
+    assert summary_page(TOLD, [ended(0)], {}).data == []

@@ -1,0 +1,52 @@
+"""The files that travel with a finished sweep, wherever its runs are tracked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sweeper.ledger.paths import SweepDir
+
+PLOTS = ("*.png", "*.svg", "*.html")
+DOCUMENTS = ("report.html",)
+
+
+@dataclass(frozen=True, slots=True)
+class SweepAttachments:
+    """The sweep file, tables, verdicts, the provenance of every run, and what plots and report there are."""
+
+    sweep_dir: SweepDir
+
+    def files(self) -> dict[str, str | Path]:
+        """Name -> text or file, read from the sweep's folder now. Raises UsageError, LedgerError and OSError."""
+        from sweeper.analysis.sweep_results import SweepResults  # here: pandas takes half a second to import
+        from sweeper.reporting.tables import tables
+
+        results = SweepResults(self.sweep_dir)
+        short = [*results.varied, *(f"{name}.{part}" for name in results.headlines for part in ("mean", "std", "n"))]
+        runs = [{key: run[key] for key in run if key not in ("order", "stopped")} for run in results.history.runs]
+        made: dict[str, str | Path] = {
+            "provenance.json": json.dumps(runs, indent=1, default=str) + "\n",
+            "tables/trials.csv": tables.text(results.trials, tables.Format.CSV),
+            "tables/configs.csv": tables.text(results.configs, tables.Format.CSV),
+            "tables/configs.md": tables.text(tables.select(results.configs, short, ()), tables.Format.MARKDOWN),
+        }
+        if results.sweep is not None and results.sweep.claims:
+            from sweeper.analysis.claims.verify import judge  # here: scipy takes as long
+
+            verdicts = judge(results.sweep.claims, results.history.planned(), self.sweep_dir.folder)
+            document = {"schema_version": 1, "verdicts": [verdict.as_json() for verdict in verdicts]}
+            made["verdicts.json"] = json.dumps(document, indent=1) + "\n"
+        return made | dict(self._existing())
+
+    def _existing(self) -> Iterator[tuple[str, Path]]:
+        """Files of the sweep's own folder, by name; no links: in a folder from elsewhere they may lead anywhere."""
+        folder, plots = self.sweep_dir.folder, self.sweep_dir.folder / "plots"
+        wanted = [self.sweep_dir.spec, *(folder / name for name in DOCUMENTS)]
+        if not plots.is_symlink():
+            wanted += sorted(path for pattern in PLOTS for path in plots.glob(pattern))
+        for path in wanted:
+            if path.is_file() and not path.is_symlink():
+                yield str(path.relative_to(folder)), path
