@@ -58,13 +58,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _trainers_can_be_imported(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _trainers_can_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(TRAINERS))
     path = os.pathsep.join([str(TRAINERS), *filter(None, [os.environ.get("PYTHONPATH")])])
     monkeypatch.setenv("PYTHONPATH", path)
     monkeypatch.delenv("SWEEPER_RESULTS", raising=False)
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    return
 
 
 @pytest.fixture

@@ -34,8 +34,9 @@ def test_effects_are_scipys_paired_tests_with_holm_over_all_of_them() -> None:
 
 
 def test_pairs_that_lack_a_value_are_counted_as_lost() -> None:
-    trials = [make_trial(seed, a=a) for a in (0, 1) for seed in range(3)]
-    records = [Record(t, ended=make_end(t, score=float(t.seed + t.params["a"]))) for t in trials[:-1]]
+    places = [(a, seed) for a in (0, 1) for seed in range(3)]
+    trials = [make_trial(seed, a=a) for a, seed in places]
+    records = [Record(t, ended=make_end(t, score=float(a + s))) for t, (a, s) in zip(trials[:-1], places, strict=False)]
     records.append(Record(trials[-1], ended=make_end(trials[-1], State.DIVERGED)))
     [one] = effects(records, "score")
     assert (one.gain, one.n, one.lost, one.p) == (1.0, 2, 1, 0.0)

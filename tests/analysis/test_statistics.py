@@ -65,7 +65,8 @@ def test_the_grand_mean_of_one_group_is_its_mean_and_of_two_has_welchs_error(rng
     one, alone = statistics.grand_mean([first]), estimate(first)
     np.testing.assert_allclose([one.mean, one.se, one.df], [alone.mean, alone.se, alone.df], atol=1e-12)
     both, apart = statistics.grand_mean([first, second]), statistics.welch(first, second)
-    assert (both.se, both.df) == (pytest.approx(apart.se / 2, abs=1e-12), pytest.approx(apart.df, abs=1e-9))
+    assert both.se == pytest.approx(apart.se / 2, abs=1e-12)
+    assert both.df == pytest.approx(apart.df, abs=1e-9)
 
 
 def test_the_interval_of_a_grand_mean_covers_as_often_as_it_says(rng: np.random.Generator) -> None:
@@ -128,5 +129,6 @@ def test_the_effect_size_is_in_standard_deviations(rng: np.random.Generator) -> 
 
 def test_a_group_of_one_value_borrows_the_spread_of_the_others() -> None:
     found = statistics.grand_mean([[1.0, 3.0], [5.0]])
-    assert (found.mean, found.se) == (3.5, pytest.approx(math.sqrt((1 + 2) / 4)))
+    assert found.mean == 3.5
+    assert found.se == pytest.approx(math.sqrt((1 + 2) / 4))
     assert statistics.grand_mean([[1.0], [2.0]]).se == math.inf

@@ -12,6 +12,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+from unittest import mock
 
 import torch
 
@@ -72,13 +73,9 @@ def variant(name: str) -> Iterator[None]:
     if "compile" in name:
         loss = torch.compile(loss, dynamic=False)
     baselines.cache_clear()  # what another variant computed
-    tf32 = cuda_graph.tf32
-    cuda_graph.tf32 = tf32 if "tf32" in name else contextlib.nullcontext
-    pack.loss_for = lambda *_: loss
-    try:
+    tf32 = cuda_graph.tf32 if "tf32" in name else contextlib.nullcontext
+    with mock.patch.object(cuda_graph, "tf32", tf32), mock.patch.object(pack, "loss_for", return_value=loss):
         yield
-    finally:
-        cuda_graph.tf32 = tf32
 
 
 def main() -> None:
@@ -108,12 +105,10 @@ def main() -> None:
             evaluating.append(time.perf_counter() - start)
             return found
 
-        pack.evaluate_rows = timed
-        with variant(name):
+        with variant(name), mock.patch.object(pack, "evaluate_rows", timed):
             start = time.perf_counter()
             pack.train_pack(Waiting(list(trials), options.size))
             spent = time.perf_counter() - start
-        pack.evaluate_rows = evaluate_rows
         shown = []
         for metric in SHOWN:
             values = [trial.final[metric] for trial in trials]

@@ -82,7 +82,7 @@ def baseline_flops(program: Program) -> float:
     """FLOP a step of one baseline."""
     with FlopCounterMode(display=False) as counter:
         Baselines(program).baseline_nll([(BaselineKey.of(build(JSD), 0), 0)])
-    return counter.get_total_flops() / batches.length(program)
+    return float(counter.get_total_flops()) / batches.length(program)
 
 
 def evaluation_time(program: Program, members: BatchedState) -> float:

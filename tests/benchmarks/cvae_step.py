@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 
@@ -37,7 +37,7 @@ def seconds(work: Callable[[], object], repeats: int = 60) -> float:
     return statistics.median(taken)
 
 
-def step_time(params: dict[str, object], seeds: int = 5) -> float:
+def step_time(params: Mapping[str, object], seeds: int = 5) -> float:
     """Seconds a step of one member, its baseline included: the median over seeds of a chunk's mean."""
 
     def of(seed: int) -> float:
@@ -51,20 +51,20 @@ def step_time(params: dict[str, object], seeds: int = 5) -> float:
     return statistics.median(of(seed) for seed in range(seeds))
 
 
-def alone(params: dict[str, object], seed: int) -> tuple[Program, member_state.BatchedState, RunningMember]:
+def alone(params: Mapping[str, object], seed: int) -> tuple[Program, member_state.BatchedState, RunningMember]:
     """A pack of one before its first step."""
-    config = build(params | {"train.device": "cpu"})
+    config = build({**params, "train.device": "cpu"})
     program = Program.of(config)
     one = member_state.member(program, config, seed)
     member_state.load_chunk(program, one, {0: (config, seed, 0)})
     return program, one, RunningMember(None, config, seed)  # type: ignore[arg-type]
 
 
-def to_accuracy(params: dict[str, object], seed: int) -> tuple[int, float]:
+def to_accuracy(params: Mapping[str, object], seed: int) -> tuple[int, float]:
     """Steps and seconds of training until task_accuracy >= 0.985, looked at every 50 steps."""
     baselines.cache_clear()  # what another training found out about this seed
     start = time.process_time()
-    program, one, running = alone(params | {"train.report_every": 50}, seed)
+    program, one, running = alone({**params, "train.report_every": 50}, seed)
     spent = time.process_time() - start
     while running.step < running.config.train.steps:
         start = time.process_time()

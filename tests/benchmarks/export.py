@@ -57,7 +57,7 @@ def fill_mlflow(uri: str, planned: list[Trial], metrics: list[dict[str, float]])
     from mlflow.entities import Metric, Param
 
     client = MlflowClient(uri)
-    experiment = client.create_experiment("big")
+    experiment: str = client.create_experiment("big")
     for trial, values in zip(planned, metrics, strict=True):
         run = client.create_run(experiment)
         params = [Param(name, str(value)) for name, value in trial.params.items()]

@@ -15,7 +15,7 @@ from sweeper.search.searcher import Search
 from sweeper.spec.load import load_spec
 from sweeper.spec.space.expressions import condition
 from sweeper.spec.sweep import Sweep
-from sweeper.trial import Ended, Reported, State, Trial
+from sweeper.trial import Ended, Reported, State, Trial, Value
 
 FILE = """\
 name: calls
@@ -65,7 +65,7 @@ def loaded(folder: Path, text: str) -> Sweep:
 
 def evaluations() -> Callable[[], object]:
     clause = condition("loss.beta + n <= 4 and (kind == 'linear' or n > 2)")
-    values = {"loss.beta": 0.5, "n": 3, "kind": "linear"}
+    values: dict[str, Value] = {"loss.beta": 0.5, "n": 3, "kind": "linear"}
     return lambda: [clause.holds(values) for _ in range(100_000)]
 
 
@@ -101,7 +101,9 @@ def proposals(folder: Path, method: str) -> Callable[[], object]:
     sweep = loaded(folder, FILE.replace("random", method))
     search = Search(sweep, sweep.base)
     for point in sweep.space.random(1000, 1):
-        search.tell(point, [_end("t", float(point["x"]) ** 2)])
+        x = point["x"]
+        assert isinstance(x, int | float)
+        search.tell(point, [_end("t", x**2)])
     for _ in range(2):
         search.ask()
     return lambda: [search.ask() for _ in range(6)]

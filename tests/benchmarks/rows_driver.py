@@ -111,7 +111,7 @@ def _run(folder: Path, *words: str, of: Callable[[int], Iterator[int]] = _itself
 def _growth(folder: Path) -> float:
     """How much longer the last tenth of the trials took than the first, by when the ledger says that they ended."""
     lines = (folder / "large" / "ledger.jsonl").read_text().splitlines()
-    ends = sorted(json.loads(line)["at"] for line in lines if '"e":"end"' in line)
+    ends: list[float] = sorted(json.loads(line)["at"] for line in lines if '"e":"end"' in line)
     tenth = len(ends) // 10
     return (ends[-1] - ends[-1 - tenth]) / (ends[tenth] - ends[0])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from contest import CONTENDERS, CORES, Contest, Finish, hold, largest_difference
@@ -12,7 +12,7 @@ from readings import OURS, SAID, AtMost, Faster, Found, Row
 BESIDE = "Side by side"
 SLOW = ("Ray Tune", "Ray Tune, reused workers")  # take minutes: once
 RIVALS = [name for name in CONTENDERS if not name.startswith(OURS)]
-WEIGHTS = {
+WEIGHTS: Mapping[str, Sequence[float]] = {
     "loss.beta": [0.5, 1],
     "loss.router_marginal_kl_to_prior_weight": [0, 1],
     "loss.inter_latent_divergence_weight": [0, 1],
@@ -65,7 +65,7 @@ def first_step(quick: bool) -> Iterator[Found]:
                 yield Found("from the command to the first report of the real trainer, warm", name, first)
 
 
-def _trainings(steps: int, seeds: Sequence[int]) -> dict[str, list[float]]:
+def _trainings(steps: int, seeds: Sequence[int]) -> dict[str, Sequence[float]]:
     return {**WEIGHTS, "seed": [*seeds], "train.steps": [steps], "train.report_every": [min(steps, 100)]}
 
 
@@ -80,7 +80,10 @@ def _train(trials: Contest, title: str, names: Sequence[str]) -> Iterator[Found]
 def _rate(title: str, member_steps_per_s: float) -> Iterator[Found]:
     """The products of the steps alone, evaluations not counted, against a large product's rate."""
     import torch
-    from cvae_pack import JSD, Program, build, matrix_rate, step_flops
+    from cvae_pack import JSD, matrix_rate, step_flops
+
+    from sweeper.cvae.config import build
+    from sweeper.cvae.training.program import Program
 
     rate = step_flops(Program.of(build(JSD | {"train.device": "cpu"}))) * member_steps_per_s
     yield Found(f"{title}, model TFLOP/s", OURS, rate / 1e12, "TFLOP/s")

@@ -49,13 +49,18 @@ def members(quick: bool) -> Iterator[Found]:
     import cvae_pack
     import torch
 
+    from sweeper.cvae.config import build
+    from sweeper.cvae.training.cuda_graph import WARM_UP
+    from sweeper.cvae.training.program import Program
+    from sweeper.cvae.training.step import Stepper
+
     torch.set_num_threads(1)
     sizes = [1, 2, 4, 8, 16] if quick else [1, 2, 4, 8, 16, 32, 64]
-    program = cvae_pack.Program.of(cvae_pack.build(cvae_pack.JSD | {"train.device": "auto"}))
+    program = Program.of(build(cvae_pack.JSD | {"train.device": "auto"}))
     device = program.device
-    packs = {size: cvae_pack.Stepper(program, cvae_pack.members_of(program, size)) for size in sizes}
+    packs = {size: Stepper(program, cvae_pack.members_of(program, size)) for size in sizes}
     for pack in packs.values():
-        pack.run(cvae_pack.WARM_UP)
+        pack.run(WARM_UP)
     flops, taken = cvae_pack.step_flops(program), {size: list[float]() for size in sizes}
     for _ in range(1 if quick else 5):
         rate = cvae_pack.matrix_rate(device)

@@ -177,15 +177,17 @@ def test_a_budget_that_ends_when_everything_is_done_stopped_nothing(folder: Path
     file = folder / "small.yaml"
     file.write_text(SMALL % (4, 5))
     with runs.opened(file, "budget.wall=1h") as (session, _):
-        last = after(Ended, 8)
 
-        def spend(event: Event) -> None:
-            session.limits.began -= 3600.0
+        class Spend(Notes):
+            """Spends the hour when the last trial has ended."""
 
-        for watcher in last():
-            watcher.is_now = lambda event, is_now=watcher.is_now: bool(is_now(event) and spend(event))
-            session.watchers = (watcher,)
-            run_in_process(session)
+            def push(self, trial: Trial, event: Event) -> None:
+                super().push(trial, event)
+                if isinstance(event, Ended) and sum(isinstance(other, Ended) for other in self.events) == 8:
+                    session.limits.began -= 3600.0
+
+        session.watchers = (Spend(),)
+        run_in_process(session)
         assert (session.end(), session.why_stopped) == (Exit.OK, "")
 
 
@@ -197,8 +199,7 @@ def test_trials_that_an_earlier_version_called_failed_for_stopping_are_pending(f
         assert stopped is not None
         for job in stopped.jobs:
             session.record(Started(job.trial, 1, 1.0, "cpu", "here"))
-            end = (State.FAILED, NO_FAILURE, {}, 0, 1.0, 1.0, "cpu", "here")
-            session.record(Ended(job.trial, 1, 2.0, *end))
+            session.record(Ended(job.trial, 1, 2.0, State.FAILED, NO_FAILURE, {}, 0, 1.0, 1.0, "cpu", "here"))
     assert {record.state for record in read(folder).planned()} == {State.PENDING}
     assert runs.train(file).end() is Exit.OK
     assert all(record.attempt == 2 for record in read(folder).planned()[:4])

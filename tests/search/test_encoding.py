@@ -25,7 +25,7 @@ def made(*domains: Domain) -> Coordinate:
         (Range(0.1, 10, log=True, step=0.1), Scale.UNIFORM, 0.7),
         (Normal(0, 1, q=0.5), Scale.UNIFORM, -1.5),
         (Beta(2, 2, q=0.25), Scale.UNIFORM, 0.75),
-        (Choice((1, True, None, (1, 2), "a")), Scale.ROW, True),
+        (Choice((1, True, None, [1, 2], "a")), Scale.ROW, True),
     ],
 )
 def test_a_value_is_found_again_by_its_number(domain: Domain, scale: Scale, value: Value) -> None:

@@ -14,7 +14,7 @@ from sweeper.ledger.history import read_history
 from sweeper.ledger.paths import SweepDir
 from sweeper.planning import plan
 from sweeper.spec.load import load_spec
-from sweeper.trial import Ended, Started, State
+from sweeper.trial import Ended, Params, Started, State
 from tests.execution import runs
 from tests.execution.runs import train
 
@@ -105,7 +105,12 @@ def test_where_asking_takes_long_it_is_done_while_a_trial_trains(file: Path, mon
     with runs.opened(file) as (session, notes):
         assert session.proposals is not None
         ask = session.proposals.search.ask
-        monkeypatch.setattr(session.proposals.search, "ask", lambda: [asked.append(len(notes.events)), ask()][1])
+
+        def noted() -> Params | None:
+            asked.append(len(notes.events))
+            return ask()
+
+        monkeypatch.setattr(session.proposals.search, "ask", noted)
         run_in_process(session)
     started = [number for number, event in enumerate(notes.events, 1) if isinstance(event, Started)]
     ended = [number for number, event in enumerate(notes.events, 1) if isinstance(event, Ended)]

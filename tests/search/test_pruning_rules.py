@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import optuna
 import pytest
@@ -13,9 +14,10 @@ from tests.records import make_trial
 from tests.search.prunings import Run, pruner, trials_of
 
 Make = Callable[[], optuna.pruners.BasePruner]
+Direction = Literal["minimize", "maximize"]
 
 
-def verdicts_of_optuna(make: Make, curves: list[list[float]], direction: str) -> list[int]:
+def verdicts_of_optuna(make: Make, curves: list[list[float]], direction: Direction) -> list[int]:
     """The step at which each trial stops, one trial after the other."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(direction=direction, pruner=make(), study_name="s")
@@ -48,7 +50,7 @@ def verdicts_of_optuna(make: Make, curves: list[list[float]], direction: str) ->
         ("type: median, min_steps: 4, startup_trials: 2", lambda: optuna.pruners.MedianPruner(2, 4)),
     ],
 )
-def test_verdicts_are_those_of_optuna_used_directly(tmp_path: Path, rule: str, make: Make, goal: str) -> None:
+def test_verdicts_are_those_of_optuna_used_directly(tmp_path: Path, rule: str, make: Make, goal: Direction) -> None:
     draw = random.Random(1)
     curves = [[quality + draw.random() for _ in range(20)] for quality in [draw.random() for _ in range(60)]]
     run = Run(pruner(tmp_path, rule, goal=goal), steps=20)

@@ -12,7 +12,7 @@ from scipy.stats import ttest_rel
 from sweeper.search.samplers import GP_SEES, thinned
 from sweeper.search.searcher import Search
 from sweeper.trial import Params
-from tests.search.searches import BRANIN, branin, ended, optimized, search, searched
+from tests.search.searches import BRANIN, branin, ended_with, number, optimized, search, searched
 
 TRIALS = 60
 # With 20 repetitions of tpe (seeds 0 to 19) the paired t-test gave p = 0.053: some repetitions, of Optuna used directly
@@ -63,7 +63,7 @@ def test_search_beats_drawing_at_random(tmp_path: Path, method: str) -> None:
 
 
 def zdt1(point: Params) -> dict[str, float]:
-    first, *others = (float(point[f"x{i}"]) for i in range(VARIABLES))
+    first, *others = (number(point, f"x{i}") for i in range(VARIABLES))
     g = 1 + 9 * sum(others) / len(others)
     return {"f1": first, "f2": g * (1 - (first / g) ** 0.5)}
 
@@ -71,7 +71,7 @@ def zdt1(point: Params) -> dict[str, float]:
 def hypervolume(pairs: Sequence[Sequence[float]], corner: float = 11) -> float:
     """The area that pairs of minimized values dominate, up to the corner."""
     area, height = 0.0, corner
-    for one, other in sorted(pair for pair in pairs if max(pair) < corner):
+    for one, other in sorted((one, other) for one, other in pairs if max(one, other) < corner):
         area += (corner - one) * max(height - other, 0)
         height = min(height, other)
     return area
@@ -103,7 +103,7 @@ def test_gp_sees_the_best_and_some_of_the_rest_of_many_results(tmp_path: Path) -
     full = search(tmp_path, "gp", BRANIN)
     points = list(searched(tmp_path, "gp", BRANIN).space.random(1000, 1))
     for point in points:
-        full.tell(point, [ended(**branin(point))])
+        full.tell(point, [ended_with(branin(point))])
     seen = [trial.values[0] for trial in thinned(full._study).trials]
     best = sorted(branin(point)["loss"] for point in points)
     assert len(seen) == GP_SEES
@@ -115,7 +115,7 @@ def test_gp_sees_the_best_and_some_of_the_rest_of_many_results(tmp_path: Path) -
 def test_the_constraints_decide_what_gp_sees_of_many_results(tmp_path: Path) -> None:
     full = search(tmp_path, "gp", BRANIN + 'constraints: ["far > 9"]\n')
     for point in searched(tmp_path, "gp", BRANIN).space.random(300, 1):
-        full.tell(point, [ended(**branin(point), far=float(point["x"]))])
+        full.tell(point, [ended_with(branin(point) | {"far": number(point, "x")})])
     seen, told = (
         study.get_trials(states=[optuna.trial.TrialState.COMPLETE]) for study in (thinned(full._study), full._study)
     )

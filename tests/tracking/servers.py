@@ -20,14 +20,15 @@ from sweeper.tracking.database import connect
 from sweeper.tracking.experiment import Experiment, Files
 from sweeper.tracking.mirror import Mirror, artifact_root, store_uri, sync
 from sweeper.tracking.trial_run import Mirrored
-from sweeper.trial import Ended, Event, Record, Reported, Started, State, Trial
+from sweeper.trial import Ended, Event, Record, Reported, Started, State, Trial, Value
 
 T0 = 1_700_000_000.0
 COMMIT = {"mlflow.source.git.commit": "c0ffee"}
 
 
 def a_trial(seed: int, beta: int = 0) -> Trial:
-    config, varied = f"c{beta:015x}", {"loss.beta": beta, "optim.name": "adam"}
+    config = f"c{beta:015x}"
+    varied: dict[str, Value] = {"loss.beta": beta, "optim.name": "adam"}
     return Trial(f"{1000 * beta + seed:016x}", config, seed, varied, {"train.steps": 2000}, "cvae", "d" * 16)
 
 
@@ -196,7 +197,8 @@ class Proxy:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 if fault.isdecimal():
                     self.close_connection = True
-                    return self.send_error(int(fault))
+                    self.send_error(int(fault))
+                    return
                 if fault == "hold":
                     proxy.release.wait()
                 there = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
@@ -207,13 +209,14 @@ class Proxy:
                 there.close()
                 if fault == "lost":
                     self.close_connection = True
-                    return self.connection.shutdown(socket.SHUT_RDWR)
+                    self.connection.shutdown(socket.SHUT_RDWR)
+                    return
                 self.send_response(answer.status)
                 self.send_header("Content-Type", answer.headers.get("Content-Type", "application/json"))
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
                 self.wfile.write(content)
-                return None
+                return
 
             do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_one
 

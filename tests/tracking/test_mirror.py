@@ -370,7 +370,7 @@ def test_a_killed_driver_leaves_no_second_configuration_and_none_that_runs_for_e
 
 def test_the_summary_counts_names_the_best_and_carries_files(sweep: Sweep, tmp_path: Path) -> None:
     (report := tmp_path / "report.html").write_text("<p>all is well</p>")
-    files = {"tables/trials.csv": "trial\n1\n", "report.html": report}
+    files: dict[str, str | Path] = {"tables/trials.csv": "trial\n1\n", "report.html": report}
     data = [Data("digits.csv", "d1ce", "local", "data/digits.csv")]
     sweep.told = replace(sweep.told, command="sweeper run grid.yaml", goals={"alignment": True}, data=data)
     sweep.attachments = Attached(files)

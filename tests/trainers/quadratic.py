@@ -10,5 +10,5 @@ def train(params: Mapping[str, float], report: Callable[[int, Mapping[str, float
         report(step, {"loss": distance**2, "seed_seen": params["seed"]})
 
 
-train.parameters = {"x": 1.0, "target": 0.0, "steps": 3}  # type: ignore[attr-defined]
-train.metrics = {"loss": "squared distance, at least 0", "seed_seen": "the seed"}  # type: ignore[attr-defined]
+train.parameters = {"x": 1.0, "target": 0.0, "steps": 3}
+train.metrics = {"loss": "squared distance, at least 0", "seed_seen": "the seed"}

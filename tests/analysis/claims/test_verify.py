@@ -19,7 +19,7 @@ from sweeper.analysis.claims.means import reachable
 from sweeper.analysis.claims.verdict import Verdict
 from sweeper.analysis.claims.verify import judge, keep_tables, verdicts
 from sweeper.ledger.paths import SweepDir
-from sweeper.spec.claim_keys import ClaimKeys
+from sweeper.spec.claim_keys import AgainstKeys, ClaimKeys
 from sweeper.spec.claims import claim as record
 from sweeper.trial import Record, State
 from tests.conftest import TRAINERS
@@ -154,7 +154,8 @@ def test_trials_that_diverged_are_named_and_count_in_no_mean(tmp_path: Path) -> 
     assert (verdict.outcome, verdict.n) == ("pass", 6)
     assert "3 pairs lost; not counted: 3 diverged" in verdict.sentence
     share = judged(results, "share: {above: -1, at_least: 0.1}, over: trials")
-    assert (share.n, share.effect) == (18, pytest.approx(15 / 18))
+    assert share.n == 18
+    assert share.effect == pytest.approx(15 / 18)
 
 
 def test_a_configuration_without_a_result_keeps_a_claim_about_all_open(tmp_path: Path) -> None:
@@ -211,7 +212,7 @@ def test_where_nothing_is_better_a_compare_claim_passes_about_as_often_as_alpha(
 
 
 @pytest.mark.parametrize("test", [{"mean": {"at_least": 0}}, {"within": [0, 9]}, {"best": {"at_least": 0}}])
-def test_at_the_edge_a_claim_about_means_passes_no_more_often_than_alpha(test: dict[str, object]) -> None:
+def test_at_the_edge_a_claim_about_means_passes_no_more_often_than_alpha(test: dict[str, Any]) -> None:
     claim, rng, passed = record(ClaimKeys(name="n", metric="score", **test)), np.random.default_rng(), 0
     trials = [make_trial(seed, a=a) for a in range(2) for seed in range(4)]
     for _ in range(REPEATS):
@@ -224,7 +225,7 @@ def test_a_reference_table_goes_with_the_results(finished: Path, tmp_path: Path)
     table = tmp_path / "reference.csv"
     sweep = SweepDir(finished, "noisy")
     results.configs(sweep, results.history(sweep)).to_csv(table, index=False)
-    claim = record(ClaimKeys(name="n", metric="score", against={"table": str(table), "tolerance": 0.1}))
+    claim = record(ClaimKeys(name="n", metric="score", against=AgainstKeys(table=str(table), tolerance=0.1)))
     keep_tables([claim], sweep.folder)
     table.unlink()
     records = results.history(sweep).planned()

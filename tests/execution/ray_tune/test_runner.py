@@ -15,11 +15,11 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from sweeper.execution.runner import Pack
+from sweeper.execution.runner import Pack, Source
 from tests.conftest import Said, Sweeper
 
 # MLflow's own models use what SQLAlchemy has deprecated.
@@ -218,7 +218,7 @@ def test_a_cluster_that_is_there_is_used_and_left_running(folder: Path, sweeper:
 
 
 class Endless:
-    """A source that always has another pack."""
+    """What is asked of a source that always has another pack."""
 
     def is_done(self) -> bool:
         return False
@@ -230,7 +230,7 @@ class Endless:
 def test_packs_are_handed_out_at_once_as_far_as_they_fit_and_then_one_ahead_where_the_cluster_may_grow() -> None:
     from sweeper.execution.ray_tune.runner import PackSearcher
 
-    here, growing = (PackSearcher(Endless(), 2, most) for most in (2, None))
+    here, growing = (PackSearcher(cast(Source, Endless()), 2, most) for most in (2, None))
     assert [bool(here.suggest(name)) for name in "abc"] == [True, True, False]
     assert [bool(growing.suggest(name)) for name in "abc"] == [True, True, False]
     for name in "ab":

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from sweeper.analysis.sweep_results import unit_of
 from sweeper.errors import UsageError
-from sweeper.reporting.figures.subject import NotApplicable, short, unit_of
+from sweeper.reporting.figures.subject import NotApplicable, short
 from sweeper.trial import State
 from tests.reporting.figures.sweeps import grid
 

@@ -172,7 +172,7 @@ def test_a_thousand_trials_fit_on_a_page_of_ten_megabytes(tmp_path: Path, monkey
             for step in range(1, 21):
                 values = {f"diagnostics/metric_{i}": numbers.random() for i in range(59)} | {"score": numbers.random()}
                 book.record(Reported(trial.key, 1, 1000.0, step, values))
-            book.record(make_end(trial, **values))
+            book.record(make_end(trial, State.COMPLETED, **values))
             sweep.trial(trial.key).mkdir(parents=True)
             (sweep.trial(trial.key) / "log.txt").write_text("a line of a log\n" * 100)
     page = report.render(SweepResults(sweep))

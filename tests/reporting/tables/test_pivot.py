@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,7 +13,7 @@ from sweeper.reporting.tables.pivot import Spread, as_frame, as_sheet, pivot
 VARIED = ["loss.a", "loss.b"]
 
 
-def frame(**more: object) -> pd.DataFrame:
+def frame(**more: Any) -> pd.DataFrame:
     """Two by two configurations of three seeds; the score is 10 a + b + 0.1 seed, one trial failed."""
     rows = [(a, b, seed) for a in (2, 10) for b in (0, 1) for seed in range(3)]
     trials = pd.DataFrame(rows, columns=["loss.a", "loss.b", "seed"])

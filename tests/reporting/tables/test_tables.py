@@ -58,7 +58,7 @@ def test_parquet_is_the_same_to_pandas_and_duckdb(tmp_path: Path) -> None:
     tables.write(mixed, Format.PARQUET, path, "hash 0123")
     again = pd.read_parquet(path)
     assert [str(again[name].dtype) for name in ("n", "x", "steps")] == ["int64", "float64", "Int64"]
-    rows = duckdb.sql(f"select n, x, t, steps, either, several from '{path}'").fetchall()
+    rows = duckdb.execute(f"select n, x, t, steps, either, several from '{path}'").fetchall()
     assert rows[0] == (1, 0.1, "a", 5, "1", [1, 2])
     assert rows[1][2:] == (None, None, "auto", [3])
     assert parquet.read_schema(path).metadata[b"sweeper"] == b"hash 0123"

@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 
 from sweeper.spec.space.expressions import UnknownName, condition
 from sweeper.spec.space.tokens import ExpressionError
+from sweeper.trial import Value
 
-VALUES = {"loss.beta": 0.5, "n": 3, "kind": "linear", "on": True, "none": None, "learning-rate": 0.1}
+VALUES: dict[str, Value] = {"loss.beta": 0.5, "n": 3, "kind": "linear", "on": True, "none": None, "learning-rate": 0.1}
 
 
 @pytest.mark.parametrize(
