@@ -3,42 +3,45 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
+from sweeper.execution.ray_tune.reaper import QUICK_S
+from tests.tracking.servers import until
+
 PARENT = """
-import subprocess, sys, time
+import subprocess, sys
 from sweeper.execution.ray_tune.reaper import watched
 with watched():
     child = subprocess.Popen([sys.executable, "-c", GRANDCHILD], start_new_session=True)
     print(child.pid, flush=True)
-    time.sleep({sleep})
+    sys.stdin.readline()
 """
 GRANDCHILD = "import subprocess, sys, time; subprocess.Popen(['sleep', '100']); time.sleep(100)"
 
 
-def start(tmp_path: Path, sleep: int) -> tuple[subprocess.Popen[str], psutil.Process]:
+@pytest.fixture
+def parent(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     script = tmp_path / "parent.py"
-    script.write_text(f"GRANDCHILD = {GRANDCHILD!r}\n" + PARENT.replace("{sleep}", str(sleep)))
-    parent = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True)
-    assert parent.stdout is not None
-    return parent, psutil.Process(int(parent.stdout.readline()))
-
-
-def wait_until_gone(processes: list[psutil.Process]) -> None:
-    _, alive = psutil.wait_procs(processes, timeout=10)
-    assert not alive, alive
+    script.write_text(f"GRANDCHILD = {GRANDCHILD!r}\n{PARENT}")
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, str(script)], stdin=pipe, stdout=pipe, text=True) as process:
+        yield process
+        process.kill()
 
 
 @pytest.mark.parametrize("killed", [True, False])
-def test_what_a_driver_started_does_not_outlive_it(tmp_path: Path, killed: bool) -> None:
-    parent, child = start(tmp_path, 100 if killed else 1)
-    time.sleep(1)
-    family = [child, *child.children(recursive=True)]
-    assert len(family) == 2
+def test_what_a_driver_started_does_not_outlive_it(parent: subprocess.Popen[str], killed: bool) -> None:
+    assert parent.stdout is not None
+    child = psutil.Process(int(parent.stdout.readline()))
+    until(lambda: len(child.children()) == 1)
+    time.sleep(5 * QUICK_S)  # the reaper looks that often
+    family = [child, *child.children()]
     if killed:
         parent.kill()
-    parent.communicate()
-    wait_until_gone(family)
+    parent.communicate()  # closes its standard input: it ends by itself
+    _, alive = psutil.wait_procs(family, timeout=10)
+    assert not alive
