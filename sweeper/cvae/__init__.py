@@ -25,7 +25,7 @@ __all__ = [
 
 _HOMES = {
     "CVAEConfig": "config",
-    "DisentanglementLossConfig": "config",
+    "DisentanglementLossConfig": "terms",
     "Diverged": "diverged",
     "SharedDiscreteCVAE": "networks.model",
     "inter_latent_jsd_loss": "losses",

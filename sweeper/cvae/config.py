@@ -10,9 +10,11 @@ from types import MappingProxyType
 from sweeper.cvae.metrics import METRICS
 from sweeper.cvae.settings import Scalar, SettingProblem, collect, construct, problems_of, setting
 from sweeper.cvae.stopping import STOP_WHEN, is_stop_condition
+from sweeper.cvae.terms import DisentanglementLossConfig
 
 __all__ = [
-    "DEFAULTS", "DESCRIPTIONS", "METRICS", "CVAEConfig", "SettingProblem", "build", "check", "irrelevant", "shape",
+    "DEFAULTS", "DESCRIPTIONS", "METRICS", "CVAEConfig", "DisentanglementLossConfig", "SettingProblem",
+    "build", "check", "irrelevant", "shape",
 ]  # fmt: skip
 
 STYLE_TOKENS = 8  # size of the alphabet of nuisance tokens; their entropy is at most ln 8
@@ -81,54 +83,6 @@ class ModelConfig:
     )
     baseline_width: int = setting(32, "z-free baseline: model width", low=8, high=1024)
     baseline_depth: int = setting(1, "z-free baseline: blocks", low=1, high=12)
-
-
-@dataclass(frozen=True, slots=True)
-class Schedule:
-    """How a loss weight comes to its value in the course of training."""
-
-    kind: str = setting(
-        "constant",
-        "constant; linear or cosine ramp from initial to the weight; delayed: initial until `end`",
-        choices=("constant", "linear", "delayed", "cosine"),
-    )
-    initial: float = setting(0.0, "value before the ramp")
-    start: float = setting(0.0, "share of the steps at which the ramp begins", low=0, high=1)
-    end: float = setting(0.3, "share of the steps at which the weight is reached", low=0, high=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Schedules:
-    """One schedule a loss weight, under the weight's own name."""
-
-    beta: Schedule = field(default_factory=Schedule)
-    posterior_entropy_weight: Schedule = field(default_factory=Schedule)
-    router_marginal_kl_to_prior_weight: Schedule = field(default_factory=Schedule)
-    router_support_weight: Schedule = field(default_factory=Schedule)
-    inter_latent_divergence_weight: Schedule = field(default_factory=Schedule)
-    token_weighted_reconstruction_weight: Schedule = field(default_factory=Schedule)
-
-
-@dataclass(frozen=True, slots=True)
-class DisentanglementLossConfig:
-    """The loss weights: L = R + beta KL + w_H H + w_M M + w_S Supp - w_J J."""
-
-    beta: float = setting(1.0, "weight of KL(q(z|x,y) || p(z))", low=0)
-    posterior_entropy_weight: float = setting(0.0, "weight of H(q): > 0 sharpens the router, < 0 smooths it")
-    router_marginal_kl_to_prior_weight: float = setting(0.0, "weight of KL(mean q || p), the InfoVAE term")
-    router_support_weight: float = setting(0.0, "weight of the penalty on latents used less than the floor", low=0)
-    inter_latent_divergence_weight: float = setting(0.0, "weight of the token-weighted inter-latent JSD")
-    token_weighted_reconstruction_weight: float = setting(
-        0.0, "share of the reconstruction weighted by the baseline's NLL", low=0, high=1
-    )
-    reduction: str = setting(
-        "sum", "reconstruction in nats a sequence, or a token (beta then acts T-fold)", choices=("sum", "mean")
-    )
-    support_floor: float = setting(0.5, "each latent should hold this share of 1/K", low=0.01, high=1)
-    marginal_ema: float = setting(
-        0.0, "memory of the marginal of q, a step; 0: this minibatch alone", low=0, high=0.999
-    )
-    schedules: Schedules = field(default_factory=Schedules)
 
 
 @dataclass(frozen=True, slots=True)

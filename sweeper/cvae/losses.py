@@ -1,4 +1,4 @@
-"""The terms of the loss, one pure function an equation.
+"""The terms of the loss, one pure function per equation.
 
 Source: the note "Inter-Latent Divergence via Token-Weighted Jensen-Shannon Divergence".
 
@@ -10,6 +10,9 @@ likewise, and a weight may be [M]. Forbidden tokens have the logit ``finfo.min /
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -40,11 +43,11 @@ def token_nll(logp_V: Tensor, target: Tensor) -> Tensor:
     return -logp_V.gather(-1, target_1)[..., 0]
 
 
-def token_weights(baseline_nll_BT: Tensor, mask_BT: Tensor, warmth: Tensor | float = 1.0) -> Tensor:
-    """w = m ((1 - warmth) + warmth b), without gradient: from uniform weights to the baseline's NLL, [B,T]."""
-    if isinstance(warmth, Tensor):
-        warmth = warmth[..., None, None]
-    weight_BT = (1 - warmth) + warmth * baseline_nll_BT.detach()
+def token_weights(baseline_nll_BT: Tensor, mask_BT: Tensor, warmup: Tensor | float = 1.0) -> Tensor:
+    """w = m ((1 - warmup) + warmup b), without gradient: from uniform weights to the baseline's NLL, [B,T]."""
+    if isinstance(warmup, Tensor):
+        warmup = warmup[..., None, None]
+    weight_BT = (1 - warmup) + warmup * baseline_nll_BT.detach()
     return torch.where(mask_BT > 0, weight_BT, 0.0)
 
 
@@ -140,3 +143,40 @@ def router_support(marginal_K: Tensor, floor: Tensor | float) -> Tensor:
     if isinstance(floor, Tensor):
         floor = floor[..., None]
     return torch.relu(1 - marginal_K * (marginal_K.shape[-1] / floor)).square().mean(-1)
+
+
+class LossInputs(NamedTuple):
+    """What a term may be made of; dimensions [M] of stacked members may precede those named.
+
+    ``jsd_BT`` is :func:`inter_latent_jsd` of ``logp_BKTV``, ``expected_nll_BT`` :func:`expected_nll`, ``weights_BT``
+    :func:`token_weights`, ``marginal_K`` the marginal of q. ``per_token``: reconstruction in nats per token.
+    """
+
+    logp_BKTV: Tensor
+    nll_BKT: Tensor
+    log_q_BK: Tensor
+    log_prior_BK: Tensor
+    baseline_nll_BT: Tensor
+    jsd_BT: Tensor
+    expected_nll_BT: Tensor
+    weights_BT: Tensor
+    mask_BT: Tensor
+    marginal_K: Tensor
+    support_floor: Tensor
+    per_token: bool
+
+
+FORMULAS: Mapping[str, Callable[[LossInputs], Tensor]] = MappingProxyType(
+    {
+        "reconstruction": lambda x: reconstruction(x.expected_nll_BT, x.mask_BT, x.per_token),
+        "token_weighted_reconstruction": lambda x: token_weighted_reconstruction(
+            x.expected_nll_BT, x.weights_BT, x.mask_BT, x.per_token
+        ),
+        "posterior_kl": lambda x: posterior_kl(x.log_q_BK, x.log_prior_BK),
+        "posterior_entropy": lambda x: posterior_entropy(x.log_q_BK),
+        "router_marginal_kl": lambda x: marginal_kl(x.marginal_K, x.log_prior_BK),
+        "router_support": lambda x: router_support(x.marginal_K, x.support_floor),
+        "inter_latent_jsd": lambda x: -weighted_mean(x.jsd_BT, x.weights_BT, x.mask_BT),
+    }
+)
+"""The formula of each term of :data:`sweeper.cvae.terms.TERMS`, by its name: a scalar per member, to be made small."""

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from sweeper.cvae.terms import RECONSTRUCTIONS, TERMS
+
+_TERMS = {term.metric: term.description for term in TERMS}
 _HEADLINES = {
     "task_accuracy": "share of free-running greedy outputs, z from the prior, valid with the right answer, [0, 1]",
-    "posterior_entropy": "mean entropy of q(z|x,y), [0, ln K] nats",
+    "posterior_entropy": _TERMS["posterior_entropy"],
     "alignment": "soft one-to-one match of latents and strategies, fitted on one half, scored on the other, [0, 1]",
 }
 _TASK = {
@@ -34,13 +37,9 @@ _LIKELIHOOD = {
 }
 _LOSS = {
     "loss/total": "the objective on the test split, in its reduction's unit, the baseline's own loss aside",
-    "loss/reconstruction": "R, nats a sequence (reduction sum) or a token (mean)",
-    "loss/token_weighted_reconstruction": "R weighted by the baseline's NLL, in the unit of R",
+    **{term.metric: term.description for term in RECONSTRUCTIONS},
     "loss/excess_reconstruction": "the NLL-weighted mean of nll minus the baseline's, nats a token",
-    "loss/posterior_kl": "mean KL(q || p), [0, ln K] nats",
-    "loss/router_marginal_kl": "KL(mean q || p) over the whole split, nats",
-    "loss/router_support": "mean squared shortfall of the latents' use, [0, 1]",
-    "loss/inter_latent_jsd": "minus J, [-ln K, 0] nats",
+    **_TERMS,
 }
 _DIAGNOSTICS = {
     "diagnostics/inter_latent_jsd/weighted_mean": "J, the NLL-weighted inter-latent JSD, [0, ln K] nats",

@@ -1,7 +1,7 @@
 """The whole loss of one minibatch: a pure function of the networks' outputs and of weights that are tensors.
 
 Nothing here branches on a weight's value, and all of it runs on stacked networks with stacked weights [M], giving a
-loss a member: see transformer.py.
+loss per member: see transformer.py.
 Shapes: B batch, K latents, T target positions, V vocabulary.
 """
 
@@ -17,34 +17,26 @@ from torch.func import functional_call
 from sweeper.cvae import losses
 from sweeper.cvae.networks.model import CVAEOutput, SharedDiscreteCVAE
 from sweeper.cvae.tasks import Batch
+from sweeper.cvae.terms import ADDED, RECONSTRUCTIONS, SHARE, TERM_OF_WEIGHT, TERMS
 
 
 class LossWeights(NamedTuple):
-    """Every weight of the loss, as tensors [] or [M]: L = R + beta KL + w_H H + w_M M + w_S Supp - w_J J."""
+    """What steers the loss, as tensors [] or [M]: the weight of each term by its setting, and what shapes the terms."""
 
-    beta: Tensor
-    posterior_entropy_weight: Tensor
-    router_marginal_kl_to_prior_weight: Tensor
-    router_support_weight: Tensor
-    inter_latent_divergence_weight: Tensor
-    token_weighted_reconstruction_weight: Tensor
+    of_terms: Mapping[str, Tensor]
     marginal_ema: Tensor
-    token_warmth: Tensor
+    token_weight_warmup: Tensor
     support_floor: Tensor
 
+    @classmethod
+    def of(cls, values: Mapping[str, Tensor]) -> LossWeights:
+        """The weights among values by name."""
+        shaping = (values[name] for name in cls._fields if name != "of_terms")
+        return cls({name: values[name] for name in TERM_OF_WEIGHT}, *shaping)
 
-class Terms(NamedTuple):
-    """The terms of the loss, unweighted, and their weighted sum without the baseline's own loss; [] or [M], nats."""
 
-    total: Tensor
-    reconstruction: Tensor
-    token_weighted_reconstruction: Tensor
-    posterior_kl: Tensor
-    posterior_entropy: Tensor
-    router_marginal_kl: Tensor
-    router_support: Tensor
-    inter_latent_jsd: Tensor
-    baseline: Tensor
+Terms = Mapping[str, Tensor]
+"""Every term, unweighted, by name, the baseline's own loss, and ``total``, the weighted sum without it; [] or [M]."""
 
 
 def log_posterior(output: CVAEOutput, nll_BKT: Tensor, mask_BT: Tensor) -> Tensor:
@@ -96,25 +88,17 @@ def score(output: CVAEOutput, batch: Batch, baseline_nll_BT: Tensor | None = Non
 def combine(scores: TokenScores, mask_BT: Tensor, weights: LossWeights, marginal_K: Tensor, per_token: bool) -> Terms:
     """Every term, and their weighted sum; ``marginal_K`` is the marginal of q that two of them judge."""
     expected_BT = losses.expected_nll(scores.log_q_BK, scores.nll_BKT)
-    tokens_BT = losses.token_weights(scores.baseline_nll_BT, mask_BT, weights.token_warmth)
-    plain = losses.reconstruction(expected_BT, mask_BT, per_token)
-    weighted = losses.token_weighted_reconstruction(expected_BT, tokens_BT, mask_BT, per_token)
-    kl = losses.posterior_kl(scores.log_q_BK, scores.log_prior_BK)
-    entropy = losses.posterior_entropy(scores.log_q_BK)
-    marginal_kl = losses.marginal_kl(marginal_K, scores.log_prior_BK)
-    support = losses.router_support(marginal_K, weights.support_floor)
-    jsd = losses.weighted_mean(scores.jsd_BT, tokens_BT, mask_BT)
-    total = (
-        plain
-        + weights.token_weighted_reconstruction_weight * (weighted - plain)
-        + weights.beta * kl
-        + weights.posterior_entropy_weight * entropy
-        + weights.router_marginal_kl_to_prior_weight * marginal_kl
-        + weights.router_support_weight * support
-        - weights.inter_latent_divergence_weight * jsd
+    tokens_BT = losses.token_weights(scores.baseline_nll_BT, mask_BT, weights.token_weight_warmup)
+    inputs = losses.LossInputs(
+        *scores, expected_BT, tokens_BT, mask_BT, marginal_K, weights.support_floor, per_token=per_token
     )
+    terms = {term.name: losses.FORMULAS[term.name](inputs) for term in TERMS}
+    plain, weighted = (terms[term.name] for term in RECONSTRUCTIONS)
+    total = plain + weights.of_terms[SHARE] * (weighted - plain)
+    for weight, term in ADDED.items():
+        total = total + weights.of_terms[weight] * terms[term.name]
     baseline = losses.reconstruction(scores.baseline_nll_BT, mask_BT, per_token=True)
-    return Terms(total, plain, weighted, kl, entropy, marginal_kl, support, -jsd, baseline)
+    return terms | {"baseline": baseline, "total": total}
 
 
 def step_loss(
@@ -134,4 +118,4 @@ def step_loss(
     scores = score(output, batch, baseline_nll_BT)
     marginal_K = losses.blended_marginal(scores.log_q_BK, marginal_K, weights.marginal_ema)
     terms = combine(scores, batch.mask_BT, weights, marginal_K, per_token)
-    return terms.total, (terms, marginal_K.detach())
+    return terms["total"], (terms, marginal_K.detach())

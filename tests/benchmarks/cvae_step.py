@@ -20,6 +20,7 @@ from sweeper.cvae.training.baseline import baselines
 from sweeper.cvae.training.pack import evaluate_rows
 from sweeper.cvae.training.program import Program
 from sweeper.cvae.training.protocols import RunningMember
+from sweeper.cvae.training.schedules import HYPERPARAMETERS
 from sweeper.cvae.training.step import advance
 
 JSD = {"loss.inter_latent_divergence_weight": 1.0}
@@ -98,7 +99,7 @@ def term_times(program: Program) -> dict[str, float]:
     )
 
     marginal_K = torch.full((log_q.shape[-1],), 1 / log_q.shape[-1])
-    weights = LossWeights(*(torch.tensor(1.0) for _ in LossWeights._fields))
+    weights = LossWeights.of(dict.fromkeys(HYPERPARAMETERS, torch.tensor(1.0)))
 
     def both(of: torch.Tensor, term: Callable[[], torch.Tensor]) -> float:
         return seconds(lambda: torch.autograd.grad(term(), of))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from sweeper.cvae.config import DEFAULTS, DESCRIPTIONS, METRICS, SettingProblem, build, check, irrelevant, shape
 from sweeper.cvae.settings import Setting
+from sweeper.cvae.terms import TERM_OF_WEIGHT
 
 TEN = ("task.name", "task.modulus", "model.latents", "model.width", "loss.beta", "loss.reduction", "train.steps")
 
@@ -29,7 +30,7 @@ def test_every_setting_and_metric_is_described_in_one_line():
 
 def test_every_default_weight_is_constant():
     kinds = [value for key, value in DEFAULTS.items() if key.endswith(".kind")]
-    assert kinds == ["constant"] * 6
+    assert kinds == ["constant"] * len(TERM_OF_WEIGHT)
 
 
 def test_all_problems_are_found_at_once():

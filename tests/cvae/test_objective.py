@@ -73,7 +73,7 @@ def terms_in_plain_python(scores, batch, floor=0.5):
 def test_every_term_is_what_plain_python_makes_of_it(prior):
     scores, batch = scores_of(3, prior=prior)
     marginal_K = scores.log_q_BK.exp().mean(0)
-    terms = combine(scores, batch.mask_BT, weights_of(torch.float64, **ALL), marginal_K, SUM)._asdict()
+    terms = combine(scores, batch.mask_BT, weights_of(torch.float64, **ALL), marginal_K, SUM)
     wanted = terms_in_plain_python(scores, batch)
     assert {name: float(terms[name]) for name in wanted} == pytest.approx(wanted, rel=1e-10)
     total = 0.6 * wanted["reconstruction"] + 0.4 * wanted["token_weighted_reconstruction"]
@@ -110,8 +110,8 @@ def test_the_mean_reduction_makes_every_other_weight_act_t_times_stronger():
     length, marginal_K = batch.mask_BT.shape[1], scores.log_q_BK.exp().mean(0)
     rho = "token_weighted_reconstruction_weight"
     stronger = {name: value if name == rho else value * length for name, value in ALL.items()}
-    mean = combine(scores, batch.mask_BT, weights_of(torch.float64, **ALL), marginal_K, MEAN).total
-    whole = combine(scores, batch.mask_BT, weights_of(torch.float64, **stronger), marginal_K, SUM).total
+    mean = combine(scores, batch.mask_BT, weights_of(torch.float64, **ALL), marginal_K, MEAN)["total"]
+    whole = combine(scores, batch.mask_BT, weights_of(torch.float64, **stronger), marginal_K, SUM)["total"]
     assert float(mean) * length == pytest.approx(float(whole), rel=1e-12)
 
 
@@ -158,13 +158,17 @@ def test_the_loss_gives_the_baseline_no_gradient():
     weights = weights_of(**ALL)
     loss, (terms, _) = step_loss(model, own_parameters_of(model), weights, batch, baseline_nll_BT, UNIFORM.float(), SUM)
     assert not loss.requires_grad
-    assert torch.equal(terms.baseline, losses.reconstruction(baseline_nll_BT, batch.mask_BT, per_token=True))
+    assert torch.equal(terms["baseline"], losses.reconstruction(baseline_nll_BT, batch.mask_BT, per_token=True))
 
 
 def member(i, dtype, **changes):
     """Model, batch and weights of the i-th of several unlike members."""
     weights = weights_of(dtype, **{name: value * (1 + i) / 2 for name, value in ALL.items()}, marginal_ema=i / 20)
-    return network(i, dtype, **changes), batch_of(i, dtype=dtype), weights._replace(token_warmth=weights.beta / 6)
+    return (
+        network(i, dtype, **changes),
+        batch_of(i, dtype=dtype),
+        weights._replace(token_weight_warmup=weights.of_terms["beta"] / 6),
+    )
 
 
 def gradients(model, parameters, batch, baseline_nll_BT, weights, marginal_K):

@@ -21,6 +21,7 @@ from sweeper.cvae.networks.generation import under_every_latent
 from sweeper.cvae.networks.model import SharedDiscreteCVAE
 from sweeper.cvae.objective import LossWeights, TokenScores, combine, exact_log_posterior, score
 from sweeper.cvae.tasks import Batch
+from sweeper.cvae.terms import TERMS
 
 CHUNK = {"cpu": 192, "cuda": 65_536}  # examples scored at once, of all members: activations in the cache, or in memory
 
@@ -52,7 +53,7 @@ def evaluate(model: SharedDiscreteCVAE, split: TestSplit, weights: LossWeights, 
 
     It draws from no generator: training goes on unchanged.
     """
-    members, strategies = len(weights.beta), len(split.task.strategies)
+    members, strategies = len(weights.support_floor), len(split.task.strategies)
     scores = _score_in_chunks(model, Batch(*(part.expand(members, -1, -1) for part in split.batch)))
     mask_BT = split.batch.mask_BT
     exact_MBK = exact_log_posterior(scores.log_prior_BK, scores.nll_BKT, mask_BT)
@@ -183,15 +184,16 @@ def _loss_metrics(scores: TokenScores, mask_BT: Tensor, weights: LossWeights, pe
     terms = combine(scores, mask_BT, weights, scores.log_q_BK.exp().mean(-2), per_token)
     excess_MBT = losses.expected_nll(scores.log_q_BK, scores.nll_BKT) - scores.baseline_nll_BT
     weights_MBT = losses.token_weights(scores.baseline_nll_BT, mask_BT)
-    named = {
-        f"loss/{name}": value
-        for name, value in terms._asdict().items()
-        if name not in ("posterior_entropy", "baseline")
-    }
-    return named | {
-        "posterior_entropy": terms.posterior_entropy,
-        "loss/excess_reconstruction": losses.weighted_mean(excess_MBT, weights_MBT, mask_BT),
-    }
+    # the headline among them comes last: exports have their columns in this order
+    reported = sorted(TERMS, key=lambda term: not term.metric.startswith("loss/"))
+    named = {term.metric: terms[term.name] for term in reported}
+    return (
+        {"loss/total": terms["total"]}
+        | named
+        | {
+            "loss/excess_reconstruction": losses.weighted_mean(excess_MBT, weights_MBT, mask_BT),
+        }
+    )
 
 
 def _divergence_metrics(scores: TokenScores, mask_BT: Tensor, ceiling_BT: Tensor) -> dict[str, Tensor]:

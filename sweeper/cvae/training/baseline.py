@@ -23,8 +23,9 @@ from sweeper.cvae.config import CVAEConfig, TrainConfig
 from sweeper.cvae.objective import baseline_nll
 from sweeper.cvae.training import batches
 from sweeper.cvae.training.cuda_graph import CudaGraphRunner
-from sweeper.cvae.training.optim import Moments, adamw_, clip_, unbiasing
+from sweeper.cvae.training.optim import Moments, adamw_, bias_correction, clip_
 from sweeper.cvae.training.program import Program
+from sweeper.cvae.training.schedules import learning_rate
 
 KEPT_BYTES = 256e6  # some thousand chunks of the default task
 SIDE_BY_SIDE = {"cpu": 16, "cuda": 64}  # courses trained at once: more are no cheaper, and take memory
@@ -79,7 +80,7 @@ class BaselineBatch:
     decay_GW: Tensor
     clip_G: Tensor
     rate_GC: Tensor
-    unbias_GC: Tensor
+    correction_GC: Tensor
     prompt_GCBP: Tensor
     target_GCBT: Tensor
     baseline_nll_GCBT: Tensor
@@ -108,8 +109,8 @@ class BaselineBatch:
             square_GW,
             numbers([kind.train.weight_decay for kind in kinds])[:, None] * program.baseline_layout.decayed_W,
             numbers([kind.train.clip_norm for kind in kinds]),
-            numbers([[kind.train.baseline_lr_scale * batches.rate(kind.train, s) for s in steps] for kind in kinds]),
-            numbers([[unbiasing(step) for step in steps]] * len(kinds)),
+            numbers([[kind.train.baseline_lr_scale * learning_rate(kind.train, s) for s in steps] for kind in kinds]),
+            numbers([[bias_correction(step) for step in steps]] * len(kinds)),
             torch.stack([each.prompt_CBP for each in examples]).to(device),
             target_GCBT,
             torch.zeros(target_GCBT.shape, device=device),
@@ -123,9 +124,9 @@ class BaselineBatch:
 
     def advance(self, program: Program) -> None:
         """One step of all, in place, without waiting for the device."""
-        prompt_GBP, target_GBT, rate_G, unbias_G = (
+        prompt_GBP, target_GBT, rate_G, correction_G = (
             tensor.index_select(1, self.at_1).squeeze(1)
-            for tensor in (self.prompt_GCBP, self.target_GCBT, self.rate_GC, self.unbias_GC)
+            for tensor in (self.prompt_GCBP, self.target_GCBT, self.rate_GC, self.correction_GC)
         )
         target_GBT = target_GBT.long()
         flat_GW = self.flat_GW.detach().requires_grad_()
@@ -142,7 +143,7 @@ class BaselineBatch:
             self.baseline_nll_GCBT.index_copy_(1, self.at_1, nll_GBT.unsqueeze(1))
             clip_(gradient_GW, self.clip_G)
             moments = Moments(self.mean_GW, self.square_GW)
-            adamw_(self.flat_GW, gradient_GW, moments, unbias_G, rate_G[:, None], self.decay_GW)
+            adamw_(self.flat_GW, gradient_GW, moments, correction_G, rate_G[:, None], self.decay_GW)
             self.at_1.add_(1)
 
 

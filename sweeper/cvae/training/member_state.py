@@ -1,7 +1,7 @@
 """The members of a pack side by side: one row per member in every tensor.
 
 Shapes: M members, W parameters, K latents, C steps of a chunk, B batch, P prompt tokens, T target positions, X
-controls.
+hyperparameters.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from sweeper.cvae.training import batches
 from sweeper.cvae.training.baseline import BaselineKey, baselines
 from sweeper.cvae.training.optim import Moments
 from sweeper.cvae.training.program import Program
+from sweeper.cvae.training.schedules import HYPERPARAMETERS, hyperparameters
 
 SAVED = ("flat_MW", "mean_MW", "square_MW", "marginal_MK", "step_M", "commit_M")
 
@@ -46,7 +47,7 @@ class BatchedState:
     prompt_MCBP: Tensor
     target_MCBT: Tensor
     baseline_nll_MCBT: Tensor
-    controls_MCX: Tensor
+    hyperparameters_MCX: Tensor
 
     @property
     def moments(self) -> Moments:
@@ -98,7 +99,7 @@ def member(program: Program, config: CVAEConfig, seed: int, saved: Mapping[str, 
         "prompt_MCBP": torch.empty_like(chunk.prompt_CBP, device=device),
         "target_MCBT": torch.empty_like(chunk.target_CBT, device=device),
         "baseline_nll_MCBT": torch.empty(chunk.target_CBT.shape, device=device),
-        "controls_MCX": torch.empty(steps, len(batches.CONTROLS), device=device),
+        "hyperparameters_MCX": torch.empty(steps, len(HYPERPARAMETERS), device=device),
     }
     values |= {name: tensor.to(device) for name, tensor in (saved or {}).items()}
     return BatchedState(**{name: tensor[None] for name, tensor in values.items()})
@@ -110,14 +111,15 @@ def load_chunk(program: Program, stack: BatchedState, members: Mapping[int, tupl
     ``members`` maps a row to its settings, seed and steps done. All is made first and moved at once: a GPU that is busy
     is waited for once only.
     """
-    made, wanted = [], []
+    made, wanted, length = [], [], batches.length(program)
     for config, seed, step in members.values():
-        number = step // batches.length(program)
-        made.append((*batches.examples(program, seed, number), batches.controls(program, config, number)))
+        number = step // length
+        values_XC = hyperparameters(config, range(number * length, (number + 1) * length))
+        made.append((*batches.examples(program, seed, number), torch.tensor(values_XC).t()))
         wanted.append((BaselineKey.of(config, seed), number))
     rows = torch.tensor(list(members), device=program.device)
     for mine, parts in zip(
-        (stack.prompt_MCBP, stack.target_MCBT, stack.controls_MCX), zip(*made, strict=True), strict=True
+        (stack.prompt_MCBP, stack.target_MCBT, stack.hyperparameters_MCX), zip(*made, strict=True), strict=True
     ):
         mine.index_copy_(0, rows, torch.stack(parts).to(program.device))
     stack.baseline_nll_MCBT.index_copy_(0, rows, torch.stack(baselines(program).baseline_nll(wanted)))

@@ -1,7 +1,7 @@
-"""AdamW on one flat vector, with clipping and a learning rate a group.
+"""AdamW on one flat vector, with clipping and one learning rate per group.
 
 All parameters of a model lie in one vector [W]: an update is a dozen operations, however many tensors there are. Every
-[W] here may be [M, W], a row per member; rates and limits are then [M, W] and [M].
+[W] here may be [M, W], one row per member; rates and limits are then [M, W] and [M].
 """
 
 from __future__ import annotations
@@ -73,21 +73,21 @@ def clip_(gradient_W: Tensor, limit: Tensor) -> Tensor:
 
 
 def adamw_(
-    flat_W: Tensor, gradient_W: Tensor, moments: Moments, unbias: Tensor, rate_W: Tensor, decay_W: Tensor
+    flat_W: Tensor, gradient_W: Tensor, moments: Moments, correction: Tensor, rate_W: Tensor, decay_W: Tensor
 ) -> None:
-    """One update of the parameters and moments, in place; ``unbias`` is :func:`unbiasing` of the step's number."""
+    """One update of the parameters and moments, in place; ``correction`` is :func:`bias_correction` of the step."""
     moments.mean_W.lerp_(gradient_W, 1 - BETA1)
     moments.square_W.mul_(BETA2).addcmul_(gradient_W, gradient_W, value=1 - BETA2)
-    direction_W = moments.mean_W * unbias[..., None] / moments.square_W.sqrt().add_(EPSILON)
+    direction_W = moments.mean_W * correction[..., None] / moments.square_W.sqrt().add_(EPSILON)
     flat_W.sub_(rate_W * direction_W.addcmul_(decay_W, flat_W))
 
 
-def unbiasing(step: int) -> float:
-    """What makes up for moments that began at zero, at step number ``step`` = 1, 2, ..."""
+def bias_correction(step: int) -> float:
+    """AdamW's factor for moments that began at zero, at step number ``step`` = 1, 2, ..."""
     return math.sqrt(1 - BETA2**step) / (1 - BETA1**step)
 
 
-def learning_rate(step: int, steps: int, peak: float, warmup: float, final: float) -> float:
+def warmup_cosine(step: int, steps: int, peak: float, warmup: float, final: float) -> float:
     """A linear rise over the share ``warmup`` of the steps, then a cosine down to the share ``final`` of ``peak``."""
     rise = max(1.0, warmup * steps)
     if step < rise:

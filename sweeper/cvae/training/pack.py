@@ -29,6 +29,7 @@ from sweeper.cvae.training.member_state import BatchedState
 from sweeper.cvae.training.pack_size import size_that_pays
 from sweeper.cvae.training.program import Program
 from sweeper.cvae.training.protocols import PackMember, RunningMember, TrialSource
+from sweeper.cvae.training.schedules import HYPERPARAMETERS, hyperparameters, learning_rate
 from sweeper.cvae.training.step import WATCHED, Stepper
 
 LOOK_EVERY = {"cpu": 1, "cuda": 16}  # steps between looks at the device: on a GPU each look makes it wait
@@ -260,14 +261,16 @@ def evaluate_rows(
     program: Program, members: BatchedState, rows: list[int], running: list[RunningMember]
 ) -> list[Evaluation]:
     """The metrics of some members at their present step, those of the optimiser included."""
-    steering = torch.tensor([batches.columns(one.config, [one.step]) for one in running], device=program.device)
-    weights = LossWeights(*steering[:, : len(LossWeights._fields), 0].unbind(1))
-    weights = weights._replace(token_warmth=torch.ones_like(weights.token_warmth))
+    values_MX = torch.tensor([hyperparameters(one.config, [one.step]) for one in running], device=program.device)[
+        ..., 0
+    ]
+    weights = LossWeights.of(dict(zip(HYPERPARAMETERS, values_MX.unbind(1), strict=True)))
+    weights = weights._replace(token_weight_warmup=torch.ones_like(weights.token_weight_warmup))
     model = with_parameters(program.model, trained_parameters(program, members.flat_MW[rows], running))
     evaluations = evaluate(model, program.split, weights, program.per_token)
     norms, commits = torch.stack([members.norm_M[rows].double(), members.commit_M[rows].double()]).tolist()
     for evaluation, one, norm, commit in zip(evaluations, running, norms, commits, strict=True):
         evaluation.metrics["diagnostics/commit_step"] = commit
-        evaluation.metrics["diagnostics/learning_rate"] = batches.rate(one.config.train, one.step)
+        evaluation.metrics["diagnostics/learning_rate"] = learning_rate(one.config.train, one.step)
         evaluation.metrics["diagnostics/gradient_norm"] = norm
     return evaluations

@@ -14,18 +14,13 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
+from sweeper.cvae.terms import DEPENDENT_WEIGHTS, INDEPENDENT_SUMS
 from sweeper.reporting.figures import style
 from sweeper.reporting.figures.subject import FigureAxis, FigureContext, NotApplicable, canonical_level, plain, short
 from sweeper.trial import State, show
 
 FACETS = 12
 _COLUMNS = 4
-BETA, MARGINAL, ENTROPY = WEIGHTS = (
-    "loss.beta",
-    "loss.router_marginal_kl_to_prior_weight",
-    "loss.posterior_entropy_weight",
-)
-COMBINATIONS = (f"{BETA} - {ENTROPY}", f"{BETA} + {MARGINAL} - {ENTROPY}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,17 +85,19 @@ def draw(subject: FigureContext, metric: str) -> Figure:
 def laid_out(subject: FigureContext) -> tuple[FigureAxis, FigureAxis, list[str]]:
     """The two axes, and a note where they are combinations that nobody asked for.
 
-    With a fixed uniform prior the bundled trainer's loss depends on three of its weights only through two sums
-    (KL = I + M, H = ln K - KL): over the weights themselves, a grid of all three shows everything several times.
+    Under a uniform prior the bundled trainer's loss depends on some of its weights only through fewer sums: over the
+    weights themselves, a grid of all of them shows every result several times.
     """
     trials = subject.trials
     redundant = (
-        set(WEIGHTS) <= set(subject.varied) and "model.prior" in trials and set(trials["model.prior"]) == {"uniform"}
+        set(DEPENDENT_WEIGHTS) <= set(subject.varied)
+        and "model.prior" in trials
+        and set(trials["model.prior"]) == {"uniform"}
     )
     if subject.x or subject.y or not redundant:
         across, up = subject.axes(2)
         return across, up, []
-    across, up = (subject.axis(text) for text in COMBINATIONS)
+    across, up = (subject.axis(text) for text in INDEPENDENT_SUMS)
     return across, up, ["The axes are what the loss depends on: the weights of I(z; x, y) and of the marginal KL."]
 
 

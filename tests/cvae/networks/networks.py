@@ -6,6 +6,7 @@ from sweeper.cvae.config import ModelConfig
 from sweeper.cvae.networks.model import SharedDiscreteCVAE, Sizes
 from sweeper.cvae.objective import LossWeights, baseline_nll
 from sweeper.cvae.tasks import Batch
+from sweeper.cvae.terms import TERM_OF_WEIGHT
 
 SIZES = Sizes(prompt_vocabulary=5, prompt_length=3, trace_vocabulary=7, trace_length=4)
 SMALL = {"latents": 3, "width": 16, "heads": 2, "hidden": 12, "router_width": 8, "baseline_width": 8}
@@ -18,10 +19,12 @@ def network(seed=0, dtype=torch.float32, **changes):
 
 
 def stack(items):
-    """Several named tuples or mappings of tensors as one, stacked."""
+    """Several tensors, or named tuples or mappings of them, as one, stacked."""
+    if isinstance(items[0], torch.Tensor):
+        return torch.stack(list(items))
     if isinstance(items[0], dict):
-        return {name: torch.stack([item[name] for item in items]) for name in items[0]}
-    return type(items[0])(*(torch.stack(parts) for parts in zip(*items, strict=True)))
+        return {name: stack([item[name] for item in items]) for name in items[0]}
+    return type(items[0])(*(stack(parts) for parts in zip(*items, strict=True)))
 
 
 def parameters_of(model):
@@ -49,7 +52,6 @@ def batch_of(seed=0, size=6, dtype=torch.float32):
 
 
 def weights_of(dtype=torch.float32, **changes):
-    values = (
-        dict.fromkeys(LossWeights._fields, 0.0) | {"beta": 1.0, "token_warmth": 1.0, "support_floor": 0.5} | changes
-    )
-    return LossWeights(**{name: torch.tensor(value, dtype=dtype) for name, value in values.items()})
+    values = dict.fromkeys(TERM_OF_WEIGHT, 0.0) | {"beta": 1.0, "marginal_ema": 0.0}
+    values |= {"token_weight_warmup": 1.0, "support_floor": 0.5} | changes
+    return LossWeights.of({name: torch.tensor(value, dtype=dtype) for name, value in values.items()})

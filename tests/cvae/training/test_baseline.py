@@ -12,6 +12,7 @@ from sweeper.cvae.training.baseline import BaselineKey, Baselines
 from sweeper.cvae.training.optim import BETA1, BETA2, EPSILON
 from sweeper.cvae.training.pack import train_pack
 from sweeper.cvae.training.program import Program
+from sweeper.cvae.training.schedules import learning_rate
 from tests.cvae.training.packs import SMALL, Trial, Waiting
 
 
@@ -55,7 +56,7 @@ def test_a_course_is_that_of_torchs_adamw_on_the_same_examples():
         nll_BT.mean().backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), config.train.clip_norm)
         for group in optimiser.param_groups:
-            group["lr"] = 2 * batches.rate(config.train, step + 1)
+            group["lr"] = 2 * learning_rate(config.train, step + 1)
         optimiser.step()
     reached = layout.unflatten(mine.parameters([(kind, 20)])[0])
     for name, weight in network.named_parameters():

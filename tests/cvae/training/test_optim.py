@@ -3,7 +3,17 @@
 import pytest
 import torch
 
-from sweeper.cvae.training.optim import BETA1, BETA2, EPSILON, Layout, Moments, adamw_, clip_, learning_rate, unbiasing
+from sweeper.cvae.training.optim import (
+    BETA1,
+    BETA2,
+    EPSILON,
+    Layout,
+    Moments,
+    adamw_,
+    bias_correction,
+    clip_,
+    warmup_cosine,
+)
 from tests.cvae.networks.networks import network, parameters_of
 
 
@@ -15,8 +25,8 @@ def gradients(count, size=5, seed=0):
 def run(start_W, gradients, rate_W, decay_W):
     flat_W, moments = start_W.clone(), Moments(torch.zeros_like(start_W), torch.zeros_like(start_W))
     for step, gradient_W in enumerate(gradients, start=1):
-        unbias = torch.tensor(unbiasing(step), dtype=start_W.dtype).expand(start_W.shape[:-1])
-        adamw_(flat_W, gradient_W, moments, unbias, rate_W, decay_W)
+        correction = torch.tensor(bias_correction(step), dtype=start_W.dtype).expand(start_W.shape[:-1])
+        adamw_(flat_W, gradient_W, moments, correction, rate_W, decay_W)
     return flat_W
 
 
@@ -68,7 +78,7 @@ def test_a_layout_takes_a_model_apart_and_puts_it_together():
 
 
 def test_the_learning_rate_rises_and_falls():
-    rates = [learning_rate(step, 100, 1.0, 0.1, 0.02) for step in range(1, 101)]
+    rates = [warmup_cosine(step, 100, 1.0, 0.1, 0.02) for step in range(1, 101)]
     assert rates[0] == pytest.approx(0.1)
     assert max(rates) == rates[9] == pytest.approx(1.0)
     assert rates[-1] == pytest.approx(0.02)

@@ -1,9 +1,10 @@
-"""The course of a loss weight."""
+"""The value of a loss weight at each step."""
 
 import pytest
 
-from sweeper.cvae.config import Schedule, build
+from sweeper.cvae.config import build
 from sweeper.cvae.stopping import is_reached, is_stop_condition
+from sweeper.cvae.terms import Schedule
 from sweeper.cvae.training.schedules import scheduled, weights_over
 
 

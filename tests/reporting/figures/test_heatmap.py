@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from sweeper.analysis.sweep_results import SweepResults
+from sweeper.cvae.terms import DEPENDENT_WEIGHTS, INDEPENDENT_SUMS
 from sweeper.reporting.figures import heatmap, style
 from sweeper.reporting.figures.subject import FigureContext
 from sweeper.trial import State
@@ -52,12 +53,12 @@ def test_a_combination_merges_what_it_cannot_tell_apart(tmp_path: Path) -> None:
 
 def test_weights_that_say_the_same_are_combined_unless_asked_otherwise(tmp_path: Path) -> None:
     points = [
-        dict(zip(heatmap.WEIGHTS, values, strict=True)) | {"model.prior": "uniform", "beta": 0, "kind": "a"}
+        dict(zip(DEPENDENT_WEIGHTS, values, strict=True)) | {"model.prior": "uniform", "beta": 0, "kind": "a"}
         for values in itertools.product((0, 1), repeat=3)
     ]
     subject = FigureContext(SweepResults(write(tmp_path, points, score_and_cost)))
     across, up, (note,) = heatmap.laid_out(subject)
-    assert (across.name, up.name) == heatmap.COMBINATIONS
+    assert (across.name, up.name) == INDEPENDENT_SUMS
     assert (across.levels, up.levels) == ([-1, 0, 1], [-1, 0, 1, 2])
     assert "what the loss depends on" in note
     assert heatmap.laid_out(replace(subject, x="loss.beta"))[0].name == "loss.beta"
