@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any
@@ -43,6 +43,23 @@ class Problem:
         details = (("found", self.found), ("allowed", self.allowed), ("hint", self.hint))
         lines += [f"  {name}: {text}" for name, text in details if text]
         return "\n".join(lines)
+
+
+def condensed(problems: Iterable[Problem], most: int = 2, shown: int = 8) -> list[Problem]:
+    """The problems, those that say the same of more than `most` keys as one that names the keys; nothing else moves."""
+    same: dict[str, list[Problem]] = {}
+    for problem in problems:
+        same.setdefault(problem.message, []).append(problem)
+    short: list[Problem] = []
+    for group in same.values():
+        if len(group) <= most:
+            short += group
+            continue
+        first, keys = group[0], [problem.key for problem in group]
+        found = ", ".join(keys[:shown]) + (f" and {len(keys) - shown} more" if len(keys) > shown else "")
+        hint = first.hint if all(problem.hint == first.hint for problem in group) else ""
+        short.append(replace(first, key=f"{len(keys)} keys", found=found, hint=hint))
+    return short
 
 
 class SweeperError(Exception):

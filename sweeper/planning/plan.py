@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from itertools import islice
@@ -17,6 +17,7 @@ from sweeper.planning.configurations import configurations
 from sweeper.planning.estimate import CostEstimate, estimate_cost
 from sweeper.planning.planned_trial import Action, PlannedTrial, Rerun, planned_trials
 from sweeper.planning.trial_factory import TrialFactory
+from sweeper.spec.space.domains import Range
 from sweeper.spec.sweep import ADAPTIVE, Sweep
 from sweeper.trainer import Trainer
 from sweeper.trial import Params, Trial
@@ -79,7 +80,7 @@ def make(sweep: Sweep, trainer: Trainer | None, results: Path, rerun: Rerun = Re
     items = tuple(planned_trials(trials, own, rerun, results, sweep.name))
     pack = sweep.resources.pack or 1
     estimate = estimate_cost(items, own, sweep, SweepDir(results, sweep.name))
-    warnings = _idle_settings(sweep, trainer, trials)
+    warnings = (*_idle_settings(sweep, trainer, trials), *_whole_numbers(sweep, trainer))
     return Plan(sweep, items, configs, dict(points.removed), points.complete, pack, estimate, warnings, ledger_bytes)
 
 
@@ -192,6 +193,19 @@ def _idle_settings(sweep: Sweep, trainer: Trainer | None, trials: list[Trial]) -
     looked_at = [trainer.idle({**sweep.base, **trial.varied}) for trial in trials[:200]] if trainer else []
     idle = set.intersection(*map(set, looked_at)) if looked_at else set()
     return tuple(Problem("has no effect beside the other settings", sweep.place(name), name) for name in sorted(idle))
+
+
+def _whole_numbers(sweep: Sweep, trainer: Trainer | None) -> Iterator[Problem]:
+    """Ranges of whole numbers for settings that the trainer declares as floats: hardly meant, and seldom noticed."""
+    for parameter in sweep.space.parameters:
+        domain, default = parameter.domain, (trainer.defaults or {}).get(parameter.name) if trainer else None
+        if isinstance(domain, Range) and isinstance(default, float) and domain.integer and domain.step is None:
+            if domain.high - domain.low < 2:  # told with the file, whatever the trainer
+                continue
+            key, found = f"parameters.{parameter.name}", f"min: {domain.low}, max: {domain.high}"
+            hint = f"write max: {domain.high}.0 for all numbers between"
+            message = "only whole numbers, though the trainer takes others too"
+            yield Problem(message, sweep.place(key), key, found, hint=hint)
 
 
 def head_and_tail(items: list[PlannedTrial], count: int) -> list[PlannedTrial | None]:

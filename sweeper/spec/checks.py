@@ -39,6 +39,7 @@ def warnings_of(sweep: Sweep, keys: SweepKeys) -> list[Problem]:
     """What is legal and without effect, or hardly what was meant."""
     return [
         *_idle(sweep, keys),
+        *_whole_numbers(sweep, keys),
         *unread_early_keys(sweep, keys.early_terminate.model_fields_set),
         *_idle_zips(sweep, keys),
         *_texts(sweep, keys),
@@ -112,6 +113,20 @@ def _idle(sweep: Sweep, keys: SweepKeys) -> Iterator[Problem]:
     for metric in keys.metric or ():
         if metric.goal is None:
             yield _problem(sweep, "metric", f"no goal for {metric.name}: minimize is assumed", hint="goal: maximize")
+
+
+def _whole_numbers(sweep: Sweep, keys: SweepKeys) -> Iterator[Problem]:
+    """Bounds that are written as whole numbers, as in `{min: 0, max: 1}`, where hardly two values are meant."""
+    for name, parameter in keys.parameters.items():
+        given = parameter.given
+        low, high = given.get("min"), given.get("max")
+        if not (isinstance(low, int) and isinstance(high, int)) or given.keys() & {"distribution", "step", "q"}:
+            continue
+        count = high - low + 1
+        if count == 2 or 1 < count < given.get("points", 0):
+            message = f"only {count} values, since whole bounds mean whole numbers (as in W&B)"
+            hint = f"write max: {high}.0 for all numbers between, or distribution: int_uniform if whole ones are meant"
+            yield _problem(sweep, f"parameters.{name}", message, f"min: {low}, max: {high}", hint=hint)
 
 
 def _texts(sweep: Sweep, keys: SweepKeys) -> Iterator[Problem]:

@@ -44,8 +44,13 @@ def _problem(document: Document, error: dict[str, Any]) -> Problem:
         return Problem("unknown key", place, key, allowed=allowed, hint=near or _hint_for(loc))
     if kind == "missing":
         return Problem(f"{loc[-1]} is missing", place, key.rpartition(".")[0], allowed=describe(node))
-    hint = _hint(error["input"], loc)
-    return Problem(_message(kind), place, key, found=excerpt(error["input"]), allowed=describe(node), hint=hint)
+    hint, bound, found = _hint(error["input"], loc), _bound(error.get("ctx", {})), excerpt(error["input"])
+    if kind in ("too_long", "too_short") and error["input"]:
+        found = f"{len(error['input'])} entries"
+    allowed = describe(node)
+    if bound not in allowed:
+        allowed = f"{allowed}, {bound}"
+    return Problem(_message(kind), place, key, found=found, allowed=allowed, hint=hint)
 
 
 def _complaint(document: Document, key: str, problem: Problem, found: Any) -> Problem:
@@ -60,6 +65,19 @@ def _message(kind: str) -> str:
     if kind.endswith(("_type", "_parsing", "int_from_float")):
         return "the wrong type of value"
     return "out of bounds"
+
+
+def _bound(context: dict[str, Any]) -> str:
+    """The bound that pydantic found broken, in words; "" where it names none."""
+    size = "characters" if "field_type" not in context else "entries"
+    words = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
+    words |= {"min_length": "at least", "max_length": "at most"}
+    for name, word in words.items():
+        if name in context:
+            bound = context[name]
+            number = f"{bound:g}" if isinstance(bound, float) else str(bound)
+            return f"{word} {number}" + (f" {size}" if name.endswith("length") else "")
+    return ""
 
 
 def _hint(found: Any, loc: Sequence[str | int]) -> str:

@@ -136,3 +136,13 @@ def test_trials_that_shared_a_pack_are_not_paid_twice() -> None:
     assert estimate._beside_each_other(ends) == 4
     later = replace(ends[0], at=ends[0].at + 2)
     assert estimate._beside_each_other([ends[0], later]) == 1
+
+
+def test_whole_numbers_for_a_setting_that_takes_others_are_a_warning(tmp_path: Path) -> None:
+    (file := tmp_path / "f.yaml").write_text(
+        "trainer: cvae\nmetric: {name: alignment, goal: maximize}\nparameters:\n"
+        "  loss.beta: {min: 0, max: 10}\n  train.batch_size: {min: 8, max: 16}\n"
+    )
+    [warning] = [w for w in make(file).warnings if "whole numbers" in w.message]
+    assert warning.key == "parameters.loss.beta"
+    assert "write max: 10.0" in warning.hint

@@ -45,6 +45,8 @@ def test_a_sweep_that_is_impossible_as_a_whole_is_refused(tmp_path: Path, text: 
     ("text", "line", "words"),
     [
         ("parameters: {x: {values: [3]}}", 1, "value: 3"),
+        ("parameters: {x: {min: 0, max: 1}}", 1, "write max: 1.0"),
+        ("parameters: {x: {min: 0, max: 3, points: 9}}", 1, "only 4 values, since whole bounds mean whole numbers"),
         ("parameters: {x: {min: 1, max: 1}}", 1, "a single value does not vary"),
         ("parameters: {x: {values: [1, 2, 1.0]}}", 1, "given twice"),
         ("seeds: [1, 2, 1]", 1, "a seed is given twice"),
@@ -71,6 +73,11 @@ def test_what_is_legal_but_surely_not_meant_is_a_warning(tmp_path: Path, text: s
     warnings = loaded(tmp_path, text).warnings
     assert any(words in str(warning) for warning in warnings)
     assert any(warning.where.endswith(f"file.yaml:{line}") for warning in warnings)
+
+
+@pytest.mark.parametrize("keys", ["min: 0.0, max: 1, points: 2", "min: 1, max: 8", "min: 0, max: 4, step: 2"])
+def test_a_range_that_is_meant_as_it_stands_has_no_warning(tmp_path: Path, keys: str) -> None:
+    assert loaded(tmp_path, f"metric: {{name: loss, goal: minimize}}\nparameters: {{x: {{{keys}}}}}").warnings == ()
 
 
 def test_an_ordinary_file_has_no_warnings(tmp_path: Path) -> None:

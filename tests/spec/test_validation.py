@@ -60,3 +60,24 @@ def test_a_list_is_asked_for_where_a_text_stands() -> None:
     assert problem("where: a > 1").hint == 'where: ["a > 1"]'
     assert problem("parameters: {a: 3}").hint == "a: {value: 3}"
     assert problem("parameters: {a: [1]}").hint == "a: {values: [1]}"
+
+
+@pytest.mark.parametrize(
+    ("text", "found", "bound"),
+    [
+        (
+            "parameters: {" + ", ".join(f"p{i}: {{value: 1}}" for i in range(1001)) + "}",
+            "1001 entries",
+            "at most 1000 e",
+        ),
+        ("seeds: [" + ", ".join(map(str, range(10_001))) + "]", "10001 entries", "at most 10000 entries"),
+        ("budget: {trials: 10000000000}", "10000000000", "at most 1000000000"),
+        ("zip: [[a]]", "1 entries", "at least 2"),
+        ('trainer: ""', '""', "at least 1 characters"),
+        ("early_terminate: {type: asha, eta: 1}", "1", "above 1"),
+    ],
+)
+def test_what_is_out_of_bounds_names_the_bound(text: str, found: str, bound: str) -> None:
+    refused = problem(text)
+    assert bound in refused.allowed
+    assert refused.found == found

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from rich.console import Console
 from rich.text import Text
 
-from sweeper.errors import Problem
+from sweeper.errors import Problem, condensed
 from sweeper.trial import State
 
 HEADING_WIDTH = 11  # seven columns then fit into 80 characters
@@ -54,9 +54,9 @@ class _Lasting(io.TextIOWrapper):
 
 
 def print_problems(console: Console, problems: Iterable[Problem], kind: str = "error") -> None:
-    """Each problem: what is wrong in one line, then found / allowed / hint, indented."""
+    """Each problem: what is wrong in one line, then found / allowed / hint, indented. Warnings that agree are one."""
     style = "bold red" if kind == "error" else "bold yellow"
-    for problem in problems:
+    for problem in problems if kind == "error" else condensed(problems):
         first, *rest = str(problem).splitlines()
         console.print(Text(f"{kind}: ", style).append(first, "default not bold"))
         for line in rest:

@@ -46,10 +46,11 @@ def domain(keys: Mapping[str, Any]) -> Domain:
     if kind in EXPONENTS:
         raise _exponents(kind, keys)
     needed, extra = DISTRIBUTIONS[kind]
+    # What conflicts comes before what is missing: of `values` with a range, nobody asks for the other bound.
+    if surplus := [key for key in keys if key not in needed | extra | {"distribution", "when"}]:
+        raise _conflict(kind, surplus[0], keys)
     if missing := sorted(needed - keys.keys()):
         raise Complaint(f"{missing[0]} is missing", allowed=_words(kind))
-    if surplus := [key for key in keys if key not in needed | extra | {"distribution", "when"}]:
-        raise Complaint(f"this key does not go with {kind}", surplus[0], allowed=_words(kind))
     if "value" in needed:
         return Choice((canonical(keys["value"]),))
     if "values" in needed:
@@ -60,6 +61,16 @@ def domain(keys: Mapping[str, Any]) -> Domain:
     if "sigma" in extra:
         return _normal(keys.get("mu", 0), keys.get("sigma", 1), "log" in kind, q)
     return Beta(keys.get("a", 1), keys.get("b", 1), q)
+
+
+def _conflict(kind: str, key: str, keys: Mapping[str, Any]) -> Complaint:
+    """A key that the distribution does not have: which key of the file says so, and how to be rid of one of them."""
+    if "distribution" in keys:
+        message, hint = f"this key does not go with distribution: {kind}", f"leave out distribution, or {key}"
+    else:
+        first = next(name for name in keys if name in set.union(*DISTRIBUTIONS[kind]))
+        message, hint = f"this key does not go with {first}", f"leave out {first}, or {key}"
+    return Complaint(message, key, allowed=_words(kind), hint=hint)
 
 
 def _kind(keys: Mapping[str, Any]) -> str:

@@ -109,3 +109,20 @@ def test_a_sparkline_rises_with_its_values_and_has_a_gap_for_nan() -> None:
 
 def test_a_constant_is_a_flat_line() -> None:
     assert console.sparkline([3, 3, 3]) == "▁▁▁"
+
+
+def test_warnings_that_say_the_same_of_many_keys_are_one_line() -> None:
+    on, single = text_console(), "a single value does not vary"
+    many = [Problem(single, f"f.yaml:{i}", f"parameters.p{i}", hint=f"value: {i}") for i in range(13)]
+    console.print_problems(on, [*many, Problem("a seed is given twice", "f.yaml:20", "seeds")], "warning")
+    first, found, *_ = said(on).splitlines()
+    assert first == f"warning: f.yaml:0: 13 keys: {single}"
+    assert "parameters.p0" in found
+    assert "and 5 more" in said(on)
+    assert "f.yaml:20" in said(on)
+
+
+def test_errors_are_never_drawn_together() -> None:
+    on = text_console()
+    console.print_problems(on, [Problem("unknown key", f"f.yaml:{i}", f"p{i}") for i in range(5)])
+    assert said(on).count("unknown key") == 5
