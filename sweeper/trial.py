@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -62,10 +64,14 @@ class Trial:
         return {**self.base, **self.varied}
 
     @property
+    def settings(self) -> str:
+        """What varies, as text: `beta=1 inter_latent_divergence_weight=0`; "" where nothing does."""
+        return settings_text(self.varied)
+
+    @property
     def name(self) -> str:
         """What a person reads: `beta=1 inter_latent_divergence_weight=0 seed=2`."""
-        words = [f"{name.rsplit('.', 1)[-1]}={show(value)}" for name, value in self.varied.items()]
-        return " ".join([*words, f"seed={self.seed}"])
+        return f"{self.settings} seed={self.seed}".strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +199,18 @@ def config_key_of(trainer: str, canonical_text: str) -> str:
 def trial_key(config: str, seed: int, code: str) -> str:
     """The key of a trial: 16 hex digits over configuration, seed and the digest of the trainer's code."""
     return _digest("trial-1", config, str(seed), code)
+
+
+def short_names(names: Iterable[str]) -> dict[str, str]:
+    """Each dotted name (or `group/metric`) by its last word; whole where another name ends in the same word."""
+    last = {name: re.split(r"[./]", name)[-1] for name in names}
+    counts = Counter(last.values())
+    return {name: word if counts[word] == 1 else name for name, word in last.items()}
+
+
+def settings_text(params: Params) -> str:
+    """Settings by their short names: `beta=1 marginal_kl=0`."""
+    return " ".join(f"{short}={show(params[name])}" for name, short in short_names(params).items())
 
 
 def show(value: Value) -> str:

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweeper.trial import Record, by_config, canonical, canonical_json, config_key, show, trial_key
+from sweeper.trial import Record, Trial, by_config, canonical, canonical_json, config_key, short_names, show, trial_key
 from tests.records import make_trial
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
@@ -57,3 +58,11 @@ def test_the_seeds_of_a_configuration_are_one_group_in_the_order_given() -> None
     groups = by_config(map(Record, trials))
     assert [[record.trial.seed for record in group] for group in groups.values()] == [[0, 1], [0, 1]]
     assert list(groups) == [trials[0].config, trials[1].config]
+
+
+def test_a_short_name_is_one_that_tells_apart() -> None:
+    names = ["a.lr", "b.lr", "loss.beta", "metrics/score"]
+    assert [*short_names(names).values()] == ["a.lr", "b.lr", "beta", "score"]
+    trial = Trial("k", "c", 3, {"a.lr": 1, "b.lr": 2}, {}, "m:f", "code")
+    assert trial.name == "a.lr=1 b.lr=2 seed=3"
+    assert replace(trial, varied={}).name == "seed=3"

@@ -112,10 +112,10 @@ def _moved(metrics: Sequence[str], pairs: Sequence[tuple[str, list[Record], list
     """Every metric of both; Holm over the metrics for overall shifts, over everything for those of configurations."""
     rows = {metric: [row for name, a, b in pairs if (row := _shift(name, metric, a, b))] for metric in metrics}
     rows = {metric: found for metric, found in rows.items() if found}
-    single = iter(holm([_p(one) for found in rows.values() for _, one in found]))
+    single = iter(holm([one.p_differs(0) for found in rows.values() for _, one in found]))
     corrected = {metric: tuple(_with_p(shift, next(single)) for shift, _ in found) for metric, found in rows.items()}
     overall = {metric: _overall(found) for metric, found in rows.items()}
-    adjusted = holm([_p(one) for _, one in overall.values()])
+    adjusted = holm([one.p_differs(0) for _, one in overall.values()])
     return [
         Moved(metric, _with_p(shift, p), corrected[metric])
         for (metric, (shift, _)), p in zip(overall.items(), adjusted, strict=True)
@@ -158,11 +158,6 @@ def _told(name: str, a: float, b: float, one: Estimate, by: str) -> Shift:
 
 def _with_p(shift: Shift, p: float) -> Shift:
     return Shift(**{**asdict(shift), "p": p})
-
-
-def _p(one: Estimate) -> float:
-    """Two-sided, for no shift at all."""
-    return min(1.0, 2 * min(one.p_above(0, strict=True), one.p_below(0, strict=True)))
 
 
 def _changes(a: History, b: History, names_a: set[str], names_b: set[str]) -> list[tuple[str, str, str]]:

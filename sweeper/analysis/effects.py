@@ -75,7 +75,7 @@ def _of_parameter(records: Sequence[Record], metric: str, name: str) -> list[Eff
 def _effect(metric: str, name: str, ends: tuple[Value, Value], gains: list[float], lost: int) -> Effect:
     one = estimate(gains)
     low, high = one.interval() if one.n > 1 else (math.nan, math.nan)
-    p = min(1.0, 2 * min(one.p_above(0, strict=True), one.p_below(0, strict=True)))
+    p = one.p_differs(0)
     return Effect(metric, name, *ends, one.mean, low, high, effect_size(gains), p, p, one.n, lost)
 
 

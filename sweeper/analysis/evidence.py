@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from sweeper.spec.space.expressions import Expression, UnknownName
 from sweeper.spec.space.tokens import ExpressionError
-from sweeper.trial import Params, Record, State, show
+from sweeper.trial import Params, Record, State, settings_text
 
 LARGEST = 1e60  # beyond that, and for NaN, there is no number: its fourth power would not be one
 
@@ -110,9 +110,8 @@ def varying_names(records: Sequence[Record]) -> list[str]:
 
 
 def label(varied: Params, names: Sequence[str]) -> str:
-    """A configuration in words: `beta=1 marginal_kl=0`."""
-    words = [f"{name.rsplit('.', 1)[-1]}={show(varied[name])}" for name in names if name in varied]
-    return " ".join(words) or "all settings"
+    """A configuration as text: `beta=1 marginal_kl=0`."""
+    return settings_text({name: varied[name] for name in names if name in varied}) or "all settings"
 
 
 def _told(where: Expression | None, error: Exception) -> str:

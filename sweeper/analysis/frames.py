@@ -16,9 +16,8 @@ import pandas as pd
 from sweeper.errors import Problem, UsageError
 from sweeper.ledger.history import History, read_history
 from sweeper.ledger.paths import SweepDir, list_sweeps
-from sweeper.trial import Ended, Params, Record, State, by_config
+from sweeper.trial import Ended, Params, Record, State, Value, by_config
 
-CONFIDENCE = 0.95
 BEFORE = ["sweep", "trial", "config", "seed", "state", "reason"]
 AFTER = ["steps", "started_at", "wall_s", "device", "code", "commit"]
 
@@ -141,6 +140,12 @@ def curves(sweep: SweepDir, known: History) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["sweep", "trial", "config", "seed", "step", "metric", "value"])
 
 
+def cell_value(cell: object) -> Value:
+    """A cell of a data frame as a value of Python; None for NaN and NA."""
+    value = cell.item() if hasattr(cell, "item") else cell
+    return None if value is pd.NA or (isinstance(value, float) and math.isnan(value)) else value  # type: ignore[return-value]
+
+
 def parameter_names(records: Sequence[Record]) -> list[str]:
     """The parameters of any of the trials: what varies first, then the rest by name."""
     varied = dict.fromkeys(name for record in records for name in record.trial.varied)
@@ -170,11 +175,11 @@ def _metrics(ended: Sequence[Ended | None], names: Sequence[str]) -> dict[str, n
 
 
 def _t_ends(mean: np.ndarray, std: np.ndarray, count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    from scipy.special import stdtrit  # a tenth of a second to import, which a table of trials does not need
+    from sweeper.analysis.statistics import half_width  # scipy takes a tenth of a second to import
 
     many = count > 1
     half = np.full(len(mean), math.nan)
-    half[many] = stdtrit(count[many] - 1, 0.5 + CONFIDENCE / 2) * std[many] / np.sqrt(count[many])
+    half[many] = half_width(count[many] - 1, std[many] / np.sqrt(count[many]))
     return mean - half, mean + half
 
 

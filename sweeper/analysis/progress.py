@@ -191,7 +191,7 @@ def _best(sweep: Sweep, records: Sequence[Record]) -> BestConfiguration | None:
     if first is None or first.values is None:
         return None
     seeds = [record for record in records if record.trial.config == first.config]
-    name = seeds[0].trial.name.rpartition("seed=")[0].strip()
+    name = seeds[0].trial.settings
     n = sum(record.state is State.COMPLETED for record in seeds)
     return BestConfiguration(
         first.config, name, dict(zip((goal.name for goal in sweep.goals), first.values, strict=True)), n

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from scipy.special import stdtr, stdtrit
 
 CONFIDENCE = 0.95
 RESAMPLES = 9_999
+POWER = 0.8
 MOST_SEEDS = 1_000  # more than this is no advice
 
 Values = Sequence[float]
+Numbers = float | Sequence[float] | np.ndarray
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class Estimate:
         """The two-sided t interval; infinite with one value."""
         if not math.isfinite(self.se):
             return -math.inf, math.inf
-        half = float(stdtrit(self.df, 0.5 + confidence / 2)) * self.se if self.se else 0.0
+        half = float(half_width(self.df, self.se, confidence)) if self.se else 0.0
         return self.mean - half, self.mean + half
 
     def p_above(self, bound: float, *, strict: bool = False) -> float:
@@ -46,6 +48,15 @@ class Estimate:
     def p_below(self, bound: float, *, strict: bool = False) -> float:
         """One-sided p value for a true mean of `bound` or less."""
         return Estimate(-self.mean, self.se, self.df, self.n).p_above(-bound, strict=strict)
+
+    def p_differs(self, bound: float) -> float:
+        """Two-sided p value for a true mean of `bound`."""
+        return min(1.0, 2 * min(self.p_above(bound, strict=True), self.p_below(bound, strict=True)))
+
+
+def half_width(df: Numbers, se: Numbers, confidence: float = CONFIDENCE) -> np.ndarray:
+    """Half the width of two-sided t intervals, given their degrees of freedom and standard errors."""
+    return np.asarray(stdtrit(df, 0.5 + confidence / 2) * np.asarray(se))
 
 
 def estimate(values: Values) -> Estimate:
@@ -134,25 +145,29 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [float(p) for p in adjusted]
 
 
-def enough(one: Estimate, bound: float, alpha: float) -> int | None:
-    """How many values would put the mean on its side of `bound` at level alpha, should mean and spread stay so.
+def enough(one: Estimate, bounds: Sequence[float], alpha: float) -> int | None:
+    """How many values decide with 80 % power on which side of each bound the mean lies, should mean and spread stay so.
 
-    None where no reasonable number would. Two at the least: one value has no spread.
+    One t test per bound, one-sided, at level alpha, as for two one-sided tests. None where no reasonable number is
+    enough. Two at the least: one value has no spread.
     """
     if not math.isfinite(one.se):
         return 2
-    spread, distance = one.se * math.sqrt(one.n), abs(one.mean - bound)
-    if spread == 0 or distance == 0:
+    from scipy.stats import nct  # by hand: statsmodels is no requirement; a test compares the two
+
+    spread = one.se * math.sqrt(one.n)
+    distances = [abs(one.mean - bound) for bound in bounds if math.isfinite(bound)]
+    if spread == 0 or 0 in distances:
         return None
-    found = np.flatnonzero(_halves(alpha) * spread <= distance)
-    return int(found[0]) + 2 if len(found) else None
 
+    def is_enough(count: int) -> bool:
+        critical = stdtrit(count - 1, 1 - alpha)
+        missed = [nct.cdf(critical, count - 1, distance / spread * math.sqrt(count)) for distance in distances]
+        return bool(math.fsum(missed) <= 1 - POWER)
 
-@lru_cache(maxsize=64)
-def _halves(alpha: float) -> np.ndarray:
-    """Half a one-sided interval's width in standard deviations, for 2, 3, ... values."""
-    counts = np.arange(2, MOST_SEEDS + 1)
-    return np.asarray(stdtrit(counts - 1, 1 - alpha) / np.sqrt(counts))
+    counts = range(2, MOST_SEEDS + 1)
+    found = bisect_left(counts, True, key=is_enough)
+    return counts[found] if found < len(counts) else None
 
 
 def _combined(parts: Sequence[Estimate], weight: float) -> Estimate:

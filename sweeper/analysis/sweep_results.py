@@ -19,6 +19,7 @@ import pandas as pd
 
 from sweeper import trainer
 from sweeper.analysis import frames
+from sweeper.analysis.rounding import rounded
 from sweeper.ledger.history import History
 from sweeper.ledger.paths import SweepDir
 from sweeper.search import ranking
@@ -121,7 +122,7 @@ class SweepResults:
         states = Counter(record.state for record in self.history.planned())
         counts = ", ".join(f"{states[state]} {state}" for state in State if states[state])
         shown = [*self.varied, *(f"{name}.{part}" for name in self.headlines for part in ("mean", "std", "n"))]
-        table = self.configs[shown].to_html(index=False, max_rows=30, float_format="{:.4g}".format, na_rep="", border=0)
+        table = self.configs[shown].to_html(index=False, max_rows=30, float_format=rounded, na_rep="", border=0)
         return f"<p><b>{html.escape(self.name)}</b>: {counts or 'no trials'}</p>{table}"
 
 

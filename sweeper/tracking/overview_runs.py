@@ -119,7 +119,7 @@ def config_page(experiment: Experiment, records: Sequence[Record]) -> OverviewRu
     tags["mlflow.note.content"] = f"Mean over {len(completed)} of {len(records)} seeds: {seeds}."
     params = MirroredTrial(records[0]).params()
     del params["seed"]
-    name = trial.name.rpartition(" ")[0] or "the configuration"
+    name = trial.settings or "the configuration"
     page = _page(name, records, tags, params, {legal(k): v for k, v in metrics.items()})
     return replace(page, data=_data(experiment, records))
 
@@ -200,7 +200,7 @@ def _bests(experiment: Experiment, records: Sequence[Record]) -> dict[str, tuple
         for group in groups.values():
             values = [float(r.ended.metrics[goal]) for r in group if r.ended and goal in r.ended.metrics]
             if values and math.isfinite(mean := math.fsum(values) / len(values)):
-                means.append((mean, group[0].trial.name.rpartition(" ")[0]))
+                means.append((mean, group[0].trial.settings))
         if means:
             found[goal] = (max if maximize else min)(means, key=lambda pair: pair[0])
     return found

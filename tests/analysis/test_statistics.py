@@ -113,13 +113,29 @@ def test_without_spread_a_bound_is_met_or_not() -> None:
     assert (same.p_above(0.1), same.p_above(0.1, strict=True), same.p_below(0.1)) == (0.0, 1.0, 0.0)
 
 
-def test_as_many_values_as_are_called_enough_are(rng: np.random.Generator) -> None:
-    one = Estimate(0.5, 1 / math.sqrt(3), 2, 3)
-    count = statistics.enough(one, 0.0, 0.05)
+@pytest.mark.parametrize(("effect", "alpha"), [(0.1, 0.05), (0.5, 0.05), (1.0, 1e-4), (3.0, 0.05), (100.0, 0.01)])
+def test_enough_is_the_number_of_values_at_which_statsmodels_power_is_80_percent(effect: float, alpha: float) -> None:
+    from statsmodels.stats.power import TTestPower
+
+    count = statistics.enough(Estimate(0.5, 1 / math.sqrt(3), 2, 3), [0.5 - effect], alpha)
     assert count is not None
-    decided = [Estimate(0.5, 1 / math.sqrt(n), n - 1, n).p_above(0) <= 0.05 for n in (count - 1, count)]
-    assert decided == [False, True]
-    assert statistics.enough(Estimate(0.5, 1, 2, 3), 0.5, 0.05) is None
+    power = [TTestPower().power(effect, n, alpha, alternative="larger") for n in (count - 1, count) if n > 1]
+    assert power[-1] >= 0.8
+    assert all(one < 0.8 for one in power[:-1])
+
+
+def test_with_enough_values_two_one_sided_tests_pass_four_times_in_five(rng: np.random.Generator) -> None:
+    count = statistics.enough(Estimate(0.0, 1 / math.sqrt(3), 2, 3), [-0.7, 0.7], 0.05)
+    assert count is not None
+    samples = [estimate(row.tolist()) for row in rng.normal(size=(1000, count))]
+    passed = sum(max(one.p_above(-0.7), one.p_below(0.7)) <= 0.05 for one in samples)
+    assert 0.75 < passed / 1000 < 0.9  # 0.8 less four standard errors; one value fewer would not reach it
+
+
+def test_no_number_is_enough_on_the_bound_itself_and_an_infinite_bound_asks_for_none() -> None:
+    assert statistics.enough(Estimate(0.5, 1, 2, 3), [0.5], 0.05) is None
+    assert statistics.enough(Estimate(0.5, 1, 2, 3), [0.49], 0.05) is None
+    assert statistics.enough(Estimate(0.5, 0.01, 2, 3), [-math.inf, 9.0], 0.05) == 2
 
 
 def test_the_effect_size_is_in_standard_deviations(rng: np.random.Generator) -> None:

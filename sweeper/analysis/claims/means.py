@@ -16,10 +16,10 @@ from sweeper.analysis.claims.verdict import (
     counted,
     finite,
     listed,
-    number,
     unjudged,
 )
 from sweeper.analysis.evidence import Evidence, Group
+from sweeper.analysis.rounding import rounded
 from sweeper.analysis.statistics import Estimate, enough, estimate, grand_mean, holm
 from sweeper.spec.claims import Against, Claim, Equivalent, Mean, Within
 from sweeper.trial import show
@@ -75,7 +75,7 @@ def judge_against(claim: Claim, test: Against, evidence: Evidence, folder: Path)
     if not known:
         return unjudged(f"none of the configurations is in {path.name}")
     bounds = [(reference[g.config] - test.tolerance, reference[g.config] + test.tolerance) for g in known]
-    judged = _each(known, bounds, claim.alpha, f"within {number(test.tolerance)} of {path.name}")
+    judged = _each(known, bounds, claim.alpha, f"within {rounded(test.tolerance)} of {path.name}")
     absent = len(evidence.groups) - len(known)
     return (
         judged if not absent else replace(judged, reservation=f"{counted(absent, 'configuration')} not in {path.name}")
@@ -125,20 +125,16 @@ def reachable(bounds: Bounds, values: Sequence[float]) -> Bounds:
 def needed(one: Estimate, bounds: Bounds, alpha: float) -> int | None:
     """How many values would decide where the mean lies, should mean and spread stay as they are."""
     low, high = bounds
-    if low <= one.mean <= high:
-        counts = [enough(one, end, alpha) for end in bounds if math.isfinite(end)]
-    else:
-        counts = [enough(one, low if one.mean < low else high, alpha)]
-    known = [count for count in counts if count is not None]
-    return max(known) if known and len(known) == len(counts) else None
+    inside = low <= one.mean <= high
+    return enough(one, bounds if inside else [low if one.mean < low else high], alpha)
 
 
 def interval_words(bounds: Bounds) -> str:
     """`in [0.1, 0.3]`, `at least 0.1`, `at most 0.3`."""
     low, high = bounds
     if high == math.inf:
-        return f"at least {number(low)}"
-    return f"at most {number(high)}" if low == -math.inf else f"in [{number(low)}, {number(high)}]"
+        return f"at least {rounded(low)}"
+    return f"at most {rounded(high)}" if low == -math.inf else f"in [{rounded(low)}, {rounded(high)}]"
 
 
 def _every_mean(evidence: Evidence, bounds: Bounds, alpha: float) -> Judgement:
@@ -190,7 +186,7 @@ def _one_mean(
     one: Estimate, bounds: Bounds, alpha: float, words: str, groups: int, rows: tuple[VerdictRow, ...] = ()
 ) -> Judgement:
     interval = one.interval(1 - 2 * alpha)
-    words = f"mean {number(one.mean)} {bracket(interval)}, claimed {interval_words(bounds)}, {words}"
+    words = f"mean {rounded(one.mean)} {bracket(interval)}, claimed {interval_words(bounds)}, {words}"
     count = needed(one, bounds, alpha)
     seeds = max(2, math.ceil(count / groups)) if count else None
     return Judgement(words, one.mean, interval, one.n, p_inside(one, bounds), p_outside(one, bounds), seeds, rows)
@@ -222,7 +218,7 @@ def _equal(cell: str, value: str) -> bool:
 
 
 def _told(rows: Sequence[VerdictRow]) -> str:
-    return listed([f"{row.label} {number(row.effect or 0.0)} {_row_interval(row)}" for row in rows])
+    return listed([f"{row.label} {rounded(row.effect or 0.0)} {_row_interval(row)}" for row in rows])
 
 
 def _row_interval(row: VerdictRow) -> str:

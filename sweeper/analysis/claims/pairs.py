@@ -9,9 +9,10 @@ from itertools import pairwise
 import numpy as np
 from scipy import stats
 
-from sweeper.analysis.claims.verdict import Judgement, Outcome, VerdictRow, bracket, counted, finite, number, unjudged
+from sweeper.analysis.claims.verdict import Judgement, Outcome, VerdictRow, bracket, counted, finite, unjudged
 from sweeper.analysis.evidence import value_of
 from sweeper.analysis.pairing import Pairing, PairingBlock, blocks, pairings, settings
+from sweeper.analysis.rounding import rounded
 from sweeper.analysis.statistics import Estimate, effect_size, enough, estimate, holm
 from sweeper.spec.claims import Claim, Compare, Monotone
 from sweeper.trial import Params, Record, Value, show
@@ -28,13 +29,13 @@ def judge_compare(claim: Claim, test: Compare, records: Sequence[Record]) -> Jud
         return unjudged(f"no two trials {ended}: {_settings(test.first)} and {_settings(test.second)}")
     one, alpha = estimate(gains), claim.alpha
     interval = one.interval(1 - 2 * alpha)
-    words = f"gain {number(one.mean)} {bracket(interval)}, claimed {_asked(test)}, over {counted(one.n, 'pair')}"
+    words = f"gain {rounded(one.mean)} {bracket(interval)}, claimed {_asked(test)}, over {counted(one.n, 'pair')}"
     size = effect_size(gains)
     words += f" (d = {size:.2g})" if math.isfinite(size) else ""
     lost = sum(pairing.lost for pairing in found)
     words += f", {counted(lost, 'pair')} lost" if lost else ""
     reservation = f"a paired claim needs {FEWEST_PAIRS} pairs" if one.n < FEWEST_PAIRS else ""
-    few = enough(one, _bound(test), alpha)
+    few = enough(one, [_bound(test)], alpha)
     most = max(FEWEST_PAIRS if p_for(test, one) <= alpha else 0, few or 0)
     seeds = math.ceil(most / len(found)) if most else None
     p_pass, p_fail = p_for(test, one), p_against(test, one)
@@ -61,7 +62,7 @@ def judge_monotone(claim: Claim, test: Monotone, records: Sequence[Record]) -> J
     p_rise, p_fall = _trend(sign * table)
     interval = total.interval(1 - 2 * claim.alpha)
     direction = "rise" if test.increasing else "fall"
-    words = f"{number(total.mean)} {bracket(interval)} from {test.parameter}={show(levels[0])} to {show(levels[-1])}, "
+    words = f"{rounded(total.mean)} {bracket(interval)} from {test.parameter}={show(levels[0])} to {show(levels[-1])}, "
     words += f"claimed to {direction}, over {counted(len(whole), 'block')} of equal settings and seed"
     reversed_ = [index for index, p in enumerate(back) if p <= claim.alpha]
     if reversed_:
@@ -69,7 +70,7 @@ def judge_monotone(claim: Claim, test: Monotone, records: Sequence[Record]) -> J
         words += f"; goes back from {names}"
     reservation = "" if len(whole) > 1 else "one block says nothing of the next"
     rows = _steps(levels, steps, back, sign, claim.alpha)
-    few = enough(total, 0.0, claim.alpha) if sign * total.mean > 0 else None
+    few = enough(total, [0.0], claim.alpha) if sign * total.mean > 0 else None
     per_seed = max(len(whole) / max(len({r.trial.seed for r in records}), 1), 1)
     seeds = math.ceil(few / per_seed) if few else None
     p_pass = 1.0 if reversed_ else p_rise
@@ -101,7 +102,7 @@ def _bound(test: Compare) -> float:
 
 
 def _asked(test: Compare) -> str:
-    bound = number(_bound(test))
+    bound = rounded(_bound(test))
     if test.effect in ("greater", "less") and test.min_gain == 0:
         return "above 0" if test.effect == "greater" else "below 0"
     return f"at least {bound}" if test.effect in ("greater", "not_lower") else f"at most {bound}"

@@ -15,9 +15,10 @@ import numpy as np
 from scipy import stats
 
 from sweeper.analysis.claims.means import Bounds, interval_words, needed, p_inside, p_outside, reachable, rows_of
-from sweeper.analysis.claims.verdict import Judgement, bracket, counted, number
+from sweeper.analysis.claims.verdict import Judgement, bracket, counted
 from sweeper.analysis.evidence import Evidence
-from sweeper.analysis.statistics import Estimate, estimate, holm, share_interval
+from sweeper.analysis.rounding import rounded
+from sweeper.analysis.statistics import Estimate, estimate, half_width, holm, share_interval
 from sweeper.spec.claims import Best, Claim, Share, Typical
 from sweeper.trial import State
 
@@ -31,7 +32,7 @@ def judge_typical(claim: Claim, test: Typical, evidence: Evidence) -> Judgement:
     if claim.over == "trials":
         low, high = (float(q) for q in np.quantile(evidence.values, (0.25, 0.75)))
         inside = test.low <= low and high <= test.high
-        words = f"quartiles {number(low)} and {number(high)} of {counted(len(evidence.values), 'trial')}"
+        words = f"quartiles {rounded(low)} and {rounded(high)} of {counted(len(evidence.values), 'trial')}"
         words += f", claimed {interval_words(bounds)}"
         middle = float(np.median(evidence.values))
         return Judgement(words, middle, None, len(evidence.values), float(not inside), float(inside))
@@ -47,7 +48,7 @@ def judge_typical(claim: Claim, test: Typical, evidence: Evidence) -> Judgement:
     lows, highs = means.ends(claim.alpha)
     ends = [tuple(float(np.quantile(side, q)) for side in (lows, highs)) for q in (0.25, 0.75)]
     values = np.quantile(means.values, (0.25, 0.5, 0.75))
-    (first, third) = (f"{number(v)} {_told(end)}" for v, end in zip(values[[0, 2]], ends, strict=True))
+    (first, third) = (f"{rounded(v)} {_told(end)}" for v, end in zip(values[[0, 2]], ends, strict=True))
     words = (
         f"quartiles {first} and {third} of {counted(len(groups), 'configuration')}, claimed {interval_words(bounds)}"
     )
@@ -70,12 +71,12 @@ def judge_best(claim: Claim, test: Best, evidence: Evidence) -> Judgement:
     """
     sign = 1.0 if test.at_least is not None else -1.0
     bound = sign * (test.at_least if test.at_least is not None else test.at_most or 0.0)
-    words_bound = f"{'at least' if sign > 0 else 'at most'} {number(sign * bound)}"
+    words_bound = f"{'at least' if sign > 0 else 'at most'} {rounded(sign * bound)}"
     top = max(sign * value for value in evidence.values)
     none_reached = top < bound
     words_none = f"; not one of {counted(len(evidence.values), 'trial')} reached it" if none_reached else ""
     if claim.over == "trials":
-        words = f"best trial {number(sign * top)}, claimed {words_bound}"
+        words = f"best trial {rounded(sign * top)}, claimed {words_bound}"
         return Judgement(words, sign * top, None, len(evidence.values), float(none_reached), float(not none_reached))
     groups = evidence.measured
     flipped = [_flip(estimate(group.numbers), sign) for group in groups]
@@ -83,7 +84,7 @@ def judge_best(claim: Claim, test: Best, evidence: Evidence) -> Judgement:
     p_miss = 0.0 if none_reached else max(one.p_below(bound, strict=True) for one in flipped)
     index = max(range(len(groups)), key=lambda i: flipped[i].mean)
     one = _flip(flipped[index], sign)
-    words = f"best mean {number(one.mean)} {bracket(one.interval(1 - 2 * claim.alpha))} at {groups[index].label}, "
+    words = f"best mean {rounded(one.mean)} {bracket(one.interval(1 - 2 * claim.alpha))} at {groups[index].label}, "
     words += f"claimed {words_bound}{words_none}"
     bounds = (sign * bound, math.inf) if sign > 0 else (-math.inf, sign * bound)
     rows = rows_of(groups, [bounds] * len(groups), claim.alpha)
@@ -94,7 +95,7 @@ def judge_best(claim: Claim, test: Best, evidence: Evidence) -> Judgement:
 
 def judge_share(claim: Claim, test: Share, evidence: Evidence) -> Judgement:
     """The share whose mean (or value) lies inside; those that diverged count, as not inside."""
-    asked = f"at least {test.at_least:.4g}" if test.at_least is not None else f"at most {test.at_most:.4g}"
+    asked = f"at least {rounded(test.at_least)}" if test.at_least is not None else f"at most {rounded(test.at_most)}"
     bounds = (test.low, test.high)
     what = interval_words(bounds)
     if claim.over == "trials":
@@ -117,7 +118,7 @@ def judge_share(claim: Claim, test: Share, evidence: Evidence) -> Judgement:
 
     inside = sum(test.low <= mean <= test.high for mean in means.values)
     share, interval = inside / len(groups), shares(claim.alpha)
-    words = f"{inside} of {counted(len(groups), 'configuration')} = {number(share)} {bracket(interval)} {what}"
+    words = f"{inside} of {counted(len(groups), 'configuration')} = {rounded(share)} {bracket(interval)} {what}"
     p_pass, p_fail = (_smallest(lambda level, w=wanted: decided(level, w)) for wanted in (True, False))  # type: ignore[misc]
     rows = rows_of(groups, [bounds] * len(groups), claim.alpha)
     most = means.needed(bounds, claim.alpha)
@@ -138,8 +139,8 @@ class _Means:
         """The lower and upper ends of the 1 - 2 alpha intervals, FAR for infinite ones."""
         errors = np.array([one.se for one in self.estimates])
         known = np.isfinite(errors)
-        factors = stats.t.ppf(1 - alpha, [one.df for one in self.estimates])
-        halves = np.where(known, factors * np.where(known, errors, 0), FAR)
+        halves = half_width([one.df for one in self.estimates], np.where(known, errors, 0), 1 - 2 * alpha)
+        halves = np.where(known, halves, FAR)
         middle = np.array(self.values)
         return (middle - halves).tolist(), (middle + halves).tolist()
 
@@ -163,7 +164,7 @@ def _share_of_trials(claim: Claim, test: Share, evidence: Evidence, words: str) 
     more = float(stats.binom.sf(inside - 1, total, asked))  # as many or more, if the share were what is asked
     fewer = float(stats.binom.cdf(inside, total, asked))
     p_pass, p_fail = (more, fewer) if test.at_least is not None else (fewer, more)
-    words = f"{inside} of {counted(total, 'trial')} = {number(inside / total)} {bracket(interval)} {words}"
+    words = f"{inside} of {counted(total, 'trial')} = {rounded(inside / total)} {bracket(interval)} {words}"
     return Judgement(words, inside / total, interval, total, p_pass, p_fail, _enough_trials(claim, test, evidence))
 
 

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from sweeper.analysis.rounding import rounded
+
 Outcome = Literal["pass", "fail", "undecided"]
 
 
@@ -28,7 +30,8 @@ class VerdictRow:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether a claim held: pass, fail, or undecided (then `needed` seeds per configuration would do, None: unknown).
+    """Whether a claim held: pass, fail, or undecided (then about `needed` seeds per configuration decide
+    it with 80 % power; None: unknown).
 
     `effect` is in the metric's unit and lies in [`ci_low`, `ci_high`] at the level `confidence`: 1 - 2 alpha, the
     interval whose ends the one-sided tests look at. `n` counts the trials, or the pairs, that the verdict rests on.
@@ -82,15 +85,10 @@ def finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def number(value: float) -> str:
-    """A metric for a sentence: four significant digits."""
-    return f"{value:.4g}"
-
-
 def bracket(interval: tuple[float, float]) -> str:
     """An interval for a sentence: `[0.1, 0.3]`; words where it is infinite."""
     low, high = interval
-    return f"[{number(low)}, {number(high)}]" if math.isfinite(high - low) else "[no interval: one seed]"
+    return f"[{rounded(low)}, {rounded(high)}]" if math.isfinite(high - low) else "[no interval: one seed]"
 
 
 def counted(count: int, noun: str) -> str:

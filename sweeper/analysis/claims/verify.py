@@ -144,7 +144,9 @@ def _sentence(claim: Claim, evidence: Evidence, found: Judgement, outcome: Outco
         parts.append(f"{counted(evidence.unfinished, 'trial')} still to come")
     elif outcome == "undecided":
         parts += [found.reservation] if found.reservation else []
-        parts += [f"about {counted(found.needed, 'seed')} per configuration needed"] if found.needed else []
+        parts += (
+            [f"about {counted(found.needed, 'seed')} per configuration needed (80 % power)"] if found.needed else []
+        )
     if claim.family and found.interval is not None:
         parts.append(f"p = {min(found.p_pass, found.p_fail):.2g} after Holm in {claim.family!r}")
     return "; ".join(parts)

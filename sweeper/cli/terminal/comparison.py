@@ -8,8 +8,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sweeper.analysis.claims.verdict import counted, listed, number
+from sweeper.analysis.claims.verdict import counted, listed
 from sweeper.analysis.comparison import Comparison, Moved, Shift
+from sweeper.analysis.rounding import rounded
 
 SHOWN = 8  # configurations of a metric
 HOW = {"seeds": "paired by seed", "welch": "Welch", "single": ""}
@@ -55,6 +56,6 @@ def _print_metrics(console: Console, shown: Sequence[Moved]) -> None:
 def _cells(name: str, shift: Shift) -> list[str | Text]:
     sign = "+" if shift.shift > 0 else ""
     low, high = shift.ci_low, shift.ci_high
-    ends = f"[{number(low)}, {number(high)}]" if low is not None and high is not None else "one seed"
-    gap = Text(f"{sign}{number(shift.shift)}", "yellow" if shift.moved else "")
-    return [name, number(shift.a), number(shift.b), gap, ends, str(shift.n), HOW.get(shift.by, shift.by)]
+    ends = f"[{rounded(low)}, {rounded(high)}]" if low is not None and high is not None else "one seed"
+    gap = Text(f"{sign}{rounded(shift.shift)}", "yellow" if shift.moved else "")
+    return [name, rounded(shift.a), rounded(shift.b), gap, ends, str(shift.n), HOW.get(shift.by, shift.by)]

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.text import Text
 
 from sweeper.errors import Problem, condensed
-from sweeper.trial import State
+from sweeper.trial import State, short_names
 
 HEADING_WIDTH = 11  # seven columns then fit into 80 characters
 NARROW = 140  # below that a finished trial takes two lines on a terminal
@@ -79,11 +79,6 @@ def duration(seconds: float) -> str:
     return f"{whole // 86400} d {whole % 86400 // 3600} h"
 
 
-def number(value: float | None) -> str:
-    """A metric in four significant digits."""
-    return "" if value is None else f"{value:.4g}"
-
-
 def sparkline(values: Sequence[float], width: int = 40) -> str:
     """The last `width` values as bars between their least and their greatest; a gap where one is not finite."""
     shown = list(values)[-width:]
@@ -96,11 +91,9 @@ def sparkline(values: Sequence[float], width: int = 40) -> str:
 
 
 def heading(name: str, names: Sequence[str]) -> str:
-    """A column's heading: the last word of a dotted name unless another ends in it too, broken at underscores."""
-    last = re.split(r"[./]", name)[-1]
-    word = last if sum(re.split(r"[./]", other)[-1] == last for other in names) <= 1 else name
+    """A column's heading: its short name, broken at underscores."""
     lines = [""]
-    for part in re.findall(r"[^_.]+[_.]*", word):
+    for part in re.findall(r"[^_.]+[_.]*", short_names([*names, name])[name]):
         if lines[-1] and len(lines[-1]) + len(part) > HEADING_WIDTH:
             lines.append("")
         lines[-1] += part

@@ -13,7 +13,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from sweeper.cli.terminal.console import heading, number, sparkline
+from sweeper.analysis.rounding import rounded
+from sweeper.cli.terminal.console import heading, sparkline
 from sweeper.trial import Ended, Event, Reported, State
 
 
@@ -36,7 +37,7 @@ class Curves:
         if isinstance(event, Reported):
             self.reports.append(event)
             if not self.console.is_terminal:
-                values = (f"{name} {number(event.metrics[name])}" for name in self._shown())
+                values = (f"{name} {rounded(event.metrics[name])}" for name in self._shown())
                 self.console.print(f"step {event.step}  {'  '.join(values)}")
 
     def render(self) -> RenderableType:
@@ -45,7 +46,7 @@ class Curves:
         table = Table.grid(padding=(0, 2))
         for name in self._shown():
             values = [report.metrics[name] for report in self.reports if name in report.metrics]
-            table.add_row(name, Text(sparkline(values), "cyan"), number(values[-1]))
+            table.add_row(name, Text(sparkline(values), "cyan"), rounded(values[-1]))
         return Group(Text(f"step {self.reports[-1].step}"), table)
 
     def _shown(self) -> list[str]:
@@ -56,7 +57,7 @@ class Curves:
 def outcome_words(ended: Ended, metrics: Sequence[str]) -> Text:
     """The end in one line: its state, and its metrics or the reason."""
     values: Mapping[str, float] = ended.metrics
-    words = "  ".join(f"{name} {number(values[name])}" for name in metrics if name in values)
+    words = "  ".join(f"{name} {rounded(values[name])}" for name in metrics if name in values)
     return Text(f"{ended.state}  ", "bold").append(words if ended.state is State.COMPLETED else ended.reason)
 
 

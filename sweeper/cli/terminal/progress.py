@@ -13,9 +13,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from sweeper.cli.terminal.console import NARROW, STYLES, duration, heading, number, print_problems
+from sweeper.analysis.rounding import rounded
+from sweeper.cli.terminal.console import NARROW, STYLES, duration, heading, print_problems
 from sweeper.errors import SweeperError
-from sweeper.trial import Ended, Event, Reported, Started, Trial
+from sweeper.trial import Ended, Event, Reported, Started, Trial, short_names
 
 
 @dataclass(slots=True)
@@ -81,16 +82,15 @@ class Screen:
             table.add_column(heading(name, self.metrics), justify="right")
         for key, (trial, _) in list(self.started.items())[:8]:
             report = self.latest.get(key)
-            values = [number(report.metrics.get(name)) if report else "" for name in self.metrics]
+            values = [rounded(report.metrics.get(name)) if report else "" for name in self.metrics]
             table.add_row(trial.name, str(report.step) if report else "", *values)
         return table
 
     def _line(self, trial: Trial, event: Ended) -> None:
         if self.quiet:
             return
-        values = "  ".join(
-            f"{n.rsplit('/', 1)[-1]} {number(event.metrics[n])}" for n in self.metrics if n in event.metrics
-        )
+        short = short_names(self.metrics)
+        values = "  ".join(f"{short[n]} {rounded(event.metrics[n])}" for n in self.metrics if n in event.metrics)
         news = f"{event.reason} (attempt {event.attempt}, to be tried again)" if event.retry else event.reason or values
         if event.origin:
             news = f"taken over from {event.origin}  {values}"

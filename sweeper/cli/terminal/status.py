@@ -15,7 +15,8 @@ from rich.text import Text
 
 from sweeper import provenance
 from sweeper.analysis.progress import BestConfiguration, Map, Progress, RunningTrial, SweepSummary
-from sweeper.cli.terminal.console import STYLES, duration, number, sparkline
+from sweeper.analysis.rounding import rounded
+from sweeper.cli.terminal.console import STYLES, duration, sparkline
 from sweeper.trial import Record, State, show
 
 LOG_LINES = 10
@@ -73,7 +74,7 @@ def follow(console: Console, look: Callable[[], SweepSummary], seconds: float) -
 
 def best_words(best: BestConfiguration) -> str:
     """`alignment 0.93 at beta=1, n=3`."""
-    values = ", ".join(f"{name} {number(value)}" for name, value in best.values.items())
+    values = ", ".join(f"{name} {rounded(value)}" for name, value in best.values.items())
     return f"{values} at {best.name}, n={best.n}"
 
 
@@ -95,7 +96,7 @@ def _cell(value: float | None, low: float, high: float) -> Text:
     if value is None:
         return Text("-", "dim")
     level = int((value - low) / (high - low) * (len(VIRIDIS) - 1) + 0.5) if high > low else 0
-    return Text(f" {number(value)} ", f"{'white' if level < 3 else 'black'} on {VIRIDIS[level]}")
+    return Text(f" {rounded(value)} ", f"{'white' if level < 3 else 'black'} on {VIRIDIS[level]}")
 
 
 def _running(running: Sequence[RunningTrial]) -> Table:
@@ -103,7 +104,7 @@ def _running(running: Sequence[RunningTrial]) -> Table:
     for heading in ("running", "step", running[0].metric, ""):
         table.add_column(heading, justify="right" if heading == "step" else "left")
     for one in running:
-        last = number(one.curve[-1]) if one.curve else ""
+        last = rounded(one.curve[-1]) if one.curve else ""
         table.add_row(one.name, str(one.step or ""), last, Text(sparkline(one.curve, 24), "cyan"))
     return table
 
@@ -159,7 +160,7 @@ def _metrics(record: Record) -> Table:
     table = _table("metrics")
     for name, value in record.ended.metrics.items():
         curve = [report.metrics[name] for report in record.reports if name in report.metrics]
-        table.add_row(name, number(value), Text(sparkline(curve), "cyan"))
+        table.add_row(name, rounded(value), Text(sparkline(curve), "cyan"))
     return table
 
 

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from sweeper.analysis.claims.verdict import Verdict
+from sweeper.analysis.rounding import rounded
 from sweeper.cli.terminal.console import STYLES, duration
 from sweeper.cli.terminal.tables import print_configurations
 from sweeper.cli.terminal.verdicts import print_verdicts
@@ -20,7 +21,7 @@ from sweeper.reporting.commands import Commands
 from sweeper.search.pruner import saved_seconds
 from sweeper.search.ranking import best, ranked
 from sweeper.spec.sweep import Sweep
-from sweeper.trial import Record, State, Trial, show
+from sweeper.trial import Record, State
 
 
 def print_finished(
@@ -69,10 +70,6 @@ def _ranked(plan: Plan, records: Sequence[Record]) -> Sequence[Record]:
     return sorted(records, key=lambda record: place[record.trial.config])
 
 
-def _settings(trial: Trial) -> str:
-    return " ".join(f"{name.rsplit('.', 1)[-1]}={show(value)}" for name, value in trial.varied.items())
-
-
 def _print_best(console: Console, sweep: Sweep, records: Sequence[Record], limit: int = 10) -> None:
     """Name the best configuration, or the Pareto front, among those that keep the constraints."""
     kept = " and ".join(constraint.text for constraint in sweep.constraints)
@@ -81,11 +78,11 @@ def _print_best(console: Console, sweep: Sweep, records: Sequence[Record], limit
         if kept and any(record.state is State.COMPLETED for record in records):
             console.print(Text(f"no configuration keeps {kept}", "yellow"))
         return
-    names = {record.trial.config: _settings(record.trial) for record in records}
+    names = {record.trial.config: record.trial.settings for record in records}
     what = "best" if len(sweep.goals) == 1 else f"Pareto front, {len(first)} of {len(names)}"
     console.print(Text(what, "bold").append(f", with {kept}:" if kept else ":", "default not bold"))
     for standing in first[:limit]:
-        values = ", ".join(f"{g.name} {v:.4g}" for g, v in zip(sweep.goals, standing.values or (), strict=False))
+        values = ", ".join(f"{g.name} {rounded(v)}" for g, v in zip(sweep.goals, standing.values or (), strict=False))
         console.print(f"  {names[standing.config]}  ({values})", soft_wrap=True)
     if len(first) > limit:
         console.print(f"  and {len(first) - limit} more", style="dim")

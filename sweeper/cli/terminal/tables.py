@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from sweeper.analysis.progress import SweepRow
+from sweeper.analysis.rounding import plus_minus
 from sweeper.cli.terminal.console import STYLES, duration, heading
-from sweeper.reporting.tables.rounding import plus_minus
 from sweeper.trial import Record, State, by_config, show
 
 

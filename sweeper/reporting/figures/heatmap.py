@@ -14,10 +14,11 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
+from sweeper.analysis.frames import cell_value
 from sweeper.cvae.terms import DEPENDENT_WEIGHTS, INDEPENDENT_SUMS
 from sweeper.reporting.figures import style
-from sweeper.reporting.figures.subject import FigureAxis, FigureContext, NotApplicable, canonical_level, plain, short
-from sweeper.trial import State, show
+from sweeper.reporting.figures.subject import FigureAxis, FigureContext, NotApplicable, canonical_level
+from sweeper.trial import State, short_names, show
 
 FACETS = 12
 _COLUMNS = 4
@@ -110,10 +111,10 @@ def facets_of(subject: FigureContext, rows: pd.DataFrame, used: set[str]) -> tup
     distinct = list(dict.fromkeys(keys))
     if len(distinct) > FACETS:
         return [Facet("", rows)], f"Averaged over {', '.join(others)}."
-    facets = []
+    facets, short = [], short_names(subject.varied)
     for key in distinct:
         part = rows[keys == key]
-        words = (f"{short(name, subject.varied)}={show(plain(part[name].iloc[0]))}" for name in others)
+        words = (f"{short[name]}={show(cell_value(part[name].iloc[0]))}" for name in others)
         facets.append(Facet(style.wrapped("  ".join(words), 34), part))
     return facets, ""
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
+from sweeper.analysis.frames import cell_value
 from sweeper.analysis.importance import ENOUGH, FEWEST, FORESTS, importances
 from sweeper.reporting.figures import style
-from sweeper.reporting.figures.subject import FigureContext, NotApplicable, plain
+from sweeper.reporting.figures.subject import FigureContext, NotApplicable
 
 
 def draw(subject: FigureContext, metric: str) -> Figure:
@@ -19,7 +20,7 @@ def draw(subject: FigureContext, metric: str) -> Figure:
         raise NotApplicable(f"needs {FEWEST} configurations with a result, there are {len(first)}")
     if means[first.config].nunique() < 2:
         raise NotApplicable(f"{metric} is the same everywhere")
-    points = [{str(n): plain(v) for n, v in row.items()} for row in first[subject.varied].to_dict("records")]
+    points = [{str(n): cell_value(v) for n, v in row.items()} for row in first[subject.varied].to_dict("records")]
     log = {name: subject.axis(name).log for name in subject.varied}
     rows = importances(points, [float(means[config]) for config in first.config], log)
     notes = [

@@ -10,9 +10,10 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from sweeper.analysis.frames import cell_value
 from sweeper.reporting.figures import style
-from sweeper.reporting.figures.subject import FigureAxis, FigureContext, NotApplicable, plain, short
-from sweeper.trial import show
+from sweeper.reporting.figures.subject import FigureAxis, FigureContext, NotApplicable
+from sweeper.trial import short_names, show
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ def rails(subject: FigureContext) -> list[Rail]:
 
 
 def _level_ticks(axis: FigureAxis) -> list[tuple[float, str]]:
-    return [(float(i), show(plain(level))[:14]) for i, level in enumerate(axis.levels or ())]
+    return [(float(i), show(cell_value(level))[:14]) for i, level in enumerate(axis.levels or ())]
 
 
 def _number_ticks(values: pd.Series) -> list[tuple[float, str]]:
@@ -92,7 +93,9 @@ def draw(subject: FigureContext) -> Figure:
         panel.plot(range(len(found)), line + wobble[row], color=color(level), linewidth=1.1, alpha=crowded)
     for at, rail in enumerate(found):
         _upright(panel, at, rail)
-    panel.set_xticks(range(len(found)), [style.wrapped(short(name, names), 16) for name in names], fontsize=7.5)
+    panel.set_xticks(
+        range(len(found)), [style.wrapped(short, 16) for short in short_names(names).values()], fontsize=7.5
+    )
     panel.set_yticks([])
     panel.spines[:].set_visible(False)
     panel.grid(visible=False)

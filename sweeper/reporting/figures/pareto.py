@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from sweeper.analysis.rounding import rounded
 from sweeper.reporting.figures import style
 from sweeper.reporting.figures.subject import FigureContext, NotApplicable
 
@@ -83,10 +84,10 @@ def hypervolume(front: Sequence[Point], worst: Point) -> float:
 
 def notes_on(found: Trade) -> list[str]:
     """What the picture shows, in words."""
-    worst = ", ".join(f"{name} {value:.4g}" for name, value in zip(found.names, found.worst, strict=True))
+    worst = ", ".join(f"{name} {rounded(value)}" for name, value in zip(found.names, found.worst, strict=True))
     notes = [
         f"{len(found.front)} of {len(found.means)} configurations are on the front; hypervolume "
-        f"{found.hypervolume:.4g} from the worst values seen ({worst})."
+        f"{rounded(found.hypervolume)} from the worst values seen ({worst})."
     ]
     if found.assumed:
         notes.append(f"More is taken to be better for {' and '.join(found.assumed)}: the sweep does not say.")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,13 +9,13 @@ from functools import cached_property
 
 import pandas as pd
 
-from sweeper.analysis.frames import parameter_column, parameter_names
+from sweeper.analysis.frames import cell_value, parameter_column, parameter_names
 from sweeper.analysis.sweep_results import SweepResults, unit_of
 from sweeper.errors import Problem, UsageError, did_you_mean
 from sweeper.spec.space.domains import Normal, Range
 from sweeper.spec.space.expressions import UnknownName, condition
 from sweeper.spec.space.tokens import ExpressionError
-from sweeper.trial import State, Value, show
+from sweeper.trial import State, Value, short_names, show
 
 MANY = 12  # distinct values; up to here they are levels side by side, above they are numbers on a scale
 
@@ -160,9 +158,9 @@ class FigureContext:
 
     @cached_property
     def _config_labels(self) -> dict[str, str]:
-        names = {name: short(name, self.varied) for name in self.varied}
+        names = short_names(self.varied)
         rows = self.trials.drop_duplicates("config")[["config", *self.varied]].to_dict("records")
-        words = {row["config"]: "  ".join(f"{names[n]}={show(plain(row[n]))}" for n in names) for row in rows}
+        words = {row["config"]: "  ".join(f"{names[n]}={show(cell_value(row[n]))}" for n in names) for row in rows}
         return {config: label or config[:8] for config, label in words.items()}
 
     def _log(self, name: str) -> bool:
@@ -171,26 +169,14 @@ class FigureContext:
         return isinstance(domain, Range | Normal) and domain.log
 
 
-def short(name: str, names: Sequence[str]) -> str:
-    """The last word of a dotted name, unless another ends in it too."""
-    last = re.split(r"[./]", name)[-1]
-    return last if sum(re.split(r"[./]", other)[-1] == last for other in names) <= 1 else name
-
-
-def plain(value: object) -> Value:
-    """A cell of a data frame as a value of Python."""
-    value = value.item() if hasattr(value, "item") else value
-    return None if isinstance(value, float) and math.isnan(value) else value  # type: ignore[return-value]
-
-
 def canonical_level(value: object) -> str:
     """What makes two cells the same level: 1 and 1.0 are, 1 and true are not."""
-    value = plain(value)
+    value = cell_value(value)
     return repr(float(value)) if isinstance(value, int | float) and not isinstance(value, bool) else repr(value)
 
 
 def _tidy(value: object) -> Value:
-    value = plain(value)
+    value = cell_value(value)
     return float(f"{value:.12g}") if isinstance(value, float) else value  # 0.1 + 0.2 and 0.3 are one level
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from sweeper.analysis.frames import cell_value
+from sweeper.analysis.rounding import plus_minus, rounded
 from sweeper.analysis.sweep_results import SweepResults
-from sweeper.reporting.figures.subject import plain, short
-from sweeper.reporting.tables.rounding import plus_minus
-from sweeper.trial import State, show
+from sweeper.trial import State, short_names, show
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def trials(loaded: SweepResults) -> Table:
 
 def _parameter_headings(loaded: SweepResults) -> list[tuple[str, str, bool]]:
     numbers = {name: all(_value(value).sort for value in loaded.trials[name].unique()) for name in loaded.varied}
-    return [(short(name, loaded.varied), name, numbers[name]) for name in loaded.varied]
+    return [(short, name, numbers[name]) for name, short in short_names(loaded.varied).items()]
 
 
 def _arrow(loaded: SweepResults, metric: str) -> str:
@@ -82,21 +82,21 @@ def _arrow(loaded: SweepResults, metric: str) -> str:
 
 
 def _value(value: object) -> ReportCell:
-    value = plain(value)
+    value = cell_value(value)
     number = isinstance(value, int | float) and not isinstance(value, bool)
     return ReportCell(show(value), repr(value) if number else "")
 
 
 def _number(value: object) -> ReportCell:
-    number = plain(value)
+    number = cell_value(value)
     if not isinstance(number, int | float):
         return ReportCell("")
-    return ReportCell(f"{number:.4g}", repr(float(number)) if math.isfinite(number) else "")
+    return ReportCell(rounded(number), repr(float(number)) if math.isfinite(number) else "")
 
 
 def _estimate(mean: float, std: float, low: float, high: float) -> ReportCell:
     """The mean and its spread, `0.185 ± 0.017`; the 95 % interval when asked."""
     if not math.isfinite(mean):
         return ReportCell("")
-    asked = f"95 % interval [{low:.4g}, {high:.4g}]" if math.isfinite(std) and std > 0 else ""
+    asked = f"95 % interval [{rounded(low)}, {rounded(high)}]" if math.isfinite(std) and std > 0 else ""
     return ReportCell(plus_minus(mean, std), repr(mean), asked)

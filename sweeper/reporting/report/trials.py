@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sweeper.analysis.frames import metric_names
+from sweeper.analysis.rounding import rounded
 from sweeper.analysis.sweep_results import SweepResults
 from sweeper.ledger.paths import SweepDir
 from sweeper.reporting.commands import alone
@@ -46,7 +47,7 @@ def _trial(loaded: SweepResults, record: Record, metrics: list[str], shared: set
     if ended:
         facts |= {
             "steps": str(ended.steps),
-            "seconds": f"{ended.wall_s:.4g}",
+            "seconds": rounded(ended.wall_s),
             "device": ended.device,
             "host": ended.host,
         }

@@ -7,8 +7,9 @@ from typing import Any
 
 import pandas as pd
 
+from sweeper.analysis.frames import cell_value
 from sweeper.reporting.tables.markup import Cell, StyledTable
-from sweeper.reporting.tables.pivot import Measured, Spread, arrow, text_of, value_of_cell
+from sweeper.reporting.tables.pivot import Measured, Spread, arrow, text_of
 from sweeper.trial import show
 
 PARTS = ("mean", "std", "ci_low", "ci_high", "n", "iqm")
@@ -53,7 +54,7 @@ def _metric(row: Mapping[Hashable, Any], name: str, spread: Spread, best: bool) 
 
 
 def _plain(cell: object) -> Cell:
-    value = value_of_cell(cell)
+    value = cell_value(cell)
     number = isinstance(value, int | float) and not isinstance(value, bool)
     return Cell("" if value is None else show(value), number=number)
 

@@ -11,11 +11,11 @@ from enum import StrEnum
 import numpy as np
 import pandas as pd
 
-from sweeper.analysis.frames import summaries
+from sweeper.analysis.frames import cell_value, summaries
+from sweeper.analysis.rounding import plus_minus, rounded, with_interval
 from sweeper.errors import Problem, UsageError, did_you_mean
 from sweeper.reporting.tables.markup import Cell, StyledTable
-from sweeper.reporting.tables.rounding import plain, plus_minus, with_interval
-from sweeper.trial import State, Value, show
+from sweeper.trial import State, Value, canonical, short_names, show
 
 
 class Spread(StrEnum):
@@ -61,7 +61,7 @@ def pivot(
         raise UsageError(Problem("three names are needed", "", "--pivot", ",".join(axes), "ROW,COL,METRIC"))
     down, across, metric = axes
     _check(trials, varied, axes)
-    levels = trials.map(value_of_cell)
+    levels = trials[list(varied)].map(_level)
     others = [n for n in varied if n not in (down, across) and levels[n].map(repr).nunique() > 1]
     names = [*others, down]
     keys = list(zip(levels[names].itertuples(index=False, name=None), levels[across], strict=True))
@@ -89,7 +89,7 @@ def as_frame(table: Pivot) -> pd.DataFrame:
 
 def as_sheet(table: Pivot, spread: Spread, note: str = "") -> StyledTable:
     """The table for people: mean and spread, the best of each row in bold, n where seeds are missing."""
-    short = _short([*table.names, table.across])
+    short = short_names([*table.names, table.across])
     head = [*(short[name] for name in table.names), *(f"{short[table.across]} = {show(c)}" for c in table.columns)]
     sizes = {cell.n for cell in table.cells.values()}
     rows = []
@@ -133,7 +133,7 @@ def text_of(cell: Measured | None, spread: Spread, show_n: bool) -> str:
     if not cell.n:
         return cell.others
     if cell.n == 1:
-        text = plain(cell.mean)
+        text = rounded(cell.mean)
     elif spread is Spread.STD:
         text = plus_minus(cell.mean, cell.std)
     else:
@@ -165,14 +165,6 @@ def _check(trials: pd.DataFrame, varied: Sequence[str], axes: Sequence[str]) -> 
         raise UsageError(Problem("no trial is left", "", "--where"))
 
 
-def value_of_cell(cell: object) -> Value:
-    """A cell of a data frame as a value: None for NaN, whole numbers as such."""
-    value = cell.item() if hasattr(cell, "item") else cell
-    if isinstance(value, float):
-        return None if math.isnan(value) else int(value) if value.is_integer() else value
-    return str(value) if isinstance(value, list) else value  # type: ignore[return-value]
-
-
 def _sorted(rows: Sequence[tuple[Value, ...]]) -> list[tuple[Value, ...]]:
     """By number where a level is one; texts keep the order of the plan."""
     distinct = list(dict.fromkeys(rows))
@@ -188,10 +180,10 @@ def _sorted(rows: Sequence[tuple[Value, ...]]) -> list[tuple[Value, ...]]:
     return sorted(distinct, key=key)
 
 
-def _short(names: Sequence[str]) -> dict[str, str]:
-    """The last word of each name, the whole name where two end alike."""
-    last = Counter(name.rsplit(".", 1)[-1] for name in names)
-    return {name: name.rsplit(".", 1)[-1] if last[name.rsplit(".", 1)[-1]] == 1 else name for name in names}
+def _level(cell: object) -> Value:
+    """The value of a parameter's cell, by which rows and columns are told apart: hashable, whole numbers as such."""
+    value = canonical(cell_value(cell))
+    return show(value) if isinstance(value, list) else value
 
 
 def _named(value: Value) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from sweeper.analysis.frames import cell_value
 from sweeper.errors import LedgerError, Problem, UsageError, did_you_mean
 from sweeper.ledger import atomic
 from sweeper.reporting.tables import markup
@@ -128,8 +129,6 @@ def _cell(value: object) -> Cell:
 
 
 def _plain(value: object) -> Value:
-    """A cell as JSON takes it: no NaN, no numpy types."""
-    value = value.item() if hasattr(value, "item") else value
-    if value is None or value is pd.NA or (isinstance(value, float) and not math.isfinite(value)):
-        return None
-    return value  # type: ignore[return-value]
+    """A cell as JSON takes it: nothing infinite."""
+    plain = cell_value(value)
+    return None if isinstance(plain, float) and math.isinf(plain) else plain

@@ -128,7 +128,7 @@ def test_two_seeds_that_spread_widely_decide_nothing_and_how_many_would_is_said(
     verdict = judged(ran(tmp_path, 5.0, 2), "equivalent: {to: 0, margin: 8}, where: a + b == 0")
     assert verdict.outcome == "undecided"
     assert verdict.needed is not None
-    assert f"about {verdict.needed} seeds per configuration needed" in verdict.sentence
+    assert f"about {verdict.needed} seeds per configuration needed (80 % power)" in verdict.sentence
 
 
 @pytest.mark.parametrize("claim", ["mean: {at_least: -9}", "equivalent: {to: 1.5, margin: 9}", "within: [-9, 9]"])

@@ -7,7 +7,7 @@ import pytest
 
 from sweeper.analysis.sweep_results import unit_of
 from sweeper.errors import UsageError
-from sweeper.reporting.figures.subject import NotApplicable, short
+from sweeper.reporting.figures.subject import NotApplicable
 from sweeper.trial import State
 from tests.reporting.figures.sweeps import grid
 
@@ -78,8 +78,3 @@ def test_an_unknown_metric_is_refused_with_those_there_are(tmp_path: Path) -> No
 )
 def test_a_unit_is_read_off_the_description(description: str, unit: str) -> None:
     assert unit_of(description) == unit
-
-
-def test_the_shortest_name_is_one_that_tells_apart() -> None:
-    assert short("a.lr", ["a.lr", "b.lr", "c"]) == "a.lr"
-    assert short("loss.beta", ["loss.beta", "b.lr"]) == "beta"

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from sweeper.reporting.tables.rounding import plus_minus, with_interval
+from sweeper.analysis.rounding import plus_minus, with_interval
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Numbers as papers print them: as many digits as the uncertainty leaves meaning to."""
+"""Numbers as text: with as many digits as their uncertainty leaves meaningful, or else with four."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ WIDE, SMALL = 7, -5  # from 10^7 on and below 10^-4, powers of ten are written
 def plus_minus(mean: float, spread: float) -> str:
     """`0.984 ± 0.012`: two digits of the spread where it begins with 1 or 2, else one (the rule of physicists)."""
     if not math.isfinite(spread):
-        return plain(mean)
+        return rounded(mean)
     if spread == 0:
-        return f"{plain(mean)} ± 0"
+        return f"{rounded(mean)} ± 0"
     power = _power(mean, spread)
     scaled, width = mean / 10**power, spread / 10**power
     places = _places(width)
-    text = f"{_rounded(scaled, places)} ± {_rounded(width, places)}"
+    text = f"{_fixed(scaled, places)} ± {_fixed(width, places)}"
     return text if power == 0 else f"({text})e{power}"
 
 
 def with_interval(mean: float, low: float, high: float) -> str:
     """`0.984 [0.972, 0.996]`, digits by half the interval's width."""
     if not math.isfinite(high - low):
-        return plain(mean)
+        return rounded(mean)
     half = (high - low) / 2
     if half == 0:
-        return f"{plain(mean)} [{plain(low)}, {plain(high)}]"
+        return f"{rounded(mean)} [{rounded(low)}, {rounded(high)}]"
     power = _power(mean, half)
     places = _places(half / 10**power)
-    texts = [_rounded(value / 10**power, places) for value in (mean, low, high)]
+    texts = [_fixed(value / 10**power, places) for value in (mean, low, high)]
     text = f"{texts[0]} [{texts[1]}, {texts[2]}]"
     return text if power == 0 else f"({text})e{power}"
 
 
-def plain(value: float) -> str:
-    """A number without a known uncertainty: four significant digits."""
-    return f"{value:.4g}"
+def rounded(value: float | None) -> str:
+    """A number without a known uncertainty: four significant digits; "" for None."""
+    return "" if value is None else f"{value:.4g}"
 
 
 def _power(mean: float, spread: float) -> int:
@@ -51,6 +51,6 @@ def _places(spread: float) -> int:
     return max(0, digits - 1 - first)
 
 
-def _rounded(value: float, places: int) -> str:
+def _fixed(value: float, places: int) -> str:
     text = f"{value:.{places}f}"
     return text.lstrip("-") if float(text) == 0 else text
