@@ -31,7 +31,7 @@ TrainFunction = Callable[..., Mapping[str, float] | None]
 BUNDLED = {"cvae": "sweeper.cvae.train:train"}
 # Digest of the code of a bundled trainer -> the digest under which results of equal numbers are filed. Whoever changes
 # that code and none of its numbers (tests/test_code_digest.py) writes the new digest here: no result becomes stale.
-SAME_NUMBERS = {"8e5474d6af38": "50369f7ce8fe"}
+SAME_NUMBERS = {"bd52d62f25e1": "50369f7ce8fe"}
 
 
 @dataclass(frozen=True, slots=True)

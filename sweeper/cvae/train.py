@@ -31,7 +31,7 @@ def train(
     Raises ValueError for bad settings and :class:`Diverged` when a loss is not finite.
     """
     alone = _Alone(params, report, directory, checkpoint)
-    train_pack(_OneSlot([alone]))
+    train_pack(_OneTrial([alone]))
     return alone.metrics
 
 
@@ -61,13 +61,13 @@ class _Alone:
 
 
 @dataclass(slots=True)
-class _OneSlot:
+class _OneTrial:
     waiting: list[PackMember]
     size: int | None = 1
 
     def join(self, count: int) -> Iterable[PackMember]:
-        joined, self.waiting = self.waiting[:count], self.waiting[count:]
-        return joined
+        taken, self.waiting = self.waiting[:count], self.waiting[count:]
+        return taken
 
     def give_back(self, members: Iterable[PackMember]) -> None:
-        raise RuntimeError("a training alone has nobody to give its member back to")
+        raise RuntimeError("a single trial cannot be given back")

@@ -33,7 +33,7 @@ def members_of(program: Program, count: int) -> BatchedState:
         one = member_state.member(program, config, seed)
         member_state.load_chunk(program, one, {0: (config, seed, 0)})
         members.append(one)
-    return member_state.joined(members)
+    return member_state.cat(members)
 
 
 def clock(device: torch.device) -> float:
@@ -134,7 +134,7 @@ def main() -> None:
     )
     for size in sizes:
         step, seed = statistics.median(taken[size]), baseline_time(program, size) / size
-        evaluation = 0.0 if options.no_evaluation else evaluation_time(program, packs[size].stack) / size
+        evaluation = 0.0 if options.no_evaluation else evaluation_time(program, packs[size].state) / size
         print(
             f"{size:7d} {step * 1e3:11.2f} {step / first:14.2f} {step * 1e3 / size:13.2f} {seed * 1e3:22.2f} "
             f"{(own + theirs) / (step / size + seed) / rate:16.0%} {evaluation * 1e3:20.1f}",

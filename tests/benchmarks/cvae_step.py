@@ -46,7 +46,7 @@ def step_time(params: Mapping[str, object], seeds: int = 5) -> float:
         own = seconds(lambda: advance(program, one), batches.length(program))
         baselines.cache_clear()
         start = time.process_time()
-        member_state.load_chunk(program, one, {0: running.place})
+        member_state.load_chunk(program, one, {0: running.position})
         return own + (time.process_time() - start) / batches.length(program)
 
     return statistics.median(of(seed) for seed in range(seeds))
@@ -72,7 +72,7 @@ def to_accuracy(params: Mapping[str, object], seed: int) -> tuple[int, float]:
         advance(program, one)
         running.step += 1
         if running.step % batches.length(program) == 0:
-            member_state.load_chunk(program, one, {0: running.place})
+            member_state.load_chunk(program, one, {0: running.position})
         spent += time.process_time() - start
         if running.step % 50 == 0:
             (evaluation,) = evaluate_rows(program, one, [0], [running])

@@ -1,4 +1,4 @@
-"""The members of a pack side by side: one row per member in every tensor.
+"""The state of a pack: one row per member in every tensor.
 
 Shapes: M members, W parameters, K latents, C steps of a chunk, B batch, P prompt tokens, T target positions, X
 hyperparameters.
@@ -25,7 +25,7 @@ SAVED = ("flat_MW", "mean_MW", "square_MW", "marginal_MK", "step_M", "commit_M")
 
 @dataclass(slots=True)
 class BatchedState:
-    """All that changes during a training, then what belongs to a member's settings, then its chunk of the course.
+    """All that changes during a training, then what a member's settings fix, then its present chunk.
 
     ``step_M`` counts the steps done. ``commit_M`` is the first step whose posterior entropy was under half of ln K, -1
     before it. ``bad_M`` is the first step at which something was not finite, -1 before it, and ``term_M`` what that was
@@ -62,7 +62,7 @@ class BatchedState:
         index = torch.tensor(rows, device=self.flat_MW.device)
         return BatchedState(*(tensor.index_select(0, index) for tensor in _tensors(self)))
 
-    def put(self, row: int, one: BatchedState) -> None:
+    def set_row(self, row: int, one: BatchedState) -> None:
         """Replaces a member, in place."""
         for mine, other in zip(_tensors(self), _tensors(one), strict=True):
             mine[row].copy_(other[0])
@@ -72,13 +72,13 @@ class BatchedState:
         return {name: getattr(self, name)[row].detach().cpu() for name in SAVED}
 
 
-def joined(stacks: Iterable[BatchedState]) -> BatchedState:
-    """All members of several stacks, in order."""
-    return BatchedState(*(torch.cat(tensors) for tensors in zip(*map(_tensors, stacks), strict=True)))
+def cat(states: Iterable[BatchedState]) -> BatchedState:
+    """All members of several states, in order."""
+    return BatchedState(*(torch.cat(tensors) for tensors in zip(*map(_tensors, states), strict=True)))
 
 
-def _tensors(stack: BatchedState) -> list[Tensor]:
-    return [getattr(stack, field.name) for field in dataclasses.fields(stack)]
+def _tensors(state: BatchedState) -> list[Tensor]:
+    return [getattr(state, field.name) for field in dataclasses.fields(state)]
 
 
 def member(program: Program, config: CVAEConfig, seed: int, saved: Mapping[str, Tensor] | None = None) -> BatchedState:
@@ -105,11 +105,11 @@ def member(program: Program, config: CVAEConfig, seed: int, saved: Mapping[str, 
     return BatchedState(**{name: tensor[None] for name, tensor in values.items()})
 
 
-def load_chunk(program: Program, stack: BatchedState, members: Mapping[int, tuple[CVAEConfig, int, int]]) -> None:
-    """Gives members, by their rows, the chunk of their course that holds the step after the one they have done.
+def load_chunk(program: Program, state: BatchedState, members: Mapping[int, tuple[CVAEConfig, int, int]]) -> None:
+    """Loads the chunk of examples, baseline NLLs and hyperparameters that holds each member's next step.
 
-    ``members`` maps a row to its settings, seed and steps done. All is made first and moved at once: a GPU that is busy
-    is waited for once only.
+    ``members`` maps a row to its settings, seed and steps done. Everything is made first and moved at once, so that a
+    busy GPU is waited for once only.
     """
     made, wanted, length = [], [], batches.length(program)
     for config, seed, step in members.values():
@@ -119,7 +119,7 @@ def load_chunk(program: Program, stack: BatchedState, members: Mapping[int, tupl
         wanted.append((BaselineKey.of(config, seed), number))
     rows = torch.tensor(list(members), device=program.device)
     for mine, parts in zip(
-        (stack.prompt_MCBP, stack.target_MCBT, stack.hyperparameters_MCX), zip(*made, strict=True), strict=True
+        (state.prompt_MCBP, state.target_MCBT, state.hyperparameters_MCX), zip(*made, strict=True), strict=True
     ):
         mine.index_copy_(0, rows, torch.stack(parts).to(program.device))
-    stack.baseline_nll_MCBT.index_copy_(0, rows, torch.stack(baselines(program).baseline_nll(wanted)))
+    state.baseline_nll_MCBT.index_copy_(0, rows, torch.stack(baselines(program).baseline_nll(wanted)))

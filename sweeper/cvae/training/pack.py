@@ -1,252 +1,260 @@
-"""The members of a pack from their first step to their end: joining, training together, reporting, leaving.
+"""A pack: trials that train as one program, from their first step to their end.
 
-A pack of one is the same code. Who shares a pack with whom changes no member's course.
+A pack of one is the same code. No member's result depends on which members share its pack.
 """
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
 
 from sweeper.cvae.checkpoint import save_model
-from sweeper.cvae.config import CVAEConfig, shape
+from sweeper.cvae.config import shape
 from sweeper.cvae.diverged import Diverged
 from sweeper.cvae.evaluation.confusion import write_tables
 from sweeper.cvae.evaluation.evaluate import Evaluation, evaluate
 from sweeper.cvae.networks.model import with_parameters
 from sweeper.cvae.objective import LossWeights, step_loss
 from sweeper.cvae.stopping import is_reached
-from sweeper.cvae.training import batches
-from sweeper.cvae.training import member_state as stack
+from sweeper.cvae.training import batches, member_state
 from sweeper.cvae.training.baseline import BaselineKey, baselines
 from sweeper.cvae.training.compiled import Loss, loss_for
 from sweeper.cvae.training.member_state import BatchedState
-from sweeper.cvae.training.pack_size import size_that_pays
+from sweeper.cvae.training.pack_size import best_pack_size
 from sweeper.cvae.training.program import Program
 from sweeper.cvae.training.protocols import PackMember, RunningMember, TrialSource
 from sweeper.cvae.training.schedules import HYPERPARAMETERS, hyperparameters, learning_rate
 from sweeper.cvae.training.step import WATCHED, Stepper
 
 LOOK_EVERY = {"cpu": 1, "cuda": 16}  # steps between looks at the device: on a GPU each look makes it wait
-ASK_AGAIN_S = 0.5  # between questions whether somebody wants a row that nobody just left
+POLL_EVERY_S = 0.5  # how often the source is polled while there is capacity and no row has just become free
 EVALUATED = {"cpu": 1, "cuda": 64}  # members evaluated at once: on a CPU one fills the cache
 
 
-def train_pack(slots: TrialSource) -> None:
-    """Trains members as one program until none is left and none joins.
+def train_pack(source: TrialSource) -> None:
+    """Trains members as one program until none is left and the source has no more.
 
-    Members need not begin together. One whose settings are bad or whose loss is not finite fails alone. Where a GPU's
-    memory does not suffice, half of them are given back.
+    Members need not begin together. A member with bad settings or a loss that is not finite fails alone. Where a GPU's
+    memory does not suffice, half of the members are given back to the source.
+    Raises torch.cuda.OutOfMemoryError if one member alone does not fit.
     """
-    pack, joining, asked = TrainingPack(slots.size), list(slots.join(slots.size or 1)), time.monotonic()
-    if joining and slots.size is None:
-        joining += slots.join(pack.measure(joining[0]) - 1)
-    while joining or pack.members:
-        pack.admit(joining)
-        before, joining = len(pack.members), []
+    pack = TrainingPack(source)
+    pack.pull()
+    while pack.members:
         try:
-            pack.train()
+            pack.step()
+            pack.fail_diverged()
+            pack.report()
+            pack.checkpoint()
         except torch.cuda.OutOfMemoryError:
             if len(pack.members) < 2:
                 raise
-            slots.give_back(pack.halve())
-            continue
-        if pack.room and (len(pack.members) < max(1, before) or time.monotonic() > asked + ASK_AGAIN_S):
-            joining, asked = list(slots.join(pack.room)), time.monotonic()
+            pack.halve()
+        pack.compact()
+        pack.pull()
 
 
 class TrainingPack:
-    """Members in training: ``running[i]`` is row i of ``stack``, None where the row is free.
+    """Members in training: ``running[i]`` is row i of ``state``, None where the row is free.
 
-    The first member makes the program. ``size`` None: as many as pay, by measurement.
+    The first member decides the program, and the size where the source gives none: the fastest, by measurement.
     """
 
-    def __init__(self, size: int | None = None) -> None:
-        self.size, self.shape = size, ""
-        self.program: Program | None = None
+    def __init__(self, source: TrialSource) -> None:
+        self.source, self.size = source, source.size
         self.running: list[RunningMember | None] = []
-        self.losses: dict[int, Loss] = {}
-        self.stepper: Stepper | None = None
+        self.shape = ""
+        self._program: Program | None = None
+        self._state: BatchedState | None = None
+        self._stepper: Stepper | None = None  # None once the state has other rows
+        self._losses: dict[int, Loss] = {}
+        self._pulled, self._polled_at = 0, 0.0  # members after the last poll of the source, and when that was
 
     @property
     def members(self) -> dict[int, RunningMember]:
-        """Who is in training, by row."""
+        """The members in training, by row."""
         return {row: one for row, one in enumerate(self.running) if one is not None}
 
     @property
-    def room(self) -> int:
-        """How many more members may join."""
+    def capacity(self) -> int:
+        """How many more members it takes."""
         return max(0, (self.size or 1) - len(self.members))
 
-    def measure(self, member: PackMember) -> int:
-        """How many members like this one pay; 1 if it is none that can be trained."""
-        with contextlib.suppress(ValueError):
-            self._fit(RunningMember.of(member))
-        return self.size or 1
-
-    def admit(self, members: Iterable[PackMember]) -> None:
-        """Takes members in at their first steps, or where their checkpoints left them; bad settings fail alone."""
-        started = []
-        for member in members:
-            try:
-                running = RunningMember.of(member)
-                self._fit(running)
-            except ValueError as error:
-                member.fail(error)
-            else:
-                started.append((running, self._begin(running)))
-        free = [row for row, one in enumerate(self.running) if one is None]
-        for row, (running, one) in zip(free, started, strict=False):
-            self.running[row] = running
-            self.stack.put(row, one)
-        added = started[len(free) :]
-        if added:
-            stacks = [self.stack] if self.stepper is not None else []
-            self._restack(stack.joined([*stacks, *(one for _, one in added)]), added[0][0].config)
-            self.running += [running for running, _ in added]
-        new = {id(running) for running, _ in started}
-        self._go_on(row for row, one in self.members.items() if id(one) in new)
-
-    def _fit(self, running: RunningMember) -> None:
-        """Raises ValueError unless the member can be part of this program; the first one makes it."""
-        its = shape(running.member.params)
-        if self.program is None:
-            self.program, self.shape = Program.of(running.config), its
-            self.size = self.size or size_that_pays(self.program, running.config, its)
-        elif its != self.shape:
-            raise ValueError(f"a pack of {self.shape or 'the defaults'} cannot take {its or 'the defaults'}")
-
-    def _begin(self, running: RunningMember) -> BatchedState:
-        assert self.program is not None
-        kept = running.member.checkpoint
-        found = kept.load() if kept is not None else None
-        if found is not None:
-            running.step = running.reported = found[1]["step"]
-            running.metrics = dict(found[1]["metrics"])
-        return stack.member(self.program, running.config, running.seed, found and found[0])
+    @property
+    def program(self) -> Program:
+        """What all members share; the first member makes it."""
+        assert self._program is not None
+        return self._program
 
     @property
-    def stack(self) -> BatchedState:
-        """The rows of all members."""
-        assert self.stepper is not None
-        return self.stepper.stack
+    def state(self) -> BatchedState:
+        """The rows of all members; there are some while there are members."""
+        assert self._state is not None
+        return self._state
 
-    def _restack(self, members: BatchedState, config: CVAEConfig) -> None:
-        """Begins with other rows; the loss is compiled for the first number of them alone."""
-        assert self.program is not None
-        if not self.losses:
-            self.losses[len(members)] = loss_for(self.program, config, self.shape, len(members))
-        self.stepper = Stepper(self.program, members, self.losses.get(len(members), step_loss))
+    @property
+    def stepper(self) -> Stepper:
+        """Takes the steps of the present rows. The loss is compiled for the first number of rows alone."""
+        if self._stepper is None:
+            count = len(self.state)
+            if not self._losses:
+                config = next(iter(self.members.values())).config
+                self._losses[count] = loss_for(self.program, config, self.shape, count)
+            self._stepper = Stepper(self.program, self.state, self._losses.get(count, step_loss))
+        return self._stepper
 
-    def train(self) -> None:
-        """As many steps as nothing needs to be done about any member, then what needs to be done."""
-        if self.program is None or self.stepper is None:
-            return
-        chunk = batches.length(self.program)
-        steps = min(min(one.steps_to_report(), chunk - one.step % chunk) for one in self.members.values())
+    def step(self) -> None:
+        """Takes as many steps as can pass before a report, the end of a chunk or a look at the device."""
+        length = batches.length(self.program)
+        steps = min(min(one.steps_to_report, length - one.step % length) for one in self.members.values())
         steps = min(steps, LOOK_EVERY[self.program.device.type])
         self.stepper.run(steps)
         for one in self.members.values():
             one.step += steps
-        self._go_on({row for row, one in self.members.items() if steps and one.step % chunk == 0})
-        self._drop(self._diverged())
-        due = [row for row, one in self.members.items() if one.owes_a_report]
-        for start in range(0, len(due), EVALUATED[self.program.device.type]):
-            self._drop(self._reported(due[start : start + EVALUATED[self.program.device.type]]))
-        self._drop(row for row in self.members if not self._saved(row))
-        self._close_ranks()
+        self._load_chunks([row for row, one in self.members.items() if steps and one.step % length == 0])
 
-    def _go_on(self, rows: Iterable[int]) -> None:
-        """Gives members what their next steps need."""
-        places = {row: self.members[row].place for row in rows if not self.members[row].is_last_step}
-        if places:
-            assert self.program is not None
-            stack.load_chunk(self.program, self.stack, places)
+    def fail_diverged(self) -> None:
+        """Ends the members whose numbers are no longer finite; the others go on unchanged."""
+        steps, terms = torch.stack([self.state.bad_M, self.state.term_M]).tolist()
+        for row, one in self.members.items():
+            if steps[row] >= 0:
+                one.member.fail(Diverged(steps[row], WATCHED[terms[row]], one.metrics))
+                self.running[row] = None
 
-    def halve(self) -> list[PackMember]:
-        """Lets the later half go, saving what they have; for when memory does not suffice."""
-        steps = self.stack.step_M.tolist()
+    def report(self) -> None:
+        """Evaluates the members whose report is due; those that are pruned, diverged or done leave."""
+        group = EVALUATED[self.program.device.type]
+        due = [row for row, one in self.members.items() if one.report_due]
+        for start in range(0, len(due), group):
+            rows = due[start : start + group]
+            members = [self.members[row] for row in rows]
+            evaluations = evaluate_rows(self.program, self.state, rows, members)
+            for row, one, evaluation in zip(rows, members, evaluations, strict=True):
+                if not self._goes_on(row, one, evaluation):
+                    self.running[row] = None
+
+    def checkpoint(self) -> None:
+        """Saves the members whose checkpoint is due; those that must stop there leave."""
+        for row, one in self.members.items():
+            store = one.member.checkpoint
+            if store is not None and store.is_due() and not self._save(row, one):
+                self.running[row] = None
+
+    def compact(self) -> None:
+        """Removes free rows: at once on a CPU, by halves on a GPU, where another number of rows takes a new graph."""
+        rows = list(self.members)
+        free = len(self.running) - len(rows)
+        if not rows:
+            self.running, self._state, self._stepper = [], None, None
+        elif free and (self.program.device.type == "cpu" or free >= len(rows)):
+            self._keep(rows)
+
+    def pull(self) -> None:
+        """Takes members from the source if a row has become free, and now and then while there is capacity."""
+        is_due = len(self.members) < max(1, self._pulled) or time.monotonic() > self._polled_at + POLL_EVERY_S
+        while is_due and self.capacity:
+            wanted = self.capacity
+            pulled = list(self.source.join(wanted))
+            self.admit(pulled)
+            self._pulled, self._polled_at = len(self.members), time.monotonic()
+            is_due = len(pulled) == wanted or bool(pulled and not self.members)  # some had bad settings, or it grew
+
+    def admit(self, members: Iterable[PackMember]) -> None:
+        """Gives members rows, at their first step or where their checkpoints left them; bad settings fail alone."""
+        started = []
+        for member in members:
+            try:
+                running = RunningMember.of(member)
+                self._check_fits(running)
+            except ValueError as error:
+                member.fail(error)
+            else:
+                started.append((running, self._first_state(running)))
+        free = [row for row, one in enumerate(self.running) if one is None][: len(started)]
+        for row, (running, one) in zip(free, started, strict=False):
+            self.running[row] = running
+            self.state.set_row(row, one)
+        first, added = len(self.running), started[len(free) :]
+        if added:
+            present = [] if self._state is None else [self._state]
+            self._state, self._stepper = member_state.cat([*present, *(one for _, one in added)]), None
+            self.running += [running for running, _ in added]
+        self._load_chunks([*free, *range(first, len(self.running))])
+
+    def halve(self) -> None:
+        """Gives the later half back to the source, saved as they are; for when memory does not suffice."""
+        steps = self.state.step_M.tolist()
         for row, one in self.members.items():
             one.step = steps[row]
         rows = list(self.members)
         self.size = len(rows) // 2
-        leaving = {row: self.members[row].member for row in rows[self.size :]}
-        for row in leaving:
-            self._save(row)
-        self._drop(leaving)
-        self._restack(self.stack.select(rows[: self.size]), self.members[rows[0]].config)
-        self.running = [self.running[row] for row in rows[: self.size]]
+        leaving = {row: self.members[row] for row in rows[self.size :]}
+        for row, one in leaving.items():
+            self._save(row, one)
+        self._keep(rows[: self.size])
         torch.cuda.empty_cache()
-        self._go_on(self.members)
-        return list(leaving.values())
+        self._load_chunks(list(self.members))
+        self.source.give_back([one.member for one in leaving.values()])
 
-    def _drop(self, rows: Iterable[int]) -> None:
-        for row in list(rows):
-            self.running[row] = None
+    def _check_fits(self, running: RunningMember) -> None:
+        """Raises ValueError unless the member can be part of this program; the first one makes it."""
+        its = shape(running.member.params)
+        if self._program is None:
+            self._program, self.shape = Program.of(running.config), its
+            self.size = self.size or best_pack_size(self._program, running.config, its)
+        elif its != self.shape:
+            raise ValueError(f"a pack of {self.shape or 'the defaults'} cannot take {its or 'the defaults'}")
 
-    def _close_ranks(self) -> None:
-        """Gives back the rows of those who left: at once on a CPU, by halves on a GPU, where it takes a new graph."""
-        rows = list(self.members)
-        if not rows or self.stepper is None:
-            self.running, self.stepper = [], None
-        elif len(rows) < len(self.running) and (not self.stepper.records or 2 * len(rows) <= len(self.running)):
-            self._restack(self.stack.select(rows), self.members[rows[0]].config)
-            self.running = [self.running[row] for row in rows]
+    def _first_state(self, running: RunningMember) -> BatchedState:
+        store = running.member.checkpoint
+        saved = None if store is None else store.load()
+        if saved is not None:
+            running.step = running.reported = saved[1]["step"]
+            running.metrics = dict(saved[1]["metrics"])
+        return member_state.member(self.program, running.config, running.seed, saved and saved[0])
 
-    def _diverged(self) -> list[int]:
-        """Who has left the finite numbers since the last look; the others do not notice."""
-        steps, terms = torch.stack([self.stack.bad_M, self.stack.term_M]).tolist()
-        rows = [row for row in self.members if steps[row] >= 0]
-        for row in rows:
-            one = self.members[row]
-            one.member.fail(Diverged(steps[row], WATCHED[terms[row]], one.metrics))
-        return rows
+    def _keep(self, rows: Sequence[int]) -> None:
+        """Removes all other rows."""
+        self._state, self._stepper = self.state.select(rows), None
+        self.running = [self.running[row] for row in rows]
 
-    def _reported(self, rows: list[int]) -> list[int]:
-        """Evaluates the members of ``rows`` together and reports for each; returns those that ended by it."""
-        assert self.program is not None
-        members = [self.members[row] for row in rows]
-        ended = []
-        for row, one, evaluation in zip(
-            rows, members, evaluate_rows(self.program, self.stack, rows, members), strict=True
-        ):
-            wrong = next((name for name, value in evaluation.metrics.items() if not math.isfinite(value)), None)
-            if wrong is not None:
-                one.member.fail(Diverged(one.step, wrong, one.metrics))
-                ended.append(row)
-                continue
-            one.metrics, one.reported = evaluation.metrics, one.step
-            if not one.member.report(one.step, dict(one.metrics)):
-                ended.append(row)
-            elif one.is_last_step or is_reached(one.config.train.stop_when, one.metrics):
-                self._conclude(row, one, evaluation)
-                ended.append(row)
-        return ended
+    def _load_chunks(self, rows: Sequence[int]) -> None:
+        """Loads what the next steps of the members need."""
+        positions = {row: self.members[row].position for row in rows if not self.members[row].is_last_step}
+        if positions:
+            member_state.load_chunk(self.program, self.state, positions)
 
-    def _conclude(self, row: int, one: RunningMember, evaluation: Evaluation) -> None:
+    def _goes_on(self, row: int, one: RunningMember, evaluation: Evaluation) -> bool:
+        """Reports a member's metrics; False if it ends with them."""
+        broken = next((name for name, value in evaluation.metrics.items() if not math.isfinite(value)), None)
+        if broken is not None:
+            one.member.fail(Diverged(one.step, broken, one.metrics))
+            return False
+        one.metrics, one.reported = evaluation.metrics, one.step
+        if not one.member.report(one.step, dict(one.metrics)):
+            return False
+        if one.is_last_step or is_reached(one.config.train.stop_when, one.metrics):
+            self._finish(row, one, evaluation)
+            return False
+        return True
+
+    def _finish(self, row: int, one: RunningMember, evaluation: Evaluation) -> None:
         """Leaves the tables and the model in the member's folder, then declares it done."""
-        assert self.program is not None
         if one.member.directory is not None:
             write_tables(one.member.directory, self.program.task.strategies, evaluation)
-            weights = trained_parameters(self.program, self.stack.flat_MW[[row]], [one])
+            weights = trained_parameters(self.program, self.state.flat_MW[[row]], [one])
             save_model(one.member.directory, {name: stacked[0] for name, stacked in weights.items()})
         one.member.finish(dict(one.metrics))
 
-    def _saved(self, row: int) -> bool:
-        """False if the member is to stop here: its checkpoint, if one is due, says so."""
-        kept = self.members[row].member.checkpoint
-        return kept is None or not kept.is_due() or self._save(row)
-
-    def _save(self, row: int) -> bool:
-        one = self.members[row]
-        kept = one.member.checkpoint
-        return kept is not None and kept.save(
-            one.step, self.stack.saved(row), {"step": one.step, "metrics": one.metrics}
+    def _save(self, row: int, one: RunningMember) -> bool:
+        """Saves a member where it has a store; False if it must stop here."""
+        store = one.member.checkpoint
+        return store is not None and store.save(
+            one.step, self.state.saved(row), {"step": one.step, "metrics": one.metrics}
         )
 
 

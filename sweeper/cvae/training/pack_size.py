@@ -1,4 +1,4 @@
-"""How many members of a pack pay: measured for a device and a shape, and remembered."""
+"""The fastest size of a pack: measured once per device and shape, then cached."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from sweeper.cvae.training.step import Stepper
 
 MOST = {"cpu": 16, "cuda": 1024}
 GROWTH = {"cpu": 2, "cuda": 4}
-AGAIN = {"cpu": 1, "cuda": 0}  # further rounds over all sizes: a CPU is shared with others, who come and go
-RISES = 1.02  # larger packs are tried until a member's step takes this much longer than the least before
-NEAR_BEST = 1.05  # the smallest pack is taken of those whose members' step is as cheap, but for this: a clock errs
+AGAIN = {"cpu": 1, "cuda": 0}  # further rounds over all sizes: other processes share a CPU
+RISES = 1.02  # larger packs are tried until the time per member exceeds the least by this factor
+NEAR_BEST = 1.05  # of packs whose time per member is within this factor, the smallest is taken: a clock errs
 STEPS = 2
 
 
-def size_that_pays(program: Program, config: CVAEConfig, shape: str) -> int:
-    """The number of members beyond which a member's step gets no cheaper, from the cache or by a probe of seconds."""
+def best_pack_size(program: Program, config: CVAEConfig, shape: str) -> int:
+    """The number of members beyond which the time per member stops improving: cached, or measured in seconds."""
     key = cache.key_of(program, "pack of", shape)
     size = cache.remembered(key)
     if size is None:
-        size = measured_size(program, config)
+        size = measure_pack_size(program, config)
         cache.remember(key, size)
     return size
 
 
-def measured_size(program: Program, config: CVAEConfig) -> int:
+def measure_pack_size(program: Program, config: CVAEConfig) -> int:
     """Doubles a dummy pack until the time per trial stops improving or memory runs out; returns the best size."""
     kind = program.device.type
-    size, one = 1, _stand_in(program, config)
+    size, one = 1, _dummy_pack(program, config)
     costs = {size: _seconds(program, one)}
     while size * GROWTH[kind] <= MOST[kind]:
         size, least = size * GROWTH[kind], min(costs.values())
@@ -51,14 +51,14 @@ def measured_size(program: Program, config: CVAEConfig) -> int:
     return min(size for size, cost in costs.items() if cost <= NEAR_BEST * min(costs.values()))
 
 
-def _stand_in(program: Program, config: CVAEConfig) -> BatchedState:
+def _dummy_pack(program: Program, config: CVAEConfig) -> BatchedState:
     one = member_state.member(program, config, seed=0)
     member_state.load_chunk(program, one, {0: (config, 0, 0)})
     return one
 
 
 def _seconds(program: Program, members: BatchedState) -> float:
-    """The shortest step of a few, after those that warm up: what disturbs a step only lengthens it."""
+    """The shortest of a few steps after a warm-up: a disturbance only lengthens a step."""
     stepper, taken = Stepper(program, members), []
     stepper.run(WARM_UP if stepper.records else 1)
     for _ in range(STEPS):

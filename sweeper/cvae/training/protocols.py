@@ -1,6 +1,6 @@
-"""What the trainer asks of whoever runs it: members to train, and a place for what they leave behind.
+"""What the trainer needs from its caller: a source of members to train, and a store for their checkpoints.
 
-Nothing here is made in this package; a sweep, a test or :func:`sweeper.cvae.train.train` brings its own.
+A sweep, a test and :func:`sweeper.cvae.train.train` each bring their own.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ class CheckpointStore(Protocol):
     """Where a member's state is kept between attempts."""
 
     def load(self) -> tuple[Mapping[str, Tensor], Mapping[str, Any]] | None:
-        """What was saved last, if anything."""
+        """The last saved tensors and data, if any."""
 
     def is_due(self) -> bool:
         """Whether to save now."""
 
     def save(self, step: int, tensors: Mapping[str, Tensor], data: Mapping[str, Any]) -> bool:
-        """Keeps the state; False if the member is to stop here and go on another time."""
+        """Keeps the state; False if the member must stop here and go on another time."""
 
 
 class PackMember(Protocol):
@@ -44,13 +44,13 @@ class PackMember(Protocol):
         """Where its state is kept, if anywhere."""
 
     def report(self, step: int, metrics: Mapping[str, float]) -> bool:
-        """Hands metrics over; False if the member is to be dropped."""
+        """Takes its metrics; False if the member must leave."""
 
     def finish(self, metrics: Mapping[str, float]) -> None:
-        """It is done."""
+        """It is done, with these final metrics."""
 
     def fail(self, error: Exception) -> None:
-        """It alone went wrong."""
+        """It alone failed."""
 
 
 class TrialSource(Protocol):
@@ -58,13 +58,13 @@ class TrialSource(Protocol):
 
     @property
     def size(self) -> int | None:
-        """How many at a time; None: the number that pays."""
+        """How many at a time; None: the fastest number."""
 
     def join(self, count: int) -> Iterable[PackMember]:
-        """Up to ``count`` more members; the first call gives at least one."""
+        """Up to ``count`` more members, [] when none is waiting; the first call gives at least one."""
 
     def give_back(self, members: Iterable[PackMember]) -> None:
-        """Members to be trained another time, from their last checkpoints."""
+        """Takes members back, to be trained another time from their last checkpoints."""
 
 
 @dataclass(slots=True)
@@ -88,8 +88,8 @@ class RunningMember:
         return cls(member, build(settings), seed)
 
     @property
-    def place(self) -> tuple[CVAEConfig, int, int]:
-        """Where it is on which course: settings, seed, steps done."""
+    def position(self) -> tuple[CVAEConfig, int, int]:
+        """Its settings, seed and steps done: all that its next examples depend on."""
         return self.config, self.seed, self.step
 
     @property
@@ -98,16 +98,15 @@ class RunningMember:
         return self.step >= self.config.train.steps
 
     @property
-    def owes_a_report(self) -> bool:
-        """Whether a report belongs to the step just done, and was not made."""
+    def report_due(self) -> bool:
+        """Whether the step just done has a report that was not made yet."""
         due = self.is_last_step or self.step % self.config.train.report_every == 0
         return due and self.reported < self.step
 
+    @property
     def steps_to_report(self) -> int:
         """How many steps until the next report."""
         train = self.config.train
         return (
-            0
-            if self.owes_a_report
-            else min(train.steps - self.step, train.report_every - self.step % train.report_every)
+            0 if self.report_due else min(train.steps - self.step, train.report_every - self.step % train.report_every)
         )

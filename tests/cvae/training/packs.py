@@ -1,9 +1,11 @@
-"""A small stand-in for whoever runs packs: trials, the places of their checkpoints, and what became of them."""
+"""A small source of trials for packs: it keeps their checkpoints, reports and ends."""
 
 import json
 import math
 
 import torch
+
+from sweeper.cvae.training.pack import TrainingPack
 
 SMALL = {"model.width": 16, "model.hidden": 16, "train.batch_size": 16, "train.test_prompts": 12, "train.steps": 6}
 SMALL |= {"loss.inter_latent_divergence_weight": 1.0, "loss.router_marginal_kl_to_prior_weight": 1.0}
@@ -56,21 +58,36 @@ class Trial:
 
 
 class Waiting:
-    """Slots that hand out trials in order; ``later`` maps how many joins have been asked for to who comes then."""
+    """A source that gives trials in order; ``later`` maps a number of calls to the trials that come with it."""
 
     def __init__(self, trials, size=None, later=()):
         self.trials, self.size, self.later = list(trials), size or len(trials), dict(later)
-        self.joins, self.back, self.sizes = 0, [], []
+        self.calls, self.back, self.sizes = 0, [], []
 
     def join(self, count):
-        self.joins += 1
-        self.trials += self.later.pop(self.joins, [])
-        joined, self.trials = self.trials[:count], self.trials[count:]
-        self.sizes.append(len(joined))
-        return joined
+        self.calls += 1
+        self.trials += self.later.pop(self.calls, [])
+        taken, self.trials = self.trials[:count], self.trials[count:]
+        self.sizes.append(len(taken))
+        return taken
 
     def give_back(self, members):
         self.back += members
+
+
+def started(trials):
+    """A pack of these trials before its first step."""
+    pack = TrainingPack(Waiting(trials))
+    pack.pull()
+    return pack
+
+
+def train_once(pack):
+    """One round of its loop."""
+    pack.step()
+    pack.fail_diverged()
+    pack.report()
+    pack.compact()
 
 
 def same(first, second):

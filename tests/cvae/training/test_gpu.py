@@ -8,10 +8,10 @@ import torch
 from sweeper.cvae.config import build
 from sweeper.cvae.training.baseline import BaselineKey, Baselines
 from sweeper.cvae.training.cuda_graph import tf32
-from sweeper.cvae.training.pack import TrainingPack, train_pack
+from sweeper.cvae.training.pack import train_pack
 from sweeper.cvae.training.program import Program
 from sweeper.cvae.training.step import advance
-from tests.cvae.training.packs import SMALL, Kept, Trial, Waiting, close
+from tests.cvae.training.packs import SMALL, Kept, Trial, Waiting, close, started, train_once
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
 
@@ -28,12 +28,6 @@ def trials_on(device, **changes):
     return [Trial({"train.steps": 40} | each | {"train.device": device}, **changes) for each in MIXED]
 
 
-def admitted(trials):
-    pack = TrainingPack(len(trials))
-    pack.admit(trials)
-    return pack
-
-
 def test_a_pack_on_a_gpu_ends_as_on_a_cpu():
     on_gpu, on_cpu = trials_on("cuda"), trials_on("cpu")
     train_pack(Waiting(on_gpu))
@@ -45,14 +39,14 @@ def test_a_pack_on_a_gpu_ends_as_on_a_cpu():
 
 
 def test_replayed_steps_are_those_that_are_not():
-    packs = [admitted(trials_on("cuda")) for _ in range(2)]
+    packs = [started(trials_on("cuda")) for _ in range(2)]
     packs[0].stepper.run(20)
     with tf32():
         for _ in range(20):
-            advance(packs[1].program, packs[1].stack)
+            advance(packs[1].program, packs[1].state)
     assert packs[0].stepper.graph is not None
-    assert packs[0].stack.step_M.tolist() == [20] * len(MIXED)
-    assert torch.allclose(packs[0].stack.flat_MW, packs[1].stack.flat_MW, rtol=1e-2, atol=1e-3)
+    assert packs[0].state.step_M.tolist() == [20] * len(MIXED)
+    assert torch.allclose(packs[0].state.flat_MW, packs[1].state.flat_MW, rtol=1e-2, atol=1e-3)
 
 
 def test_a_baseline_on_a_gpu_is_that_of_a_cpu():
@@ -80,11 +74,11 @@ def test_members_come_and_go_without_disturbing_the_rest():
 def test_a_member_that_is_not_a_number_leaves_the_others_alone():
     def after(broken):
         trials = trials_on("cuda")
-        pack = admitted(trials)
+        pack = started(trials)
         if broken:
-            pack.stack.flat_MW[1] = math.nan
-        pack.train()
-        return trials, pack.stack.flat_MW[[0, 2, 3, 4]]
+            pack.state.flat_MW[1] = math.nan
+        train_once(pack)
+        return trials, pack.state.flat_MW[[0, 2, 3, 4]]
 
     (trials, beside), (_, healthy) = after(True), after(False)
     assert torch.equal(beside, healthy)

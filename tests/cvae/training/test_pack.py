@@ -11,9 +11,9 @@ from sweeper.cvae.train import train
 from sweeper.cvae.training import batches
 from sweeper.cvae.training import pack as pack_module
 from sweeper.cvae.training.baseline import baselines
-from sweeper.cvae.training.pack import TrainingPack, train_pack
+from sweeper.cvae.training.pack import train_pack
 from sweeper.cvae.training.step import Stepper
-from tests.cvae.training.packs import Kept, Trial, Waiting, close, same
+from tests.cvae.training.packs import Kept, Trial, Waiting, close, same, started, train_once
 
 MIXED = [
     {},
@@ -50,7 +50,7 @@ def test_seven_trials_share_three_slots_and_each_ends_once():
 
 
 def test_a_member_that_joins_late_has_the_course_it_has_alone(monkeypatch):
-    monkeypatch.setattr(pack_module, "ASK_AGAIN_S", 0)
+    monkeypatch.setattr(pack_module, "POLL_EVERY_S", 0)
     first, second = Trial(train__steps=9), Trial(seed=1)
     train_pack(Waiting([first], size=2, later={4: [second]}))
     assert list(second.reports) == [6]
@@ -86,14 +86,13 @@ def test_a_diverging_member_ends_alone_and_poisons_nobody():
 def test_a_member_full_of_nan_is_named_and_leaves_the_others_their_bits(where):
     def finals(broken):
         trials = [Trial(train__report_every=1), Trial(seed=1)]
-        pack = TrainingPack(2)
-        pack.admit(trials)
+        pack = started(trials)
         if broken:
-            parts = pack.program.layout.unflatten(pack.stack.flat_MW) | {"baseline_nll": pack.stack.baseline_nll_MCBT}
+            parts = pack.program.layout.unflatten(pack.state.flat_MW) | {"baseline_nll": pack.state.baseline_nll_MCBT}
             for name, weight in parts.items():
                 weight[0] = math.nan if name.startswith(where) else weight[0]
-        pack.train()
-        return trials, pack.stack.flat_MW[-1]
+        train_once(pack)
+        return trials, pack.state.flat_MW[-1]
 
     (broken, _), beside_W = finals(broken=True)
     _, healthy_W = finals(broken=False)
@@ -206,19 +205,16 @@ def test_each_member_leaves_its_tables_and_model_in_its_own_folder(tmp_path):
 
 
 def test_a_router_without_a_learning_rate_stays_where_it_is():
-    pack = TrainingPack(2)
-    pack.admit([Trial(train__router_lr_scale=0)])
-    start_W = pack.stack.flat_MW[0].clone()
-    pack.train()
-    moved_W = pack.stack.flat_MW[0] != start_W
+    pack = started([Trial(train__router_lr_scale=0)])
+    start_W = pack.state.flat_MW[0].clone()
+    train_once(pack)
+    moved_W = pack.state.flat_MW[0] != start_W
     assert not moved_W[pack.program.layout.router_W > 0].any()
     assert moved_W[pack.program.layout.router_W == 0].any()
 
 
 def test_trials_of_one_task_and_shape_share_one_program():
-    packs = [TrainingPack(1), TrainingPack(1)]
-    for pack, beta in zip(packs, (0.1, 0.2), strict=True):
-        pack.admit([Trial(loss__beta=beta)])
+    packs = [started([Trial(loss__beta=beta)]) for beta in (0.1, 0.2)]
     assert packs[0].program is packs[1].program
     assert build({}).task == build({"loss.beta": 0.5}).task
 
@@ -228,7 +224,7 @@ def test_a_pack_that_does_not_fit_is_halved_and_the_rest_given_back(monkeypatch)
     fits = Stepper.run
 
     def run(stepper, steps):
-        if len(stepper.stack) > 1:
+        if len(stepper.state) > 1:
             raise torch.cuda.OutOfMemoryError
         fits(stepper, steps)
 

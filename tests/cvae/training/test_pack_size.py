@@ -8,7 +8,7 @@ import torch
 from sweeper.cvae.config import build, shape
 from sweeper.cvae.training import cache, pack_size
 from sweeper.cvae.training.pack import train_pack
-from sweeper.cvae.training.pack_size import measured_size, size_that_pays
+from sweeper.cvae.training.pack_size import best_pack_size, measure_pack_size
 from sweeper.cvae.training.program import Program
 from tests.cvae.training.packs import SMALL, Trial, Waiting
 
@@ -36,7 +36,7 @@ def step_times(monkeypatch):
 
 def size_of(**changes):
     params = SMALL | changes
-    return size_that_pays(Program.of(build(params)), build(params), shape(params))
+    return best_pack_size(Program.of(build(params)), build(params), shape(params))
 
 
 def test_a_pack_grows_while_a_members_step_gets_cheaper(step_times):
@@ -61,7 +61,7 @@ def test_what_does_not_fit_into_memory_is_not_taken(monkeypatch):
 
     monkeypatch.setattr(pack_size, "_seconds", seconds)
     config = build(SMALL)
-    assert measured_size(Program.of(config), config) == 4
+    assert measure_pack_size(Program.of(config), config) == 4
 
 
 def test_a_size_is_measured_once_for_a_shape(step_times):
@@ -95,11 +95,11 @@ def test_a_cache_that_cannot_be_written_is_done_without(step_times, home):
 
 def test_a_real_probe_finds_some_size_and_leaves_training_alone():
     config = build(SMALL)
-    assert measured_size(Program.of(config), config) in (1, 2, 4, 8, 16)
+    assert measure_pack_size(Program.of(config), config) in (1, 2, 4, 8, 16)
 
 
 def test_a_pack_of_measured_size_takes_no_more_than_there_are(monkeypatch):
-    monkeypatch.setattr(pack_size, "measured_size", lambda program, config: 3)
+    monkeypatch.setattr(pack_size, "measure_pack_size", lambda program, config: 3)
     trials = [Trial(seed=seed) for seed in range(5)]
     slots = Waiting(trials)
     slots.size = None
