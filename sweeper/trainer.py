@@ -167,7 +167,8 @@ def _declared_check(defaults: Params | None) -> Callable[[Params], list[Problem]
 def _kind(value: Value) -> str:
     if isinstance(value, bool):
         return "true or false"
-    return "a number" if isinstance(value, int | float) else "text" if isinstance(value, str) else "a list"
+    kinds = ((int | float, "a number"), (str, "text"), (dict, "a mapping"))
+    return next((words for kind, words in kinds if isinstance(value, kind)), "a list")
 
 
 def _unknown(key: str, known: Params) -> Problem:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-Value = None | bool | int | float | str | list["Value"]
+Value = None | bool | int | float | str | list["Value"] | dict[str, "Value"]
 Params = Mapping[str, Value]
 
 EXACT = 2**53  # the integers up to here are all floats
@@ -166,9 +166,10 @@ def by_config(records: Iterable[Record]) -> dict[str, list[Record]]:
 
 
 def canonical(value: Value) -> Value:
-    """The one spelling of a value: 1.0 and 1e0 become 1, -0.0 becomes 0; true stays true. NaN and inf are refused.
+    """The one spelling of a value: 1.0 and 1e0 become 1, -0.0 becomes 0; true stays true; NaN and inf are refused.
 
     Beyond 2^53 floats stay floats (1e300 is not an integer of 301 digits), and an integer that is one becomes it.
+    Mappings are sorted by their keys.
     """
     if isinstance(value, float):
         if not math.isfinite(value):
@@ -178,6 +179,8 @@ def canonical(value: Value) -> Value:
         return float(value)
     if isinstance(value, list):
         return [canonical(item) for item in value]
+    if isinstance(value, dict):
+        return {name: canonical(value[name]) for name in sorted(value)}
     return value
 
 

@@ -66,3 +66,8 @@ def test_a_short_name_is_one_that_tells_apart() -> None:
     trial = Trial("k", "c", 3, {"a.lr": 1, "b.lr": 2}, {}, "m:f", "code")
     assert trial.name == "a.lr=1 b.lr=2 seed=3"
     assert replace(trial, varied={}).name == "seed=3"
+
+
+def test_the_order_of_a_mapping_does_not_matter() -> None:
+    one, other = ({"opt": {"a": 1.0, "b": [{"d": 2, "c": 0.5}]}}, {"opt": {"b": [{"c": 0.5, "d": 2.0}], "a": 1}})
+    assert canonical_json(one) == canonical_json(other) == '{"opt":{"a":1,"b":[{"c":0.5,"d":2}]}}'

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from sweeper.search.pruning_rules import Curve, Halving, Median, Peers, counts_reports
+from sweeper.search.pruning_rules import Bands, Curve, Halving, Median, Peers, counts_reports
 from sweeper.spec.sweep import Goal, Sweep
 from sweeper.trial import Ended, Event, Record, Reported, Started, State, Trial
 
@@ -26,6 +26,8 @@ class Pruner:
         self._peers: Peers | None = None
         if early.type == "median":
             self._peers = Median(self._goal, early.startup_trials)
+        elif early.type == "hyperband" and self._by_reports:
+            self._peers = Bands(early, self._goal)
         elif early.type in ("asha", "hyperband"):
             self._peers = Halving(sweep.name, early, self._goal)
 
@@ -62,10 +64,11 @@ class Pruner:
         curve = self._curves.setdefault(event.trial, Curve())
         if event.step <= curve.step:
             return ""
-        curve.step, curve.reports = event.step, curve.reports + 1
+        curve.step = event.step
         value = event.metrics.get(self._goal.name)
         if value is None or not math.isfinite(value):
-            return ""
+            return ""  # W&B counts the reports that have the metric, too
+        curve.reports += 1
         self._note(curve, value)
         reason = self._peers.reported(event.trial, curve) if self._peers is not None else self._alone(curve)
         return reason if self._first <= curve.clock < self._last and event.step < curve.full else ""

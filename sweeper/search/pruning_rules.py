@@ -1,7 +1,8 @@
-"""The rules of early termination that compare trials with each other: successive halving in two forms, and the median.
+"""The rules of early termination that compare trials with each other: successive halving, hyperband and the median.
 
 Successive halving is Optuna's, asked through a study in memory with one trial for each of ours. The median is written
 out: Optuna's looks at all trials at every report, 0.23 ms with 1000 of them (its verdicts are the same, and tested so).
+Hyperband that counts reports is W&B's, which is neither of Optuna's: one bracket, any eta above 1, `strict` or not.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from optuna import Study
     from optuna.pruners import BasePruner
     from optuna.trial import Trial as Asked
+
+
+MOST_BANDS = 100
 
 
 @dataclass(slots=True)
@@ -71,6 +75,39 @@ class Median:
             self.completed += 1
             for clock, value in curve.values.items():
                 insort(self.at.setdefault(clock, []), value)
+
+
+class Bands:
+    """W&B's hyperband (wandb/sweeps, hyperband_stopping.py): at each band the best 1/eta of the trials that came so far
+    go on. `strict` judges a trial by its value at the last band that it reached, otherwise by its best so far; either
+    way it is judged again at every report, as others reach that band. Bands are numbers of reports with the metric.
+    """
+
+    def __init__(self, early: EarlyTermination, goal: Goal) -> None:
+        self._goal, self._eta, self._strict = goal, early.eta, early.strict
+        self._sign = -1 if goal.maximize else 1
+        self._bands = bands(early)
+        self._costs: dict[int, list[float]] = {band: [] for band in self._bands}  # of the trials there, ascending
+        self._reached: dict[str, tuple[int, float]] = {}  # the last band of each trial, and its cost there
+
+    def reported(self, key: str, curve: Curve) -> str:
+        if curve.clock in self._costs:
+            self._reached[key] = curve.clock, self._sign * curve.value
+            insort(self._costs[curve.clock], self._sign * curve.value)
+        if key not in self._reached:
+            return ""
+        band, cost = self._reached[key]
+        costs = self._costs[band]
+        judged = cost if self._strict else self._sign * curve.best
+        if judged <= costs[int(1 / self._eta * len(costs))]:
+            return ""
+        what = self._goal.name if self._strict else f"the best {self._goal.name}"
+        found = f"{what} is {self._sign * judged:.6g} at report {band}"
+        place = 1 + bisect_left(costs, judged)
+        return f"hyperband: {found}, place {place} of {len(costs)} trials there; one in {self._eta:g} goes on"
+
+    def ended(self, key: str, curve: Curve, state: State) -> None:
+        self._reached.pop(key, None)
 
 
 class Halving:
@@ -127,17 +164,25 @@ def counts_reports(early: EarlyTermination) -> bool:
     return early.min_reports is not None or early.max_reports is not None
 
 
+def bands(early: EarlyTermination) -> list[int]:
+    """W&B's bands, ascending: max_iter / eta^k for k up to s, while that is at least 1; else min_iter * eta^k."""
+    found, band = [], float(early.max_reports or 0)
+    if early.max_reports is not None and (early.brackets is not None or early.min_reports is None):
+        while (band := band / early.eta) >= 1 and len(found) < (early.brackets or MOST_BANDS):
+            found.append(int(band))
+        return sorted(set(found))
+    return sorted({int((early.min_reports or 1) * early.eta**k) for k in range(MOST_BANDS)})
+
+
 def _first_rung(early: EarlyTermination) -> int | None:
-    """W&B's hyperband has one bracket, with rungs that it calls brackets: min_iter * eta^k, or max_iter / eta^k."""
     if early.max_reports is not None and early.min_reports is None:
-        rungs = early.brackets or int(math.log(early.max_reports, early.eta))
-        return int(max(1, early.max_reports // early.eta**rungs))
+        return bands(early)[0]
     return early.min_reports or early.min_steps or (1 if early.type == "hyperband" else None)
 
 
 def _pruner(early: EarlyTermination, first: int | None) -> BasePruner:
     from optuna import pruners
 
-    if early.type == "hyperband" and not counts_reports(early):
+    if early.type == "hyperband":
         return pruners.HyperbandPruner(first or 1, early.max_steps or "auto", int(early.eta))
     return pruners.SuccessiveHalvingPruner(first or "auto", int(early.eta))

@@ -17,7 +17,7 @@ from sweeper.trial import canonical
 _COUNTS = {"type", "metric", "min_steps", "max_steps", "min_iter", "max_iter"}
 _READ = {
     "asha": {*_COUNTS, "eta", "s"},
-    "hyperband": {*_COUNTS, "eta", "s"},
+    "hyperband": {*_COUNTS, "eta", "s", "strict"},
     "median": {*_COUNTS, "startup_trials"},
     "patience": {*_COUNTS, "patience", "min_delta"},
     "threshold": {*_COUNTS, "below", "above"},
@@ -208,8 +208,14 @@ def early_problems(sweep: Sweep) -> Iterator[Problem]:
         message = f"{early.type} must know which way this metric is better"
         allowed = known or "metric: {name: ..., goal: ...}"
         yield _problem(sweep, "early_terminate.metric", message, early.metric, allowed, "or type: threshold")
-    if early.type in ("asha", "hyperband") and (early.eta < 2 or early.eta % 1):
-        yield _problem(sweep, "early_terminate.eta", "not a whole number", f"{early.eta:g}", "2, 3, 4 ...")
+    by_reports = early.min_reports is not None or early.max_reports is not None
+    like_wandb = early.type == "hyperband" and by_reports
+    if early.type in ("asha", "hyperband") and not like_wandb and (early.eta < 2 or early.eta % 1):
+        hint = "type: hyperband with min_iter or max_iter takes any number above 1"
+        yield _problem(sweep, "early_terminate.eta", "not a whole number", f"{early.eta:g}", "2, 3, 4 ...", hint)
+    if early.max_reports is not None and early.max_reports < early.eta and (early.brackets or not early.min_reports):
+        found, allowed = str(early.max_reports), f"at least eta, {early.eta:g}"
+        yield _problem(sweep, "early_terminate.max_iter", "no report at which trials are compared", found, allowed)
     if (early.min_steps or early.max_steps) and (early.min_reports or early.max_reports):
         found, allowed = "min_steps or max_steps with min_iter or max_iter", "min_steps, max_steps"
         yield _problem(sweep, "early_terminate", "counts steps and reports at once", found, allowed)
@@ -217,6 +223,9 @@ def early_problems(sweep: Sweep) -> Iterator[Problem]:
 
 def unread_early_keys(sweep: Sweep, given: Iterable[str]) -> Iterator[Problem]:
     """The keys given that the rule never reads."""
-    rule = sweep.early.type
-    for key in sorted(set(given) - _READ.get(rule, {"type"})):
+    rule, early = sweep.early.type, sweep.early
+    read = _READ.get(rule, {"type"})
+    if early.min_reports is None and early.max_reports is None:
+        read = read - {"strict"}
+    for key in sorted(set(given) - read):
         yield _problem(sweep, f"early_terminate.{key}", f"no effect with type: {rule}")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from sweeper.spec.fields import Condition, Keys, NotNegative, Plain
+from sweeper.spec.fields import Condition, Keys, NotNegative
 from sweeper.spec.space.parameters import Complaint
 from sweeper.trial import canonical
 
@@ -79,7 +79,7 @@ class ClaimKeys(Keys):
         None, description="How many reach a value.", examples=[{"above": 0.9, "at_least": 0.8}]
     )
     best: BestKeys | None = Field(None, description="What the best reaches.", examples=[{"at_least": 0.9}])
-    compare: dict[str, Annotated[list[Plain], Field(min_length=2, max_length=2)]] | None = Field(
+    compare: dict[str, Annotated[list[Any], Field(min_length=2, max_length=2)]] | None = Field(
         None,
         description="A parameter and two values: the first against the second, paired by configuration and seed. "
         "Several parameters change together.",

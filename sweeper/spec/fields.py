@@ -25,17 +25,6 @@ MAX_SEEDS = 10_000
 _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        allowed = "a number, text, true, false, null, or a list of these"
-        hint = "method: list with configs: [{...}, {...}] names whole configurations"
-        raise Complaint("a mapping cannot be a value", allowed=allowed, hint=hint)
-    if isinstance(value, list):
-        for item in value:
-            _plain(item)
-    return value
-
-
 def _as_written(value: Any, check: Callable[[Any], float]) -> Any:
     check(value)
     return value
@@ -90,7 +79,6 @@ def _known_distribution(name: str) -> str:
 Distribution = Annotated[
     str, AfterValidator(_known_distribution), WithJsonSchema({"type": "string", "enum": list(DISTRIBUTIONS)})
 ]
-Plain = Annotated[Any, AfterValidator(_plain)]
 Condition = Annotated[str, AfterValidator(_condition)]
 Count = Annotated[int, Field(ge=1, le=10**9)]
 NotNegative = Annotated[float, Field(ge=0)]

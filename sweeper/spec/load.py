@@ -147,6 +147,7 @@ def _early(keys: EarlyKeys) -> EarlyTermination:
         max_reports=keys.max_iter,
         eta=keys.eta,
         brackets=keys.s,
+        strict=keys.strict,
         startup_trials=keys.startup_trials,
         patience=keys.patience,
         min_delta=keys.min_delta,

@@ -131,7 +131,7 @@ def _flat_settings(document: Document, settings: dict[str, Tree], at: str, probl
     def descend(mapping: dict[str, Tree], prefix: str) -> None:
         for key, value in mapping.items():
             name = f"{prefix}.{key}" if prefix else key
-            if isinstance(value, dict):
+            if isinstance(value, dict) and value:
                 descend(value, name)
             else:
                 _add(document, flattened, name, value, f"{at}.{name}", problems)

@@ -111,9 +111,11 @@ def _set_setting(document: Document, name: str, values: list[Tree]) -> None:
         raise _wrong(name, "not a name of a setting", excerpt(name), NAMES_ALLOWED)
     base, parameters = _section(document, "base"), _section(document, "parameters")
     keys = parameters.get(name)
-    if len(values) == 1 and isinstance(values[0], list) and isinstance(keys, dict) and not _holds_lists(keys):
+    if len(values) == 1 and isinstance(values[0], list) and isinstance(keys, dict) and not _holds(keys, list):
         values = values[0] or [[]]
-    if len(values) == 1:
+    if len(values) == 1 and isinstance(values[0], dict) and values[0]:
+        _set_mapping(document, name, values[0])
+    elif len(values) == 1:
         parameters.pop(name, None)
         base[name] = values[0]
         _leave_zips(document, name)
@@ -125,6 +127,20 @@ def _set_setting(document: Document, name: str, values: list[Tree]) -> None:
     for stale in (f"base.{name}", f"parameters.{name}"):
         _forget(document, stale)
     document.places[f"{section}.{name}"] = Place(COMMAND_LINE)
+
+
+def _set_mapping(document: Document, name: str, mapping: dict[str, Tree]) -> None:
+    """A mapping is nested settings, as in `base`; the value itself where a parameter has mappings as values."""
+    parameters, base = _section(document, "parameters"), _section(document, "base")
+    keys = parameters.pop(name, None)
+    base.pop(name, None)
+    _leave_zips(document, name)
+    if isinstance(keys, dict) and _holds(keys, dict):
+        parameters[name] = {"value": mapping, **{key: value for key, value in keys.items() if key == "when"}}
+        document.places[f"parameters.{name}"] = Place(COMMAND_LINE)
+    else:
+        for key, value in mapping.items():
+            _set_setting(document, f"{name}.{key}", [value])
 
 
 def _set_parameter_key(document: Document, name: str, key: str, values: list[Tree]) -> None:
@@ -169,9 +185,10 @@ def _leave_zips(document: Document, name: str) -> None:
         document.tree["zip"] = [group for group in left if len(group) > 1]
 
 
-def _holds_lists(keys: dict[str, Tree]) -> bool:
+def _holds(keys: dict[str, Tree], kind: type) -> bool:
+    """Whether a parameter has a list, or a mapping, among its values."""
     values = keys.get("values", [keys.get("value")])
-    return isinstance(values, list) and any(isinstance(value, list) for value in values)
+    return isinstance(values, list) and any(isinstance(value, kind) for value in values)
 
 
 def _forget(document: Document, key: str) -> None:

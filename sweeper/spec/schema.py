@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from sweeper.spec.claim_keys import ClaimKeys
-from sweeper.spec.fields import Condition, Keys, Plain, folder_name, one_or_more_metrics, seeds_in_full
+from sweeper.spec.fields import Condition, Keys, folder_name, one_or_more_metrics, seeds_in_full
 from sweeper.spec.sections import (
     AbortKeys,
     BudgetKeys,
@@ -56,7 +56,7 @@ class SweepKeys(Keys):
     trainer: str | None = Field(
         None, description="The bundled `cvae`, or `package.module:function`.", examples=["cvae"], min_length=1
     )
-    base: dict[str, Plain] = Field(
+    base: dict[str, Any] = Field(
         {}, description="Trainer settings that do not vary, dotted or nested.", examples=[{"train.steps": 2000}]
     )
     method: Literal["grid", "list", "random", "qmc", "tpe", "gp", "cmaes", "nsga2", "bayes"] = Field(
@@ -75,7 +75,7 @@ class SweepKeys(Keys):
         description="What varies, by dotted name.",
         examples=[{"loss.beta": {"values": [0, 0.5, 1]}}],
     )
-    configs: list[dict[str, Plain]] = Field(
+    configs: list[dict[str, Any]] = Field(
         [], description="The configurations of `method: list`.", examples=[[{"loss.beta": 0.5}, {"loss.beta": 1}]]
     )
     zip: list[Annotated[list[str], Field(min_length=2)]] = Field(

@@ -23,7 +23,6 @@ from sweeper.spec.fields import (
     Keys,
     NotNegative,
     Number,
-    Plain,
     Positive,
     PositiveNumber,
     Quantum,
@@ -35,8 +34,8 @@ from sweeper.spec.space.parameters import Complaint, domain
 class ParameterKeys(Keys):
     """What one parameter can be: a value, values, a range (both bounds included) or a distribution."""
 
-    value: Plain = Field(None, description="One fixed value.", examples=[0.5])
-    values: Annotated[list[Plain], Field(min_length=1)] | None = Field(
+    value: Any = Field(None, description="One fixed value; a mapping reaches the trainer as one.", examples=[0.5])
+    values: Annotated[list[Any], Field(min_length=1)] | None = Field(
         None, description="The values to choose from.", examples=[[0, 0.5, 1]]
     )
     probabilities: list[NotNegative] | None = Field(
@@ -121,10 +120,17 @@ class EarlyKeys(Keys):
     min_iter: Count | None = Field(None, description="W&B: no trial is stopped before this many reports.", examples=[3])
     max_iter: Count | None = Field(None, description="W&B: the reports of a full trial.", examples=[27])
     eta: Annotated[float, Field(gt=1)] = Field(
-        3, description="One in eta trials goes on at each rung (asha, hyperband).", examples=[3]
+        3,
+        description="One in eta trials goes on at each rung (asha, hyperband); whole, except where hyperband counts "
+        "reports.",
+        examples=[3],
     )
-    s: Count | None = Field(None, description="W&B: the number of brackets (hyperband).", examples=[2])
-    strict: bool = Field(False, description="W&B: ignored, with a warning.", examples=[False])
+    s: Count | None = Field(None, description="W&B: the number of bands below max_iter (hyperband).", examples=[2])
+    strict: bool = Field(
+        True,
+        description="W&B: judge a trial by its value at the band, not by its best (hyperband that counts reports).",
+        examples=[False],
+    )
     startup_trials: Count = Field(
         5, description="Trials that must have ended before the first stop (median).", examples=[5]
     )

@@ -72,6 +72,7 @@ class EarlyTermination:
     max_reports: int | None = None
     eta: float = 3
     brackets: int | None = None
+    strict: bool = True
     startup_trials: int = 5
     patience: int | None = None
     min_delta: float = 0

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
 import optuna
 import pytest
 
+from sweeper.search.pruning_rules import bands
+from sweeper.trial import State
 from tests.records import make_trial
-from tests.search.prunings import Run, pruner, trials_of
+from tests.search.prunings import Run, early, pruner, trials_of
 
 Make = Callable[[], optuna.pruners.BasePruner]
 Direction = Literal["minimize", "maximize"]
@@ -44,8 +46,8 @@ def verdicts_of_optuna(make: Make, curves: list[list[float]], direction: Directi
         ("type: asha", lambda: optuna.pruners.SuccessiveHalvingPruner("auto", 3)),
         ("type: hyperband, min_steps: 1, max_steps: 20", lambda: optuna.pruners.HyperbandPruner(1, 20, 3)),
         ("type: hyperband", lambda: optuna.pruners.HyperbandPruner(1, "auto", 3)),
-        ("type: hyperband, min_iter: 3", lambda: optuna.pruners.SuccessiveHalvingPruner(3, 3)),
-        ("type: hyperband, max_iter: 27, s: 2", lambda: optuna.pruners.SuccessiveHalvingPruner(3, 3)),
+        ("type: asha, min_iter: 3", lambda: optuna.pruners.SuccessiveHalvingPruner(3, 3)),
+        ("type: asha, max_iter: 27, s: 2", lambda: optuna.pruners.SuccessiveHalvingPruner(3, 3)),
         ("type: median", lambda: optuna.pruners.MedianPruner(5)),
         ("type: median, min_steps: 4, startup_trials: 2", lambda: optuna.pruners.MedianPruner(2, 4)),
     ],
@@ -91,3 +93,70 @@ def test_a_trial_whose_steps_no_other_has_is_not_judged_by_a_median(tmp_path: Pa
     run.alone(make_trial(x=1), [1, 1, 1])
     odd = make_trial(x=2)
     assert [run.report(odd, step, loss=9.0) for step in (4, 5)] == ["", ""]
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ("max_iter: 27, s: 2, eta: 3", [3, 9]),
+        ("max_iter: 27, s: 9, eta: 3", [1, 3, 9]),
+        ("max_iter: 5, s: 2, eta: 2", [1, 2]),
+        ("max_iter: 10, s: 3, eta: 1.5", [2, 4, 6]),
+        ("min_iter: 3, eta: 1.5", [3, 4, 6, 10, 15]),
+        ("min_iter: 2, max_iter: 12, eta: 2, s: 1", [6]),
+    ],
+)
+def test_the_bands_of_hyperband_are_those_of_wandb(tmp_path: Path, rule: str, expected: list[int]) -> None:
+    assert bands(early(tmp_path, f"type: hyperband, {rule}").early)[: len(expected)] == expected
+
+
+def best_third(values: Sequence[float], eta: float) -> float:
+    """W&B's threshold among the values at a band."""
+    return sorted(values)[int(1 / eta * len(values))]
+
+
+@pytest.mark.parametrize("strict", [True, False])
+@pytest.mark.parametrize(("keys", "eta"), [("min_iter: 2", 3.0), ("min_iter: 1, eta: 1.5", 1.5)])
+def test_hyperband_that_counts_reports_stops_what_wandb_stops(
+    tmp_path: Path, keys: str, eta: float, strict: bool
+) -> None:
+    """Trials take turns: at every report the last band reached is looked at, with all values that came there so far."""
+    draw, start = random.Random(3), 2 if eta == 3 else 1
+    run = Run(pruner(tmp_path, f"type: hyperband, {keys}" + ("" if strict else ", strict: false")), steps=99)
+    marks, trials = [int(start * eta**k) for k in range(9)], trials_of(20)
+    curves: list[list[float]] = [[] for _ in trials]
+    going, stopped = list(range(20)), 0
+    while going:
+        index = draw.choice(going)
+        curve = curves[index]
+        curve.append(index / 20 + draw.random())
+        said = run.report(trials[index], len(curve), loss=curve[-1])
+        reached = [mark for mark in marks if mark <= len(curve)]
+        there = [other[reached[-1] - 1] for other in curves if reached and len(other) >= reached[-1]]
+        judged = (curve[reached[-1] - 1] if strict else min(curve)) if reached else 0
+        assert bool(said) == (bool(reached) and judged > best_third(there, eta))
+        stopped += bool(said)
+        if said or len(curve) == 12:
+            going.remove(index)
+            run.end(trials[index], State.PRUNED if said else State.COMPLETED)
+    assert 3 < stopped < 20
+
+
+def test_a_trial_with_a_good_start_outlives_the_band_only_where_hyperband_is_not_strict(tmp_path: Path) -> None:
+    for strict, expected in (("true", 2), ("false", 3)):
+        run = Run(pruner(tmp_path, f"type: hyperband, min_iter: 2, strict: {strict}"), steps=3)
+        good, late = trials_of(2)
+        run.alone(good, [5.0, 1.0, 1.0])
+        assert run.alone(late, [0.5, 3.0, 3.0]) == expected
+
+
+def test_hyperband_counts_the_reports_that_have_the_metric(tmp_path: Path) -> None:
+    run = Run(pruner(tmp_path, "type: hyperband, min_iter: 2"), steps=99)
+    good, bad = trials_of(2)
+    run.alone(good, [1.0, 1.0, 1.0])
+    assert (
+        run.report(bad, 1, loss=9.0) == run.report(bad, 2, train_loss=1.0) == run.report(bad, 3, train_loss=1.0) == ""
+    )
+    assert run.report(bad, 4, loss=9.0) == (
+        "hyperband: loss is 9 at report 2, place 2 of 2 trials there; one in 3 goes on"
+    )

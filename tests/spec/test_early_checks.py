@@ -16,7 +16,9 @@ TWO = ONE.replace("{name: loss, goal: minimize}", "[{name: loss, goal: minimize}
         (TWO, "type: asha", "metric: one of loss, gain"),
         (ONE, "type: median, metric: gain", "which way this metric is better"),
         (ONE, "type: asha, eta: 2.5", "2, 3, 4"),
-        (ONE, "type: hyperband, eta: 1.5", "2, 3, 4"),
+        (ONE, "type: hyperband, eta: 1.5", "with min_iter or max_iter takes any number above 1"),
+        (ONE, "type: hyperband, max_iter: 2", "at least eta, 3"),
+        (ONE, "type: hyperband, max_iter: 2, s: 1", "at least eta, 3"),
         (ONE, "type: asha, min_steps: 3, max_iter: 9", "steps and reports at once"),
         ("parameters: {x: {values: [1, 2]}}\n", "type: median", "needs a metric"),
     ],
@@ -33,6 +35,7 @@ def test_rules_that_cannot_be_applied_are_refused(tmp_path: Path, text: str, rul
         (TWO, "type: asha, metric: gain"),
         (TWO, "type: threshold, metric: kl, above: 9"),
         (ONE, "type: hyperband, min_iter: 3, eta: 3, s: 2"),
+        (ONE, "type: hyperband, min_iter: 3, eta: 1.5, strict: false"),
         (ONE, "type: patience, patience: 3, min_delta: 0.1"),
         (ONE, "type: none"),
     ],
@@ -46,3 +49,11 @@ def test_keys_of_another_rule_are_told(tmp_path: Path, rule: str) -> None:
     (warning,) = loaded(tmp_path, f"{ONE}early_terminate: {{{rule}}}\n").warnings
     assert warning.key == "early_terminate.patience"
     assert "no effect" in str(warning)
+
+
+@pytest.mark.parametrize(
+    "rule", ["type: hyperband, min_steps: 3, strict: true", "type: asha, min_iter: 3, strict: true"]
+)
+def test_strict_without_effect_is_told(tmp_path: Path, rule: str) -> None:
+    (warning,) = loaded(tmp_path, f"{ONE}early_terminate: {{{rule}}}\n").warnings
+    assert warning.key == "early_terminate.strict"

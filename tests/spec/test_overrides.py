@@ -120,7 +120,7 @@ def test_later_overrides_win(tmp_path: Path) -> None:
         ("a=.nan", "finite"),
         ("a=[1]]", "command line"), ("seeds=0", "1 to 10000"), ("budget.trials=x", "a whole number"),
         ("parameters=3", "as a whole"),
-        ("a={b: 1}", "a mapping cannot be a value"), ("name=../x", "cannot be a folder"), ("where=a >", "column 4"),
+        ("name=../x", "cannot be a folder"), ("where=a >", "column 4"),
         ("budget.wall.x=3", "command line"), ("a=!!python/object:os.system x", ""), ("a=['\x00']", "command line"),
         ("metric=", ""), ("zip=a", "command line"), ("a..b=1", "not a name"),
     ],
@@ -141,3 +141,13 @@ def test_all_overrides_are_judged_at_once(tmp_path: Path) -> None:
 
 def test_the_command_line_can_repair_a_file(tmp_path: Path) -> None:
     assert loaded(tmp_path, SMALL + "seeds: x\n", "seeds=2").seeds == (0, 1)
+
+
+def test_a_mapping_on_the_command_line_is_nested_settings_or_a_value_of_a_parameter_that_has_such(
+    tmp_path: Path,
+) -> None:
+    assert loaded(tmp_path, SMALL, "opt={lr: 0.1, name: {x: 1}}").base == {"opt.lr": 0.1, "opt.name.x": 1}
+    sweep = loaded(tmp_path, SMALL + "  opt: {values: [{lr: 1, b: 2}, {lr: 2}]}\n", 'opt={"b": 2, "lr": 1}')
+    assert sweep.base == {"opt": {"b": 2, "lr": 1}}
+    several = loaded(tmp_path, SMALL, "opt={lr: 1},{lr: 2}")
+    assert several.space.parameters[-1].domain == Choice(({"lr": 1}, {"lr": 2}))

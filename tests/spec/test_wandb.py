@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from sweeper.spec.load import load_spec
 from sweeper.spec.sweep import EarlyTermination, Goal
 from tests.spec.sweep_texts import complaint, loaded, points
 
@@ -118,7 +119,6 @@ def test_several_metrics_are_several_goals(tmp_path: Path) -> None:
         ("parameters:\n\ta: {values: [1, 2]}", "a tab"),
         ("parameters: {a: 3}", "a: {value: 3}"),
         ("parameters: {a: [1, 2]}", "a: {values: [1, 2]}"),
-        ("parameters: {a: {value: {b: 1}}}", "a mapping cannot be a value"),
         ("parameter: {a: {value: 1}}", "did you mean parameters?"),
         ("parameters: {a: {distribution: unifrom, min: 0, max: 1}}", "did you mean uniform?"),
         ("run_cap: 3\nbudget: {trials: 4}", "say the same"),
@@ -126,8 +126,22 @@ def test_several_metrics_are_several_goals(tmp_path: Path) -> None:
         ("early_terminate: {type: envelope}", "asha, hyperband"),
         ("early_terminate: hyperband", 'early_terminate: {type: "hyperband"}'),
         ("method: custom", "method: tpe"),
-        ("parameters: {c: {values: [{name: a, n: 1}, {name: b, n: 2}]}}", "method: list with configs"),
     ],
 )
 def test_what_public_files_get_wrong_is_refused_clearly(tmp_path: Path, text: str, words: str) -> None:
     assert words in complaint(tmp_path, text)
+
+
+def test_mappings_are_values_as_in_wandb(tmp_path: Path) -> None:
+    text = """
+program: train.py
+base: {layers: [{units: 3}], none: {}, nested: {a: 1}}
+parameters:
+  opt: {values: [{name: adam, lr: 0.1}, {lr: 0.2, name: sgd}]}
+  fixed: {value: {b: 2.0, a: [{c: 1}]}}
+"""
+    sweep = loaded(tmp_path, text)
+    assert sweep.base == {"layers": [{"units": 3}], "none": {}, "nested.a": 1, "fixed": {"a": [{"c": 1}], "b": 2}}
+    assert points(tmp_path, text) == [{"opt": {"lr": 0.1, "name": "adam"}}, {"opt": {"lr": 0.2, "name": "sgd"}}]
+    (again := tmp_path / "again.yaml").write_text(sweep.text)
+    assert (load_spec(again).base, load_spec(again).space) == (sweep.base, sweep.space)

@@ -73,7 +73,7 @@ def trials(loaded: SweepResults) -> Table:
 
 
 def _parameter_headings(loaded: SweepResults) -> list[tuple[str, str, bool]]:
-    numbers = {name: all(_value(value).sort for value in loaded.trials[name].unique()) for name in loaded.varied}
+    numbers = {name: all(_value(value).sort for value in loaded.trials[name]) for name in loaded.varied}
     return [(short, name, numbers[name]) for name, short in short_names(loaded.varied).items()]
 
 

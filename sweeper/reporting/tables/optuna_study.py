@@ -214,7 +214,7 @@ def _column(parameter: Parameter | None, seen: Sequence[Value]) -> Column:
             return Column(IntDistribution(int(low), int(high), log=log))
         return Column(FloatDistribution(low, high, log=log))
     named = {json.dumps(value): value for value in (*(domain.values if isinstance(domain, Choice) else ()), *seen)}
-    plain = [value for value in named.values() if not isinstance(value, list)]
-    if len(set(plain)) < len(named):  # lists, which Optuna cannot hold, or 1 beside true, which are equal to it
+    plain = [value for value in named.values() if not isinstance(value, list | dict)]
+    if len(set(plain)) < len(named):  # lists and mappings, which Optuna cannot hold, or 1 beside true
         return Column(CategoricalDistribution(list(named)), as_text=True)
     return Column(CategoricalDistribution(plain))

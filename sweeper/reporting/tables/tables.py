@@ -111,19 +111,23 @@ def _beside(path: Path, put: Callable[[Path], object]) -> None:
 
 
 def _typed(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with columns of one type each: where numbers, texts, lists or truth values mix, as texts."""
+    """The frame with columns of one type each: mappings, and mixed numbers, texts, lists or truth values, as texts."""
     mixed = {}
     for name in frame.columns[[dtype.kind == "O" for dtype in frame.dtypes]]:
         kinds = {type(value) for value in frame[name] if _plain(value) is not None}
-        if len(kinds) > 1 and not kinds <= {int, float}:
+        if (len(kinds) > 1 and not kinds <= {int, float}) or any(map(_holds_a_mapping, frame[name])):
             mixed[name] = frame[name].map(lambda value: None if _plain(value) is None else show(value))
     return frame.assign(**mixed)
+
+
+def _holds_a_mapping(value: object) -> bool:
+    return isinstance(value, dict) or (isinstance(value, list) and any(map(_holds_a_mapping, value)))
 
 
 def _cell(value: object) -> Cell:
     if value is None:
         return Cell("")
-    if isinstance(value, bool | list):
+    if isinstance(value, bool | list | dict):
         return Cell(json.dumps(value))
     return Cell(str(value), number=isinstance(value, int | float))
 

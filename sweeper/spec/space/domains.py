@@ -44,7 +44,9 @@ class Choice:
 class Range:
     """Numbers from `low` to `high`: whole ones (`integer`), on a logarithmic scale (`log`), or `low + k * step`.
 
-    `points` says how many values stand for the range in a grid, evenly spaced on its scale.
+    `points` says how many values stand for the range in a grid, evenly spaced on its scale. `rounded` are the bounds
+    between which W&B's q_ distributions draw before they round to a multiple of q (the step): the two end values of
+    q_uniform are then about half as likely as the others.
     """
 
     low: float
@@ -53,9 +55,13 @@ class Range:
     log: bool = False
     step: float | None = None
     points: int | None = None
+    rounded: tuple[float, float] | None = None
 
     def at(self, u: float) -> Value:
         steps = self._steps()
+        if self.rounded is not None and steps is not None:
+            drawn = Range(*self.rounded, log=self.log)._between(u)
+            return self._stepped(min(max(round((drawn - self.low) / self._unit()), 0), steps - 1))
         if self.log:
             margin = 0.5 if self.integer and self.step is None else 0.0
             low, high = math.log(self.low - margin), math.log(self.high + margin)

@@ -134,14 +134,15 @@ def _range(kind: str, keys: Mapping[str, Any]) -> Range:
         )
     if len(given := [key for key in ("step", "q", "points") if key in keys]) > 1:
         raise Complaint(f"{given[0]} and {given[1]} exclude one another", given[1], allowed="one of them")
-    step = keys.get("step")
+    step, rounded = keys.get("step"), None
     if "q" in keys or kind.startswith("q_"):
+        rounded = low, high
         low, high, step = _multiples(low, high, keys.get("q", 1))
     if step is not None and step > high - low > 0:
         raise Complaint(
             "the step is wider than the range", "step", found=excerpt(step), allowed=f"at most {high - low:g}"
         )
-    return Range(low, high, integer, log, step, keys.get("points"))
+    return Range(low, high, integer, log, step, keys.get("points"), rounded)
 
 
 def _multiples(low: float, high: float, q: float) -> tuple[float, float, float]:

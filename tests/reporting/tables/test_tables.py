@@ -54,6 +54,8 @@ def test_parquet_is_the_same_to_pandas_and_duckdb(tmp_path: Path) -> None:
     )
     mixed["either"] = pd.Series([1, "auto"], dtype=object)
     mixed["several"] = pd.Series([[1, 2], [3]], dtype=object)
+    mixed["mapping"] = pd.Series([{}, {"a": 1}], dtype=object)
+    mixed["deep"] = pd.Series([[{"a": 1}], [{}]], dtype=object)
     path = tmp_path / "t.parquet"
     tables.write(mixed, Format.PARQUET, path, "hash 0123")
     again = pd.read_parquet(path)
@@ -61,6 +63,7 @@ def test_parquet_is_the_same_to_pandas_and_duckdb(tmp_path: Path) -> None:
     rows = duckdb.execute(f"select n, x, t, steps, either, several from '{path}'").fetchall()
     assert rows[0] == (1, 0.1, "a", 5, "1", [1, 2])
     assert rows[1][2:] == (None, None, "auto", [3])
+    assert [list(again[name]) for name in ("mapping", "deep")] == [["{}", '{"a": 1}'], ['[{"a": 1}]', "[{}]"]]
     assert parquet.read_schema(path).metadata[b"sweeper"] == b"hash 0123"
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from statistics import NormalDist
 
 import pytest
@@ -104,3 +105,18 @@ def test_drawn_numbers_have_twelve_digits_and_whole_ones_are_int() -> None:
     assert tidy(2.0) == 2
     assert isinstance(tidy(2.0), int)
     assert Normal(0, 1, q=0.5).at(0.9) == 1.5
+
+
+def test_the_end_values_of_q_uniform_are_half_as_likely_as_in_wandb() -> None:
+    """W&B rounds a uniform draw to a multiple of q: half a multiple at each end rounds to the end value."""
+    domain = Range(0, 1, step=0.25, rounded=(0, 1))
+    drawn = Counter(domain.at((k + 0.5) / 800) for k in range(800))
+    assert drawn == {0: 100, 0.25: 200, 0.5: 200, 0.75: 200, 1: 100}
+    assert Counter(Range(0, 1, step=0.25).at((k + 0.5) / 800) for k in range(800))[0] == 160
+
+
+def test_a_rounded_draw_stays_within_its_bounds() -> None:
+    """0.3 rounds to 0.25 in W&B, below its min."""
+    assert Range(0.5, 1, step=0.25, rounded=(0.3, 1)).at(0.001) == 0.5
+    log = Range(32, 256, integer=True, log=True, step=8, rounded=(32, 256))
+    assert [log.at(u) for u in (0.001, 0.5, 0.999)] == [32, 88, 256]

@@ -19,7 +19,7 @@ from sweeper.spec.space.parameters import Complaint, domain
         ({"min": 1, "max": 5.0}, Range(1, 5.0)),
         ({"min": 0.01, "max": 10, "log": True, "points": 4}, Range(0.01, 10, log=True, points=4)),
         ({"min": 0.0, "max": 1, "step": 0.25}, Range(0, 1, step=0.25)),
-        ({"min": 0.3, "max": 1, "q": 0.25}, Range(0.5, 1, step=0.25)),
+        ({"min": 0.3, "max": 1, "q": 0.25}, Range(0.5, 1, step=0.25, rounded=(0.3, 1))),
         ({"mu": 1, "sigma": 2}, Normal(1, 2)),
     ],
 )
@@ -38,13 +38,16 @@ def test_keys_without_a_distribution_say_what_they_mean(keys: dict[str, Any], ex
         ),
         ({"distribution": "int_uniform", "min": 1, "max": 5}, Range(1, 5, integer=True)),
         ({"distribution": "uniform", "min": 0, "max": 1}, Range(0, 1)),
-        ({"distribution": "q_uniform", "min": 0, "max": 10, "q": 4}, Range(0, 8, integer=True, step=4)),
-        ({"distribution": "q_uniform", "min": 0.5, "max": 3.5}, Range(1, 3, step=1)),
+        (
+            {"distribution": "q_uniform", "min": 0, "max": 10, "q": 4},
+            Range(0, 8, integer=True, step=4, rounded=(0, 10)),
+        ),
+        ({"distribution": "q_uniform", "min": 0.5, "max": 3.5}, Range(1, 3, step=1, rounded=(0.5, 3.5))),
         ({"distribution": "log_uniform_values", "min": 1, "max": 8}, Range(1, 8, log=True)),
         ({"distribution": "inv_log_uniform_values", "min": 1, "max": 8}, Range(1, 8, log=True)),
         (
             {"distribution": "q_log_uniform_values", "min": 32, "max": 256, "q": 8},
-            Range(32, 256, integer=True, log=True, step=8),
+            Range(32, 256, integer=True, log=True, step=8, rounded=(32, 256)),
         ),
         ({"distribution": "normal"}, Normal(0, 1)),
         ({"distribution": "q_normal", "mu": 2, "sigma": 3}, Normal(2, 3, q=1)),
