@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,43 +16,12 @@ BLOCKS = ("body", "orelse", "finalbody")  # the fields of a tree that hold state
 ROUNDS = 8  # how far the identity of a module reaches along its imports
 
 
-def code_digest(module: str, path: Path) -> str:
-    """12 hex digits over the syntax trees of a trainer's module and of the modules of the same project it imports.
-
-    Comments, layout, docstrings and the names of these modules do not count: a module that is moved or renamed, with
-    the imports that name it, leaves the digest as it is. Installed packages are not followed: they are provenance, not
-    code. Nothing is imported: names are looked up as files beside the trainer's top-level package.
-    """
-    return _digest(module, _project_modules(module, path))
-
-
-def code_digests(module: str, path: Path) -> tuple[str, str]:
-    """The digest of `code_digest`, and the one that sweeper 0.1.0 wrote into ledgers, of the same trees."""
-    sources = _project_modules(module, path)
-    return _digest(module, sources), _digest_before(sources)
-
-
-def _digest(module: str, sources: Mapping[str, _Source]) -> str:
-    parts = {name: part for name, source in sources.items() if (part := _part(source, sources))}
-    # A module is its own text and the modules that it refers to, each of which is known in the same way.
-    names = {name: part.text for name, part in parts.items()}
-    for _ in range(min(len(parts), ROUNDS)):
-        names = {name: part.digest(names) for name, part in parts.items()}
-    return _hash(names.get(module, ""), *sorted(names.values()))[:12]
-
-
-def _digest_before(sources: Mapping[str, _Source]) -> str:
-    digest = hashlib.sha256()
-    for name, source in sorted(sources.items(), key=lambda item: item[0]):
-        digest.update(f"{name}\0".encode())
-        digest.update("\n".join(_tree_lines(source.tree, _ModuleNames(source, {}))).encode())
-    return digest.hexdigest()[:12]
-
-
 @dataclass(frozen=True, slots=True)
-class _Source:
-    """A module of the project as it stands in its file; `package` is where its relative imports begin."""
+class ModuleSource:
+    """A module of a project as it was read from its file; `package` is where its relative imports begin."""
 
+    path: str
+    content: bytes
     tree: ast.Module
     package: str
     imports: list[ast.Import | ast.ImportFrom]
@@ -63,6 +32,59 @@ class _Source:
             base = _base(node, self.package) if isinstance(node, ast.ImportFrom) else ""
             for alias in node.names:
                 yield alias, f"{base}.{alias.name}" if base else alias.name, base
+
+
+def read_project(module: str, path: Path) -> dict[str, ModuleSource]:
+    """A module, in the file `path`, and the modules of the same project that it imports, by name; each is read once.
+
+    Installed packages are not followed: they are provenance, not code. Nothing is imported: names are looked up as
+    files beside the module's top-level package.
+    """
+    root = project_root(module, path)
+    installed = "site-packages" in root.parts or "dist-packages" in root.parts
+
+    def read(name: str) -> ModuleSource | None:
+        file = _file_of(root, name)
+        is_followed = not installed or name.split(".")[0] == module.split(".")[0]
+        return _source(name, file) if file is not None and is_followed else None
+
+    return _reachable(module, read)
+
+
+def project_root(module: str, path: Path) -> Path:
+    """The folder that the modules of the project of `module`, which is in the file `path`, are named from."""
+    return path.parents[len(module.split(".")) - (path.name != "__init__.py")]
+
+
+def code_digest(module: str, project: Mapping[str, ModuleSource]) -> str:
+    """12 hex digits over the syntax trees of a trainer's module and of the modules of its project that it imports.
+
+    Comments, layout, docstrings and the names of these modules do not count: a module that is moved or renamed, with
+    the imports that name it, leaves the digest as it is.
+    """
+    return _digest(module, _reachable(module, project.get))
+
+
+def code_digest_before(module: str, project: Mapping[str, ModuleSource]) -> str:
+    """The digest that sweeper 0.1.0 wrote into ledgers."""
+    return _digest_before(_reachable(module, project.get))
+
+
+def _digest(module: str, sources: Mapping[str, ModuleSource]) -> str:
+    parts = {name: part for name, source in sources.items() if (part := _part(source, sources))}
+    # A module is its own text and the modules that it refers to, each of which is known in the same way.
+    names = {name: part.text for name, part in parts.items()}
+    for _ in range(min(len(parts), ROUNDS)):
+        names = {name: part.digest(names) for name, part in parts.items()}
+    return _hash(names.get(module, ""), *sorted(names.values()))[:12]
+
+
+def _digest_before(sources: Mapping[str, ModuleSource]) -> str:
+    digest = hashlib.sha256()
+    for name, source in sorted(sources.items(), key=lambda item: item[0]):
+        digest.update(f"{name}\0".encode())
+        digest.update("\n".join(_tree_lines(source.tree, _ModuleNames(source, {}))).encode())
+    return digest.hexdigest()[:12]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +105,7 @@ class _Part:
         return _hash(self.text, *(names.get(module, "") for module in self.used), *map("\n".join, blocks))
 
 
-def _part(source: _Source, sources: Mapping[str, _Source]) -> _Part | None:
+def _part(source: ModuleSource, sources: Mapping[str, ModuleSource]) -> _Part | None:
     """What a module adds to the code; None when it has none."""
     names = _ModuleNames(source, sources)
     lines = _tree_lines(source.tree, names)
@@ -99,7 +121,7 @@ class _ModuleNames:
     of statements count as a set: their order follows the names of the modules.
     """
 
-    def __init__(self, source: _Source, sources: Mapping[str, _Source]) -> None:
+    def __init__(self, source: ModuleSource, sources: Mapping[str, ModuleSource]) -> None:
         self.sources = sources
         self.used: list[str] = []
         self.imports: list[list[tuple[str, str, str]]] = []
@@ -168,35 +190,38 @@ def _dotted(node: ast.expr) -> str:
     return ""
 
 
-def _project_modules(module: str, path: Path) -> dict[str, _Source]:
-    depth = len(module.split(".")) + (path.name == "__init__.py")
-    root = path.parents[depth - 1]
-    installed = "site-packages" in root.parts or "dist-packages" in root.parts
-    found: dict[str, _Source] = {}
+def _reachable(module: str, read: Callable[[str], ModuleSource | None]) -> dict[str, ModuleSource]:
+    """A module and what it imports, directly or not, of all that `read` finds."""
+    found: dict[str, ModuleSource] = {}
     waiting = [module]
     while waiting:
         name = waiting.pop()
-        file = _file_of(root, name)
-        if name in found or file is None or (installed and name.split(".")[0] != module.split(".")[0]):
-            continue
-        tree = _parse(file.read_bytes())
-        imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
-        found[name] = _Source(tree, name if file.name == "__init__.py" else name.rpartition(".")[0], imports)
-        waiting.extend(other for _, target, base in found[name].targets() for other in (base, target) if other)
+        source = read(name) if name not in found else None
+        if source is not None:
+            found[name] = source
+            waiting.extend(other for _, target, base in source.targets() for other in (base, target) if other)
     return found
+
+
+def _source(module: str, file: Path) -> ModuleSource:
+    content = file.read_bytes()
+    tree = _parse(content)
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+    package = module if file.name == "__init__.py" else module.rpartition(".")[0]
+    return ModuleSource(str(file), content, tree, package, imports)
 
 
 def _parse(source: bytes) -> ast.Module:
     """The tree of a module; one that does not parse counts as empty: importing it fails with Python's own words."""
     try:
         return ast.parse(source)
-    except SyntaxError:
+    except (SyntaxError, ValueError):  # ValueError: null bytes
         return ast.Module([], [])
 
 
 def _file_of(root: Path, module: str) -> Path | None:
     base = root.joinpath(*module.split("."))
-    candidates = (base.with_suffix(".py"), base / "__init__.py")
+    candidates = (base / "__init__.py", base.with_suffix(".py"))  # in Python's order
     return next((file for file in candidates if module and file.is_file()), None)
 
 

@@ -10,7 +10,8 @@ import shlex
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -71,16 +72,23 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def data_digests(files: Sequence[str]) -> dict[str, str]:
+def data_digests(files: Iterable[str]) -> dict[str, str]:
     """12 hex digits over the content of each file that a trainer reads; "" for one that is not there."""
-    digests = {}
-    for name in files:
-        try:
-            with Path(name).open("rb") as file:
-                digests[name] = hashlib.file_digest(file, "sha256").hexdigest()[:12]
-        except OSError:
-            digests[name] = ""
-    return digests
+    return {name: _file_digest(name) for name in files}
+
+
+def _file_digest(name: str) -> str:
+    try:
+        path, stat = Path(name).absolute(), Path(name).stat()
+        return _content_digest(path, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+    except OSError:
+        return ""
+
+
+@lru_cache(maxsize=1024)  # a worker asks before and after every trial, of files that may have gigabytes
+def _content_digest(path: Path, *version: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:12]
 
 
 def _gpu_driver() -> str:

@@ -13,16 +13,19 @@ is checked before anything is trained:
 from __future__ import annotations
 
 import difflib
+import hashlib
 import importlib
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sweeper.code_digest import code_digest, code_digests
+from sweeper import planned_source
+from sweeper.code_digest import ModuleSource, code_digest, code_digest_before, project_root, read_project
 from sweeper.errors import Problem, UsageError
+from sweeper.planned_source import PlannedFile, PlannedSource
 from sweeper.trial import Params, Value, canonical_json
 
 Report = Callable[[int, Mapping[str, float]], None]
@@ -39,10 +42,10 @@ class Trainer:
     """A trainer, described without being run.
 
     `defaults` and `metrics` are None when the trainer does not declare them (then any name is allowed); `check` names
-    what is wrong with settings, `idle` those without effect beside the others; `code` is the digest of its source,
-    `code_before` the one that sweeper 0.1.0 gave it.
+    what is wrong with settings, `idle` those without effect beside the others; `code` is the digest of its `source`,
+    which every process imports, `code_before` the one that sweeper 0.1.0 gave it.
     Trials of equal `shape` can be trained as one program, where the trainer can do that. `data` are the files that it
-    says it reads: their digests are written down.
+    says it reads, with the digests of their content once these are known; `with_data` makes them count as code.
     """
 
     name: str
@@ -53,8 +56,15 @@ class Trainer:
     idle: Callable[[Params], list[str]]
     code: str
     shape: Callable[[Params], str] = lambda params: ""
-    data: tuple[str, ...] = ()
+    data: Mapping[str, str] = field(default_factory=dict)
     code_before: str = ""
+    source: PlannedSource = field(default_factory=dict, repr=False)
+
+    def with_data(self, digests: Mapping[str, str]) -> Trainer:
+        """The trainer whose results are those of its code with these data; a file that is not there ("") is none."""
+        there = [digest for digest in digests.values() if digest]
+        code = hashlib.sha256("\n".join([self.code, *there]).encode()).hexdigest()[:12] if there else self.code
+        return replace(self, data=digests, code=code)
 
 
 def find(name: str) -> Trainer:
@@ -64,26 +74,55 @@ def find(name: str) -> Trainer:
     """
     if name in BUNDLED:
         return _bundled(name)
-    function = load(name)
-    module = (
-        sys.modules[function.__module__] if function.__module__ in sys.modules else sys.modules[name.partition(":")[0]]
-    )
-    source = Path(module.__file__) if module.__file__ else None
+    function, module, project = _load_project(name)
     defaults, metrics = _declared(function, "parameters", name), _declared(function, "metrics", name)
-    code, before = code_digests(module.__name__, source) if source else ("", "")
-    check = _declared_check(defaults)
     shape, data = _declared_shape(function, name), _declared_names(function, "data", name)
-    return Trainer(name, name, defaults, metrics, check, lambda params: [], code, shape, data, before)
+    return Trainer(
+        name=name,
+        target=name,
+        defaults=defaults,
+        metrics=metrics,
+        check=_declared_check(defaults),
+        idle=lambda params: [],
+        code=code_digest(module, project) if project else "",
+        shape=shape,
+        data=dict.fromkeys(data, ""),
+        code_before=code_digest_before(module, project) if project else "",
+        source=_planned(project),
+    )
+
+
+def _load_project(name: str) -> tuple[TrainFunction, str, dict[str, ModuleSource]]:
+    """The function `name` imported from the source that is returned with it, and the module that it is defined in.
+
+    The source is {} where the module is not Python in a file.
+    """
+    module = _split(name)[0]
+    path = planned_source.locate(module)
+    project = read_project(module, path) if path else {}
+    planned_source.use(_planned(project))
+    function = load(name)
+    home = str(getattr(function, "__module__", module))
+    if home not in project and path and (other := _beside(module, path, home)):
+        project |= read_project(home, other)  # it was taken from there by other means than an import statement
+        planned_source.use(_planned(project))
+        function = load(name)
+    return function, home if home in project else module, project
+
+
+def _beside(module: str, path: Path, other: str) -> Path | None:
+    """The file of the module `other` where that belongs to the project of `module`, which is in the file `path`."""
+    file = planned_source.locate(other)
+    return file if file and project_root(other, file) == project_root(module, path) else None
+
+
+def _planned(project: Mapping[str, ModuleSource]) -> dict[str, PlannedFile]:
+    return {name: PlannedFile(source.path, source.content) for name, source in project.items()}
 
 
 def load(target: str) -> TrainFunction:
     """Import `package.module:function` from the Python path and the current folder, and return the function."""
-    module_name, _, function_name = target.partition(":")
-    if not function_name or not all(part.isidentifier() for part in module_name.split(".")):
-        raise UsageError(
-            Problem("no such trainer", "", "trainer", target, f"{', '.join(BUNDLED)}, or package.module:function")
-        )
-    _allow_current_folder()
+    module_name, function_name = _split(target)
     try:
         function = getattr(importlib.import_module(module_name), function_name)
     except AttributeError:
@@ -101,6 +140,17 @@ def load(target: str) -> TrainFunction:
     if not callable(function):
         raise UsageError(Problem("not a function", "", "trainer", target, "a function(params, report)"))
     return function  # type: ignore[no-any-return]
+
+
+def _split(target: str) -> tuple[str, str]:
+    """Module and function of `package.module:function`; the current folder is then one to import from."""
+    module, _, function = target.partition(":")
+    if not function or not all(part.isidentifier() for part in module.split(".")):
+        raise UsageError(
+            Problem("no such trainer", "", "trainer", target, f"{', '.join(BUNDLED)}, or package.module:function")
+        )
+    _allow_current_folder()
+    return module, function
 
 
 def resolve(trainer: Trainer, params: Params) -> dict[str, Value]:
@@ -121,9 +171,20 @@ def _bundled(name: str) -> Trainer:
             for p in config.check(params)
         ]
 
-    digest, shape = code_digest(module, source), getattr(config, "shape", canonical_json)
+    project = read_project(module, source)
+    digest, shape = code_digest(module, project), getattr(config, "shape", canonical_json)
     code = SAME_NUMBERS.get(digest, digest)
-    return Trainer(name, BUNDLED[name], config.DEFAULTS, config.METRICS, check, config.irrelevant, code, shape)
+    return Trainer(
+        name=name,
+        target=BUNDLED[name],
+        defaults=config.DEFAULTS,
+        metrics=config.METRICS,
+        check=check,
+        idle=config.irrelevant,
+        code=code,
+        shape=shape,
+        source=_planned(project),
+    )
 
 
 def _declared(function: TrainFunction, attribute: str, name: str) -> Mapping[str, Any] | None:

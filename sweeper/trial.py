@@ -24,6 +24,7 @@ class Cause(StrEnum):
     CONTRACT = "contract"  # the trainer does not do what trainers must: trying again would not help
     TIMEOUT = "timeout"  # it trained for too long
     LOST = "lost"  # its process or node is gone
+    CHANGED = "changed"  # its data are not those that were planned: pending until the sweep is planned again
     OUT_OF_MEMORY = "out_of_memory"  # its process was ended because memory was full
 
 

@@ -15,7 +15,7 @@ SOURCE = '"""Doc."""\nimport beside\n\n\ndef train(params, report):\n    """More
 def digest(folder: Path, source: str = SOURCE, beside: str = "Y = 1\n") -> str:
     (folder / "mine.py").write_text(source)
     (folder / "beside.py").write_text(beside)
-    return code_digest.code_digest("mine", folder / "mine.py")
+    return of_file("mine", folder / "mine.py")
 
 
 def of(root: Path, files: Files, module: str = "train") -> str:
@@ -24,7 +24,11 @@ def of(root: Path, files: Files, module: str = "train") -> str:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    return code_digest.code_digest(module, root.joinpath(*module.split(".")).with_suffix(".py"))
+    return of_file(module, root.joinpath(*module.split(".")).with_suffix(".py"))
+
+
+def of_file(module: str, path: Path) -> str:
+    return code_digest.code_digest(module, code_digest.read_project(module, path))
 
 
 def test_comments_layout_and_docstrings_are_not_code(tmp_path: Path) -> None:
@@ -134,7 +138,7 @@ def test_a_package_is_followed_through_relative_imports(tmp_path: Path) -> None:
     (package / "train.py").write_text("from .parts import f\nfrom pack import more\n")
     (package / "parts.py").write_text("f = 1\n")
     (package / "more.py").write_text("g = 1\n")
-    found = code_digest._project_modules("pack.train", package / "train.py")
+    found = code_digest.read_project("pack.train", package / "train.py")
     assert set(found) == {"pack", "pack.train", "pack.parts", "pack.more"}
 
 

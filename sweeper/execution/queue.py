@@ -96,4 +96,5 @@ class JobQueue:
             shape=self.trainer.shape(trial.params),
             fresh=record.state.is_result,
             searched=self.proposals is not None,
+            data=self.trainer.data,
         )

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from sweeper import provenance
-from sweeper.errors import Exit, LedgerError, Problem, ScheduleError, SweeperError
+from sweeper import planned_source, provenance
+from sweeper.errors import Exit, LedgerError, Problem, ScheduleError, SweeperError, UsageError
 from sweeper.execution.options import Options, Runner
 from sweeper.execution.runner import PackResources, Source, run_in_process
 from sweeper.execution.session import Session, Watcher
@@ -73,9 +73,11 @@ class Silence:
 def run(plan: Plan, trainer: Trainer, options: Options, display: Display) -> RunOutcome:
     """Train what the plan has to run, on Ray or in this process; every outcome is in the ledger when this returns."""
     began = time.monotonic()
+    _check_code(plan, trainer)
+    planned_source.use(trainer.source)
     sweep_dir = SweepDir(options.results, plan.sweep.name)
     made = {**provenance.session(provenance.command_line()), "metrics": list(trainer.metrics or ())}
-    made["data"] = provenance.data_digests(trainer.data)
+    made["data"] = dict(trainer.data)
     with Ledger(sweep_dir, take_over=options.take_over) as book:
         if book.found_bytes != plan.ledger_bytes:
             hint = "run the same command again"
@@ -156,7 +158,15 @@ def _work(source: Source, plan: Plan, trainer: Trainer, options: Options, die: C
     at_once = options.max_concurrent or resources.max_concurrent
     share = PackResources(resources.cpu, resources.gpu, plan.sweep.place("resources"), at_once)
     folder = SweepDir(options.results, plan.sweep.name).folder.resolve()
-    run_on_ray(source, share, options.address, folder, die, _worth_importing(trainer))
+    run_on_ray(source, share, options.address, folder, die, trainer.source, _worth_importing(trainer))
+
+
+def _check_code(plan: Plan, trainer: Trainer) -> None:
+    """Refuse to file results under another code than that which is about to make them."""
+    if any(trial.code != trainer.code for trial in plan.to_run):
+        raise UsageError(
+            Problem("the trainer's code or data changed after the plan was made", hint="make the plan again")
+        )
 
 
 def _worth_importing(trainer: Trainer) -> list[str]:

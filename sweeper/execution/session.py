@@ -123,7 +123,7 @@ class Session:
     def record(self, event: Event) -> None:
         record = self.records[event.trial]
         if isinstance(event, Ended):
-            event = replace(event, retry=self.limits.may_retry(event))
+            event = replace(event, retry=event.cause == Cause.CHANGED or self.limits.may_retry(event))
         self.ledger.record(event)
         record.advance(event)
         for watcher in self.watchers:
@@ -239,6 +239,10 @@ class Session:
         running = self.place.pop(ended.trial, None)
         if running is not None:
             job = running.open.pop(ended.trial)
+            if ended.cause == Cause.CHANGED:  # it would be so again: the trial waits for the next plan
+                if self.stopped_by is None:
+                    self._stop(Exit.TRIALS_FAILED, ended.reason, "The next run plans with the files as they are.")
+                return
             if ended.retry:
                 self.queue.retry(job, ended.attempt + 1)
                 return

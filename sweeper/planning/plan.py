@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
 
+from sweeper import provenance
 from sweeper import trainer as trainers
 from sweeper.errors import Problem, SpecError, UsageError
 from sweeper.ledger.history import History, holds_code, ledger_size, read_history
@@ -85,13 +86,16 @@ def make(sweep: Sweep, trainer: Trainer | None, results: Path, rerun: Rerun = Re
 
 
 def find_trainer(sweep: Sweep, results: Path, *, needed: bool) -> Trainer | None:
-    """The trainer of a sweep; its code has the digest that this results folder knows it by.
+    """The trainer of a sweep and its data; its code has the digest that this results folder knows it by.
 
     Raises UsageError when there is no such trainer, or none is named and one is needed.
     """
     if sweep.trainer is not None:
         found = trainers.find(sweep.trainer)
-        return replace(found, code=found.code_before) if holds_code(results, found.code_before) else found
+        today = found.with_data(provenance.data_digests(found.data))
+        # Results from before data counted as code, or from 0.1.0, stay those of this trainer.
+        older = (code for code in (found.code_before, found.code) if code != today.code and holds_code(results, code))
+        return replace(today, code=next(older, today.code))
     if needed:
         allowed = f"{', '.join(trainers.BUNDLED)}, or package.module:function"
         hint = "add `trainer: ...` to the file, or trainer=... to the command"

@@ -56,7 +56,7 @@ def planned_trials(trials: list[Trial], own: History, rerun: Rerun, results: Pat
         elif state is State.PENDING and (trial.config, trial.seed) in older and rerun is not Rerun.STALE:
             stale = older[trial.config, trial.seed]
             yield PlannedTrial(
-                stale, Action.STALE, f"trained by older code ({stale.code}); --rerun stale trains it again"
+                stale, Action.STALE, f"trained by older code or data ({stale.code}); --rerun stale trains it again"
             )
         else:
             elsewhere = _results_elsewhere(results, name) if elsewhere is None else elsewhere

@@ -40,6 +40,7 @@ from sweeper.execution.ray_tune import head_watch, reaper
 from sweeper.execution.runner import PackResources, Source
 from sweeper.execution.signals import restore
 from sweeper.execution.worker.output_capture import captured
+from sweeper.planned_source import PlannedSource
 
 WORKER, TUNE = "sweeper.execution.ray_tune.worker", "sweeper.execution.ray_tune.runner"
 
@@ -50,14 +51,15 @@ def run_on_ray(
     address: str | None,
     folder: Path,
     die: Callable[[ScheduleError], None],
+    code: PlannedSource,
     imports: Sequence[str] = (),
 ) -> None:
     """Run the source's packs on a Ray cluster, or without an address on a Ray of our own, until it is done.
 
-    The workers of our own import the modules `imports` while they wait: none that looks at its devices on import, for
-    they have no GPU of their own yet. Everything that Ray prints goes to `folder`/ray.log. Raises UsageError when the
-    cluster lacks the GPUs or cannot be reached, ScheduleError when Ray itself breaks; `die` is called with one when Ray
-    does not even return.
+    Workers import the trainer from `code`. Those of our own import the modules `imports` while they wait: none that
+    looks at its devices on import, for they have no GPU of their own yet. Everything that Ray prints goes to
+    `folder`/ray.log. Raises UsageError when the cluster lacks the GPUs or cannot be reached, ScheduleError when Ray
+    itself breaks; `die` is called with one when Ray does not even return.
     """
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)}
     storage = folder / ".ray"  # Tune insists on a place for its own state; nothing is ever read from it
@@ -67,7 +69,7 @@ def run_on_ray(
             # In the main thread ray.init takes SIGTERM for itself and ends this process with exit code 15. The thread
             # that it is called in must last: Linux ends the processes of Ray together with the thread that made them.
             with ThreadPoolExecutor(2) as starter, head_watch.watched(address or "", die):
-                while not _run_packs(source, share, address, starter, storage, handlers):
+                while not _run_packs(source, share, code, address, starter, storage, handlers):
                     _disconnect()
             _disconnect()  # not after an error: without its head Ray waits here for a minute, and our end is its end
         finally:
@@ -78,6 +80,7 @@ def run_on_ray(
 def _run_packs(
     source: Source,
     share: PackResources,
+    code: PlannedSource,
     address: str | None,
     starter: ThreadPoolExecutor,
     storage: Path,
@@ -94,7 +97,7 @@ def _run_packs(
 
     if not address:
         lighten_tune()
-    return run_packs(source, share, storage, handlers, grows=bool(address))
+    return run_packs(source, share, code, storage, handlers, grows=bool(address))
 
 
 def _connect(address: str | None, share: PackResources) -> None:

@@ -23,6 +23,7 @@ from sweeper.errors import Problem, ScheduleError, SweeperError
 from sweeper.execution.ray_tune.worker import PackTrainable
 from sweeper.execution.runner import Orders, Pack, PackResources, Source
 from sweeper.execution.signals import restore
+from sweeper.planned_source import PlannedSource
 from sweeper.trial import Cause
 
 NO_MEMORY = "running low on memory"
@@ -34,7 +35,13 @@ WHY_LOST = {  # what Ray says, and what we say
 
 
 def run_packs(
-    source: Source, share: PackResources, storage: Path, handlers: dict[signal.Signals, Any], *, grows: bool
+    source: Source,
+    share: PackResources,
+    code: PlannedSource,
+    storage: Path,
+    handlers: dict[signal.Signals, Any],
+    *,
+    grows: bool,
 ) -> bool:
     """Run packs on the Ray that is connected; False when Tune broke off although there is more to do, and is to go on.
 
@@ -46,7 +53,9 @@ def run_packs(
     searcher = PackSearcher(source, fitting, share.max_concurrent or (None if grows else fitting))
     callback = PackCallback(source, handlers)
     try:
-        _tune(source, {"cpu": share.cpu, "gpu": gpus}, storage, searcher, callback)
+        trainable = tune.with_parameters(PackTrainable, code=dict(code))
+        trainable = tune.with_resources(trainable, {"cpu": share.cpu, "gpu": gpus})
+        _tune(source, trainable, storage, searcher, callback)
     except Exception as error:
         if ours := _of_ours(error):
             raise ours from error
@@ -88,11 +97,9 @@ def _fitting(share: PackResources) -> tuple[float, int]:
     return gpus, max(1, int(sum(fits)))
 
 
-def _tune(
-    source: Source, resources: dict[str, float], storage: Path, searcher: PackSearcher, callback: PackCallback
-) -> None:
+def _tune(source: Source, trainable: Any, storage: Path, searcher: PackSearcher, callback: PackCallback) -> None:
     tuner = tune.Tuner(
-        tune.with_resources(PackTrainable, resources),
+        trainable,
         tune_config=tune.TuneConfig(
             search_alg=searcher,
             num_samples=-1,
@@ -130,6 +137,8 @@ class PackSearcher(_StaysHere, Searcher):  # type: ignore[misc]
         super().__init__()
         self.source = source
         self.fitting, self.most = fitting, most
+        named = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))  # a worker's start may be elsewhere
+        self.here = {"folder": str(Path.cwd()), "path": [*map(os.path.abspath, ["", *sys.path[:1], *named])]}
         self.running: dict[str, Pack] = {}
         self.begun: set[str] = set()
 
@@ -140,7 +149,7 @@ class PackSearcher(_StaysHere, Searcher):  # type: ignore[misc]
         if offered is None:
             return None
         self.running[trial_id] = offered
-        return {"pack": offered, "path": [str(Path.cwd()), *sys.path[:1]]}
+        return {"pack": offered, **self.here}
 
     def _has_room(self) -> bool:
         if self.most is not None and len(self.running) >= self.most:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 import threading
 from datetime import datetime
@@ -10,15 +12,20 @@ from typing import Any
 import ray
 from ray import tune
 
+from sweeper import planned_source
 from sweeper.execution.ray_tune.mailbox import Line
 from sweeper.execution.runner import Orders, Pack
 from sweeper.execution.worker.pack import run as run_pack
+from sweeper.planned_source import PlannedSource
 
 
 class PackTrainable(tune.Trainable):  # type: ignore[misc]
     """Runs a pack in a thread of a worker process; each `step` carries the events since the last one to the driver."""
 
-    def setup(self, config: dict[str, Any]) -> None:
+    def setup(self, config: dict[str, Any], code: PlannedSource | None = None) -> None:
+        planned_source.use(code or {})
+        with contextlib.suppress(OSError):  # a node of a cluster may not have this folder
+            os.chdir(config["folder"])  # Tune has just moved to a folder of its own
         for folder in reversed(config["path"]):
             if folder not in sys.path:
                 sys.path.insert(0, folder)

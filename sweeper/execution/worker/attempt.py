@@ -5,6 +5,7 @@ This is all that a worker does, wherever it runs. What the trainer does wrong is
     returns a dict, or nothing after reporting      completed
     FloatingPointError, or a goal that is not finite diverged (a result: never tried again)
     breaks the contract of report(), reports nothing failed, never tried again
+    its data files are others than planned          pending: the run stops, the next one plans with them
     any other exception, SystemExit included         failed, tried again
 """
 
@@ -28,6 +29,7 @@ from sweeper.devices import device_name, limit_threads
 from sweeper.execution.worker import checkpoints
 from sweeper.execution.worker.checkpoints import Checkpoint
 from sweeper.execution.worker.job import Driver, Job, StopOrder
+from sweeper.provenance import data_digests
 from sweeper.trial import Cause, Ended, Reported, Started, State
 
 LOG = "log.txt"
@@ -86,9 +88,12 @@ class Attempt:
             raise Stopped(verdict)
 
     def start(self, device: str) -> None:
+        """Say that it has begun; it has ended at once when its data changed."""
         self.device = device
         host, step = socket.gethostname(), max(self.step, 0)
         self.driver.send(Started(self.job.trial, self.job.attempt, self.started_at, device, host, step))
+        if changed := self._changed_data():
+            self.end(State.FAILED, changed, {}, Cause.CHANGED)
 
     def finish(self, returned: object) -> None:
         """The trainer came back: what it returned are the final metrics, else the last value of each one reported."""
@@ -129,6 +134,8 @@ class Attempt:
             return
         self.is_going = False
         job = self.job
+        if state.is_result and (changed := self._changed_data()):
+            state, reason, cause = State.FAILED, changed, Cause.CHANGED
         if state is not State.FAILED:  # a failed one may be tried again, from its last checkpoint
             self.checkpoint.clean()
             if job.keep == "none":
@@ -151,6 +158,15 @@ class Attempt:
             error=error,
         )
         self.driver.send(ended)
+
+    def _changed_data(self) -> str:
+        """Why this is no result of the data that the trial was planned with, or ""."""
+        planned = {name: digest for name, digest in self.job.data.items() if digest}
+        for name, found in data_digests(planned).items():
+            if found != planned[name]:
+                now = f"has another content ({found}, planned with {planned[name]})" if found else "is gone"
+                return f"data file {name} {now} on {socket.gethostname()}; its trials wait for the next run"
+        return ""
 
     def _progress(self) -> tuple[dict[str, float], float]:
         return dict(self.metrics), self.wall_s
@@ -180,7 +196,8 @@ def run(job: Job, driver: Driver) -> None:
         function = trainer.load(job.target)
         limit_threads(job.threads)
         attempt.start(device_name())
-        attempt.finish(function(job.params, attempt.report, **extras(function, attempt)))
+        if attempt.is_going:
+            attempt.finish(function(job.params, attempt.report, **extras(function, attempt)))
 
 
 def extras(function: Callable[..., object], attempt: Attempt) -> dict[str, object]:

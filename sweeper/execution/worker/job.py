@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -18,7 +18,7 @@ class Job:
     of the first is better; `keep` and `every_s` are the rules for checkpoints; `shape` is the same for trials that can
     be trained as one program. `fresh` says to forget the checkpoints that are there, `alone` that the last attempt
     failed: this one is to share no process. `searched` jobs are chosen by the results of those before: taken ahead of
-    time, they are chosen blindly.
+    time, they are chosen blindly. `data` are the digests of the trainer's data files, "" for one that was not there.
     """
 
     trial: str
@@ -36,6 +36,7 @@ class Job:
     fresh: bool = False
     alone: bool = False
     searched: bool = False
+    data: Mapping[str, str] = field(default_factory=dict)
 
     def may_join(self, other: Job) -> bool:
         """Whether this job can be trained in the pack of `other`."""

@@ -82,7 +82,8 @@ class PackSlots:
             return []
         if len(self._waiting) < free:
             self._waiting.extend(self._driver.more(free - len(self._waiting), wait=not self._active))
-        return [Member(self._start(self._waiting.popleft())) for _ in range(min(free, len(self._waiting)))]
+        started = [self._start(self._waiting.popleft()) for _ in range(min(free, len(self._waiting)))]
+        return [Member(attempt) for attempt in started if attempt.is_going]
 
     def give_back(self, members: Sequence[Member]) -> None:
         """These do not fit after all: they join again when there is room, and go on from their last checkpoint."""
