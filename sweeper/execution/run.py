@@ -73,8 +73,7 @@ class Silence:
 def run(plan: Plan, trainer: Trainer, options: Options, display: Display) -> RunOutcome:
     """Train what the plan has to run, on Ray or in this process; every outcome is in the ledger when this returns."""
     began = time.monotonic()
-    _check_code(plan, trainer)
-    planned_source.use(trainer.source)
+    _use_code(plan, trainer)
     sweep_dir = SweepDir(options.results, plan.sweep.name)
     made = {**provenance.session(provenance.command_line()), "metrics": list(trainer.metrics or ())}
     made["data"] = dict(trainer.data)
@@ -161,12 +160,13 @@ def _work(source: Source, plan: Plan, trainer: Trainer, options: Options, die: C
     run_on_ray(source, share, options.address, folder, die, trainer.source, _worth_importing(trainer))
 
 
-def _check_code(plan: Plan, trainer: Trainer) -> None:
-    """Refuse to file results under another code than that which is about to make them."""
+def _use_code(plan: Plan, trainer: Trainer) -> None:
+    """Import the trainer's code from here on; results are not filed under another one than that of the plan."""
     if any(trial.code != trainer.code for trial in plan.to_run):
         raise UsageError(
             Problem("the trainer's code or data changed after the plan was made", hint="make the plan again")
         )
+    planned_source.use(trainer.source)
 
 
 def _worth_importing(trainer: Trainer) -> list[str]:

@@ -87,5 +87,5 @@ def test_data_that_change_while_a_sweep_runs_make_no_result_and_the_next_run_tra
     assert "data file data.csv has another content" in said.err
     assert said.err.strip().endswith("continue with: sweeper run toy.yaml")
     assert "completed" not in {row["state"] for row in table(sweeper("export", "toy"))}
-    assert sweeper("run", "toy.yaml").code == 0
+    assert sweeper("run", "toy.yaml", "--runner", "inprocess").code == 0
     assert [row["score"] for row in table(sweeper("export", "toy"))] == ["2.0"] * 4
