@@ -7,7 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweeper.trial import Record, Trial, by_config, canonical, canonical_json, config_key, short_names, show, trial_key
+from sweeper.trial import (
+    Record,
+    Trial,
+    Value,
+    by_config,
+    canonical,
+    canonical_json,
+    config_key,
+    short_names,
+    show,
+    trial_key,
+)
 from tests.records import make_trial
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
@@ -69,5 +80,6 @@ def test_a_short_name_is_one_that_tells_apart() -> None:
 
 
 def test_the_order_of_a_mapping_does_not_matter() -> None:
-    one, other = ({"opt": {"a": 1.0, "b": [{"d": 2, "c": 0.5}]}}, {"opt": {"b": [{"c": 0.5, "d": 2.0}], "a": 1}})
+    one: dict[str, Value] = {"opt": {"a": 1.0, "b": [{"d": 2, "c": 0.5}]}}
+    other: dict[str, Value] = {"opt": {"b": [{"c": 0.5, "d": 2.0}], "a": 1}}
     assert canonical_json(one) == canonical_json(other) == '{"opt":{"a":1,"b":[{"c":0.5,"d":2}]}}'

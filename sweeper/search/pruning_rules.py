@@ -166,7 +166,8 @@ def counts_reports(early: EarlyTermination) -> bool:
 
 def bands(early: EarlyTermination) -> list[int]:
     """W&B's bands, ascending: max_iter / eta^k for k up to s, while that is at least 1; else min_iter * eta^k."""
-    found, band = [], float(early.max_reports or 0)
+    found: list[int] = []
+    band = float(early.max_reports or 0)
     if early.max_reports is not None and (early.brackets is not None or early.min_reports is None):
         while (band := band / early.eta) >= 1 and len(found) < (early.brackets or MOST_BANDS):
             found.append(int(band))

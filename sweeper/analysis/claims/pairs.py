@@ -148,7 +148,11 @@ def _trend(table: np.ndarray) -> tuple[float, float]:
 
 def _levels(records: Sequence[Record], name: str) -> list[float]:
     """The numbers that a parameter takes, ascending."""
-    taken = {record.trial.params.get(name) for record in records if not isinstance(record.trial.params.get(name), list)}
+    taken = {
+        record.trial.params.get(name)
+        for record in records
+        if not isinstance(record.trial.params.get(name), list | dict)
+    }
     return sorted(value for value in taken if isinstance(value, int | float) and not isinstance(value, bool))
 
 

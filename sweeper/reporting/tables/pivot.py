@@ -183,7 +183,7 @@ def _sorted(rows: Sequence[tuple[Value, ...]]) -> list[tuple[Value, ...]]:
 def _level(cell: object) -> Value:
     """The value of a parameter's cell, by which rows and columns are told apart: hashable, whole numbers as such."""
     value = canonical(cell_value(cell))
-    return show(value) if isinstance(value, list) else value
+    return show(value) if isinstance(value, list | dict) else value
 
 
 def _named(value: Value) -> str:
