@@ -147,6 +147,17 @@ class Record:
             return State.PENDING if self.ended.retry else self.ended.state
         return State.RUNNING if self.started is not None else State.PENDING
 
+    def value(self, metric: str) -> float | None:
+        """The final value of a metric, by its own name or that of its column; None unless completed with a finite one.
+
+        The value of a configuration is the mean of this over its seeds, `n` how many have one: pruned, failed and
+        diverged seeds are counted next to it, never in it.
+        """
+        if self.state is not State.COMPLETED or self.ended is None:
+            return None
+        found = reported(self.ended.metrics, metric)
+        return found if found is not None and math.isfinite(found) else None
+
     def advance(self, event: Event) -> None:
         """Take an event over; of the reports only the latest is kept, since the curve is in the results folder."""
         if isinstance(event, Started):
@@ -156,6 +167,21 @@ class Record:
             self.reports = [event]
         else:
             self.attempt, self.ended = event.attempt, event
+
+
+METRIC = "metric."  # before the name of a metric in a table where a parameter or another column has the name itself
+
+
+def reported(metrics: Mapping[str, float], name: str) -> float | None:
+    """A metric by its own name or by that of its column in tables; None where it was not reported."""
+    while name not in metrics and name.startswith(METRIC):
+        name = name.removeprefix(METRIC)
+    return metrics.get(name)
+
+
+def values_of(records: Iterable[Record], metric: str) -> list[float]:
+    """The values of a metric over seeds: of those that completed with a finite one."""
+    return [value for record in records if (value := record.value(metric)) is not None]
 
 
 def by_config(records: Iterable[Record]) -> dict[str, list[Record]]:

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from sweeper.analysis.claims.verdict import finite
+from sweeper.analysis.columns import metric_columns
 from sweeper.analysis.evidence import label, value_of, varying_names
-from sweeper.analysis.frames import metric_names
 from sweeper.analysis.statistics import CONFIDENCE, Estimate, average, estimate, holm, paired, welch
 from sweeper.ledger.history import History
 from sweeper.trial import Record, canonical_json
@@ -80,7 +80,8 @@ def compare(a: History, b: History) -> Comparison:
     names = [{name for record in records for name in record.trial.params} for records in (first, second)]
     one, other = (_groups(records, names[0] & names[1], names[0] == names[1]) for records in (first, second))
     common = [key for key in one if key in other]
-    metrics = [name for name in metric_names(first) if name in set(metric_names(second))]
+    columns, there = metric_columns([*first, *second]), set(metric_columns(second))
+    metrics = [columns[name] for name in metric_columns(first) if name in there]
     labels = _labels([*first, *second])
     pairs = [(labels[one[key][0].trial.config], one[key], other[key]) for key in common]
     keys = {record.trial.key for record in first}

@@ -94,9 +94,7 @@ def collect(records: Sequence[Record], metric: str, where: Expression | None = N
 
 def value_of(record: Record, metric: str) -> float | None:
     """The final value of a completed trial's metric; None without one, or where it is no number to reckon with."""
-    if record.state is not State.COMPLETED or record.ended is None:
-        return None
-    value = record.ended.metrics.get(metric)
+    value = record.value(metric)
     return value if value is not None and abs(value) <= LARGEST else None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import hashlib
 import math
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -13,13 +14,11 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 
+from sweeper.analysis.columns import metric_columns, parameter_column, parameter_names
 from sweeper.errors import Problem, UsageError
 from sweeper.ledger.history import History, read_history
 from sweeper.ledger.paths import SweepDir, list_sweeps
 from sweeper.trial import Ended, Params, Record, State, Value, by_config
-
-BEFORE = ["sweep", "trial", "config", "seed", "state", "reason"]
-AFTER = ["steps", "started_at", "wall_s", "device", "code", "commit"]
 
 
 def history(sweep: SweepDir, *, curves: bool = False) -> History:
@@ -47,6 +46,7 @@ def _no_collections() -> Iterator[None]:
 def trials(sweep: SweepDir, known: History) -> pd.DataFrame:
     """One row per trial, in the order of the plan: identity, every parameter, every final metric, provenance."""
     records = known.planned()
+    parameters = parameter_names(records)
     ended = [record.ended for record in records]
     begun = [e.started_at if e else r.started.at if r.started else None for e, r in zip(ended, records, strict=True)]
     device = [e.device if e else r.started.device if r.started else None for e, r in zip(ended, records, strict=True)]
@@ -57,8 +57,8 @@ def trials(sweep: SweepDir, known: History) -> pd.DataFrame:
         "seed": [record.trial.seed for record in records],
         "state": [str(record.state) for record in records],
         "reason": [end.reason if end else "" for end in ended],
-        **_parameters([record.trial.params for record in records], parameter_names(records)),
-        **_metrics(ended, metric_names(records)),
+        **_parameters([record.trial.params for record in records], parameters),
+        **_metrics(ended, metric_columns(records, parameters)),
         # a pending trial has none, and must not turn the others into 2000.0
         "steps": pd.array([end.steps if end else None for end in ended], dtype="Int64"),
         "started_at": [_utc(at) for at in begun],
@@ -80,26 +80,36 @@ def configs(
 ) -> pd.DataFrame:
     """One row per configuration: its parameters, and of each metric over its seeds mean, std, 95 % interval, n and iqm.
 
-    Completed trials count; an interval needs two of them, and std is that of a sample. `interval` is t, or bootstrap
+    Completed trials count; how many were pruned, diverged or failed are columns of their own. An interval needs two
+    values, and std is that of a sample. `interval` is t, or bootstrap
     (BCa; slower, so `only` may name the metrics). `iqm` is the interquartile mean. `places` are those of
     `ranking.places`; where there are any, they are the column `rank`.
     """
     records = known.planned()
     groups = by_config(records)
-    names = [name for name in metric_names(records) if not only or name in only]
+    parameters = parameter_names(records)
+    shown = {name: at for name, at in metric_columns(records, parameters).items() if not only or at in only}
     ends = [record.ended if record.state is State.COMPLETED else None for group in groups.values() for record in group]
-    ranked = places and "rank" not in parameter_names(records)
+    ranked = places and "rank" not in parameters
     codes = np.repeat(np.arange(len(groups)), [len(group) for group in groups.values()])
     first = [group[0].trial.params for group in groups.values()]
     columns: dict[str, object] = {
         "sweep": [sweep.name] * len(groups),
         "config": [*groups],
-        **_parameters(first, parameter_names(records)),
+        **_parameters(first, parameters),
         "seeds": [len(group) for group in groups.values()],
         **({"rank": pd.array([places.get(key) for key in groups], dtype="Int64")} if ranked else {}),
-        **summaries(pd.DataFrame(_metrics(ends, names), index=codes), interval),
+        **_lost(list(groups.values()), parameters),
+        **summaries(pd.DataFrame(_metrics(ends, shown), index=codes), interval),
     }
     return pd.DataFrame(columns)
+
+
+def _lost(groups: Sequence[Sequence[Record]], parameters: Sequence[str]) -> dict[str, list[int]]:
+    """How many seeds of each configuration have another end than completion; without those that name a parameter."""
+    counts = [Counter(record.state for record in group) for group in groups]
+    states = (State.PRUNED, State.DIVERGED, State.FAILED)
+    return {str(state): [one[state] for one in counts] for state in states if state not in parameters}
 
 
 def summaries(values: pd.DataFrame, interval: str = "t") -> dict[str, np.ndarray]:
@@ -131,9 +141,11 @@ def digest(sweep: SweepDir, known: History) -> str:
 
 def curves(sweep: SweepDir, known: History) -> pd.DataFrame:
     """One row per trial, step and metric, from a history that was read with curves."""
+    records = known.planned()
+    columns = metric_columns(records, curves=True)
     rows = [
-        (sweep.name, record.trial.key, record.trial.config, record.trial.seed, report.step, name, value)
-        for record in known.planned()
+        (sweep.name, record.trial.key, record.trial.config, record.trial.seed, report.step, columns[name], value)
+        for record in records
         for report in record.reports
         for name, value in sorted(report.metrics.items())
     ]
@@ -146,32 +158,15 @@ def cell_value(cell: object) -> Value:
     return None if value is pd.NA or (isinstance(value, float) and math.isnan(value)) else value  # type: ignore[return-value]
 
 
-def parameter_names(records: Sequence[Record]) -> list[str]:
-    """The parameters of any of the trials: what varies first, then the rest by name."""
-    varied = dict.fromkeys(name for record in records for name in record.trial.varied)
-    rest = {name for record in records for name in record.trial.base} - set(varied)
-    return [*varied, *sorted(rest)]
-
-
-def metric_names(records: Sequence[Record]) -> list[str]:
-    """The final metrics of any of the trials, in the order in which they were first reported."""
-    return list(dict.fromkeys(name for record in records if record.ended for name in record.ended.metrics))
-
-
-def parameter_column(name: str) -> str:
-    """The column of a parameter: its name, or `params.NAME` where that is the name of a column of ours."""
-    return f"params.{name}" if name in {*BEFORE, *AFTER, "seeds"} else name
-
-
 def _parameters(params: Sequence[Params], names: Sequence[str]) -> dict[str, Sequence[object]]:
     """The columns of parameters; NaN where a trial has none of that name."""
     return {parameter_column(name): [one.get(name, math.nan) for one in params] for name in names}
 
 
-def _metrics(ended: Sequence[Ended | None], names: Sequence[str]) -> dict[str, np.ndarray]:
+def _metrics(ended: Sequence[Ended | None], columns: Mapping[str, str]) -> dict[str, np.ndarray]:
     """The columns of metrics; NaN where a trial has none of that name."""
     found = [end.metrics if end else {} for end in ended]
-    return {name: np.array([one.get(name, math.nan) for one in found], dtype=float) for name in names}
+    return {at: np.array([one.get(name, math.nan) for one in found], dtype=float) for name, at in columns.items()}
 
 
 def _t_ends(mean: np.ndarray, std: np.ndarray, count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -164,13 +164,9 @@ def goal_map(records: Sequence[Record], metric: str) -> Map | None:
     x, y = varied[:2]
     values: dict[tuple[str, str], list[float]] = {}
     for record in records:
-        if (
-            record.state is State.COMPLETED
-            and record.ended
-            and math.isfinite(record.ended.metrics.get(metric, math.nan))
-        ):
+        if (value := record.value(metric)) is not None:
             place = (show(record.trial.params.get(x)), show(record.trial.params.get(y)))
-            values.setdefault(place, []).append(record.ended.metrics[metric])
+            values.setdefault(place, []).append(value)
     cells = {place: fmean(of) for place, of in values.items()}
     return Map(metric, x, y, levels[x], levels[y], cells, varied[2:]) if cells else None
 

@@ -19,6 +19,7 @@ import pandas as pd
 
 from sweeper import trainer
 from sweeper.analysis import frames
+from sweeper.analysis.columns import metric_columns, parameter_column
 from sweeper.analysis.rounding import rounded
 from sweeper.ledger.history import History
 from sweeper.ledger.paths import SweepDir
@@ -92,17 +93,25 @@ class SweepResults:
 
     @cached_property
     def metrics(self) -> list[str]:
-        """The final metrics that any trial has, the ones worth a picture first: the goals, then the headlines."""
-        there = frames.metric_names(self.history.planned())
-        goals = [goal.name for goal in self.sweep.goals] if self.sweep else []
-        first = [*goals, *list(self.descriptions)[:HEADLINES]]
+        """The columns of the final metrics, the ones worth a plot first: the goals, then the headlines."""
+        there = [*self._columns.values()]
+        first = [*self.goals, *list(self.descriptions)[:HEADLINES]]
         return list(dict.fromkeys([*(name for name in first if name in there), *there]))
+
+    @cached_property
+    def _columns(self) -> dict[str, str]:
+        return metric_columns(self.history.planned())
+
+    @cached_property
+    def goals(self) -> dict[str, bool]:
+        """The columns of the goals, and whether more is better."""
+        goals = self.sweep.goals if self.sweep else ()
+        return {self._columns.get(goal.name, goal.name): goal.maximize for goal in goals}
 
     @property
     def headlines(self) -> list[str]:
         """The metrics that are shown unless others are asked for; the first three where nobody named any."""
-        goals = [goal.name for goal in self.sweep.goals] if self.sweep else []
-        chosen = {*goals, *list(self.descriptions)[:HEADLINES]}
+        chosen = {*self.goals, *list(self.descriptions)[:HEADLINES]}
         return [name for name in self.metrics if name in chosen] or self.metrics[:HEADLINES]
 
     @cached_property
@@ -110,12 +119,11 @@ class SweepResults:
         """What each metric means, in a line, as far as the bundled trainer declares it."""
         names = {record.trial.trainer for record in self.history.planned()}
         described = [trainer.find(name).metrics or {} for name in names if name in trainer.BUNDLED]
-        return described[0] if described else {}
+        return {self._columns.get(name, name): text for name, text in (described[0] if described else {}).items()}
 
     def maximize(self, metric: str) -> bool | None:
         """Whether more of a metric is better; None where the sweep has no such goal."""
-        goals = self.sweep.goals if self.sweep else ()
-        return next((goal.maximize for goal in goals if goal.name == metric), None)
+        return self.goals.get(metric)
 
     def _repr_html_(self) -> str:
         """In a notebook: the name, the counts, and the table of configurations."""
@@ -138,7 +146,7 @@ def varied(records: Sequence[Record]) -> list[str]:
     """The columns of the parameters that vary and have more than one value, in the order of the file."""
     names = dict.fromkeys(name for record in records for name in record.trial.varied)
     values = {name: {repr(record.trial.params.get(name)) for record in records} for name in names}
-    return [frames.parameter_column(name) for name in names if len(values[name]) > 1]
+    return [parameter_column(name) for name in names if len(values[name]) > 1]
 
 
 def unit_of(description: str) -> str:

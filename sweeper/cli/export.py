@@ -79,11 +79,12 @@ def _frame(
     sweep_dir: SweepDir, known: History, level: LevelChoice, interval: IntervalChoice, asked: str
 ) -> pd.DataFrame:
     from sweeper.analysis import frames
+    from sweeper.analysis.columns import metric_columns
     from sweeper.analysis.sweep_results import SweepResults
 
     if level is LevelChoice.config:
         slow = interval is IntervalChoice.bootstrap  # then only of what is asked for, if anything is
-        only = [name for name in frames.metric_names(known.planned()) if slow and name in asked]
+        only = [name for name in metric_columns(known.planned()).values() if slow and name in asked]
         return frames.configs(sweep_dir, known, interval=interval, only=only, places=SweepResults(sweep_dir).places)
     if level is LevelChoice.effect:
         from sweeper.analysis import effects

@@ -1,19 +1,20 @@
 """Which configurations are best: those that keep the constraints first, by the goal, or by Pareto fronts for several.
 
-The value of a configuration is what a searcher sees: the mean over its seeds, where a diverged one counts as `impute`
-says. A configuration of which no seed was trained to its end comes after those that were.
+The value of a configuration is the mean over its completed seeds. One without a completed seed comes after those that
+have one. What a searcher imputes for a diverged seed (`metric.impute`) is no result, and does not count here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
 
 import numpy as np
 
-from sweeper.search.objectives import Objectives, violations
+from sweeper.search.objectives import violations
 from sweeper.spec.sweep import Goal, Sweep
-from sweeper.trial import Record, State, by_config
+from sweeper.trial import Record, State, by_config, values_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +39,11 @@ class Standing:
 def ranked(sweep: Sweep, records: Iterable[Record]) -> list[Standing]:
     """The standing of every configuration, the best first; where nothing tells them apart, in the order given."""
     groups = by_config(records)
-    scores = Objectives(sweep.goals)
-    for _ in range(2):  # the second time, the worst value of a goal is known to all
-        standings = [_standing(sweep, scores, config, group) for config, group in groups.items()]
-    classes: dict[tuple[bool, bool, float], list[Standing]] = {}
+    standings = [_standing(sweep, config, group) for config, group in groups.items()]
+    classes: dict[tuple[bool, bool, float, bool], list[Standing]] = {}
     for standing in standings:
-        unlike = (standing.values is None, not standing.complete, standing.broken)
+        pending = all(record.ended is None for record in groups[standing.config])
+        unlike = (standing.values is None, not standing.complete, standing.broken, pending)
         classes.setdefault(unlike, []).append(standing)
     return [standing for unlike in sorted(classes) for standing in _by_goals(sweep.goals, classes[unlike])]
 
@@ -67,12 +67,12 @@ def places(sweep: Sweep | None, records: Iterable[Record]) -> dict[str, int]:
     }
 
 
-def _standing(sweep: Sweep, scores: Objectives, config: str, group: Sequence[Record]) -> Standing:
-    ends = [record.ended for record in group if record.ended is not None and record.state is not State.PENDING]
-    values = scores.of(ends) if ends and sweep.goals else None
+def _standing(sweep: Sweep, config: str, group: Sequence[Record]) -> Standing:
+    ends = [record.ended for record in group if record.ended is not None and record.state is State.COMPLETED]
+    known = [values_of(group, goal.name) for goal in sweep.goals]
+    values = tuple(fmean(seeds) for seeds in known) if known and all(known) else None
     broken = sum(max(far, 0.0) for far in violations(sweep.constraints, ends).values())
-    complete = any(end.state is State.COMPLETED for end in ends)
-    return Standing(config, tuple(values) if values is not None else None, complete, broken)
+    return Standing(config, values, bool(ends), broken)
 
 
 def _by_goals(goals: Sequence[Goal], standings: Sequence[Standing]) -> list[Standing]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from sweeper.tracking.experiment import Data, Experiment, Files
 from sweeper.tracking.limits import LONGEST_NAME, LONGEST_TAG, legal, ms
 from sweeper.tracking.trial_run import Found, MirroredTrial
-from sweeper.trial import Record, State, by_config, canonical_json
+from sweeper.trial import Record, State, by_config, canonical_json, values_of
 
 MADE_BY = ("task.", "data.")  # settings of these sections say which data a trainer makes for itself
 MOST_DATA = 20
@@ -106,7 +106,8 @@ def config_page(experiment: Experiment, records: Sequence[Record]) -> OverviewRu
     completed = [record.ended for record in records if record.state is State.COMPLETED and record.ended]
     metrics: dict[str, float] = {}
     for name in experiment.headlines(name for ended in completed for name in ended.metrics):
-        values = [float(ended.metrics[name]) for ended in completed if name in ended.metrics]
+        if not (values := values_of(records, name)):
+            continue
         one = estimate(values)
         metrics |= {f"{name}.mean": one.mean, f"{name}.n": float(one.n)}
         if one.n > 1:
@@ -198,9 +199,8 @@ def _bests(experiment: Experiment, records: Sequence[Record]) -> dict[str, tuple
     for goal, maximize in experiment.goals.items():
         means = []
         for group in groups.values():
-            values = [float(r.ended.metrics[goal]) for r in group if r.ended and goal in r.ended.metrics]
-            if values and math.isfinite(mean := math.fsum(values) / len(values)):
-                means.append((mean, group[0].trial.settings))
+            if values := values_of(group, goal):
+                means.append((math.fsum(values) / len(values), group[0].trial.settings))
         if means:
             found[goal] = (max if maximize else min)(means, key=lambda pair: pair[0])
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from sweeper.analysis.columns import parameter_column
 from sweeper.tracking.experiment import MetricChoice
 from sweeper.tracking.limits import LONGEST_NAME, LONGEST_TAG, legal, ms, text
 from sweeper.trial import Ended, Event, Record, Reported, Started, State, Value
@@ -167,7 +168,9 @@ class MirroredTrial:
 
     def params(self) -> dict[str, str]:
         """Every setting of the trial and its seed, as text that reads back: 3000000, 0.1, true, null, adam."""
-        settings: dict[str, Value] = {**self.record.trial.params, "seed": self.record.trial.seed}
+        trial = self.record.trial
+        settings: dict[str, Value] = {parameter_column(name): value for name, value in trial.params.items()}
+        settings["seed"] = trial.seed
         return {legal(name): text(value) for name, value in settings.items()}
 
     def new_points(self) -> Iterator[Point]:

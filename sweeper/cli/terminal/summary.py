@@ -21,7 +21,7 @@ from sweeper.reporting.commands import Commands
 from sweeper.search.pruner import saved_seconds
 from sweeper.search.ranking import best, ranked
 from sweeper.spec.sweep import Sweep
-from sweeper.trial import Record, State
+from sweeper.trial import Record, State, by_config
 
 
 def print_finished(
@@ -81,11 +81,18 @@ def _print_best(console: Console, sweep: Sweep, records: Sequence[Record], limit
     names = {record.trial.config: record.trial.settings for record in records}
     what = "best" if len(sweep.goals) == 1 else f"Pareto front, {len(first)} of {len(names)}"
     console.print(Text(what, "bold").append(f", with {kept}:" if kept else ":", "default not bold"))
+    groups = by_config(records)
     for standing in first[:limit]:
         values = ", ".join(f"{g.name} {rounded(v)}" for g, v in zip(sweep.goals, standing.values or (), strict=False))
-        console.print(f"  {names[standing.config]}  ({values})", soft_wrap=True)
+        console.print(f"  {names[standing.config]}  ({values}{_seeds(groups[standing.config])})", soft_wrap=True)
     if len(first) > limit:
         console.print(f"  and {len(first) - limit} more", style="dim")
+
+
+def _seeds(group: Sequence[Record]) -> str:
+    """Over how many seeds a value is, where some are missing."""
+    completed = sum(record.state is State.COMPLETED for record in group)
+    return f"; n = {completed} of {len(group)}" if completed < len(group) else ""
 
 
 def _headline(plan: Plan, finished: RunOutcome) -> Text:

@@ -11,10 +11,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from sweeper.analysis.columns import metric_columns
 from sweeper.analysis.progress import SweepRow
 from sweeper.analysis.rounding import plus_minus
 from sweeper.cli.terminal.console import STYLES, duration, heading
-from sweeper.trial import Record, State, by_config, show
+from sweeper.trial import Record, State, by_config, show, values_of
 
 
 def print_sweeps(console: Console, rows: Sequence[SweepRow], now: float) -> None:
@@ -30,15 +31,15 @@ def print_sweeps(console: Console, rows: Sequence[SweepRow], now: float) -> None
 
 
 def print_configurations(console: Console, records: Sequence[Record], metrics: Sequence[str], limit: int = 40) -> None:
-    """One row per configuration: what varies, how many seeds have a result, and the mean of each metric over them."""
-    groups = by_config(records)
+    """One row per configuration: what varies, how many seeds completed, and the mean of each metric over them."""
+    groups, columns = by_config(records), metric_columns(records)
     names = list(dict.fromkeys(name for record in records for name in record.trial.varied))
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for name in names:
         table.add_column(heading(name, names), justify="right", overflow="fold")
     table.add_column("n", justify="right", no_wrap=True)
     for name in metrics:
-        table.add_column(heading(name, metrics), justify="right", overflow="fold")
+        table.add_column(heading(columns.get(name, name), metrics), justify="right", overflow="fold")
     for group in list(groups.values())[:limit]:
         table.add_row(*_configuration_row(group, names, metrics))
     console.print(table)
@@ -48,15 +49,15 @@ def print_configurations(console: Console, records: Sequence[Record], metrics: S
 
 def _configuration_row(group: list[Record], names: list[str], metrics: Sequence[str]) -> list[str | Text]:
     varied = group[0].trial.varied
-    ended = [r.ended for r in group if r.ended is not None and r.state in (State.COMPLETED, State.PRUNED)]
+    completed = sum(r.state is State.COMPLETED for r in group)
     cells: list[str | Text] = [show(varied[name]) if name in varied else "-" for name in names]
     others = Counter(r.state for r in group if r.state is not State.COMPLETED)
-    count = Text(f"{len(ended)}/{len(group)}" if len(ended) < len(group) else str(len(ended)))
+    count = Text(f"{completed}/{len(group)}" if completed < len(group) else str(completed))
     for state, number_of in others.items():
         count.append(f" {state}" if len(others) == 1 else f" {number_of} {state}", STYLES[state])
     cells.append(count)
     for name in metrics:
-        values = [e.metrics[name] for e in ended if name in e.metrics]
+        values = values_of(group, name)
         spread = statistics.stdev(values) if len(values) > 1 else math.nan
         cells.append(plus_minus(statistics.fmean(values), spread) if values else "")
     return cells

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from sweeper.reporting.figures import style
 from sweeper.reporting.figures.subject import FigureContext, NotApplicable
-from sweeper.trial import State
+from sweeper.trial import State, reported
 
 COLORED = 12  # the colours twice, the second time dashed
 FEW = 5  # seeds; below that each has its own thin line, and the band is all of them
@@ -44,10 +44,10 @@ def courses(subject: FigureContext, metric: str) -> list[SeedCurves]:
     """
     rows = pd.DataFrame(
         [
-            (record.trial.config, record.trial.key, report.step, report.metrics[metric])
+            (record.trial.config, record.trial.key, report.step, value)
             for record in subject.results.records
             for report in record.reports
-            if metric in report.metrics
+            if (value := reported(report.metrics, metric)) is not None
         ],
         columns=["config", "trial", "step", "value"],
     )

@@ -39,8 +39,7 @@ class Trade:
 
 def trade(subject: FigureContext) -> Trade:
     """The first two metrics asked for, else the first two goals. Raises NotApplicable without any."""
-    sweep = subject.results.sweep
-    names = [name for name, _ in subject.metrics] or [goal.name for goal in (sweep.goals if sweep else ())]
+    names = [name for name, _ in subject.metrics] or list(subject.results.goals)
     if len(names) < 2:
         raise NotApplicable("needs two metrics: the sweep has one goal; --metric A --metric B:minimize names two")
     one, two = names[:2]

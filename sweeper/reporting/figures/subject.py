@@ -9,7 +9,8 @@ from functools import cached_property
 
 import pandas as pd
 
-from sweeper.analysis.frames import cell_value, parameter_column, parameter_names
+from sweeper.analysis.columns import parameter_column, parameter_names
+from sweeper.analysis.frames import cell_value
 from sweeper.analysis.sweep_results import SweepResults, unit_of
 from sweeper.errors import Problem, UsageError, did_you_mean
 from sweeper.spec.space.domains import Normal, Range
@@ -144,8 +145,7 @@ class FigureContext:
         By the metric itself where it has a better side, else by the sweep's first goal, else as planned.
         """
         configs = list(dict.fromkeys(self.trials.config))
-        goals = [goal.name for goal in self.results.sweep.goals] if self.results.sweep else []
-        by = next((name for name in (metric, *goals) if self.maximize(name) is not None), None)
+        by = next((name for name in (metric, *self.results.goals) if self.maximize(name) is not None), None)
         if by is None or by not in self.done:
             return configs, "in the order of the plan"
         means = self.done.groupby("config")[by].mean().dropna()

@@ -6,12 +6,12 @@ import math
 from pathlib import Path
 from typing import Any
 
-from sweeper.analysis.frames import metric_names
+from sweeper.analysis.columns import metric_columns
 from sweeper.analysis.rounding import rounded
 from sweeper.analysis.sweep_results import SweepResults
 from sweeper.ledger.paths import SweepDir
 from sweeper.reporting.commands import alone
-from sweeper.trial import Record, State, show
+from sweeper.trial import Record, State, reported, show
 
 POINTS = 120  # of a curve
 LOG_BYTES = {True: 600, False: 3000}  # of the end of a log: of a completed trial, of another
@@ -20,11 +20,12 @@ LOG_BYTES = {True: 600, False: 3000}  # of the end of a log: of a completed tria
 def trial_data(loaded: SweepResults) -> dict[str, Any]:
     """A document that the page's script reads: settings shared by all trials once, the rest trial by trial."""
     records = loaded.records
-    metrics = metric_names(records)
+    columns = metric_columns(records)
+    metrics = list(columns)
     shared = shared_settings(records)
     return {
-        "metrics": metrics,
-        "meanings": [loaded.descriptions.get(name, "") for name in metrics],
+        "metrics": list(columns.values()),
+        "meanings": [loaded.descriptions.get(column, "") for column in columns.values()],
         "shared": {name: show(value) for name, value in shared.items()},
         "trials": {record.trial.key: _trial(loaded, record, metrics, set(shared)) for record in records},
     }
@@ -67,7 +68,7 @@ def _trial(loaded: SweepResults, record: Record, metrics: list[str], shared: set
 
 def _curve(record: Record, metric: str) -> list[list[float | str]]:
     """At most 120 points [step, value], the last among them."""
-    points = [[report.step, _plain(report.metrics[metric])] for report in record.reports if metric in report.metrics]
+    points = [[r.step, _plain(v)] for r in record.reports if (v := reported(r.metrics, metric)) is not None]
     stride = math.ceil(len(points) / POINTS) or 1
     return points[::-1][::stride][::-1]
 

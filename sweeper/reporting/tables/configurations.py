@@ -7,12 +7,11 @@ from typing import Any
 
 import pandas as pd
 
+from sweeper.analysis.columns import PARTS
 from sweeper.analysis.frames import cell_value
 from sweeper.reporting.tables.markup import Cell, StyledTable
 from sweeper.reporting.tables.pivot import Measured, Spread, arrow, text_of
 from sweeper.trial import show
-
-PARTS = ("mean", "std", "ci_low", "ci_high", "n", "iqm")
 
 
 def expanded(frame: pd.DataFrame, columns: Sequence[str]) -> list[str]:

@@ -1,7 +1,7 @@
 """A sweep as an Optuna study in a SQLite file, which optuna-dashboard and optuna.visualization open.
 
-One Optuna trial is one configuration: its values are the means over the seeds, its intermediate values the means at
-the steps that all its seeds reported. Which trials those were, and their other metrics, are its user attributes.
+One Optuna trial is one configuration: its values are the means over the completed seeds, its intermediate values the
+means at the steps that all its seeds reported. Its user attributes are the trials and their other metrics.
 """
 
 from __future__ import annotations
@@ -20,16 +20,17 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from sweeper.analysis.frames import history, metric_names
+from sweeper.analysis.columns import metric_columns
+from sweeper.analysis.frames import history
 from sweeper.errors import LedgerError, Problem, UsageError
 from sweeper.ledger import atomic
 from sweeper.ledger.paths import SweepDir
-from sweeper.search.objectives import Objectives, finite, violations
+from sweeper.search.objectives import violations
 from sweeper.spec.load import load_spec
 from sweeper.spec.space.domains import Choice, Range
 from sweeper.spec.space.space import Parameter
 from sweeper.spec.sweep import Sweep
-from sweeper.trial import Record, State, Value, by_config
+from sweeper.trial import Record, State, Value, by_config, values_of
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -114,10 +115,8 @@ def _store_curves(path: Path, curves: Mapping[int, Mapping[int, float]]) -> None
 
 
 def _trials(sweep: Sweep, records: Sequence[Record]) -> list[FrozenTrial]:
-    groups, columns, scores = _groups(records), _columns(sweep, records), Objectives(sweep.goals)
-    for _ in range(2):  # the second time, the worst value of a goal is known to all
-        values = [scores.of(_ends(group)) for group in groups]
-    return [_trial(sweep, group, columns, known) for group, known in zip(groups, values, strict=True)]
+    columns, names = _columns(sweep, records), metric_columns(records)
+    return [_trial(sweep, group, columns, names) for group in _groups(records)]
 
 
 def _groups(records: Sequence[Record]) -> list[list[Record]]:
@@ -125,20 +124,25 @@ def _groups(records: Sequence[Record]) -> list[list[Record]]:
 
 
 def _trial(
-    sweep: Sweep, group: Sequence[Record], columns: Mapping[str, Column], values: list[float] | None
+    sweep: Sweep,
+    group: Sequence[Record],
+    columns: Mapping[str, Column],
+    names: Mapping[str, str],
 ) -> FrozenTrial:
     from optuna.trial import TrialState, create_trial
 
     ends, varied = _ends(group), group[0].trial.varied
-    state = TrialState[_state(group, values)]
-    shown = state in (TrialState.COMPLETE, TrialState.PRUNED)
-    metrics = {name: fmean(known) for name in metric_names(group) if (known := finite(name, ends))}
+    values = [fmean(known) for goal in sweep.goals if (known := values_of(group, goal.name))]
+    state = TrialState[_state(group, len(values) == len(sweep.goals))]
+    complete = [end for end in ends if end.state is State.COMPLETED]
+    shown = state is TrialState.COMPLETE
+    metrics = {column: fmean(known) for name, column in names.items() if (known := values_of(group, name))}
     trial = create_trial(
         state=state,
         values=values if shown else None,
         params={name: columns[name].of(value) for name, value in varied.items()},
         distributions={name: columns[name].distribution for name in varied},
-        constraints=violations(sweep.constraints, ends) if shown else None,
+        constraints=violations(sweep.constraints, complete) if shown else None,
         user_attrs=metrics
         | {
             "sweeper.config": group[0].trial.config,
@@ -159,16 +163,16 @@ def _ends(group: Sequence[Record]) -> list[Any]:
     return [record.ended for record in group if record.ended is not None and record.state is not State.PENDING]
 
 
-def _state(group: Sequence[Record], values: list[float] | None) -> str:
-    """Optuna's word for where a configuration stands: COMPLETE when one of its seeds was trained to its end."""
+def _state(group: Sequence[Record], has_values: bool) -> str:
+    """Optuna's word for where a configuration stands: COMPLETE when one of its seeds completed with every goal."""
     states = {record.state for record in group}
     if states == {State.PENDING}:
         return "WAITING"
     if states & {State.PENDING, State.RUNNING}:
         return "RUNNING"
-    if values is not None and State.COMPLETED in states:
+    if has_values:
         return "COMPLETE"
-    return "PRUNED" if values is not None and State.PRUNED in states else "FAIL"
+    return "PRUNED" if State.PRUNED in states else "FAIL"
 
 
 def _curve(group: Sequence[Record], metric: str) -> dict[int, float]:

@@ -80,7 +80,7 @@ def test_one_trial_is_one_configuration_with_the_mean_of_its_seeds(tmp_path: Pat
         "COMPLETE", "RUNNING", "PRUNED", "FAIL", "WAITING",
     ]  # fmt: skip
     assert (done.value, done.intermediate_values) == (2.0, {1: 4.0, 2: 2.0})
-    assert (pruned.value, pruned.last_step) == (2.0, 2)
+    assert (pruned.value, pruned.last_step) == (None, 2)
     assert done.params == {"x": 2.0, "kind": "true", "n": 3}
     assert pruned.params["kind"] == "[2, 3]"
     assert done.user_attrs["gap"] == 2.5
