@@ -95,7 +95,7 @@ class MetricKeys(Keys):
     )
     impute: Literal["worst", "ignore", "fail"] = Field(
         "worst",
-        description="What a diverged seed counts as in the search: the worst value seen, not at all, or its configuration fails.",
+        description="What a search takes a diverged seed for: the worst value seen, nothing, or a failed configuration.",
         examples=["worst"],
     )
 
