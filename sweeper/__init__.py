@@ -1,11 +1,23 @@
 """Sweep the loss weights of a generative model, and say afterwards, with evidence, what they do.
 
-The public API; everything heavy is imported when it is first used:
+The public API; everything heavy is imported when it is first used. `toy.yaml` sweeps four values of x:
 
-    spec = sweeper.load_spec("search_spaces/grid.yaml", ["seeds=3"])
-    plan = sweeper.make_plan(spec)
-    outcome = sweeper.run(plan)
-    sweeper.load_results("results/grid").configs
+    >>> import sweeper
+    >>> spec = sweeper.load_spec("toy.yaml", ["seeds=2"])
+    >>> plan = sweeper.make_plan(spec)
+    >>> len(plan.to_run)
+    8
+    >>> outcome = sweeper.run(plan, runner="inprocess")
+    >>> outcome.exit_code.name, outcome.trained
+    ('OK', 8)
+    >>> sweeper.load_results("results/toy").configs[["x", "loss.mean", "loss.n", "rank"]]
+       x  loss.mean  loss.n  rank
+    0  1   0.015625       2     1
+    1  2   0.062500       2     2
+    2  3   0.140625       2     3
+    3  4   0.250000       2     4
+    >>> sweeper.make_plan(spec).to_run  # every trial has a result
+    []
 """
 
 from __future__ import annotations
@@ -27,14 +39,24 @@ __all__ = ["Exit", "SweeperError", "load_results", "load_spec", "make_plan", "ru
 
 
 def load_spec(file: str | Path, overrides: Sequence[str] = ()) -> Sweep:
-    """The sweep of a file, with overrides as on the command line. Raises SweeperError with all problems of the file."""
+    """The sweep of a file, with overrides as on the command line. Raises SweeperError with all problems of the file.
+
+    >>> spec = load_spec("search_spaces/grid.yaml", ["seeds=3"])
+    >>> spec.name, spec.method, spec.seeds
+    ('grid', 'grid', (0, 1, 2))
+    """
     from sweeper.spec.load import load_spec
 
     return load_spec(Path(file), overrides)
 
 
 def make_plan(spec: Sweep, results: str | Path = "results") -> Plan:
-    """The trials of a sweep less those that RESULTS/NAME holds. Raises SweeperError for settings that are refused."""
+    """The trials of a sweep less those that RESULTS/NAME holds. Raises SweeperError for settings that are refused.
+
+    >>> plan = make_plan(load_spec("search_spaces/grid.yaml"))
+    >>> len(plan.to_run), plan.to_run[0].name
+    (8, 'beta=0.5 router_marginal_kl_to_prior_weight=0 inter_latent_divergence_weight=0 seed=0')
+    """
     from sweeper.planning.plan import find_trainer, make
 
     return make(spec, find_trainer(spec, Path(results), needed=False), Path(results))
@@ -65,6 +87,10 @@ def load_results(folder: str | Path) -> SweepResults:
 
     `folder` is RESULTS/NAME. `.trials`, `.configs` and `.curves` are the tables that `sweeper export` writes, each read
     from the ledger when it is first asked for. Raises UsageError where there is no such sweep.
+
+    >>> published = load_results("results/published/token_weighted")
+    >>> len(published.trials), len(published.configs), published.metrics[0]
+    (216, 36, 'alignment')
     """
     from sweeper.analysis.sweep_results import load_results
 

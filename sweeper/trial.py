@@ -212,7 +212,11 @@ def canonical(value: Value) -> Value:
 
 
 def canonical_json(params: Params) -> str:
-    """Sorted, dense JSON of canonical values: equal settings give equal text, whatever their order or spelling."""
+    """Sorted, dense JSON of canonical values: equal settings give equal text, whatever their order or spelling.
+
+    >>> canonical_json({"steps": 3e6, "betas": [1.0, -0.0]})
+    '{"betas":[1,0],"steps":3000000}'
+    """
     return json.dumps({name: canonical(params[name]) for name in sorted(params)}, separators=(",", ":"))
 
 

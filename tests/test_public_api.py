@@ -19,16 +19,6 @@ def test_every_public_name_is_there_and_documented() -> None:
             assert inspect.getdoc(getattr(module, name)), name
 
 
-def test_a_sweep_is_planned_run_and_read_in_python(toy: Path) -> None:
-    spec = sweeper.load_spec(toy, ["seeds=2", "tracking.uri=http://127.0.0.1:9"])
-    plan = sweeper.make_plan(spec)
-    assert len(plan.to_run) == 8
-    outcome = sweeper.run(plan, runner="inprocess")
-    assert (outcome.exit_code, outcome.trained) == (sweeper.Exit.OK, 8)
-    assert len(sweeper.load_results("results/toy").trials) == 8
-    assert sweeper.make_plan(spec).to_run == []
-
-
 def test_a_bad_file_is_a_sweeper_error(folder: Path) -> None:
     (folder / "bad.yaml").write_text("trainer: cvae\nmethod: gird\n")
     with pytest.raises(sweeper.SweeperError, match="gird"):

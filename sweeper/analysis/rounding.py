@@ -8,7 +8,11 @@ WIDE, SMALL = 7, -5  # from 10^7 on and below 10^-4, powers of ten are written
 
 
 def plus_minus(mean: float, spread: float) -> str:
-    """`0.984 ± 0.012`: two digits of the spread where it begins with 1 or 2, else one (the rule of physicists)."""
+    """Two digits of the spread where it begins with 1 or 2, else one (the rule of physicists).
+
+    >>> plus_minus(0.98437, 0.01234), plus_minus(0.2501, 0.071), plus_minus(12345678, 1234)
+    ('0.984 ± 0.012', '0.25 ± 0.07', '(1.23457 ± 0.00012)e7')
+    """
     if not math.isfinite(spread):
         return rounded(mean)
     if spread == 0:
@@ -21,7 +25,11 @@ def plus_minus(mean: float, spread: float) -> str:
 
 
 def with_interval(mean: float, low: float, high: float) -> str:
-    """`0.984 [0.972, 0.996]`, digits by half the interval's width."""
+    """A mean and its interval, digits by half the interval's width.
+
+    >>> with_interval(0.98437, 0.972, 0.9963)
+    '0.984 [0.972, 0.996]'
+    """
     if not math.isfinite(high - low):
         return rounded(mean)
     half = (high - low) / 2

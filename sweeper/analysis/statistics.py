@@ -60,7 +60,12 @@ def half_width(df: Numbers, se: Numbers, confidence: float = CONFIDENCE) -> np.n
 
 
 def estimate(values: Values) -> Estimate:
-    """The mean of a sample. Raises ValueError for an empty one."""
+    """The mean of a sample. Raises ValueError for an empty one.
+
+    >>> one = estimate([1.0, 2.0, 3.0])
+    >>> one.mean, round(one.se, 3), [round(end, 3) for end in one.interval()], round(one.p_above(0), 3)
+    (2.0, 0.577, [-0.484, 4.484], 0.037)
+    """
     if not len(values):
         raise ValueError("no values")
     array = np.asarray(values, dtype=float)
@@ -129,7 +134,11 @@ def interquartile_mean(values: Values) -> float:
 
 
 def share_interval(count: int, of: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """The exact (Clopper-Pearson) interval of a share."""
+    """The exact (Clopper-Pearson) interval of a share.
+
+    >>> [round(end, 3) for end in share_interval(9, of=10)]
+    [0.555, 0.997]
+    """
     from scipy import stats
 
     interval = stats.binomtest(count, of).proportion_ci(confidence, method="exact")
@@ -137,7 +146,11 @@ def share_interval(count: int, of: int, confidence: float = CONFIDENCE) -> tuple
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """The p values adjusted by Holm (1979): reject those at most alpha, and the family's error rate is alpha."""
+    """The p values adjusted by Holm (1979): reject those at most alpha, and the family's error rate is alpha.
+
+    >>> holm([0.01, 0.04, 0.03])
+    [0.03, 0.06, 0.06]
+    """
     order = np.argsort(p_values)  # by hand: importing statsmodels for it costs a second; a test compares the two
     steps = np.minimum(1.0, np.asarray(p_values)[order] * np.arange(len(order), 0, -1))
     adjusted = np.empty(len(order))

@@ -199,7 +199,15 @@ def _number(params: Mapping[str, object], key: str) -> float:
 
 
 def build(params: Mapping[str, object]) -> CVAEConfig:
-    """The configuration that flat dotted settings describe; raises ValueError naming every problem."""
+    """The configuration that flat dotted settings describe; raises ValueError naming every problem.
+
+    >>> config = build({"loss.beta": 0.5, "model.latents": 8})
+    >>> config.loss.beta, config.loss.inter_latent_divergence_weight, config.model.latents
+    (0.5, 0.0, 8)
+    >>> build({"loss.beta": -1, "los.beta": 1})
+    Traceback (most recent call last):
+    ValueError: loss.beta: found -1, allowed: a finite number, at least 0; los.beta: found 1, allowed: ...
+    """
     problems = check(params)
     if problems:
         raise ValueError("; ".join(str(problem) for problem in problems))

@@ -6,7 +6,12 @@ from collections.abc import Mapping
 
 
 class Diverged(FloatingPointError):
-    """A loss term or a metric became infinite or NaN: names the step and the term, keeps the last finite metrics."""
+    """A loss term or a metric became infinite or NaN: names the step and the term, keeps the last finite metrics.
+
+    >>> raise Diverged(300, "posterior KL", {"nll": 2.5})
+    Traceback (most recent call last):
+    sweeper.cvae.diverged.Diverged: posterior KL is not finite at step 300
+    """
 
     def __init__(self, step: int, term: str, last_finite_metrics: Mapping[str, float]) -> None:
         super().__init__(step, term, dict(last_finite_metrics))  # its own arguments: it must survive pickling

@@ -47,6 +47,9 @@ class Range:
     `points` says how many values stand for the range in a grid, evenly spaced on its scale. `rounded` are the bounds
     between which W&B's q_ distributions draw before they round to a multiple of q (the step): the two end values of
     q_uniform are then about half as likely as the others.
+
+    >>> Range(1e-4, 1, log=True, points=3).grid(), Range(1, 64, integer=True, log=True).at(0.5)
+    ((0.0001, 0.01, 1), 6)
     """
 
     low: float

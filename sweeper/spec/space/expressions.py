@@ -46,7 +46,12 @@ class Expression:
 
 
 def condition(text: str) -> Expression:
-    """Reads a condition. Raises ExpressionError with the column of the first thing that is wrong."""
+    """Reads a condition. Raises ExpressionError with the column of the first thing that is wrong.
+
+    >>> safe = condition("loss.beta > 0 and 1 / loss.beta < 4")
+    >>> safe.names, safe.holds({"loss.beta": 0}), safe.holds({"loss.beta": 0.5})
+    (('loss.beta',), False, True)
+    """
     parser = _Parser(tokens(text))
     evaluate = parser.disjunction()
     parser.expect("end")
