@@ -174,7 +174,8 @@ def _t_ends(mean: np.ndarray, std: np.ndarray, count: np.ndarray) -> tuple[np.nd
 
     many = count > 1
     half = np.full(len(mean), math.nan)
-    half[many] = half_width(count[many] - 1, std[many] / np.sqrt(count[many]))
+    # divided last: tables written before have these very bits
+    half[many] = half_width(count[many] - 1, std[many]) / np.sqrt(count[many])
     return mean - half, mean + half
 
 

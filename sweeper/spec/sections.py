@@ -95,7 +95,7 @@ class MetricKeys(Keys):
     )
     impute: Literal["worst", "ignore", "fail"] = Field(
         "worst",
-        description="What a search takes a diverged seed for: the worst value seen, nothing, or a failed configuration.",
+        description="What a diverged seed is to a search: the worst value seen, nothing, or a failed configuration.",
         examples=["worst"],
     )
 
