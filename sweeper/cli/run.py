@@ -86,7 +86,7 @@ def run(
         if not quiet:
             console.print(Text(f"{sweep.name}: {summary(plan)}"))
         try:
-            with Screen(console, plan.expected, headline_metrics(plan, trainer), quiet, commands.run()) as screen:
+            with Screen(console, plan.expected, headline_metrics(plan, trainer), quiet) as screen:
                 finished = run_plan(plan, trainer, options, screen)
         except (ScheduleError, LedgerError) as error:
             raise error.then(f"continue with: {commands.run()}") from error

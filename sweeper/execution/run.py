@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from sweeper import planned_source, provenance
-from sweeper.errors import Exit, LedgerError, Problem, ScheduleError, SweeperError, UsageError
+from sweeper.errors import Exit, LedgerError, Problem, UsageError
 from sweeper.execution.options import Options, Runner
 from sweeper.execution.runner import PackResources, Source, run_in_process
 from sweeper.execution.session import Session, Watcher
@@ -41,9 +41,6 @@ class Display(Watcher, Protocol):
     def say(self, text: str) -> None:
         """Show a message."""
 
-    def fail(self, error: SweeperError) -> None:
-        """Show the error that ends this process at once."""
-
 
 @dataclass(frozen=True, slots=True)
 class RunOutcome:
@@ -64,9 +61,6 @@ class Silence:
         pass
 
     def say(self, text: str) -> None:
-        pass
-
-    def fail(self, error: SweeperError) -> None:
         pass
 
 
@@ -112,7 +106,7 @@ def run(plan: Plan, trainer: Trainer, options: Options, display: Display) -> Run
 
         with interruptible(interrupt):
             session.begin(plan.sweep.text, made)
-            _work(session, plan, trainer, options, lambda error: _die(error, display))
+            _work(session, plan, trainer, options)
             mirror.finish(attachments)
             mirrored = mirror.close(MIRROR_GRACE_S)
             code = session.end()
@@ -137,13 +131,7 @@ def is_mirrored(sweep: Sweep, results: Path) -> bool:
     return stopped.get("mirror") == tracking_uri(sweep, results)
 
 
-def _die(error: ScheduleError, display: Display) -> None:
-    """End this process here and now, from any thread: every event is in the ledger already."""
-    display.fail(error)
-    os._exit(error.exit_code)
-
-
-def _work(source: Source, plan: Plan, trainer: Trainer, options: Options, die: Callable[[ScheduleError], None]) -> None:
+def _work(source: Source, plan: Plan, trainer: Trainer, options: Options) -> None:
     resources = plan.sweep.resources
     if source.is_done():
         return
@@ -157,7 +145,7 @@ def _work(source: Source, plan: Plan, trainer: Trainer, options: Options, die: C
     at_once = options.max_concurrent or resources.max_concurrent
     share = PackResources(resources.cpu, resources.gpu, plan.sweep.place("resources"), at_once)
     folder = SweepDir(options.results, plan.sweep.name).folder.resolve()
-    run_on_ray(source, share, options.address, folder, die, trainer.source, _worth_importing(trainer))
+    run_on_ray(source, share, options.address, folder, trainer.source, _worth_importing(trainer))
 
 
 def _use_code(plan: Plan, trainer: Trainer) -> None:

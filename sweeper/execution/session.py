@@ -268,7 +268,8 @@ class Session:
         """Start nothing new, and let running trials stop at their next checkpoint within GRACE_S."""
         self.stopped_by, self.why_stopped = code, why
         self.deadline = time.monotonic() + GRACE_S
-        running = sum(record.state is State.RUNNING for record in self.records.values())
+        records = list(self.records.values())  # at once: the runner's thread may add to them
+        running = sum(record.state is State.RUNNING for record in records)
         self.say(
             f"Stopping, {why}: no new trials start; {running} running stop at their next checkpoint, or end, within "
             f"{GRACE_S:.0f} s. {hint}"

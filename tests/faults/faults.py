@@ -231,6 +231,22 @@ def lost_head(folder: Path, times: int, subject: Subject) -> Row:
     return audit(1, folder, subject, sweep.finish() or wrong)
 
 
+def lost_own_head(folder: Path, times: int, subject: Subject) -> Row:
+    """SIGKILL of the head process of the driver's own Ray: exit code 1 with the command that continues."""
+    sweep, wrong = Sweep(folder, subject, "ray"), ""
+    for _ in range(times):
+        process, before = sweep.start(), _content(sweep.ledger).count(b'"e":"start"')
+        while _content(sweep.ledger).count(b'"e":"start"') == before and process.poll() is None:
+            time.sleep(0.1)
+        heads = [child for child in psutil.Process(process.pid).children() if child.name() == "gcs_server"]
+        for head in heads:
+            head.kill()
+        code, last = process.wait(50), sweep.said.read_text().splitlines()[-1]
+        if code != 1 or "continue with:" not in last:
+            wrong = f"exit code {code}, and the last line was {last}"
+    return audit(times, folder, subject, sweep.finish() or wrong)
+
+
 def deeds(folder: Path, times: int, subject: Subject) -> list[Row]:
     """Trainers that do what no trainer should, beside good ones; one row a deed."""
     return _rows_by_deed(folder, subject, ENDS, "resources: {timeout: 8}\n", {})

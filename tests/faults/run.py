@@ -67,6 +67,11 @@ FAULTS: list[Line] = [
         faults.lost_head,
         [Tried(toy(4, LONG.replace("40", "60") + EVERY), 1), Tried(BUNDLED, 1)],
     ),
+    (
+        "head of our own Ray killed",
+        faults.lost_own_head,
+        [Tried(toy(8, LONG + EVERY, 2.0), 2), Tried(BUNDLED_ON_RAY, 2)],
+    ),
     ("disk full", faults.full_disk, [Tried(CHECKPOINTED, 5, 1), Tried(replace(BUNDLED, latest_s=8.0), 3)]),
     ("results folder read-only", faults.read_only, [Tried(CHECKPOINTED, 5), Tried(replace(BUNDLED, latest_s=8.0), 2)]),
     (

@@ -14,8 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sweeper.analysis.rounding import rounded
-from sweeper.cli.terminal.console import NARROW, STYLES, duration, heading, print_problems
-from sweeper.errors import SweeperError
+from sweeper.cli.terminal.console import NARROW, STYLES, duration, heading
 from sweeper.trial import Ended, Event, Reported, Started, Trial, short_names
 
 
@@ -23,15 +22,13 @@ from sweeper.trial import Ended, Event, Reported, Started, Trial, short_names
 class Screen:
     """Live progress of a run on a terminal; elsewhere one line for every finished trial.
 
-    `total` is how many trials are expected, `metrics` are the names worth a column, the first ones first, `again` is
-    the command that continues the run.
+    `total` is how many trials are expected, `metrics` are the names worth a column, the first ones first.
     """
 
     console: Console
     total: int
     metrics: Sequence[str]
     quiet: bool = False
-    again: str = ""
     began: float = field(default_factory=time.monotonic)
     latest: dict[str, Reported] = field(default_factory=dict)
     started: dict[str, tuple[Trial, Started]] = field(default_factory=dict)
@@ -62,9 +59,6 @@ class Screen:
     def say(self, text: str) -> None:
         if not self.quiet:
             self.console.print(Text(text, "yellow"))
-
-    def fail(self, error: SweeperError) -> None:
-        print_problems(self.console, error.then(f"continue with: {self.again}").problems)
 
     def render(self) -> RenderableType:
         elapsed = time.monotonic() - self.began

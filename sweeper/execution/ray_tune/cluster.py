@@ -6,6 +6,7 @@ import what they will need.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gc
 import importlib
@@ -14,8 +15,10 @@ import math
 import os
 import shutil
 import signal
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+import sys
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +38,9 @@ import psutil
 import ray
 
 from sweeper.devices import cpus_here, gpu_share, gpus_here
-from sweeper.errors import Problem, ScheduleError, UsageError
-from sweeper.execution.ray_tune import head_watch, reaper
+from sweeper.errors import Exit, Problem, ScheduleError, UsageError
+from sweeper.execution.ray_tune import reaper
+from sweeper.execution.ray_tune.head_watch import HeadLost, HeadWatch
 from sweeper.execution.runner import PackResources, Source
 from sweeper.execution.signals import restore
 from sweeper.execution.worker.output_capture import captured
@@ -50,7 +54,6 @@ def run_on_ray(
     share: PackResources,
     address: str | None,
     folder: Path,
-    die: Callable[[ScheduleError], None],
     code: PlannedSource,
     imports: Sequence[str] = (),
 ) -> None:
@@ -59,45 +62,77 @@ def run_on_ray(
     Workers import the trainer from `code`. Those of our own import the modules `imports` while they wait: none that
     looks at its devices on import, for they have no GPU of their own yet. Everything that Ray prints goes to
     `folder`/ray.log. Raises UsageError when the cluster lacks the GPUs or cannot be reached, ScheduleError when Ray
-    itself breaks; `die` is called with one when Ray does not even return.
+    itself breaks or its head is lost.
+
+    All calls of Ray are made in a thread of their own. In the main thread ray.init would take SIGTERM for itself, and
+    Tune SIGUSR1. Without its head Tune blocks within seconds, so that only another thread can end the run.
     """
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)}
     storage = folder / ".ray"  # Tune insists on a place for its own state; nothing is ever read from it
     os.environ.update(RAY_preload_python_modules=",".join([WORKER, *imports]))  # Ray's name, in Ray's letters
+    head, done = HeadWatch(address or ""), Future[None]()  # of our own Ray it is known once that has started
     with captured(folder / "ray.log"), contextlib.nullcontext() if address else reaper.watched():
         try:
-            # In the main thread ray.init takes SIGTERM for itself and ends this process with exit code 15. The thread
-            # that it is called in must last: Linux ends the processes of Ray together with the thread that made them.
-            with ThreadPoolExecutor(2) as starter, head_watch.watched(address or "", die):
-                while not _run_packs(source, share, code, address, starter, storage, handlers):
-                    _disconnect()
-            _disconnect()  # not after an error: without its head Ray waits here for a minute, and our end is its end
+            arguments = (done, head, source, share, code, address, storage)
+            threading.Thread(target=_work, args=arguments, name="sweeper-ray", daemon=True).start()
+            while not done.done():
+                head.check()
+                restore(handlers)  # on its way ray.init puts a handler of C++ on SIGTERM that aborts
+                wait([done], timeout=0.05)
+            done.result()
+        except HeadLost as error:
+            atexit.register(_leave, error.exit_code)
+            raise
         finally:
             restore(handlers)
             shutil.rmtree(storage, ignore_errors=True)
 
 
-def _run_packs(
+def _leave(code: Exit) -> None:
+    """End this process before Ray and Tune, whose own ends wait for the lost head until Ray aborts after a minute."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _work(
+    done: Future[None],
+    head: HeadWatch,
     source: Source,
     share: PackResources,
     code: PlannedSource,
     address: str | None,
-    starter: ThreadPoolExecutor,
     storage: Path,
-    handlers: dict[signal.Signals, Any],
-) -> bool:
-    connected = starter.submit(_connect, address, share)
-    starter.submit(importlib.import_module, TUNE)  # what goes wrong here is raised again below
-    while not connected.done():
-        restore(handlers)  # on its way Ray's C++ puts a handler on SIGTERM that aborts
-        wait([connected], timeout=0.05)
-    restore(handlers)
-    connected.result()
-    from sweeper.execution.ray_tune.runner import lighten_tune, run_packs
+) -> None:
+    """Connect, run packs until there are none, and disconnect; an error becomes that of `done`."""
+    is_done = False
+    try:
+        while not is_done:
+            _connect_and_import(address, share)
+            if not address:
+                head.address = ray.get_runtime_context().gcs_address
+            is_done = _run_packs(source, share, code, storage, grows=bool(address))
+            head.address = address or ""
+            _disconnect()
+    except BaseException as error:
+        done.set_exception(error)
+    else:
+        done.set_result(None)
 
-    if not address:
-        lighten_tune()
-    return run_packs(source, share, code, storage, handlers, grows=bool(address))
+
+def _connect_and_import(address: str | None, share: PackResources) -> None:
+    importing = threading.Thread(target=importlib.import_module, args=(TUNE,))
+    importing.start()
+    _connect(address, share)
+    importing.join()
+
+
+def _run_packs(source: Source, share: PackResources, code: PlannedSource, storage: Path, *, grows: bool) -> bool:
+    from sweeper.execution.ray_tune import runner
+
+    if not grows:
+        runner.lighten_tune()
+    return runner.run_packs(source, share, code, storage, grows=grows)
 
 
 def _connect(address: str | None, share: PackResources) -> None:

@@ -1,60 +1,44 @@
-"""Watches the head of a Ray cluster: should it be lost, Ray would end our process without a word after a minute."""
+"""Whether the head of a Ray cluster still answers: without it Ray ends our process silently after a minute."""
 
 from __future__ import annotations
 
-import contextlib
-import signal
 import socket
-import threading
-from collections.abc import Callable, Iterator
-from types import FrameType
+import time
+from dataclasses import dataclass, field
 
 from sweeper.errors import Problem, ScheduleError
 
-EVERY_S = 2.0
+EVERY_S, TIMEOUT_S = 2.0, 2.0
 MISSES = 4  # a head that is merely busy answers again by then
-PATIENCE_S = 10.0
+HINT = "what has finished is safe; if --address or RAY_ADDRESS names a cluster, start it again or leave them out"
 
 
-@contextlib.contextmanager
-def watched(address: str, die: Callable[[ScheduleError], None]) -> Iterator[None]:
-    """While the block runs, ScheduleError is raised in it when nobody listens at `address` (host:port) any more.
+class HeadLost(ScheduleError):
+    """Nothing answers for the cluster any more."""
 
-    Should Ray not let go of the main thread, `die` is called with it, in another one. Other addresses are not watched.
-    """
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    if not host or not port.isdigit():
-        yield
-        return
-    over = threading.Event()
-    hint = "what has finished is safe; start a cluster again, or leave --address and RAY_ADDRESS out"
-    error = ScheduleError(Problem("the head of the Ray cluster is lost", found=address, hint=hint))
 
-    def watch() -> None:
-        misses = 0
-        while misses < MISSES:
-            if over.wait(EVERY_S):
-                return
-            misses = 0 if _answers(host, int(port)) else misses + 1
-        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR2)
-        if not over.wait(PATIENCE_S):
-            die(error)
+@dataclass(slots=True)
+class HeadWatch:
+    """The head at `address` (host:port; other addresses are not watched). Times are monotonic seconds."""
 
-    def lost(number: int, frame: FrameType | None) -> None:
-        raise error
+    address: str
+    misses: int = 0
+    checked: float = field(default_factory=time.monotonic)
 
-    before = signal.signal(signal.SIGUSR2, lost)
-    threading.Thread(target=watch, name="sweeper-head", daemon=True).start()
-    try:
-        yield
-    finally:
-        over.set()
-        signal.signal(signal.SIGUSR2, before)
+    def check(self) -> None:
+        """Connect to the head, at most every EVERY_S. Raises HeadLost after MISSES failures in a row."""
+        host, _, port = self.address.removeprefix("ray://").rpartition(":")
+        if not host or not port.isdigit() or time.monotonic() < self.checked + EVERY_S:
+            return
+        self.misses = 0 if _answers(host, int(port)) else self.misses + 1
+        self.checked = time.monotonic()
+        if self.misses >= MISSES:
+            raise HeadLost(Problem("the head of the Ray cluster is lost", found=self.address, hint=HINT))
 
 
 def _answers(host: str, port: int) -> bool:
     try:
-        socket.create_connection((host, port), timeout=EVERY_S).close()
+        socket.create_connection((host, port), timeout=TIMEOUT_S).close()
     except OSError:
         return False
     return True

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +21,6 @@ from sweeper.devices import check_cpus, gpu_share
 from sweeper.errors import Problem, ScheduleError, SweeperError
 from sweeper.execution.ray_tune.worker import PackTrainable
 from sweeper.execution.runner import Orders, Pack, PackResources, Source
-from sweeper.execution.signals import restore
 from sweeper.planned_source import PlannedSource
 from sweeper.trial import Cause
 
@@ -34,16 +32,8 @@ WHY_LOST = {  # what Ray says, and what we say
 }
 
 
-def run_packs(
-    source: Source,
-    share: PackResources,
-    code: PlannedSource,
-    storage: Path,
-    handlers: dict[signal.Signals, Any],
-    *,
-    grows: bool,
-) -> bool:
-    """Run packs on the Ray that is connected; False when Tune broke off although there is more to do, and is to go on.
+def run_packs(source: Source, share: PackResources, code: PlannedSource, storage: Path, *, grows: bool) -> bool:
+    """Run packs on the Ray that is connected; False when Tune broke off although there is more to do.
 
     `grows` says that it may get further machines: one pack more than fits then waits for them, as Ray expects.
     Tune takes a worker that Ray ended because memory was full for an error of its own, and raises.
@@ -51,7 +41,7 @@ def run_packs(
     gpus, fitting = _fitting(share)
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(fitting)  # else the second pack waits until the first one trains
     searcher = PackSearcher(source, fitting, share.max_concurrent or (None if grows else fitting))
-    callback = PackCallback(source, handlers)
+    callback = PackCallback(source)
     try:
         trainable = tune.with_parameters(PackTrainable, code=dict(code))
         trainable = tune.with_resources(trainable, {"cpu": share.cpu, "gpu": gpus})
@@ -176,15 +166,11 @@ class PackCallback(_StaysHere, tune.Callback):  # type: ignore[misc]
     """Tells the source, in the driver, what the workers sent and which packs are over or lost, and the workers what
     the source orders."""
 
-    def __init__(self, source: Source, handlers: dict[signal.Signals, Any]) -> None:
+    def __init__(self, source: Source) -> None:
         self.source = source
-        self.handlers = handlers
         self.workers: dict[int, Any] = {}
         self.told: dict[int, Orders] = {}
         self.closed: set[int] = set()
-
-    def setup(self, *_: object, **__: object) -> None:
-        restore(self.handlers)  # Tune has just put its own handler on SIGUSR1
 
     def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **_: Any) -> None:
         number = trial.config["pack"].number
