@@ -16,6 +16,7 @@ class Budgets:
 
     sweep: Sweep
     results: int = 0  # trials with a result, those of earlier runs included
+    trained: int = 0  # trials that ended in this run
     device_s: float = 0.0  # of the packs that are over
     failures: Counter[str] = field(default_factory=Counter)
     failures_in_a_row: int = 0
@@ -32,6 +33,7 @@ class Budgets:
     def count(self, ended: Ended) -> None:
         """A trial has ended for good."""
         self.results += ended.state.is_result
+        self.trained += not ended.origin
         self.failures_in_a_row = self.failures_in_a_row + 1 if ended.state is State.FAILED else 0
 
     def failing(self) -> str:

@@ -12,10 +12,14 @@ from typing import Protocol
 
 from sweeper import planned_source, provenance
 from sweeper.errors import Exit, LedgerError, Problem, UsageError
+from sweeper.execution.budgets import Budgets
+from sweeper.execution.event_log import EventLog, Watcher
 from sweeper.execution.options import Options, Runner
+from sweeper.execution.queue import JobQueue
 from sweeper.execution.runner import PackResources, Source, run_in_process
-from sweeper.execution.session import Session, Watcher
+from sweeper.execution.session import Session
 from sweeper.execution.signals import interruptible
+from sweeper.execution.stop_state import StopState
 from sweeper.ledger.atomic import replace_file
 from sweeper.ledger.history import History, read_history
 from sweeper.ledger.ledger import Ledger
@@ -38,7 +42,7 @@ MIRROR_GRACE_S = 30.0  # how long the end of a run waits for MLflow; what is mis
 class Display(Watcher, Protocol):
     """Shows a run to its user."""
 
-    def say(self, text: str) -> None:
+    def show(self, text: str) -> None:
         """Show a message."""
 
 
@@ -60,7 +64,7 @@ class Silence:
     def push(self, trial: Trial, event: Event) -> None:
         pass
 
-    def say(self, text: str) -> None:
+    def show(self, text: str) -> None:
         pass
 
 
@@ -85,34 +89,29 @@ def run(plan: Plan, trainer: Trainer, options: Options, display: Display) -> Run
             Proposals(plan.sweep, TrialFactory.of(plan.sweep, trainer)) if plan.sweep.method in ADAPTIVE else None
         )
         session = Session(
-            plan=plan,
-            ledger=book,
-            trainer=trainer,
-            commit=str(made["commit"]),
-            history=history,
-            watchers=(display, mirror),
-            say=display.say,
-            records=records,
-            proposals=proposals,
+            queue=JobQueue(plan, trainer, book, str(made["commit"]), records, proposals),
+            log=EventLog(book, records, (display, mirror)),
+            budgets=Budgets(plan.sweep),
+            stop=StopState(display.show),
             pruner=Pruner.of(plan.sweep, history.records.values()),
-            over=lambda: mirror.finish(attachments),
+            when_done=lambda: mirror.finish(attachments),
         )
         mirror.start(_already_known(plan, history))
 
         def interrupt(code: Exit) -> None:
             session.interrupt(code)
-            if session.is_cancelled() or not session.running:
+            if session.is_cancelled() or not session.active:
                 mirror.hurry()
 
         with interruptible(interrupt):
-            session.begin(plan.sweep.text, made)
+            session.begin(made, history)
             _work(session, plan, trainer, options)
             mirror.finish(attachments)
             mirrored = mirror.close(MIRROR_GRACE_S)
             code = session.end()
             book.stop(code, tracking_uri(plan.sweep, options.results) if mirrored.is_whole else "")
     return RunOutcome(
-        code, session.why_stopped, session.trained, list(records.values()), mirrored, time.monotonic() - began
+        code, session.stop.why, session.budgets.trained, list(records.values()), mirrored, time.monotonic() - began
     )
 
 

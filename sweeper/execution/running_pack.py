@@ -1,14 +1,15 @@
-"""A pack that is being trained, as the driver keeps watch over it."""
+"""The packs that are being trained, as the driver sees them."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from sweeper.execution.worker.job import Job, StopOrder
-from sweeper.trial import Cause, Ended, Event, Started, State
+from sweeper.trial import Cause, Ended, Event, Record, Started, State
 
-HUNG_S = 15.0  # a trial that was told to end has this long to listen; then its process is ended
+HUNG_S = 15.0  # a trial that was ordered to end has this long to do so; then its process is ended
 
 
 @dataclass(slots=True)
@@ -32,6 +33,41 @@ class RunningPack:
             for notes in (self.since, self.verdicts, self.late):
                 notes.pop(event.trial, None)
 
+    def hand(self, jobs: Iterable[Job]) -> None:
+        """Further jobs belong to the pack."""
+        self.open |= {job.trial: job for job in jobs}
+
+    def lose(self, record: Record, reason: str, cause: str, commit: str) -> Ended:
+        """The end of a trial whose process is gone: failed, as its last report left it, or as it was ordered to end."""
+        trial, now = record.trial.key, time.time()
+        begun = record.started or Started(trial, self.open[trial].attempt, now, "", "")
+        last = record.reports[-1] if record.reports else None
+        order = self.verdicts.get(trial)
+        ordered = order if order and order.state is State.FAILED else None
+        return Ended(
+            trial=trial,
+            attempt=self.open[trial].attempt,
+            at=now,
+            state=State.FAILED,
+            reason=ordered.reason if ordered else reason,
+            metrics=last.metrics if last else {},
+            steps=last.step if last else begun.step,
+            wall_s=now - begun.at,
+            started_at=begun.at,
+            device=begun.device,
+            host=begun.host,
+            commit=commit,
+            cause=ordered.cause if ordered else cause,
+        )
+
+    @property
+    def lost_first(self) -> list[str]:
+        """The trials that are lost with the process: those in training, or the first if none has begun.
+
+        A process that died before any trial began must not be started for ever: it counts against the first one.
+        """
+        return list(self.since) or list(self.open)[:1]
+
     def check_time(self, limit_s: float | None) -> None:
         """Order trials to end that have been in training for longer than `limit_s`."""
         if limit_s is None:
@@ -45,10 +81,42 @@ class RunningPack:
 
     @property
     def is_hung(self) -> bool:
-        """Whether a trial that took too long does not listen."""
+        """Whether a trial that took too long has not ended when ordered to."""
         return any(time.monotonic() >= until for until in self.late.values())
 
     @property
     def seconds(self) -> float:
         """How long it has had its device."""
         return time.monotonic() - self.began if self.began is not None else 0.0
+
+
+@dataclass(slots=True)
+class ActivePacks:
+    """The packs that were handed out and are not closed, by number."""
+
+    packs: dict[int, RunningPack] = field(default_factory=dict)
+    opened: int = 0  # in this run, the closed ones included
+
+    def __len__(self) -> int:
+        return len(self.packs)
+
+    def open(self, jobs: tuple[Job, ...]) -> int:
+        """A new pack of these jobs. Returns its number."""
+        self.opened += 1
+        pack = self.packs[self.opened] = RunningPack(jobs[0], {})
+        pack.hand(jobs)
+        return self.opened
+
+    def with_trial(self, trial: str) -> RunningPack | None:
+        """The pack in which a trial waits or trains."""
+        return next((pack for pack in self.packs.values() if trial in pack.open), None)
+
+    @property
+    def trials(self) -> int:
+        """How many trials wait or train in a pack."""
+        return sum(len(pack.open) for pack in self.packs.values())
+
+    @property
+    def device_s(self) -> float:
+        """How long the packs have had their devices, in all."""
+        return sum(pack.seconds for pack in self.packs.values())

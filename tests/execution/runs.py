@@ -7,8 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sweeper import trainer
+from sweeper.execution.budgets import Budgets
+from sweeper.execution.event_log import EventLog
+from sweeper.execution.queue import JobQueue
 from sweeper.execution.runner import run_in_process
 from sweeper.execution.session import Session
+from sweeper.execution.stop_state import StopState
 from sweeper.ledger.history import read_history
 from sweeper.ledger.ledger import Ledger
 from sweeper.ledger.paths import SweepDir
@@ -18,7 +22,7 @@ from sweeper.search.proposals import Proposals
 from sweeper.search.pruner import Pruner
 from sweeper.spec.load import load_spec
 from sweeper.spec.sweep import ADAPTIVE
-from sweeper.trial import Event, Trial
+from sweeper.trial import Event, Record, Trial
 
 
 class Notes:
@@ -26,7 +30,7 @@ class Notes:
 
     def __init__(self) -> None:
         self.events: list[Event] = []
-        self.said: list[str] = []
+        self.messages: list[str] = []
 
     def push(self, trial: Trial, event: Event) -> None:
         self.events.append(event)
@@ -42,10 +46,12 @@ def opened(file: Path, *overrides: str) -> Iterator[tuple[Session, Notes]]:
     notes = Notes()
     with Ledger(SweepDir(results, sweep.name)) as book:
         proposals = Proposals(sweep, TrialFactory.of(sweep, found)) if sweep.method in ADAPTIVE else None
-        history, say = read_history(book.sweep, curves=True), notes.said.append
+        history = read_history(book.sweep, curves=True)
         pruner = Pruner.of(sweep, history.records.values())
-        session = Session(made, book, found, "abc", history, (notes,), say, {}, proposals, pruner)
-        session.begin(sweep.text, {})
+        records: dict[str, Record] = {}
+        queue, log = JobQueue(made, found, book, "abc", records, proposals), EventLog(book, records, (notes,))
+        session = Session(queue, log, Budgets(sweep), StopState(notes.messages.append), pruner)
+        session.begin({}, history)
         yield session, notes
         book.stop(session.end(), "")
 

@@ -135,7 +135,7 @@ def test_an_interrupted_pack_goes_on_to_the_same_bits(
     file.write_text((SMALL % (12, 18)).replace("pack: 4", f"pack: {size}"))
     for watcher in MOMENTS[moment]():
         with runs.opened(file) as (session, _), interruptible(session.interrupt):
-            session.watchers = (watcher,)
+            session.log.watchers = (watcher,)
             run_in_process(session)
     begun = {event.trial for event in watcher.events if isinstance(event, Started)}
     ended = {event.trial for event in watcher.events if isinstance(event, Ended)}
@@ -158,7 +158,7 @@ def test_a_spent_budget_of_time_stops_a_pack_that_trains_and_nothing_waits_for(
     with runs.opened(file, "budget.wall=1h") as (session, notes):
 
         def spend(self: Stepper, steps: int) -> None:
-            session.limits.began -= 1800.0
+            session.budgets.began -= 1800.0
             run(self, steps)
 
         run = Stepper.run
@@ -166,8 +166,8 @@ def test_a_spent_budget_of_time_stops_a_pack_that_trains_and_nothing_waits_for(
             patch.setattr(Stepper, "run", spend)
             run_in_process(session)
         assert session.end() is Exit.BUDGET
-    assert session.why_stopped == "the wall-time budget is spent"
-    assert "8 running stop at their next checkpoint" in notes.said[0]
+    assert session.stop.why == "the wall-time budget is spent"
+    assert "8 running stop at their next checkpoint" in notes.messages[0]
     assert {record.state for record in session.records.values()} == {State.PENDING}
     assert runs.train(file).end() is Exit.OK
     assert finals(read(folder)) == undisturbed
@@ -184,11 +184,11 @@ def test_a_budget_that_ends_when_everything_is_done_stopped_nothing(folder: Path
             def push(self, trial: Trial, event: Event) -> None:
                 super().push(trial, event)
                 if isinstance(event, Ended) and sum(isinstance(other, Ended) for other in self.events) == 8:
-                    session.limits.began -= 3600.0
+                    session.budgets.began -= 3600.0
 
-        session.watchers = (Spend(),)
+        session.log.watchers = (Spend(),)
         run_in_process(session)
-        assert (session.end(), session.why_stopped) == (Exit.OK, "")
+        assert (session.end(), session.stop.why) == (Exit.OK, "")
 
 
 def test_trials_that_an_earlier_version_called_failed_for_stopping_are_pending(folder: Path) -> None:

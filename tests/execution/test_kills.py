@@ -52,7 +52,7 @@ while True:
                     begun += isinstance(event, Started)
                     if begun > k:
                         os.kill(os.getpid(), signal.SIGKILL)
-            session.watchers = (Killer(),)
+            session.log.watchers = (Killer(),)
             run_in_process(session)
         os._exit(0)
     _, status = os.waitpid(child, 0)

@@ -56,7 +56,7 @@ def test_trials_run_in_the_order_of_the_plan(folder: Path) -> None:
 def test_it_says_once_and_last_of_all_that_no_event_will_come_any_more(folder: Path) -> None:
     said: list[list[State]] = []
     with opened(folder, NAUGHTY % "raise, good") as (run, _):
-        run.over = lambda: said.append(states(run))
+        run.when_done = lambda: said.append(states(run))
         run_in_process(run)
     assert said == [[State.FAILED, State.COMPLETED]]
 
@@ -91,7 +91,7 @@ def test_failures_in_a_row_end_the_sweep(folder: Path) -> None:
     with opened(folder, text) as (run, _):
         run_in_process(run)
     assert states(run) == [State.FAILED, State.FAILED, State.PENDING]
-    assert run.why_stopped == "2 trials in a row failed (abort.consecutive_failures)"
+    assert run.stop.why == "2 trials in a row failed (abort.consecutive_failures)"
 
 
 def test_the_budget_of_trials_stops_cleanly_and_the_next_run_goes_on(folder: Path) -> None:
@@ -152,7 +152,7 @@ def test_a_process_that_dies_before_any_trial_begins_is_not_started_for_ever(fol
         while pack := run.next_pack():
             run.lost(pack.number, "the worker process died")
             run.closed(pack.number)
-    assert (states(run), run.packs) == ([State.FAILED], 2)
+    assert (states(run), run.active.opened) == ([State.FAILED], 2)
 
 
 def test_a_trial_that_takes_too_long_is_told_to_end_and_then_its_process_is_killed(folder: Path) -> None:
@@ -164,7 +164,7 @@ def test_a_trial_that_takes_too_long_is_told_to_end_and_then_its_process_is_kill
         time.sleep(0.02)
         assert run.verdicts(pack.number)[trial].state is State.FAILED
         assert run.hung() == []
-        run.running[pack.number].late[trial] = 0.0
+        run.active.packs[pack.number].late[trial] = 0.0
         assert run.hung() == [pack.number]
         run.lost(pack.number, "the worker process died")
         ended = run.records[trial].ended
@@ -192,7 +192,7 @@ def test_the_first_interrupt_starts_nothing_new_and_the_second_cancels(folder: P
         run.interrupt(Exit.INTERRUPTED)
         assert run.is_cancelled()
     assert run.end() is Exit.INTERRUPTED
-    assert "Press Ctrl-C again" in notes.said[0]
+    assert "Press Ctrl-C again" in notes.messages[0]
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGUSR1, 143)])

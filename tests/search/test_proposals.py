@@ -103,14 +103,14 @@ def test_where_asking_takes_long_it_is_done_while_a_trial_trains(file: Path, mon
     monkeypatch.setattr("sweeper.search.searcher.GP_SEES", 11)
     asked: list[int] = []
     with runs.opened(file) as (session, notes):
-        assert session.proposals is not None
-        ask = session.proposals.search.ask
+        assert session.queue.proposals is not None
+        ask = session.queue.proposals.search.ask
 
         def noted() -> Params | None:
             asked.append(len(notes.events))
             return ask()
 
-        monkeypatch.setattr(session.proposals.search, "ask", noted)
+        monkeypatch.setattr(session.queue.proposals.search, "ask", noted)
         run_in_process(session)
     started = [number for number, event in enumerate(notes.events, 1) if isinstance(event, Started)]
     ended = [number for number, event in enumerate(notes.events, 1) if isinstance(event, Ended)]

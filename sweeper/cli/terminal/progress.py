@@ -56,7 +56,7 @@ class Screen:
             self.done += not event.retry
             self._line(trial, event)
 
-    def say(self, text: str) -> None:
+    def show(self, text: str) -> None:
         if not self.quiet:
             self.console.print(Text(text, "yellow"))
 

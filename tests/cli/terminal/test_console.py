@@ -71,7 +71,7 @@ def test_quiet_says_nothing() -> None:
     with Screen(on, 1, ["score"], quiet=True) as screen:
         for event in make_life(TRIAL, 0.1):
             screen.push(TRIAL, event)
-        screen.say("news")
+        screen.show("news")
     assert said(on) == ""
 
 

@@ -65,6 +65,6 @@ def test_every_trial_ends_and_the_sweep_goes_on(folder: Path, method: str, early
     if method == "qmc":  # the searchers stay away from what is odd
         assert any(record.state is State.PRUNED for record in records) is ("none" not in early)
         assert {deed(record.trial.params["x"]) for record in records} == set(ENDS)
-    if session.proposals is not None:
-        states = {trial.state.name for trial in session.proposals.search._study.trials}
+    if session.queue.proposals is not None:
+        states = {trial.state.name for trial in session.queue.proposals.search._study.trials}
         assert "RUNNING" not in states

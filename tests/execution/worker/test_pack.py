@@ -105,7 +105,7 @@ def test_the_members_of_a_failed_pack_are_tried_again_alone(tmp_path: Path) -> N
     session = train(file)
     states = Counter(record.state for record in session.records.values())
     assert states == {State.COMPLETED: 2, State.FAILED: 1}
-    assert session.packs == 4
+    assert session.active.opened == 4
 
 
 def test_members_of_a_pack_agree_in_what_the_trainer_names(tmp_path: Path) -> None:
