@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sweeper.cli.options import (
-    DEFAULT_RESULTS,
-    Debug,
     FormatChoice,
     IntervalChoice,
     LevelChoice,
-    NoColor,
-    Results,
+    Shared,
     SpreadChoice,
     SweepName,
+    shares,
 )
 from sweeper.cli.output import named_sweep, news_console
 from sweeper.errors import Problem, UsageError
@@ -29,9 +27,9 @@ if TYPE_CHECKING:
     from sweeper.ledger.paths import SweepDir
 
 
+@shares("results", "no_color")
 def export(
     sweep: SweepName,
-    results: Results = DEFAULT_RESULTS,
     form: Annotated[FormatChoice, typer.Option("--format", "-f", help="The form of the table.")] = FormatChoice.csv,
     level: Annotated[LevelChoice, typer.Option(help="What a row is.")] = LevelChoice.trial,
     columns: Annotated[str, typer.Option(help="Only these, comma-separated.", show_default=False)] = "",
@@ -47,8 +45,8 @@ def export(
     ] = None,
     interval: Annotated[IntervalChoice, typer.Option(help="Of configurations: t, or bootstrap.")] = IntervalChoice.t,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="A file; else standard output.")] = None,
-    no_color: NoColor = False,
-    debug: Debug = False,
+    *,
+    shared: Shared,
 ) -> None:
     """Result tables: one row per trial, configuration, point of a curve or effect of a parameter; or a pivot."""
     from sweeper.analysis import frames
@@ -57,7 +55,7 @@ def export(
 
     if form in (FormatChoice.parquet, FormatChoice.optuna) and output is None:
         raise UsageError(Problem(f"{form} is not text", key="--output", hint="add --output FILE"))
-    sweep_dir = named_sweep(results, sweep)
+    sweep_dir = named_sweep(shared.results, sweep)
     if form is FormatChoice.optuna and output is not None:
         _study(sweep_dir, output)
         return

@@ -10,23 +10,23 @@ from typing import Annotated
 
 import typer
 
-from sweeper.cli.options import Debug, Json, NoColor
+from sweeper.cli.options import Shared, shares
 from sweeper.cli.output import load_sweep, news_console, print_json
 from sweeper.errors import Exit, Problem, SweeperError, UsageError
 
 
+@shares("as_json", "no_color")
 def validate(
     files: Annotated[list[Path], typer.Argument(metavar="FILE ...", help="Sweep files.", show_default=False)],
-    as_json: Json = False,
-    no_color: NoColor = False,
-    debug: Debug = False,
+    *,
+    shared: Shared,
 ) -> None:
     """Every problem of every file, with its line. Exit code 2 when there is one."""
     from sweeper import trainer
     from sweeper.cli.terminal.console import print_problems
     from sweeper.planning.plan import make
 
-    console = news_console(no_color)
+    console = news_console(shared.no_color)
     errors: dict[str, list[Problem]] = {}
     for file in files:
         try:
@@ -36,7 +36,7 @@ def validate(
         except SweeperError as error:
             errors[str(file)] = list(error.problems)
             print_problems(console, error.problems)
-    if as_json:
+    if shared.as_json:
         found = {name: [str(problem) for problem in problems] for name, problems in errors.items()}
         print_json({"valid": not errors, "files": len(files), "problems": found})
     elif not errors:
@@ -52,9 +52,8 @@ def schema() -> None:
     sys.stdout.write(json.dumps(schema(), indent=2) + "\n")
 
 
-def init(
-    name: Annotated[str, typer.Argument(help="The name of the sweep.")] = "my-sweep", debug: Debug = False
-) -> None:
+@shares()
+def init(name: Annotated[str, typer.Argument(help="The name of the sweep.")] = "my-sweep", *, shared: Shared) -> None:
     """Write a commented sweep file, NAME.yaml, that runs as it is."""
     from sweeper.spec.load import starter
 

@@ -6,55 +6,49 @@ from typing import Annotated
 
 import typer
 
-from sweeper.cli.options import DEFAULT_RESULTS, Debug, Json, NoColor, Results, SweepName
+from sweeper.cli.options import Shared, SweepName, shares
 from sweeper.cli.output import named_sweep, news_console, print_json, results_console
 from sweeper.errors import Exit, Problem, UsageError
 
 
-def verify(
-    sweep: SweepName,
-    results: Results = DEFAULT_RESULTS,
-    as_json: Json = False,
-    no_color: NoColor = False,
-    debug: Debug = False,
-) -> None:
+@shares("results", "as_json", "no_color")
+def verify(sweep: SweepName, *, shared: Shared) -> None:
     """The claims of the sweep's file: each pass, fail or undecided, with effect, interval and n."""
     from sweeper.analysis.claims.verify import verdicts
     from sweeper.cli.terminal.verdicts import print_verdicts
 
-    sweep_dir = named_sweep(results, sweep)
+    sweep_dir = named_sweep(shared.results, sweep)
     found = verdicts(sweep_dir.results, sweep_dir.name)
-    if as_json:
+    if shared.as_json:
         print_json({"sweep": sweep_dir.name, "verdicts": [verdict.as_json() for verdict in found]})
     elif found:
-        print_verdicts(results_console(no_color), found)
+        print_verdicts(results_console(shared.no_color), found)
     else:
-        news_console(no_color).print(f"{sweep_dir.name} has no claims: its file has no `expect:`")
+        news_console(shared.no_color).print(f"{sweep_dir.name} has no claims: its file has no `expect:`")
     if any(verdict.outcome == "fail" for verdict in found):
         raise typer.Exit(Exit.CLAIM_FAILED)
 
 
+@shares("results", "as_json", "no_color")
 def compare(
     a: Annotated[str, typer.Argument(metavar="A", help="A sweep.", show_default=False)],
     b: Annotated[str, typer.Argument(metavar="B", help="Another, or its folder elsewhere.", show_default=False)],
     metrics: Annotated[str, typer.Option(help="Show these, moved or not; comma-separated.", show_default=False)] = "",
-    results: Results = DEFAULT_RESULTS,
-    as_json: Json = False,
-    no_color: NoColor = False,
-    debug: Debug = False,
+    *,
+    shared: Shared,
 ) -> None:
     """Two sweeps, configuration by configuration: what is only in one, what moved, what else changed."""
     from sweeper.analysis import comparison
     from sweeper.analysis.sweep_results import SweepResults
     from sweeper.cli.terminal.comparison import print_comparison
 
-    one, other = (SweepResults(named_sweep(results, name)) for name in (a, b))
+    one, other = (SweepResults(named_sweep(shared.results, name)) for name in (a, b))
     found = comparison.compare(one.history, other.history)
-    if as_json:
+    if shared.as_json:
         print_json({"a": str(one.folder.folder), "b": str(other.folder.folder), **found.as_json()})
         return
     shown = [name.strip() for name in metrics.split(",") if name.strip()] or one.headlines
     if unknown := [name for name in shown if metrics and name not in one.metrics]:
         raise UsageError(Problem("no such metric", "", "--metrics", ", ".join(unknown), ", ".join(one.metrics)))
     names = (str(one.folder.folder), str(other.folder.folder))
-    print_comparison(results_console(no_color), found, names, shown)
+    print_comparison(results_console(shared.no_color), found, names, shown)

@@ -1,10 +1,14 @@
-"""The arguments and flags that verbs share, each with its help."""
+"""The arguments and options that commands share, each with its help."""
 
 from __future__ import annotations
 
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -53,11 +57,48 @@ Overrides = Annotated[
     typer.Argument(metavar="[KEY=VALUES ...]", help="e.g. loss.beta=0.5,1 seeds=5 budget.wall=30m", show_default=False),
 ]
 SweepName = Annotated[str, typer.Argument(metavar="SWEEP", help="A sweep of the results folder.", show_default=False)]
-Results = Annotated[Path, typer.Option("--results", envvar="SWEEPER_RESULTS", help="The results folder.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors and results only.")]
-NoColor = Annotated[bool, typer.Option("--no-color", help="No colours (also: NO_COLOR).")]
-Debug = Annotated[bool, typer.Option("--debug", help="Full tracebacks.")]
 Rerun = Annotated[RerunChoice | None, typer.Option(help="Run these again although the ledger holds them.")]
 
-DEFAULT_RESULTS = Path("results")
+SHARED: dict[str, tuple[Any, object]] = {  # field of Shared -> its option and default, in the order of --help
+    "results": (
+        Annotated[Path, typer.Option("--results", envvar="SWEEPER_RESULTS", help="The results folder.")],
+        Path("results"),
+    ),
+    "as_json": (Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")], False),
+    "quiet": (Annotated[bool, typer.Option("--quiet", "-q", help="Print errors and results only.")], False),
+    "no_color": (Annotated[bool, typer.Option("--no-color", help="No colours (also: NO_COLOR).")], False),
+    "debug": (Annotated[bool, typer.Option("--debug", help="Full tracebacks.")], False),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """The values of the shared options; those that a command does not have are at their defaults."""
+
+    results: Path = Path("results")
+    as_json: bool = False
+    quiet: bool = False
+    no_color: bool = False
+    debug: bool = False
+
+
+def shares(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the shared options `names`, and --debug; it takes their values as its last argument, `shared`.
+
+    Typer reads the options off a signature: the one that it is shown has them in the place of `shared`.
+    """
+    chosen = [name for name in SHARED if name in (*names, "debug")]
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def call(**given: Any) -> None:
+            command(**given, shared=Shared(**{name: given.pop(name) for name in chosen}))
+
+        own = [p for p in inspect.signature(command, eval_str=True).parameters.values() if p.name != "shared"]
+        kind = inspect.Parameter.KEYWORD_ONLY
+        added = [inspect.Parameter(n, kind, annotation=SHARED[n][0], default=SHARED[n][1]) for n in chosen]
+        call.__signature__ = inspect.Signature([*own, *added])  # type: ignore[attr-defined]
+        call.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *added)}
+        return call
+
+    return decorate

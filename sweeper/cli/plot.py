@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sweeper.cli.options import DEFAULT_RESULTS, Debug, Json, NoColor, Results, SweepName
+from sweeper.cli.options import Shared, SweepName, shares
 from sweeper.cli.output import named_sweep, news_console, print_json, write_file
 from sweeper.errors import Problem, UsageError
 
@@ -41,35 +41,34 @@ Across = Annotated[
 Upwards = Annotated[str | None, typer.Option("--y", help="The same, upwards (heatmap).", show_default=False)]
 
 
+@shares("results", "as_json", "no_color")
 def plot(
     sweep: SweepName,
     kinds: Kinds = None,
     metric: Metrics = None,
     x: Across = None,
     y: Upwards = None,
-    results: Results = DEFAULT_RESULTS,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="A folder; else RESULTS/SWEEP/plots.", show_default=False)
     ] = None,
     form: Annotated[str, typer.Option("--format", "-f", help="Some of png, svg, html.")] = "png,svg,html",
-    as_json: Json = False,
-    no_color: NoColor = False,
-    debug: Debug = False,
+    *,
+    shared: Shared,
 ) -> None:
     """Plots of a sweep as PNG and SVG, and as HTML where looking closer helps. Prints the files it wrote."""
     from sweeper.analysis.sweep_results import SweepResults
     from sweeper.reporting import figures
 
     chosen, forms = _kinds(kinds or []), _forms(form)
-    sweep_dir = named_sweep(results, sweep)
+    sweep_dir = named_sweep(shared.results, sweep)
     metrics = tuple(_metric(text) for text in metric or [])
     subject = figures.FigureContext(SweepResults(sweep_dir), metrics, x, y)
     subject.check_metrics()
-    written, left_out = _written(subject, chosen, forms, output or sweep_dir.folder / "plots", echo=not as_json)
-    if as_json:
+    written, left_out = _written(subject, chosen, forms, output or sweep_dir.folder / "plots", echo=not shared.as_json)
+    if shared.as_json:
         print_json({"sweep": sweep_dir.name, "files": written, "left_out": left_out})
     elif left_out and not kinds:
-        console = news_console(no_color)
+        console = news_console(shared.no_color)
         for kind, why in left_out.items():
             console.print(f"{kind} skipped: {why}", soft_wrap=True)
     empty = [kind.name for kind in chosen if kind.name in left_out]
@@ -78,25 +77,25 @@ def plot(
         raise UsageError(*(Problem(left_out[kind], sweep_dir.name, kind, hint=hint) for kind in empty))
 
 
+@shares("results", "as_json")
 def report(
     sweep: SweepName,
-    results: Results = DEFAULT_RESULTS,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="A file; else RESULTS/SWEEP/report.html.", show_default=False)
     ] = None,
-    as_json: Json = False,
-    debug: Debug = False,
+    *,
+    shared: Shared,
 ) -> None:
     """One self-contained HTML page: claims, tables, pictures, every trial, provenance. Prints its path."""
     from sweeper.analysis.sweep_results import SweepResults
     from sweeper.reporting.report.page import render
 
-    sweep_dir = named_sweep(results, sweep)
+    sweep_dir = named_sweep(shared.results, sweep)
     loaded = SweepResults(sweep_dir)
     _ = loaded.history  # an unknown sweep is told before a file is made
     path = output or sweep_dir.folder / "report.html"
     write_file(path, render(loaded).encode())
-    if as_json:
+    if shared.as_json:
         print_json({"sweep": sweep_dir.name, "files": [str(path)]})
     else:
         typer.echo(path)

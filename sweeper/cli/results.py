@@ -7,36 +7,34 @@ from typing import Annotated
 
 import typer
 
-from sweeper.cli.options import DEFAULT_RESULTS, Debug, Json, NoColor, Results, SweepName
+from sweeper.cli.options import Shared, SweepName, shares
 from sweeper.cli.output import named_sweep, news_console, print_json, results_console
 from sweeper.errors import Exit, Problem, UsageError
 
 FOLLOW_S = 2.0
 
 
-def list_sweeps(
-    results: Results = DEFAULT_RESULTS, as_json: Json = False, no_color: NoColor = False, debug: Debug = False
-) -> None:
+@shares("results", "as_json", "no_color")
+def list_sweeps(*, shared: Shared) -> None:
     """The sweeps in the results folder: state, trials done, failed and left, age."""
     from sweeper.analysis.progress import overview
     from sweeper.cli.terminal.tables import print_sweeps
 
-    rows = overview(results)
-    if as_json:
-        print_json({"results": str(results), "sweeps": [row.as_json() for row in rows]})
+    rows = overview(shared.results)
+    if shared.as_json:
+        print_json({"results": str(shared.results), "sweeps": [row.as_json() for row in rows]})
     elif rows:
-        print_sweeps(results_console(no_color), rows, time.time())
+        print_sweeps(results_console(shared.no_color), rows, time.time())
     else:
-        news_console(no_color).print(f"{results} holds no sweeps; `sweeper run FILE` makes one")
+        news_console(shared.no_color).print(f"{shared.results} holds no sweeps; `sweeper run FILE` makes one")
 
 
+@shares("results", "as_json", "no_color")
 def status(
     sweep: SweepName,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Redraw until nobody runs it.")] = False,
-    results: Results = DEFAULT_RESULTS,
-    as_json: Json = False,
-    no_color: NoColor = False,
-    debug: Debug = False,
+    *,
+    shared: Shared,
 ) -> None:
     """One sweep: how far it is, how fast, what is left, the best so far, what failed and why."""
     from sweeper.analysis.progress import SweepSummary, summarize
@@ -44,13 +42,13 @@ def status(
     from sweeper.cli.terminal.status import render
     from sweeper.spec.load import load_or_none
 
-    sweep_dir = named_sweep(results, sweep)
+    sweep_dir = named_sweep(shared.results, sweep)
 
     def look() -> SweepSummary:
         return summarize(sweep_dir, load_or_none(sweep_dir.spec), time.time())
 
-    console = results_console(no_color)
-    if as_json:
+    console = results_console(shared.no_color)
+    if shared.as_json:
         print_json(look().as_json())
     elif follow:
         keep_looking(console, look, FOLLOW_S)
@@ -58,12 +56,12 @@ def status(
         console.print(render(look()))
 
 
+@shares("results", "no_color")
 def show(
     sweep: SweepName,
     trial: Annotated[str, typer.Argument(metavar="TRIAL", help="A trial's key, or its beginning.", show_default=False)],
-    results: Results = DEFAULT_RESULTS,
-    no_color: NoColor = False,
-    debug: Debug = False,
+    *,
+    shared: Shared,
 ) -> None:
     """One trial: settings, metrics, curves, provenance, log, and how to run it again alone."""
     from sweeper.analysis.frames import history
@@ -71,49 +69,51 @@ def show(
     from sweeper.cli.terminal.status import print_trial
     from sweeper.reporting.commands import alone
 
-    sweep_dir = named_sweep(results, sweep)
+    sweep_dir = named_sweep(shared.results, sweep)
     known = history(sweep_dir, curves=True)
     record = find_trial(known, trial)
     run = known.run_of(record.ended) if record.ended else {}
     folder, again = sweep_dir.trial(record.trial.key), alone(sweep_dir.spec, record.trial)
-    print_trial(results_console(no_color), record, run, folder, again)
+    print_trial(results_console(shared.no_color), record, run, folder, again)
 
 
+@shares("results")
 def ui(
-    results: Results = DEFAULT_RESULTS,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")] = 5000,
-    debug: Debug = False,
+    *,
+    shared: Shared,
 ) -> None:
     """The MLflow UI on the results folder's store. Prints the address; Ctrl-C ends it."""
     from sweeper.tracking import mirror
 
-    mirror.serve(mirror.store_uri(results), mirror.artifact_root(results), host, port)
+    mirror.serve(mirror.store_uri(shared.results), mirror.artifact_root(shared.results), host, port)
 
 
+@shares("results", "no_color")
 def sample(
     sweep: SweepName,
     trial: Annotated[str, typer.Argument(metavar="TRIAL", help="A trial's key, or its beginning.", show_default=False)],
     z: Annotated[str, typer.Option("--z", help="all, or latents separated by commas.")] = "all",
     prompts: Annotated[int, typer.Option(min=1, help="How many test prompts.")] = 3,
-    results: Results = DEFAULT_RESULTS,
-    no_color: NoColor = False,
-    debug: Debug = False,
+    *,
+    shared: Shared,
 ) -> None:
     """What a trained model writes under each latent: the trace, the strategy it follows, its errors."""
     from sweeper.analysis.frames import history
     from sweeper.cli.output import find_trial
     from sweeper.cli.terminal.samples import print_samples
 
-    sweep_dir = named_sweep(results, sweep)
+    sweep_dir = named_sweep(shared.results, sweep)
     record = find_trial(history(sweep_dir), trial)
     if z != "all" and not all(name.isdigit() for name in _names(z)):
         raise UsageError(Problem("not a list of latents", "", "--z", z, "all, or e.g. 0,2"))
     latents = None if z == "all" else [int(name) for name in _names(z)]
-    print_samples(results_console(no_color), record, sweep_dir.trial(record.trial.key), prompts, latents)
+    print_samples(results_console(shared.no_color), record, sweep_dir.trial(record.trial.key), prompts, latents)
 
 
-def sync(sweep: SweepName, results: Results = DEFAULT_RESULTS, no_color: NoColor = False, debug: Debug = False) -> None:
+@shares("results", "no_color")
+def sync(sweep: SweepName, *, shared: Shared) -> None:
     """Write to MLflow whatever the ledger has and MLflow lacks."""
     from sweeper.analysis import frames
     from sweeper.ledger.ledger import Ledger
@@ -122,14 +122,14 @@ def sync(sweep: SweepName, results: Results = DEFAULT_RESULTS, no_color: NoColor
     from sweeper.tracking import mirror
     from sweeper.tracking.inputs import mirror_input
 
-    sweep_dir = named_sweep(results, sweep)
+    sweep_dir = named_sweep(shared.results, sweep)
     frames.history(sweep_dir)
     with Ledger(sweep_dir):
         known = frames.history(sweep_dir, curves=True)
         loaded = load_spec(sweep_dir.spec)
         experiment = mirror_input(loaded, sweep_dir, known.runs[-1] if known.runs else {})
         mirrored = mirror.sync(*experiment, known.planned(), SweepAttachments(sweep_dir))
-    console = news_console(no_color)
+    console = news_console(shared.no_color)
     console.print(f"MLflow has {mirrored.runs} of {mirrored.runs + mirrored.behind} trials")
     if not mirrored.is_whole:
         console.print(f"it lacks {mirrored.missing()}: {mirrored.error}")

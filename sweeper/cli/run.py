@@ -10,17 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sweeper.cli.options import (
-    DEFAULT_RESULTS,
-    Debug,
     File,
-    Json,
-    NoColor,
     Overrides,
-    Quiet,
     Rerun,
     RerunChoice,
-    Results,
     RunnerChoice,
+    Shared,
+    shares,
 )
 from sweeper.cli.output import load_sweep, news_console, options_given, print_json, results_console
 from sweeper.errors import Exit, LedgerError, Problem, ScheduleError, UsageError
@@ -36,11 +32,11 @@ if TYPE_CHECKING:
     from sweeper.trainer import Trainer
 
 
+@shares("results", "as_json", "quiet", "no_color")
 def run(
     context: typer.Context,
     file: File,
     overrides: Overrides = None,
-    results: Results = DEFAULT_RESULTS,
     dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Plan only.")] = False,
     runner: Annotated[RunnerChoice, typer.Option(help="Ray Tune, or one after the other here.")] = RunnerChoice.ray,
     max_concurrent: Annotated[int | None, typer.Option(min=1, help="At most so many packs at once.")] = None,
@@ -48,10 +44,8 @@ def run(
     rerun: Rerun = None,
     take_over: Annotated[bool, typer.Option(help="Take the sweep from a machine that is gone for good.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Never ask.")] = False,
-    as_json: Json = False,
-    quiet: Quiet = False,
-    no_color: NoColor = False,
-    debug: Debug = False,
+    *,
+    shared: Shared,
 ) -> None:
     """Plan, train, record, report. Run again, it continues; on an edited file, it trains only what is new."""
     from rich.text import Text
@@ -66,7 +60,7 @@ def run(
     from sweeper.reporting.commands import Commands
     from sweeper.spec.sweep import ADAPTIVE, Budget
 
-    console = news_console(no_color)
+    console, results = news_console(shared.no_color), shared.results
     sweep = load_sweep(file, overrides, console)
     trainer = find_trainer(sweep, results, needed=not dry_run)
     commands = Commands(file, overrides or [], results, options_given(context))
@@ -75,7 +69,7 @@ def run(
         check(sweep, options)
     plan = make_plan(sweep, trainer, results, rerun, console)
     if dry_run or trainer is None:
-        show_plan(plan, console, as_json)
+        show_plan(plan, console, shared.as_json)
         return
     if not plan.complete and (sweep.method not in ADAPTIVE or sweep.budget == Budget()):
         hint = "add e.g. `budget: {trials: 50}`"
@@ -83,18 +77,18 @@ def run(
     if plan.is_finished and is_mirrored(sweep, results) and _is_as_run(sweep, results):
         finished = nothing_to_do(plan, results)
     else:
-        if not quiet:
+        if not shared.quiet:
             console.print(Text(f"{sweep.name}: {summary(plan)}"))
         try:
-            with Screen(console, plan.expected, headline_metrics(plan, trainer), quiet) as screen:
+            with Screen(console, plan.expected, headline_metrics(plan, trainer), shared.quiet) as screen:
                 finished = run_plan(plan, trainer, options, screen)
         except (ScheduleError, LedgerError) as error:
             raise error.then(f"continue with: {commands.run()}") from error
     verdicts, code = _judged(sweep, results, finished)
-    if as_json:
+    if shared.as_json:
         told = {"exit_code": int(code), "verdicts": [verdict.as_json() for verdict in verdicts]}
         print_json(finished_json(plan, results, finished) | told)
-    if not quiet:
+    if not shared.quiet:
         print_finished(console, plan, headline_metrics(plan, trainer), finished, commands, verdicts)
     else:
         print_next(console, finished, commands)
@@ -123,29 +117,24 @@ def _is_as_run(sweep: Sweep, results: Path) -> bool:
     return is_as_run(sweep, results)
 
 
-def plan(
-    file: File,
-    overrides: Overrides = None,
-    results: Results = DEFAULT_RESULTS,
-    rerun: Rerun = None,
-    as_json: Json = False,
-    no_color: NoColor = False,
-    debug: Debug = False,
-) -> None:
+@shares("results", "as_json", "no_color")
+def plan(file: File, overrides: Overrides = None, rerun: Rerun = None, *, shared: Shared) -> None:
     """What `run` would do, and what it would cost. Trains nothing."""
     from sweeper.planning.plan import find_trainer
 
-    console = news_console(no_color)
+    console = news_console(shared.no_color)
     sweep = load_sweep(file, overrides, console)
-    show_plan(make_plan(sweep, find_trainer(sweep, results, needed=False), results, rerun, console), console, as_json)
+    trainer = find_trainer(sweep, shared.results, needed=False)
+    show_plan(make_plan(sweep, trainer, shared.results, rerun, console), console, shared.as_json)
 
 
+@shares("no_color")
 def train(
     file: File,
     overrides: Overrides = None,
     pdb: Annotated[bool, typer.Option("--pdb", help="Enter the debugger where the trainer raises.")] = False,
-    no_color: NoColor = False,
-    debug: Debug = False,
+    *,
+    shared: Shared,
 ) -> None:
     """Train one trial, the file's first, here in this process: no Ray, nothing recorded. For debugging."""
     from tempfile import TemporaryDirectory
@@ -154,7 +143,7 @@ def train(
     from sweeper.execution import single_trial
     from sweeper.planning.plan import find_trainer, headline_metrics, make
 
-    console = news_console(no_color)
+    console = news_console(shared.no_color)
     sweep = load_sweep(file, overrides, console)
     trainer = find_trainer(sweep, Path(os.devnull), needed=True)
     assert trainer is not None, "needed, so found or refused"
