@@ -92,7 +92,8 @@ def shares(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(command)
         def call(**given: Any) -> None:
-            command(**given, shared=Shared(**{name: given.pop(name) for name in chosen}))
+            shared = Shared(**{name: given.pop(name) for name in chosen})
+            command(**given, shared=shared)
 
         own = [p for p in inspect.signature(command, eval_str=True).parameters.values() if p.name != "shared"]
         kind = inspect.Parameter.KEYWORD_ONLY

@@ -35,7 +35,7 @@ def test_a_pruned_trial_is_a_result_and_is_not_run_again(folder: Path) -> None:
     file = folder / "toy.yaml"
     file.write_text(TOY % ("slow", "median, startup_trials: 3"))
     train(file)
-    assert train(file).trained == 0
+    assert train(file).budgets.trained == 0
 
 
 def test_what_earlier_runs_reported_is_remembered(folder: Path) -> None:

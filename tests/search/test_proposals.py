@@ -55,7 +55,7 @@ def test_a_larger_budget_goes_on_where_the_search_stopped(file: Path) -> None:
     second = train(file, "budget.trials=20")
     assert keys(second)[:12] == first
     assert len(set(keys(second))) == 20
-    assert second.trained == 8
+    assert second.budgets.trained == 8
 
 
 def test_a_search_that_was_cut_off_is_finished_without_training_twice(file: Path) -> None:

@@ -111,4 +111,4 @@ def test_the_members_of_a_failed_pack_are_tried_again_alone(tmp_path: Path) -> N
 def test_members_of_a_pack_agree_in_what_the_trainer_names(tmp_path: Path) -> None:
     file = tmp_path / "toy.yaml"
     file.write_text(FUSED % "good, fine")
-    assert train(file, "width=1,2", "seeds=3").packs == 2
+    assert train(file, "width=1,2", "seeds=3").active.opened == 2
