@@ -9,6 +9,7 @@ from typing import NoReturn
 
 from sweeper.cli.app import app
 from sweeper.cli.output import news_console
+from sweeper.cli.terminal.plain_text import say
 from sweeper.errors import Exit, SweeperError
 
 
@@ -32,7 +33,7 @@ def main() -> NoReturn:
         if debug:
             raise
         text = f"internal error: {type(error).__name__}: {error}\n  hint: --debug shows the traceback; please report it"
-        print(text, file=sys.stderr)
+        say(text, news=True)
         sys.exit(Exit.INTERNAL)
     sys.exit(Exit.OK)
 

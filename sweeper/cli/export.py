@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +17,7 @@ from sweeper.cli.options import (
     shares,
 )
 from sweeper.cli.output import named_sweep, news_console
+from sweeper.cli.terminal.plain_text import write
 from sweeper.errors import Problem, UsageError
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def _told(text: str, output: Path | None) -> None:
     from sweeper.reporting.tables import tables
 
     if output is None:
-        sys.stdout.write(text)
+        write(text)
     else:
         tables.write_text(text, output)
 

@@ -12,6 +12,7 @@ import typer
 
 from sweeper.cli.options import Shared, shares
 from sweeper.cli.output import load_sweep, news_console, print_json
+from sweeper.cli.terminal.plain_text import say
 from sweeper.errors import Exit, Problem, SweeperError, UsageError
 
 
@@ -64,4 +65,4 @@ def init(name: Annotated[str, typer.Argument(help="The name of the sweep.")] = "
             file.write(text)
     except OSError as error:
         raise UsageError(Problem(f"cannot write it: {error.strerror}", str(path))) from error
-    typer.echo(f"wrote {path}; next: sweeper plan {path}", err=True)
+    say(f"wrote {path}; next: sweeper plan {path}", news=True)

@@ -29,9 +29,9 @@ def news_console(no_color: bool) -> Console:
 
 def results_console(no_color: bool) -> Console:
     """Where results for people go: standard output, unwrapped when piped."""
-    from rich.console import Console
+    from sweeper.cli.terminal.console import results
 
-    return Console(no_color=no_color, highlight=False, soft_wrap=not sys.stdout.isatty())
+    return results(color=not no_color)
 
 
 def options_given(context: typer.Context) -> dict[str, list[str]]:

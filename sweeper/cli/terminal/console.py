@@ -12,10 +12,13 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Sequence
+from typing import Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.text import Text
 
+from sweeper.cli.terminal.plain_text import plain
 from sweeper.errors import Problem, condensed
 from sweeper.trial import State, short_names
 
@@ -36,7 +39,23 @@ def news(*, color: bool) -> Console:
     """A console on a copy of standard error, so that what is printed there by others can be sent elsewhere."""
     binary = os.fdopen(os.dup(sys.stderr.fileno()), "wb", buffering=0)
     stream = _Lasting(binary, encoding="utf-8", errors="replace", write_through=True)
-    return Console(file=stream, no_color=not color, highlight=False, soft_wrap=not stream.isatty())
+    return PlainConsole(file=stream, no_color=not color, soft_wrap=not stream.isatty())
+
+
+def results(*, color: bool) -> Console:
+    """A console on standard output, unwrapped when piped."""
+    return PlainConsole(no_color=not color, soft_wrap=not sys.stdout.isatty())
+
+
+class PlainConsole(Console):
+    """A console that writes texts as they are: no control characters, no markup, no emoji, whatever they hold."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(highlight=False, markup=False, emoji=False, **options)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=plain(segment.text))
 
 
 class _Lasting(io.TextIOWrapper):
@@ -57,7 +76,7 @@ def print_problems(console: Console, problems: Iterable[Problem], kind: str = "e
     """Each problem: what is wrong in one line, then found / allowed / hint, indented. Warnings that agree are one."""
     style = "bold red" if kind == "error" else "bold yellow"
     for problem in problems if kind == "error" else condensed(problems):
-        first, *rest = str(problem).splitlines()
+        first, *rest = plain(str(problem)).split("\n")
         console.print(Text(f"{kind}: ", style).append(first, "default not bold"))
         for line in rest:
             console.print(Text(line, "dim"))
