@@ -136,6 +136,7 @@ class CVAEConfig:
 
 SETTINGS = MappingProxyType(collect(CVAEConfig))
 DEFAULTS: Mapping[str, Scalar] = MappingProxyType({name: known.default for name, known in SETTINGS.items()})
+"""Every setting by its dotted name, with its default."""
 DESCRIPTIONS: Mapping[str, str] = MappingProxyType(
     {name: f"{known.description} ({known.allowed})" for name, known in SETTINGS.items()}
 )

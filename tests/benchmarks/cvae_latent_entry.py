@@ -12,10 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sweeper.cvae import train
 from sweeper.cvae.networks import model
 from sweeper.cvae.networks.transformer import Past, linear, normalise
-from sweeper.cvae.training import program
+from sweeper.cvae.training import program, train
 
 TASKS = {
     "operator_order": {},

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from sweeper.cvae.config import METRICS
-from sweeper.cvae.train import Diverged, train
+from sweeper.cvae.training.train import Diverged, train
 from tests.cvae.training.packs import SMALL, same
 
 

@@ -1,6 +1,6 @@
 """What the trainer needs from its caller: a source of members to train, and a store for their checkpoints.
 
-A sweep, a test and :func:`sweeper.cvae.train.train` each bring their own.
+A sweep, a test and :func:`sweeper.cvae.train` each bring their own.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ def main() -> None:
     options = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     if options.trainer == "cvae":
-        import sweeper.cvae.train  # noqa: F401  before the fork: once for all workers
+        import sweeper.cvae.training.train  # noqa: F401  before the fork: once for all workers
     total, workers = math.prod(map(len, options.grid.values())), options.workers
     shares = [total // workers + (i < total % workers) for i in range(workers)]
     with multiprocessing.get_context("fork").Pool(workers) as pool:

@@ -17,7 +17,7 @@ def cvae(params: Mapping[str, object], report: Report) -> None:
     """The bundled trainer, alone in its process as any function is."""
     import torch
 
-    from sweeper.cvae.train import train
+    from sweeper.cvae.training.train import train
 
     torch.set_num_threads(1)
     train(params, report)

@@ -7,12 +7,12 @@ import torch
 
 from sweeper.cvae.config import build
 from sweeper.cvae.diverged import Diverged
-from sweeper.cvae.train import train
 from sweeper.cvae.training import batches
 from sweeper.cvae.training import pack as pack_module
 from sweeper.cvae.training.baseline import baselines
 from sweeper.cvae.training.pack import train_pack
 from sweeper.cvae.training.step import Stepper
+from sweeper.cvae.training.train import train
 from tests.cvae.training.packs import Kept, Trial, Waiting, close, same, started, train_once
 
 MIXED = [

@@ -1,4 +1,4 @@
-"""The trainer's two entries: one trial, or a pack of trials as one program."""
+"""The two entry points: train one trial, or a pack of trials as one program."""
 
 from __future__ import annotations
 
