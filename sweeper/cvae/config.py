@@ -234,7 +234,7 @@ def shape(params: Mapping[str, object]) -> str:
 
 
 def irrelevant(params: Mapping[str, object]) -> list[str]:
-    """The given settings that are legal but have no effect beside the others."""
+    """The given settings that are legal but have no effect, given the others."""
     unused = [
         key
         for key in params

@@ -62,4 +62,4 @@ _DIAGNOSTICS = {
 }
 
 METRICS: Mapping[str, str] = MappingProxyType(_HEADLINES | _TASK | _ALIGNMENT | _LIKELIHOOD | _LOSS | _DIAGNOSTICS)
-"""Name -> one line. A name that ends in ``/T`` stands for one metric a target position."""
+"""Name -> one line. A name that ends in ``/T`` stands for one metric per target position."""

@@ -110,7 +110,7 @@ def step_loss(
     marginal_K: Tensor,
     per_token: bool,
 ) -> tuple[Tensor, tuple[Terms, Tensor]]:
-    """What one step descends, with the terms and the marginal beside it; ``parameters`` are all but the baseline's.
+    """The loss of one step, with its terms and the marginal; ``parameters`` are all but the baseline's.
 
     Pure. Trials do not interact: of stacked members, the gradient of the losses' sum is each member's own gradient.
     """

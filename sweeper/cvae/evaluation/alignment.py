@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sweeper.cvae.evaluation.matching import best_matching
 
-TIE = 0.05  # below this excess of mean(max q) over 1/K the arg max of a posterior says nothing
+TIE = 0.05  # below this excess of mean(max q) over 1/K the arg max of a posterior means nothing
 
 
 def contingency(posterior_BK: Tensor, strategy_B: Tensor, strategies: int) -> Tensor:

@@ -39,7 +39,7 @@ def under_every_latent(
 def _choose(logits_BV: Tensor, uniform_B: Tensor | None) -> Tensor:
     """The likeliest token, or the first whose cumulative probability exceeds ``uniform_B``.
 
-    Not torch.multinomial: what one member of a pack draws would hang on who stands beside it.
+    Not torch.multinomial: a member's draws would depend on the other members of its pack.
     """
     if uniform_B is None:
         return logits_BV.argmax(-1)

@@ -34,7 +34,7 @@ HIDDEN = 2  # hidden units of a perceptron, as a multiple of the width
 class CVAEOutput(NamedTuple):
     """What the losses need of one teacher-forced pass.
 
-    ``router_logits_BK`` is None if the router is Bayes' rule, ``baseline_logits_BTV`` if it was not asked for.
+    ``router_logits_BK`` is None if the router is Bayes' rule, ``baseline_logits_BTV`` if it was not requested.
     """
 
     logits_by_latent_BKTV: Tensor

@@ -25,7 +25,7 @@ class Batch(NamedTuple):
 
 
 class CheckResult(NamedTuple):
-    """What the checker says of a trace: every step but the answer is valid; the answer is right. Bool [B] each."""
+    """The checker's result for a trace: every step but the answer is valid; the answer is right. Bool [B] each."""
 
     steps_B: Tensor
     answer_B: Tensor

@@ -1,8 +1,8 @@
-"""The z-free baseline's training: computed once for all that share a seed, a chunk ahead of who asks for it.
+"""The training of the z-free baseline: once for all members that share a seed, in chunks, ahead of their steps.
 
-No swept weight reaches it, so that members of one seed, and later trials of this process, follow one course. What a
-course gave is kept, the least used of it for no longer than memory allows; what is asked for again is trained again.
-Shapes: G courses side by side, C steps of a chunk, B batch, P prompt tokens, T target positions, W parameters.
+No swept weight reaches the baseline, so that members of one seed, and later trials of this process, share one. Results
+are cached; the least recently used are dropped when memory runs short, and trained again when needed.
+Shapes: G baselines trained together, C steps of a chunk, B batch, P prompt tokens, T target positions, W parameters.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ from sweeper.cvae.training.program import Program
 from sweeper.cvae.training.schedules import learning_rate
 
 KEPT_BYTES = 256e6  # some thousand chunks of the default task
-SIDE_BY_SIDE = {"cpu": 16, "cuda": 64}  # courses trained at once: more are no cheaper, and take memory
+SIDE_BY_SIDE = {"cpu": 16, "cuda": 64}  # baselines trained together: more are no faster, and take memory
 
 
 class BaselineKey(NamedTuple):
-    """All that a baseline's course depends on, besides the program; what does not reach it is at its default."""
+    """All that a baseline depends on, besides the program; settings that do not reach it have their defaults."""
 
     seed: int
     train: TrainConfig
 
     @classmethod
     def of(cls, config: CVAEConfig, seed: int) -> BaselineKey:
-        """The kind that a member with these settings follows."""
+        """The key of the baseline that a member with these settings uses."""
         usual = TrainConfig()
         away = ("router_lr_scale", "baseline_warmup", "stop_when", "compile", "device")
         return cls(seed, dataclasses.replace(config.train, **{name: getattr(usual, name) for name in away}))
@@ -50,7 +50,7 @@ class BaselineKey(NamedTuple):
 
 
 class StepChunk(NamedTuple):
-    """What a course gave in one chunk: -log p0 of each token [C,B,T], and its parameters [W] after some steps."""
+    """The results of one chunk: -log p0 of each token [C,B,T], and the parameters [W] after the steps that report."""
 
     baseline_nll_CBT: Tensor
     parameters: dict[int, Tensor]
@@ -72,7 +72,7 @@ class BaselineState:
 
 @dataclass(slots=True, eq=False)
 class BaselineBatch:
-    """Courses side by side, a row each, while they take the steps of one chunk."""
+    """Several baselines, one row each, while they take the steps of one chunk."""
 
     flat_GW: Tensor
     mean_GW: Tensor
@@ -93,7 +93,7 @@ class BaselineBatch:
 
     @classmethod
     def of(cls, program: Program, courses: Sequence[BaselineState], number: int) -> BaselineBatch:
-        """These courses before the first step of chunk ``number``."""
+        """These baselines before the first step of chunk ``number``."""
         device, kinds = program.device, [one.kind for one in courses]
         flat_GW, mean_GW, square_GW = (torch.stack(rows) for rows in zip(*(one.moving for one in courses), strict=True))
         steps = [number * batches.length(program) + at + 1 for at in range(batches.length(program))]
@@ -157,7 +157,7 @@ class BaselineTrainer(CudaGraphRunner):
 
 @dataclass(slots=True, eq=False)
 class Baselines:
-    """The courses of one program, and what they gave."""
+    """The baselines of one program, and their cached results."""
 
     program: Program
     courses: dict[BaselineKey, list[BaselineState]] = field(default_factory=dict)
@@ -195,7 +195,7 @@ class Baselines:
         return None
 
     def _nearest(self, kind: BaselineKey, number: int) -> BaselineState:
-        """The course that comes to this chunk soonest; a new one where all are past it, or there is none."""
+        """The baseline nearest before this chunk; a new one where all are past it, or there is none."""
         courses = self.courses.setdefault(kind, [])
         before = [each for each in courses if each.done <= number]
         if not before:
@@ -221,7 +221,7 @@ class Baselines:
             self.given[each, number] = StepChunk(walk.rows.baseline_nll_GCBT[i].clone(), kept[i])
 
     def _loaded(self, courses: list[BaselineState], number: int) -> BaselineTrainer:
-        """The courses in rows: in those of the last chunk where they are as many, whose step is recorded."""
+        """The baselines in rows: those of the last chunk where the number is the same, because its step is recorded."""
         loaded = BaselineBatch.of(self.program, courses, number)
         if self.walk is not None and len(self.walk.rows.flat_GW) == len(courses):
             self.walk.rows.take_over(loaded)
@@ -230,7 +230,7 @@ class Baselines:
         return self.walk
 
     def _forget(self, used: Collection[BaselineKey]) -> None:
-        """Drops what was not asked for longest, and courses of which nothing is left, but those in use."""
+        """Drops the least recently used results, and baselines without any, except those in use."""
         size = sum(chunk.bytes for chunk in self.given.values())
         while size > KEPT_BYTES:
             (owner, _), dropped = self.given.popitem(last=False)
@@ -242,5 +242,5 @@ class Baselines:
 
 @lru_cache(maxsize=4)
 def baselines(program: Program) -> Baselines:
-    """The one place where this program's baselines are."""
+    """The baselines of this program, shared by all its packs."""
     return Baselines(program)

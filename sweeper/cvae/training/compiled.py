@@ -38,7 +38,7 @@ def loss_for(program: Program, config: CVAEConfig, shape: str, members: int) -> 
             return step_loss(*given)
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # advice to who writes a program, not to who runs it
+                warnings.simplefilter("ignore")  # advice for authors of a program, not for its users
                 found = compiled(*given)
         except torch.cuda.OutOfMemoryError:
             raise

@@ -1,4 +1,4 @@
-"""The z-free baseline: trained once per seed, and what its followers are told of it."""
+"""The z-free baseline: trained once per seed, and what its members read of it."""
 
 import pytest
 import torch
@@ -23,7 +23,7 @@ def settings_of(**changes):
 
 @pytest.fixture
 def counted(monkeypatch):
-    """The chunks that were trained: how many courses side by side, and which chunk."""
+    """The chunks that were trained: how many baselines together, and which chunk."""
     seen, train = [], Baselines._train
     monkeypatch.setattr(
         Baselines, "_train", lambda self, *given: (seen.append((len(given[0]), given[1])), train(self, *given))
@@ -31,7 +31,7 @@ def counted(monkeypatch):
     return seen
 
 
-def test_a_course_is_that_of_torchs_adamw_on_the_same_examples():
+def test_a_baseline_trains_as_torchs_adamw_does_on_the_same_examples():
     config = settings_of(train__report_every=20, train__clip_norm=0.05)
     program, kind = Program.of(config), BaselineKey.of(config, 3)
     mine = Baselines(program)
@@ -64,7 +64,7 @@ def test_a_course_is_that_of_torchs_adamw_on_the_same_examples():
         assert (reached[f"baseline.{name}"] - weight).abs().mean() < 1e-4, name
 
 
-def test_members_of_one_seed_follow_one_course_whatever_their_weights(counted):
+def test_members_of_one_seed_share_one_baseline_whatever_their_weights(counted):
     weights = [{"loss.beta": beta, "seed": seed} for beta in (0, 0.5, 1) for seed in (70, 71)]
     train_pack(Waiting([Trial(each) for each in weights]))
     assert counted == [(2, 0)]
@@ -76,18 +76,18 @@ def test_members_of_one_seed_follow_one_course_whatever_their_weights(counted):
     "setting",
     [{"train.learning_rate": 1e-3}, {"train.steps": 7}, {"train.baseline_lr_scale": 1}, {"train.clip_norm": 2}],
 )
-def test_a_setting_that_reaches_the_baseline_makes_another_course(setting):
+def test_a_setting_that_reaches_the_baseline_makes_another_baseline(setting):
     usual, other = BaselineKey.of(settings_of(), 0), BaselineKey.of(settings_of(**setting), 0)
     assert usual != other
     assert usual != BaselineKey.of(settings_of(), 1)
 
 
-def test_what_does_not_reach_the_baseline_makes_no_other_course():
+def test_what_does_not_reach_the_baseline_makes_no_other_baseline():
     changes = {"loss.beta": 3, "train.router_lr_scale": 2, "train.stop_when": "nll <= 1", "train.baseline_warmup": 0.5}
     assert BaselineKey.of(settings_of(**changes), 0) == BaselineKey.of(settings_of(), 0)
 
 
-def test_courses_side_by_side_have_the_bits_they_have_alone():
+def test_baselines_trained_together_have_the_bits_they_have_alone():
     config = settings_of()
     program, kinds = Program.of(config), [BaselineKey.of(config, seed) for seed in range(3)]
     together = Baselines(program).baseline_nll([(kind, 1) for kind in kinds])
@@ -95,7 +95,7 @@ def test_courses_side_by_side_have_the_bits_they_have_alone():
         assert torch.equal(Baselines(program).baseline_nll([(kind, 1)])[0], baseline_nll_CBT)
 
 
-def test_many_courses_are_trained_some_at_a_time(monkeypatch, counted):
+def test_many_baselines_are_trained_some_at_a_time(monkeypatch, counted):
     monkeypatch.setitem(baseline_module.SIDE_BY_SIDE, "cpu", 2)
     config = settings_of()
     mine = Baselines(Program.of(config))

@@ -1,4 +1,4 @@
-"""Packs: members that train as one program, each on a course of its own."""
+"""Packs: members that train as one program, each with the result it has alone."""
 
 import math
 
@@ -49,7 +49,7 @@ def test_seven_trials_share_three_slots_and_each_ends_once():
     assert max(slots.sizes) == 3
 
 
-def test_a_member_that_joins_late_has_the_course_it_has_alone(monkeypatch):
+def test_a_member_that_joins_late_ends_as_it_does_alone(monkeypatch):
     monkeypatch.setattr(pack_module, "POLL_EVERY_S", 0)
     first, second = Trial(train__steps=9), Trial(seed=1)
     train_pack(Waiting([first], size=2, later={4: [second]}))
@@ -74,7 +74,7 @@ def test_members_stop_early_each_for_itself():
     assert list(staying.reports) == [1, 2, 3, 4, 5, 6]
 
 
-def test_a_diverging_member_ends_alone_and_poisons_nobody():
+def test_a_diverging_member_ends_alone_and_leaves_the_others_alone():
     wild = {"train.learning_rate": 1.0, "train.clip_norm": 1e6, "train.warmup": 0.0, "loss.beta": 1e38}
     diverging, other = Trial(wild | {"train.steps": 400}), Trial(seed=1)
     train_pack(Waiting([diverging, other]))
@@ -117,7 +117,7 @@ def test_trials_still_come_when_all_of_a_pack_had_bad_settings():
     assert trials[2].final
 
 
-def test_a_pack_without_a_member_is_none():
+def test_a_source_without_a_trial_makes_no_pack():
     slots = Waiting([])
     slots.size = None
     train_pack(slots)
@@ -125,7 +125,7 @@ def test_a_pack_without_a_member_is_none():
 
 @pytest.fixture(params=[2, 64])
 def chunk(request, monkeypatch):
-    """How many steps a chunk of the course has: cuts fall on its end, and inside it."""
+    """The steps of a chunk: cuts fall on its end, and inside it."""
     monkeypatch.setattr(batches, "LONGEST", request.param)
     for cached in (batches.examples, baselines):
         cached.cache_clear()
