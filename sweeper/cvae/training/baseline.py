@@ -28,7 +28,7 @@ from sweeper.cvae.training.program import Program
 from sweeper.cvae.training.schedules import learning_rate
 
 KEPT_BYTES = 256e6  # some thousand chunks of the default task
-SIDE_BY_SIDE = {"cpu": 16, "cuda": 64}  # baselines trained together: more are no faster, and take memory
+TOGETHER = {"cpu": 16, "cuda": 64}  # baselines trained together: more are no faster, and take memory
 
 
 class BaselineKey(NamedTuple):
@@ -65,7 +65,7 @@ class StepChunk(NamedTuple):
 class BaselineState:
     """A baseline in training: its parameters and AdamW's moments, [W] each, after ``done`` chunks."""
 
-    kind: BaselineKey
+    key: BaselineKey
     moving: Sequence[Tensor]
     done: int = 0
 
@@ -92,10 +92,10 @@ class BaselineBatch:
         return self.flat_GW, self.mean_GW, self.square_GW
 
     @classmethod
-    def of(cls, program: Program, courses: Sequence[BaselineState], number: int) -> BaselineBatch:
+    def of(cls, program: Program, states: Sequence[BaselineState], number: int) -> BaselineBatch:
         """These baselines before the first step of chunk ``number``."""
-        device, kinds = program.device, [one.kind for one in courses]
-        flat_GW, mean_GW, square_GW = (torch.stack(rows) for rows in zip(*(one.moving for one in courses), strict=True))
+        device, kinds = program.device, [one.key for one in states]
+        flat_GW, mean_GW, square_GW = (torch.stack(rows) for rows in zip(*(one.moving for one in states), strict=True))
         steps = [number * batches.length(program) + at + 1 for at in range(batches.length(program))]
         examples = [batches.examples(program, kind.seed, number) for kind in kinds]
         target_GCBT = torch.stack([each.target_CBT for each in examples]).to(device)
@@ -117,7 +117,7 @@ class BaselineBatch:
             torch.zeros(1, dtype=torch.long, device=device),
         )
 
-    def take_over(self, other: BaselineBatch) -> None:
+    def copy_from(self, other: BaselineBatch) -> None:
         """Copies all of ``other``, in place."""
         for each in dataclasses.fields(self):
             getattr(self, each.name).copy_(getattr(other, each.name))
@@ -160,9 +160,9 @@ class Baselines:
     """The baselines of one program, and their cached results."""
 
     program: Program
-    courses: dict[BaselineKey, list[BaselineState]] = field(default_factory=dict)
-    given: OrderedDict[tuple[BaselineState, int], StepChunk] = field(default_factory=OrderedDict)
-    walk: BaselineTrainer | None = None
+    states: dict[BaselineKey, list[BaselineState]] = field(default_factory=dict)
+    results: OrderedDict[tuple[BaselineState, int], StepChunk] = field(default_factory=OrderedDict)
+    trainer: BaselineTrainer | None = None
 
     def baseline_nll(self, wanted: Sequence[tuple[BaselineKey, int]]) -> list[Tensor]:
         """-log p0 of each token [C,B,T] in a chunk, for each kind and number of a chunk."""
@@ -182,62 +182,62 @@ class Baselines:
             behind = list(dict.fromkeys(self._nearest(*one) for one in wanted if one not in found))
             least = min(each.done for each in behind)
             together = [each for each in behind if each.done == least]
-            self._train(together[: SIDE_BY_SIDE[self.program.device.type]], least)
+            self._train(together[: TOGETHER[self.program.device.type]], least)
             found |= {one: chunk for one in wanted if (chunk := self._found(*one)) is not None}
             self._forget({kind for kind, _ in wanted})
         return found
 
     def _found(self, kind: BaselineKey, number: int) -> StepChunk | None:
-        for each in self.courses.get(kind, []):
-            if (each, number) in self.given:
-                self.given.move_to_end((each, number))
-                return self.given[each, number]
+        for each in self.states.get(kind, []):
+            if (each, number) in self.results:
+                self.results.move_to_end((each, number))
+                return self.results[each, number]
         return None
 
     def _nearest(self, kind: BaselineKey, number: int) -> BaselineState:
         """The baseline nearest before this chunk; a new one where all are past it, or there is none."""
-        courses = self.courses.setdefault(kind, [])
-        before = [each for each in courses if each.done <= number]
+        states = self.states.setdefault(kind, [])
+        before = [each for each in states if each.done <= number]
         if not before:
             flat_W = self.program.initial_W(kind.seed, self.program.baseline_layout)
             before = [BaselineState(kind, [flat_W, torch.zeros_like(flat_W), torch.zeros_like(flat_W)])]
-            courses.extend(before)
+            states.extend(before)
         return max(before, key=lambda each: each.done)
 
-    def _train(self, courses: list[BaselineState], number: int) -> None:
+    def _train(self, states: list[BaselineState], number: int) -> None:
         """Takes all of them through chunk ``number``."""
-        walk, length = self._loaded(courses, number), batches.length(self.program)
-        step, last = number * length, min((number + 1) * length, max(each.kind.train.steps for each in courses))
-        kept: list[dict[int, Tensor]] = [{} for _ in courses]
+        trainer, length = self._loaded(states, number), batches.length(self.program)
+        step, last = number * length, min((number + 1) * length, max(each.key.train.steps for each in states))
+        kept: list[dict[int, Tensor]] = [{} for _ in states]
         for mark in range(step + 1, last + 1):
-            due = [i for i, each in enumerate(courses) if each.kind.reports_at(mark)]
+            due = [i for i, each in enumerate(states) if each.key.reports_at(mark)]
             if due or mark == last:
-                walk.run(mark - step)
+                trainer.run(mark - step)
                 step = mark
             for i in due:
-                kept[i][mark] = walk.rows.flat_GW[i].clone()
-        for i, each in enumerate(courses):
-            each.moving, each.done = [tensor[i].clone() for tensor in walk.rows.moving], number + 1
-            self.given[each, number] = StepChunk(walk.rows.baseline_nll_GCBT[i].clone(), kept[i])
+                kept[i][mark] = trainer.rows.flat_GW[i].clone()
+        for i, each in enumerate(states):
+            each.moving, each.done = [tensor[i].clone() for tensor in trainer.rows.moving], number + 1
+            self.results[each, number] = StepChunk(trainer.rows.baseline_nll_GCBT[i].clone(), kept[i])
 
-    def _loaded(self, courses: list[BaselineState], number: int) -> BaselineTrainer:
+    def _loaded(self, states: list[BaselineState], number: int) -> BaselineTrainer:
         """The baselines in rows: those of the last chunk where the number is the same, because its step is recorded."""
-        loaded = BaselineBatch.of(self.program, courses, number)
-        if self.walk is not None and len(self.walk.rows.flat_GW) == len(courses):
-            self.walk.rows.take_over(loaded)
+        loaded = BaselineBatch.of(self.program, states, number)
+        if self.trainer is not None and len(self.trainer.rows.flat_GW) == len(states):
+            self.trainer.rows.copy_from(loaded)
         else:
-            self.walk = BaselineTrainer(self.program, loaded)
-        return self.walk
+            self.trainer = BaselineTrainer(self.program, loaded)
+        return self.trainer
 
     def _forget(self, used: Collection[BaselineKey]) -> None:
         """Drops the least recently used results, and baselines without any, except those in use."""
-        size = sum(chunk.bytes for chunk in self.given.values())
+        size = sum(chunk.bytes for chunk in self.results.values())
         while size > KEPT_BYTES:
-            (owner, _), dropped = self.given.popitem(last=False)
+            (owner, _), dropped = self.results.popitem(last=False)
             size -= dropped.bytes
-            if owner.kind not in used and not any(each is owner for each, _ in self.given):
-                self.courses[owner.kind].remove(owner)
-        self.courses = {kind: courses for kind, courses in self.courses.items() if courses}
+            if owner.key not in used and not any(each is owner for each, _ in self.results):
+                self.states[owner.key].remove(owner)
+        self.states = {kind: states for kind, states in self.states.items() if states}
 
 
 @lru_cache(maxsize=4)

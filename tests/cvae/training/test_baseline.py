@@ -96,7 +96,7 @@ def test_baselines_trained_together_have_the_bits_they_have_alone():
 
 
 def test_many_baselines_are_trained_some_at_a_time(monkeypatch, counted):
-    monkeypatch.setitem(baseline_module.SIDE_BY_SIDE, "cpu", 2)
+    monkeypatch.setitem(baseline_module.TOGETHER, "cpu", 2)
     config = settings_of()
     mine = Baselines(Program.of(config))
     assert len(mine.baseline_nll([(BaselineKey.of(config, seed), 0) for seed in range(5)])) == 5
@@ -118,7 +118,7 @@ def test_what_was_forgotten_is_trained_again_with_the_same_bits(monkeypatch, cou
     first = [mine.baseline_nll([(ahead, number)])[0] for number in range(3)]
     monkeypatch.setattr(baseline_module, "KEPT_BYTES", 0)
     mine.baseline_nll([(BaselineKey.of(config, 1), 0)])
-    assert not mine.given
+    assert not mine.results
     counted.clear()
     again = [mine.baseline_nll([(ahead, number)])[0] for number in (2, 0, 1)]
     assert all(torch.equal(one, other) for one, other in zip(again, (first[2], first[0], first[1]), strict=True))
