@@ -57,7 +57,8 @@ def make_plan(spec: Sweep, results: str | Path = "results") -> Plan:
     >>> len(plan.to_run), plan.to_run[0].name
     (8, 'beta=0.5 router_marginal_kl_to_prior_weight=0 inter_latent_divergence_weight=0 seed=0')
     """
-    from sweeper.planning.plan import find_trainer, make
+    from sweeper.planning.plan import make
+    from sweeper.planning.sweep_trainer import find_trainer
 
     return make(spec, find_trainer(spec, Path(results), needed=False), Path(results))
 
@@ -73,7 +74,7 @@ def run(
     from sweeper.execution.options import Options, Runner
     from sweeper.execution.preflight import check
     from sweeper.execution.run import Silence, run
-    from sweeper.planning.plan import find_trainer
+    from sweeper.planning.sweep_trainer import find_trainer
 
     options = Options(Path(results), Runner(runner), None, None)
     check(plan.sweep, options)

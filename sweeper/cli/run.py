@@ -56,7 +56,8 @@ def run(
     from sweeper.execution.preflight import check
     from sweeper.execution.run import is_mirrored, nothing_to_do
     from sweeper.execution.run import run as run_plan
-    from sweeper.planning.plan import find_trainer, headline_metrics, summary
+    from sweeper.planning.plan import headline_metrics, summary
+    from sweeper.planning.sweep_trainer import find_trainer
     from sweeper.reporting.commands import Commands
     from sweeper.spec.sweep import ADAPTIVE, Budget
 
@@ -120,7 +121,7 @@ def _is_as_run(sweep: Sweep, results: Path) -> bool:
 @shares("results", "as_json", "no_color")
 def plan(file: File, overrides: Overrides = None, rerun: Rerun = None, *, shared: Shared) -> None:
     """What `run` would do, and what it would cost. Trains nothing."""
-    from sweeper.planning.plan import find_trainer
+    from sweeper.planning.sweep_trainer import find_trainer
 
     console = news_console(shared.no_color)
     sweep = load_sweep(file, overrides, console)
@@ -141,7 +142,8 @@ def train(
 
     from sweeper.cli.terminal.live_curves import Curves, file_table, outcome_words
     from sweeper.execution import single_trial
-    from sweeper.planning.plan import find_trainer, headline_metrics, make
+    from sweeper.planning.plan import headline_metrics, make
+    from sweeper.planning.sweep_trainer import find_trainer
 
     console = news_console(shared.no_color)
     sweep = load_sweep(file, overrides, console)
@@ -194,10 +196,9 @@ def make_plan(
 
 
 def show_plan(plan: Plan, console: Console, as_json: bool) -> None:
-    from sweeper.cli.terminal.plan import print_plan
-    from sweeper.planning.plan import as_json as document
+    from sweeper.cli.terminal.plan import plan_json, print_plan
 
     if as_json:
-        print_json(document(plan))
+        print_json(plan_json(plan))
     else:
         print_plan(results_console(console.no_color), plan)

@@ -6,13 +6,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from itertools import islice
 from pathlib import Path
 
-from sweeper import provenance
-from sweeper import trainer as trainers
-from sweeper.errors import Problem, SpecError, UsageError
-from sweeper.ledger.history import History, holds_code, ledger_size, read_history
+from sweeper.errors import Problem, SpecError
+from sweeper.ledger.history import History, ledger_size, read_history
 from sweeper.ledger.paths import SweepDir
 from sweeper.planning.configurations import configurations
 from sweeper.planning.estimate import CostEstimate, estimate_cost
@@ -85,24 +82,6 @@ def make(sweep: Sweep, trainer: Trainer | None, results: Path, rerun: Rerun = Re
     return Plan(sweep, items, configs, dict(points.removed), points.complete, pack, estimate, warnings, ledger_bytes)
 
 
-def find_trainer(sweep: Sweep, results: Path, *, needed: bool) -> Trainer | None:
-    """The trainer of a sweep and its data; its code has the digest that this results folder knows it by.
-
-    Raises UsageError when there is no such trainer, or none is named and one is needed.
-    """
-    if sweep.trainer is not None:
-        found = trainers.find(sweep.trainer)
-        today = found.with_data(provenance.data_digests(found.data))
-        # Results from before data counted as code, or from 0.1.0, stay those of this trainer.
-        older = (code for code in (found.code_before, found.code) if code != today.code and holds_code(results, code))
-        return replace(today, code=next(older, today.code))
-    if needed:
-        allowed = f"{', '.join(trainers.BUNDLED)}, or package.module:function"
-        hint = "add `trainer: ...` to the file, or trainer=... to the command"
-        raise UsageError(Problem("a trainer is needed to run", str(sweep.source), "trainer", "", allowed, hint))
-    return None
-
-
 def unknown_metrics(sweep: Sweep, trainer: Trainer) -> list[Problem]:
     """The metrics that the file names and the trainer does not declare; none when it declares none."""
     if trainer.metrics is None:
@@ -130,32 +109,6 @@ def summary(plan: Plan) -> str:
     counts = [f"{len(plan.of(action))} {action}" for action in (Action.RUN, *Action) if plan.of(action)]
     trials = f"{len(plan.items)} trials" if plan.complete else f"{len(plan.items)} trials so far"
     return f"{trials}: {', '.join(dict.fromkeys(counts))}" if counts else trials
-
-
-def as_json(plan: Plan) -> dict[str, object]:
-    """The plan as the document that `plan --json` prints."""
-    count = {action: len(plan.of(action)) for action in Action}
-    known = plan.complete
-    return {
-        "sweep": plan.sweep.name,
-        "method": plan.sweep.method,
-        "configs": plan.configs if known else None,
-        "seeds": len(plan.sweep.seeds),
-        "trials": len(plan.items) if known else None,
-        "cached": count[Action.CACHED] + count[Action.REUSED],
-        "reused": count[Action.REUSED],
-        "stale": count[Action.STALE],
-        "to_run": count[Action.RUN] if known else None,
-        "failed_before": count[Action.FAILED],
-        "removed_by_where": dict(plan.removed_by_where),
-        "packs": -(-count[Action.RUN] // plan.pack) if known else None,
-        "estimate": {
-            "seconds": plan.estimate.seconds,
-            "device_hours": plan.estimate.device_hours,
-            "disk_bytes": plan.estimate.disk_bytes,
-            "reason": plan.estimate.reason,
-        },
-    }
 
 
 def _trials(
@@ -210,13 +163,6 @@ def _whole_numbers(sweep: Sweep, trainer: Trainer | None) -> Iterator[Problem]:
             hint = f"write max: {domain.high}.0 for all numbers between"
             message = "only whole numbers, though the trainer takes others too"
             yield Problem(message, sweep.place(key), key, found, hint=hint)
-
-
-def head_and_tail(items: list[PlannedTrial], count: int) -> list[PlannedTrial | None]:
-    """The first and last `count` items, with None between them where some were left out."""
-    if len(items) <= 2 * count:
-        return [*items]
-    return [*islice(items, count), None, *items[-count:]]
 
 
 def headline_metrics(plan: Plan, trainer: Trainer) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from sweeper import trainer
+from sweeper.cli.terminal.plan import plan_json
 from sweeper.errors import SpecError
 from sweeper.planning import estimate, plan
 from sweeper.planning.plan import Plan
@@ -94,7 +95,7 @@ def test_every_setting_that_the_trainer_refuses_is_named_once_with_its_line(toy:
 def test_a_random_search_is_cut_at_its_budget(toy: Path) -> None:
     toy.write_text("trainer: quadratic:train\nmethod: random\nseeds: 2\nparameters: {x: {min: 0.5, max: 2}}\n")
     assert len(make(toy, "budget.trials=5").items) == 5
-    assert plan.as_json(make(toy))["trials"] is None
+    assert plan_json(make(toy))["trials"] is None
 
 
 def test_a_longer_random_search_begins_with_the_shorter_one(toy: Path) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from sweeper.cli.terminal.console import duration, heading
-from sweeper.planning.plan import Plan, head_and_tail
-from sweeper.planning.planned_trial import Action
+from sweeper.planning.plan import Plan
+from sweeper.planning.planned_trial import Action, PlannedTrial
 from sweeper.trial import show
 
 
@@ -36,6 +38,32 @@ def print_plan(console: Console, plan: Plan) -> None:
         console.print(f"  estimate: {cost} ({estimate.reason})")
 
 
+def plan_json(plan: Plan) -> dict[str, object]:
+    """The plan as the document that `plan --json` prints."""
+    count = {action: len(plan.of(action)) for action in Action}
+    known = plan.complete
+    return {
+        "sweep": plan.sweep.name,
+        "method": plan.sweep.method,
+        "configs": plan.configs if known else None,
+        "seeds": len(plan.sweep.seeds),
+        "trials": len(plan.items) if known else None,
+        "cached": count[Action.CACHED] + count[Action.REUSED],
+        "reused": count[Action.REUSED],
+        "stale": count[Action.STALE],
+        "to_run": count[Action.RUN] if known else None,
+        "failed_before": count[Action.FAILED],
+        "removed_by_where": dict(plan.removed_by_where),
+        "packs": -(-count[Action.RUN] // plan.pack) if known else None,
+        "estimate": {
+            "seconds": plan.estimate.seconds,
+            "device_hours": plan.estimate.device_hours,
+            "disk_bytes": plan.estimate.disk_bytes,
+            "reason": plan.estimate.reason,
+        },
+    }
+
+
 def _open_ended(plan: Plan) -> str:
     """Why the list of trials is not complete."""
     end = f", up to {plan.sweep.budget.trials} trials" if plan.sweep.budget.trials else ""
@@ -49,7 +77,7 @@ def _plan_table(plan: Plan) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for name in ("trial", *(heading(name, names) for name in names), "seed", "action"):
         table.add_column(name, overflow="fold")
-    for item in head_and_tail(list(plan.items), 8):
+    for item in _head_and_tail(list(plan.items), 8):
         if item is None:
             table.add_row(*["..."] * (len(names) + 3))
             continue
@@ -57,3 +85,10 @@ def _plan_table(plan: Plan) -> Table:
         action = f"{item.action}: {item.why}" if item.why else str(item.action)
         table.add_row(item.trial.key[:8], *values, str(item.trial.seed), action)
     return table
+
+
+def _head_and_tail(items: list[PlannedTrial], count: int) -> list[PlannedTrial | None]:
+    """The first and last `count` items, with None between them where some were left out."""
+    if len(items) <= 2 * count:
+        return [*items]
+    return [*islice(items, count), None, *items[-count:]]

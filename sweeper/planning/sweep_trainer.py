@@ -1,0 +1,31 @@
+"""The trainer that a sweep file names, as the results folder knows it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from sweeper import provenance
+from sweeper import trainer as trainers
+from sweeper.errors import Problem, UsageError
+from sweeper.ledger.history import holds_code
+from sweeper.spec.sweep import Sweep
+from sweeper.trainer import Trainer
+
+
+def find_trainer(sweep: Sweep, results: Path, *, needed: bool) -> Trainer | None:
+    """The trainer of a sweep and its data; its code has the digest that this results folder knows it by.
+
+    Raises UsageError when there is no such trainer, or none is named and one is needed.
+    """
+    if sweep.trainer is not None:
+        found = trainers.find(sweep.trainer)
+        today = found.with_data(provenance.data_digests(found.data))
+        # Results from before data counted as code, or from 0.1.0, stay those of this trainer.
+        older = (code for code in (found.code_before, found.code) if code != today.code and holds_code(results, code))
+        return replace(today, code=next(older, today.code))
+    if needed:
+        allowed = f"{', '.join(trainers.BUNDLED)}, or package.module:function"
+        hint = "add `trainer: ...` to the file, or trainer=... to the command"
+        raise UsageError(Problem("a trainer is needed to run", str(sweep.source), "trainer", "", allowed, hint))
+    return None
