@@ -70,7 +70,7 @@ FAULTS: list[Line] = [
     (
         "head of our own Ray killed",
         faults.lost_own_head,
-        [Tried(toy(8, LONG + EVERY, 2.0), 2), Tried(BUNDLED_ON_RAY, 2)],
+        [Tried(toy(8, LONG + EVERY, 2.0), 2)],
     ),
     ("disk full", faults.full_disk, [Tried(CHECKPOINTED, 5, 1), Tried(replace(BUNDLED, latest_s=8.0), 3)]),
     ("results folder read-only", faults.read_only, [Tried(CHECKPOINTED, 5), Tried(replace(BUNDLED, latest_s=8.0), 2)]),
