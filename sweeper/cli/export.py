@@ -38,7 +38,7 @@ def export(
     pivot: Annotated[
         str, typer.Option(metavar="ROW,COL,METRIC", help="The metric over two parameters.", show_default=False)
     ] = "",
-    spread: Annotated[SpreadChoice, typer.Option(help="Beside a mean: std, or ci.")] = SpreadChoice.std,
+    spread: Annotated[SpreadChoice, typer.Option(help="Spread of a mean: std, or ci.")] = SpreadChoice.std,
     better: Annotated[
         bool | None,
         typer.Option("--maximize/--minimize", help="Which way the metric of a pivot is better.", show_default=False),
@@ -109,7 +109,7 @@ def _configs(
     tables.select(frame, [name for name in columns if not configurations.is_metric(frame, name)], ())
     units = {name: unit_of(text) for name, text in loaded.descriptions.items()}
     sheet = configurations.as_sheet(frame, columns, Spread(spread), loaded.maximize, units, note)
-    _told(tables.MARKUP[tables.Format(form)](sheet), output)
+    _put(tables.MARKUP[tables.Format(form)](sheet), output)
 
 
 def _pivot(
@@ -133,7 +133,7 @@ def _pivot(
     made = pivot.pivot(trials, loaded.varied, axes, maximize, unit_of(loaded.descriptions.get(metric, "")))
     chosen = tables.Format(form)
     if chosen in tables.MARKUP:
-        _told(tables.MARKUP[chosen](pivot.as_sheet(made, pivot.Spread(spread), note)), output)
+        _put(tables.MARKUP[chosen](pivot.as_sheet(made, pivot.Spread(spread), note)), output)
     else:
         _out(pivot.as_frame(made), chosen, note, output)
 
@@ -143,12 +143,12 @@ def _out(frame: pd.DataFrame, form: str, note: str, output: Path | None) -> None
 
     chosen = tables.Format(form)
     if output is None:
-        _told(tables.text(frame, chosen, note), None)
+        _put(tables.text(frame, chosen, note), None)
     else:
         tables.write(frame, chosen, output, note)
 
 
-def _told(text: str, output: Path | None) -> None:
+def _put(text: str, output: Path | None) -> None:
     from sweeper.reporting.tables import tables
 
     if output is None:

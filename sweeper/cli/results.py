@@ -32,7 +32,7 @@ def list_sweeps(*, shared: Shared) -> None:
 @shares("results", "as_json", "no_color")
 def status(
     sweep: SweepName,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Redraw until nobody runs it.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Redraw until the run has ended.")] = False,
     *,
     shared: Shared,
 ) -> None:

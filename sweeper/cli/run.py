@@ -87,8 +87,8 @@ def run(
             raise error.then(f"continue with: {commands.run()}") from error
     verdicts, code = _judged(sweep, results, finished)
     if shared.as_json:
-        told = {"exit_code": int(code), "verdicts": [verdict.as_json() for verdict in verdicts]}
-        print_json(finished_json(plan, results, finished) | told)
+        judged = {"exit_code": int(code), "verdicts": [verdict.as_json() for verdict in verdicts]}
+        print_json(finished_json(plan, results, finished) | judged)
     if not shared.quiet:
         print_finished(console, plan, headline_metrics(plan, trainer), finished, commands, verdicts)
     else:

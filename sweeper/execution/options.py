@@ -1,4 +1,4 @@
-"""What a run is given beside its plan."""
+"""What a run is given besides its plan."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 class Runner(StrEnum):
-    """Who runs packs."""
+    """What runs packs."""
 
     RAY = "ray"
     INPROCESS = "inprocess"

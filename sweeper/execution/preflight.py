@@ -26,10 +26,10 @@ def check(sweep: Sweep, options: Options) -> None:
 
 
 def _check_reachable(address: str) -> None:
-    """Refuse a cluster that nobody answers for: Ray itself tries for minutes."""
+    """Refuse a cluster that does not answer: Ray itself tries for minutes."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not host or not port.isdigit():
-        return  # `auto`, `local`: Ray's own words
+        return  # `auto`, `local`: Ray's own names
     try:
         socket.create_connection((host, int(port)), timeout=5).close()
     except OSError as error:

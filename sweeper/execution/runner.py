@@ -1,6 +1,6 @@
 """Packs on devices: what a runner is, and the one that runs packs here, in this process, one after the other.
 
-A runner asks its source for packs and tells it what happens; it decides nothing. The other runner is Ray Tune's, in
+A runner takes packs from its source and reports what happens; it decides nothing. The other runner is Ray Tune's, in
 the package `ray_tune`.
 """
 
@@ -42,7 +42,7 @@ class PackResources:
 
 @dataclass(frozen=True, slots=True)
 class Orders:
-    """What the driver tells a pack: trials that are to end, whether all are to stop at their next checkpoint, and
+    """What the driver orders of a pack: trials that must end, whether all must stop at their next checkpoint, and
     further jobs (None: none were asked for)."""
 
     verdicts: Mapping[str, StopOrder] = field(default_factory=dict)
@@ -51,7 +51,7 @@ class Orders:
 
 
 class Source(Protocol):
-    """Who hands packs out and hears what became of them. Called from one thread; packs go by their numbers."""
+    """Hands packs out and records what became of them. Called from one thread; packs go by their numbers."""
 
     def next_pack(self) -> Pack | None:
         """The next pack, or None when there is none right now."""
@@ -63,16 +63,16 @@ class Source(Protocol):
         """Whether there is no pack now and none will come, whatever happens to the running ones."""
 
     def is_stopping(self) -> bool:
-        """Whether running packs are to stop at their next checkpoint."""
+        """Whether running packs must stop at their next checkpoint."""
 
     def is_cancelled(self) -> bool:
-        """Whether running packs are to stop now."""
+        """Whether running packs must stop now."""
 
     def verdicts(self, number: int) -> Mapping[str, StopOrder]:
-        """The trials of a pack that are to end, and why."""
+        """The trials of a pack that must end, and why."""
 
     def hung(self) -> Sequence[int]:
-        """The packs that did not listen and whose process is to be ended."""
+        """The packs that did not stop when ordered to; their processes must be ended."""
 
     def record(self, event: Event) -> None:
         """Something happened to a member of a pack."""

@@ -38,9 +38,9 @@ class OverviewRun:
     @cached_property
     def digest(self) -> str:
         """16 hex digits: two pages with the same show the same."""
-        told = [self.name, self.status, self.start_ms, self.end_ms, self.tags, self.params, self.metrics]
-        told.append([one.digest for one in self.data])
-        digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
+        shown = [self.name, self.status, self.start_ms, self.end_ms, self.tags, self.params, self.metrics]
+        shown.append([one.digest for one in self.data])
+        digest = hashlib.sha256(json.dumps(shown, sort_keys=True).encode())
         for path, content in sorted(self.files.items()):
             data = content.read_bytes() if isinstance(content, Path) else content.encode()
             digest.update(f"\0{path}\0{hashlib.sha256(data).hexdigest()}".encode())
