@@ -1,4 +1,4 @@
-"""The command line: a list of verbs. Each is a function that parses, calls and prints, in the file named beside it."""
+"""The command line: a list of commands, each a function that parses, calls and prints."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class Session:
         return self.log.records
 
     def begin(self, provenance: dict[str, object], history: History) -> None:
-        """Write the run down, take over the results that other sweeps have, and queue what is to be trained."""
+        """Write the run down, take over the results that other sweeps have, and queue what must be trained."""
         plan, records = self.queue.plan, self.log.records
         trials = [item.trial for item in plan.items]
         self.log.ledger.run(plan.sweep.text, provenance, trials, history)

@@ -46,15 +46,15 @@ def ms(seconds: float) -> int:
 
 def one_line(error: Exception, address: str) -> str:
     """What went wrong, in one line, without passwords, and with the cure where there is one."""
-    said = " ".join(str(error).split()) or type(error).__name__
-    if "out-of-date database schema" in said or "Can't locate revision" in said:
+    message = " ".join(str(error).split()) or type(error).__name__
+    if "out-of-date database schema" in message or "Can't locate revision" in message:
         return f"{address} was made by another MLflow version: back it up, then `mlflow db upgrade {address}`"
-    if "error code 401" in said or "error code 403" in said:
+    if "error code 401" in message or "error code 403" in message:
         return f"{address} refuses this log-in: {CREDENTIALS}"
-    if "Max retries exceeded" in said or "timeout exception" in said:
-        why = re.search(r"Connection refused|Name or service not known|Temporary failure in name resolution", said)
+    if "Max retries exceeded" in message or "timeout exception" in message:
+        why = re.search(r"Connection refused|Name or service not known|Temporary failure in name resolution", message)
         return f"{address} does not answer" + (f": {why[0].lower()}" if why else "")
-    return without_password(said)[:300]
+    return without_password(message)[:300]
 
 
 def will_last(error: str) -> bool:

@@ -1,4 +1,4 @@
-"""Runs that MLflow shows beside the trials': one a configuration of several seeds, one for the whole sweep."""
+"""Runs that MLflow shows besides those of trials: one per configuration of several seeds, one for the whole sweep."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class RunState:
 
     @property
     def is_group(self) -> bool:
-        """Whether several trials are shown: one seed needs no run beside its own."""
+        """Whether several trials are shown: a single seed needs no further run."""
         return sum(copy.is_shown for copy in self.members) > 1
 
     @property
@@ -73,7 +73,7 @@ class RunState:
 
     @property
     def is_due(self) -> bool:
-        """Whether the page is to be written, if not for a trial that still runs."""
+        """Whether the page must be written, once none of its trials runs."""
         return self.changed and (self.is_group or bool(self.run)) and any(copy.is_shown for copy in self.members)
 
     def records(self) -> list[Record]:

@@ -55,7 +55,7 @@ def one_line(seen: SweepSummary) -> str:
 
 
 def follow(console: Console, look: Callable[[], SweepSummary], seconds: float) -> None:
-    """Redraw until nobody runs the sweep; where that is no terminal, a line whenever something has changed."""
+    """Redraw until the run has ended; where that is no terminal, a line whenever something has changed."""
     seen = look()
     if console.is_terminal:
         with Live(render(seen), console=console, auto_refresh=False) as live:

@@ -1,7 +1,8 @@
 """Packs on Ray Tune: each pack is one Tune trial in a reused worker process, whose side is worker.py.
 
-Tune's parts are used as they are meant: a Searcher hands packs out, a Trainable runs one, a Callback hears of it, a
-Stopper ends it all. Tune's own retries, checkpoints, loggers and reporters stay off: those jobs are the ledger's.
+Tune's parts are used as they are meant: a Searcher hands packs out, a Trainable runs one, a Callback receives what it
+reports, a Stopper ends it all. Tune's own retries, checkpoints, loggers and reporters stay off: those jobs are the
+ledger's.
 """
 
 from __future__ import annotations
@@ -169,7 +170,7 @@ class PackCallback(_StaysHere, tune.Callback):  # type: ignore[misc]
     def __init__(self, source: Source) -> None:
         self.source = source
         self.workers: dict[int, Any] = {}
-        self.told: dict[int, Orders] = {}
+        self.ordered: dict[int, Orders] = {}
         self.closed: set[int] = set()
 
     def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **_: Any) -> None:
@@ -198,13 +199,13 @@ class PackCallback(_StaysHere, tune.Callback):  # type: ignore[misc]
     def _order(self, number: int, free: int | None) -> None:
         jobs = None if free is None else tuple(self.source.more(number, free))
         orders = Orders(dict(self.source.verdicts(number)), self.source.is_stopping(), jobs)
-        if jobs is not None or orders != self.told.get(number, Orders()):
+        if jobs is not None or orders != self.ordered.get(number, Orders()):
             self.workers[number].tell.remote(orders)
-            self.told[number] = replace(orders, jobs=None)
+            self.ordered[number] = replace(orders, jobs=None)
 
     def _forget(self, number: int) -> None:
         self.workers.pop(number, None)
-        self.told.pop(number, None)
+        self.ordered.pop(number, None)
         self.closed.add(number)
         self.source.closed(number)
 
@@ -225,11 +226,11 @@ class StopOnCancel(_StaysHere, tune.Stopper):  # type: ignore[misc]
 def _why_lost(trial: Any) -> str:
     """One line from what Ray says of a dead worker (many lines of advice); its ray.log has all of it."""
     try:
-        said = Path(trial.error_file).read_text(errors="replace")
+        message = Path(trial.error_file).read_text(errors="replace")
     except (OSError, TypeError):
-        said = ""
+        message = ""
     return next(
-        (reason for words, reason in WHY_LOST.items() if words in said), " ".join(said.split())[-300:] or "lost"
+        (reason for words, reason in WHY_LOST.items() if words in message), " ".join(message.split())[-300:] or "lost"
     )
 
 
