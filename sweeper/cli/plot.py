@@ -65,7 +65,7 @@ def plot(
     metrics = tuple(_metric(text) for text in metric or [])
     subject = figures.FigureContext(SweepResults(sweep_dir), metrics, x, y)
     subject.check_metrics()
-    written, left_out = _written(subject, chosen, forms, output or sweep_dir.folder / "plots", echo=not shared.as_json)
+    written, left_out = _written(subject, chosen, forms, output or sweep_dir.plots, echo=not shared.as_json)
     if shared.as_json:
         print_json({"sweep": sweep_dir.name, "files": written, "left_out": left_out})
     elif left_out and not kinds:
@@ -94,7 +94,7 @@ def report(
     sweep_dir = named_sweep(shared.results, sweep)
     loaded = SweepResults(sweep_dir)
     _ = loaded.history  # an unknown sweep is told before a file is made
-    path = output or sweep_dir.folder / "report.html"
+    path = output or sweep_dir.report
     write_file(path, render(loaded).encode())
     if shared.as_json:
         print_json({"sweep": sweep_dir.name, "files": [str(path)]})

@@ -73,8 +73,8 @@ def show(
     known = history(sweep_dir, curves=True)
     record = find_trial(known, trial)
     run = known.run_of(record.ended) if record.ended else {}
-    folder, again = sweep_dir.trial(record.trial.key), alone(sweep_dir.spec, record.trial)
-    print_trial(results_console(shared.no_color), record, run, folder, again)
+    log, again = sweep_dir.log(record.trial.key), alone(sweep_dir.spec, record.trial)
+    print_trial(results_console(shared.no_color), record, run, log, again)
 
 
 @shares("results")
@@ -118,7 +118,7 @@ def sync(sweep: SweepName, *, shared: Shared) -> None:
     from sweeper.analysis import frames
     from sweeper.ledger.ledger import Ledger
     from sweeper.reporting.attachments import SweepAttachments
-    from sweeper.spec.load import load_spec
+    from sweeper.spec.load import load_run
     from sweeper.tracking import mirror
     from sweeper.tracking.inputs import mirror_input
 
@@ -126,7 +126,7 @@ def sync(sweep: SweepName, *, shared: Shared) -> None:
     frames.history(sweep_dir)
     with Ledger(sweep_dir):
         known = frames.history(sweep_dir, curves=True)
-        loaded = load_spec(sweep_dir.spec)
+        loaded = load_run(sweep_dir.spec)
         experiment = mirror_input(loaded, sweep_dir, known.runs[-1] if known.runs else {})
         mirrored = mirror.sync(*experiment, known.planned(), SweepAttachments(sweep_dir))
     console = news_console(shared.no_color)

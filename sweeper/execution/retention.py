@@ -51,7 +51,7 @@ def _of_sweep(sweep: SweepDir) -> Garbage:
     planned = {record.trial.key: record for record in history.planned()}
     files: list[Path] = []
     trials = 0
-    for folder in _folders(sweep.folder / "trials"):
+    for folder in _folders(sweep.path("trials")):
         unkept = list(_unkept(folder, planned.get(folder.name), keep))
         files += unkept
         trials += bool(unkept)

@@ -82,6 +82,7 @@ def run(plan: Plan, trainer: Trainer, options: Options, display: Display) -> Run
                 Problem("another run wrote to it since this one was planned", str(sweep_dir.ledger), hint=hint)
             )
         made["patch"] = _keep_patch(sweep_dir) if str(made["commit"]).endswith("-dirty") else ""
+        _keep_tables(plan.sweep, sweep_dir)
         history = read_history(sweep_dir, curves=True)
         mirror, attachments = Mirror(*mirror_input(plan.sweep, sweep_dir, made)), SweepAttachments(sweep_dir)
         records: dict[str, Record] = {}
@@ -161,6 +162,14 @@ def _worth_importing(trainer: Trainer) -> list[str]:
     if trainer.name in BUNDLED:
         return [trainer.target.partition(":")[0]]
     return ["torch"] if "torch" in sys.modules else []
+
+
+def _keep_tables(sweep: Sweep, sweep_dir: SweepDir) -> None:
+    """The reference tables of claims go with the results, from which alone they are read."""
+    if sweep.claims:
+        from sweeper.analysis.claims.verify import keep_tables  # here: the statistics take a second to import
+
+        keep_tables(sweep.claims, sweep_dir.folder)
 
 
 def _keep_patch(sweep_dir: SweepDir) -> str:

@@ -17,6 +17,7 @@ def replaced(path: Path) -> Iterator[Path]:
     What the block raises leaves `path` as it was, and nothing beside it. Raises OSError.
     """
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    beside.unlink(missing_ok=True)  # left over, or laid there as a link
     try:
         yield beside
         with beside.open("rb") as file:

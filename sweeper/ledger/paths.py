@@ -1,10 +1,16 @@
-"""Names that become folders: they can neither leave the results folder nor hide in it."""
+"""Paths in the results folder, none of which leads out of it: neither by a name that becomes a folder nor by a link.
+
+A results folder may come from somebody else. Whatever is read or written in one goes through `inside`.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
+
+from sweeper.errors import LedgerError, Problem
 
 ALLOWED = "letters, digits, '.', '_', '-' and inner spaces; first a letter, digit or _; at most 100"
 _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._ -]{0,98}[A-Za-z0-9_-])?")
@@ -22,9 +28,19 @@ def similar_folder_name(name: str) -> str:
     return better if is_folder_name(better) else ""
 
 
+def inside(results: Path, *parts: str) -> Path:
+    """A path below a results folder. Raises LedgerError where a symbolic link makes it lead outside of that folder."""
+    place = results.joinpath(*parts)
+    real = place.resolve()
+    if not real.is_relative_to(results.resolve()):
+        hint = "put what it points to in its place, or remove the link; `--results DIR` names another results folder"
+        raise LedgerError(Problem("leads out of the results folder", str(place), found=str(real), hint=hint))
+    return place
+
+
 @dataclass(frozen=True, slots=True)
 class SweepDir:
-    """The folder of one sweep; every path below it is made here. `name` was validated: it cannot leave `results`."""
+    """The folder of one sweep; every path below it is made here, by `path`, and does not leave `results`."""
 
     results: Path
     name: str
@@ -33,29 +49,52 @@ class SweepDir:
     def folder(self) -> Path:
         return self.results / self.name
 
+    def path(self, *parts: str) -> Path:
+        """A path below the folder. Raises LedgerError where a link makes it lead outside of the results folder."""
+        return inside(self.results, self.name, *parts)
+
     @property
     def ledger(self) -> Path:
-        return self.folder / "ledger.jsonl"
+        return self.path("ledger.jsonl")
 
     @property
     def curves(self) -> Path:
-        return self.folder / "curves.jsonl"
+        return self.path("curves.jsonl")
 
     @property
     def spec(self) -> Path:
-        return self.folder / "sweep.yaml"
+        return self.path("sweep.yaml")
 
     @property
     def lock(self) -> Path:
-        return self.folder / "lock"
+        return self.path("lock")
+
+    @property
+    def plots(self) -> Path:
+        return self.path("plots")
+
+    @property
+    def report(self) -> Path:
+        return self.path("report.html")
 
     def trial(self, key: str) -> Path:
-        return self.folder / "trials" / key
+        """The folder of a trial, in which a worker writes a log and checkpoints."""
+        for name in ("log.txt", "checkpoints"):
+            self.path("trials", key, name)
+        return self.path("trials", key)
+
+    def log(self, key: str) -> Path:
+        return self.path("trials", key, "log.txt")
 
     def patch(self, digest: str) -> Path:
-        return self.folder / "patches" / f"{digest}.patch"
+        return self.path("patches", f"{digest}.patch")
 
 
 def list_sweeps(results: Path) -> list[SweepDir]:
-    """The sweeps of a results folder, by name."""
-    return [SweepDir(results, path.parent.name) for path in sorted(results.glob("*/ledger.jsonl"))]
+    """The sweeps of a results folder, by name; without those whose folder or ledger is a link that leads out of it."""
+    found = []
+    for path in sorted(results.glob("*/ledger.jsonl")):
+        with contextlib.suppress(LedgerError):
+            inside(results, path.parent.name, path.name)
+            found.append(SweepDir(results, path.parent.name))
+    return found

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from sweeper.errors import LedgerError
 from sweeper.ledger.paths import SweepDir
 
 PLOTS = ("*.png", "*.svg", "*.html")
@@ -42,11 +44,10 @@ class SweepAttachments:
         return made | dict(self._existing())
 
     def _existing(self) -> Iterator[tuple[str, Path]]:
-        """Files of the sweep's own folder, by name; no links: in a folder from elsewhere they may lead anywhere."""
-        folder, plots = self.sweep_dir.folder, self.sweep_dir.folder / "plots"
-        wanted = [self.sweep_dir.spec, *(folder / name for name in DOCUMENTS)]
-        if not plots.is_symlink():
-            wanted += sorted(path for pattern in PLOTS for path in plots.glob(pattern))
-        for path in wanted:
-            if path.is_file() and not path.is_symlink():
-                yield str(path.relative_to(folder)), path
+        """Files of the sweep's own folder, by name, without those that are links out of the results folder."""
+        names = ["sweep.yaml", *DOCUMENTS]
+        names += sorted(f"plots/{path.name}" for each in PLOTS for path in (self.sweep_dir.folder / "plots").glob(each))
+        for name in names:
+            with contextlib.suppress(LedgerError):
+                if (path := self.sweep_dir.path(name)).is_file():
+                    yield name, path

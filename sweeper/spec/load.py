@@ -34,11 +34,11 @@ if TYPE_CHECKING:
     from sweeper.spec.sections import EarlyKeys
 
 
-def load_spec(path: Path, overrides: Sequence[str] = ()) -> Sweep:
-    """The sweep of a file with overrides applied. Raises SpecError with all its problems at once."""
+def load_spec(path: Path, overrides: Sequence[str] = (), *, alone: bool = False) -> Sweep:
+    """The sweep of a file with overrides applied; `alone` refuses `extends`. Raises SpecError with all its problems."""
     from sweeper.spec.validation import validated  # pydantic: a tenth of a second that only loading needs
 
-    document, warnings = _document(path, overrides)
+    document, warnings = _document(path, overrides, alone)
     keys = validated(document)
     try:
         sweep = _sweep(keys, document, path)
@@ -49,10 +49,18 @@ def load_spec(path: Path, overrides: Sequence[str] = ()) -> Sweep:
         raise placed(error, document) from None
 
 
+def load_run(path: Path) -> Sweep:
+    """The sweep of a file that `run` wrote into a results folder: it stands alone, and reads no file outside of it.
+
+    Raises SpecError.
+    """
+    return load_spec(path, alone=True)
+
+
 def load_or_none(path: Path) -> Sweep | None:
     """The sweep of a file that was run once; None where it is gone or no longer valid."""
     try:
-        return load_spec(path)
+        return load_run(path)
     except SweeperError:
         return None
 
@@ -77,9 +85,9 @@ def placed(error: SpecError, document: Document) -> SpecError:
     return SpecError(*(p if p.where else replace(p, where=str(document.place(p.key))) for p in error.problems))
 
 
-def _document(path: Path, changes: Sequence[str]) -> tuple[Document, list[Problem]]:
+def _document(path: Path, changes: Sequence[str], alone: bool) -> tuple[Document, list[Problem]]:
     """The effective document: extended files merged, overrides applied, a name given."""
-    document, warnings = merge.layered(path)
+    document, warnings = merge.layered(path, alone=alone)
     if changes:
         document = overrides.apply(document, changes)
     tree = {"name": path.name.removesuffix(path.suffix)} | document.tree

@@ -17,8 +17,8 @@ SETTING_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_/: -]*(?:\.[A-Za-z0-9_][A-Za-
 _KINDS = (("value",), ("values", "probabilities"), ("min", "max", "log", "step", "q", "points"), ("mu", "sigma"))
 
 
-def layered(path: Path, stack: tuple[Path, ...] = ()) -> tuple[Document, list[Problem]]:
-    """The document of a file merged onto those it extends, flat, and warnings about W&B's keys."""
+def layered(path: Path, stack: tuple[Path, ...] = (), *, alone: bool = False) -> tuple[Document, list[Problem]]:
+    """The document of a file merged onto those it extends (refused with `alone`), flat, and warnings of W&B's keys."""
     document, warnings = wandb.translate(read(path))
     document = flat(_anchored(document, path))
     extends = document.tree.pop("extends", None)
@@ -26,6 +26,9 @@ def layered(path: Path, stack: tuple[Path, ...] = ()) -> tuple[Document, list[Pr
         document.tree = {key: value for key, value in document.tree.items() if value is not None}
         return document, warnings
     place = str(document.place("extends"))
+    if alone:
+        hint = "a run writes the whole file there; run a file of your own to write it anew"
+        raise SpecError(Problem("a file in a results folder extends no other", place, "extends", hint=hint))
     stack = (*stack, path.resolve())
     merged: Document | None = None
     for name in _files(extends, place):

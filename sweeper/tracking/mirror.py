@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from sweeper.ledger.paths import inside
 from sweeper.tracking.experiment import Attachments, Experiment, MetricChoice
 from sweeper.tracking.limits import one_line, will_last
 from sweeper.tracking.overview_runs import RunState, config_page, summary_page
@@ -34,12 +35,12 @@ LAST_WORDS_S = 2.0  # how long those go on when nothing but a restarted server w
 
 def store_uri(results: Path) -> str:
     """The SQLite store of a results folder, absolute: Ray changes the working directory under a relative one."""
-    return f"sqlite:///{results.resolve() / 'mlflow.db'}"
+    return f"sqlite:///{inside(results.resolve(), 'mlflow.db')}"
 
 
 def artifact_root(results: Path) -> str:
     """Where the store of a results folder keeps artifacts: an absolute `file:` address."""
-    return (results.resolve() / "mlartifacts").as_uri()
+    return inside(results.resolve(), "mlartifacts").as_uri()
 
 
 class Mirror:

@@ -21,6 +21,7 @@ from sweeper.analysis.claims.verdict import (
 from sweeper.analysis.evidence import Evidence, Group
 from sweeper.analysis.rounding import rounded
 from sweeper.analysis.statistics import Estimate, enough, estimate, grand_mean, holm
+from sweeper.ledger.paths import inside
 from sweeper.spec.claims import Against, Claim, Equivalent, Mean, Within
 from sweeper.trial import show
 
@@ -62,9 +63,10 @@ def judge_equivalent(claim: Claim, test: Equivalent, evidence: Evidence) -> Judg
 def judge_against(claim: Claim, test: Against, evidence: Evidence, folder: Path) -> Judgement:
     """Two one-sided tests a configuration: its mean lies within `tolerance` of the reference table's.
 
-    A table that is not where the file says (another machine) is looked for in `folder`, by its name.
+    The table is the copy that `run` keeps in the sweep's folder, which may be on another machine now, or come from a
+    stranger, whose claims must not read other files. Raises LedgerError where it is a link that leads out.
     """
-    path = test.table if test.table.exists() else folder / test.table.name
+    path = inside(folder.parent, folder.name, test.table.name)
     try:
         with path.open(newline="", encoding="utf-8") as file:
             table = [*csv.DictReader(file, restval="")]

@@ -17,7 +17,7 @@ from sweeper.errors import Exit
 from sweeper.ledger.atomic import replace_file
 from sweeper.ledger.paths import SweepDir
 from sweeper.spec.claims import Against, Best, Claim, Compare, Equivalent, Mean, Monotone, Share, Typical, Within
-from sweeper.spec.load import load_spec
+from sweeper.spec.load import load_run
 from sweeper.spec.sweep import Sweep
 from sweeper.trial import Record
 
@@ -26,7 +26,7 @@ def verdicts(results: Path, name: str) -> list[Verdict]:
     """The verdict on each claim of RESULTS/NAME/sweep.yaml, in its order. Raises UsageError for an unknown sweep."""
     sweep_dir = SweepDir(results, name)
     known = frames.history(sweep_dir)
-    claims = load_spec(sweep_dir.spec).claims
+    claims = load_run(sweep_dir.spec).claims
     return judge(claims, known.planned(), sweep_dir.folder)
 
 

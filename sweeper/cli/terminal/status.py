@@ -121,7 +121,7 @@ def _pace(progress: Progress) -> str:
     return pace + (f", about {duration(progress.left_s)} left" if progress.left_s is not None else "")
 
 
-def print_trial(console: Console, record: Record, run: Mapping[str, Any], folder: Path, again: str) -> None:
+def print_trial(console: Console, record: Record, run: Mapping[str, Any], log: Path, again: str) -> None:
     """All of one trial: settings, metrics with their curves, provenance, the end of its log, how to run it again.
 
     `run` is what the ledger says of the run that trained it.
@@ -140,7 +140,6 @@ def print_trial(console: Console, record: Record, run: Mapping[str, Any], folder
         facts |= {"attempt": str(ended.attempt), "code": trial.code, "taken from": ended.origin}
         facts |= {"commit": ended.commit} | provenance.words(run)
         console.print(_rows("provenance", {name: value for name, value in facts.items() if value}))
-    log = folder / "log.txt"
     lines = log.read_text(errors="replace").splitlines()[-LOG_LINES:] if log.exists() else []
     if lines:
         console.print(Text(f"log  {log}", "bold"))

@@ -28,7 +28,7 @@ def captured(path: Path) -> Iterator[None]:
 def _open_log(path: Path) -> int:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o644)
     except OSError:
         return os.open(os.devnull, os.O_WRONLY)
 

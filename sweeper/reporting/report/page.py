@@ -132,7 +132,7 @@ def _digest(path: Path) -> str:
 
 def _spec_text(loaded: SweepResults) -> str:
     path = loaded.folder.spec
-    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() and not path.is_symlink() else ""
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
 
 
 def _hash(text: str) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Any
 
 from sweeper.analysis.columns import metric_columns
 from sweeper.analysis.rounding import rounded
 from sweeper.analysis.sweep_results import SweepResults
+from sweeper.errors import LedgerError
 from sweeper.ledger.paths import SweepDir
 from sweeper.reporting.commands import alone
 from sweeper.trial import Record, State, reported, show
@@ -79,9 +79,12 @@ def _plain(value: float) -> float | str:
 
 
 def log_end(sweep: SweepDir, key: str, size: int) -> str:
-    """The end of a trial's log; "" where there is none, or where it lies outside of the sweep's folder."""
-    path: Path = sweep.trial(key) / "log.txt"
-    if not path.is_file() or not path.resolve().is_relative_to(sweep.folder.resolve()):
+    """The end of a trial's log; "" where there is none, or where it lies outside of the results folder."""
+    try:
+        path = sweep.log(key)
+    except LedgerError:
+        return ""
+    if not path.is_file():
         return ""
     with path.open("rb") as file:
         end = file.seek(0, 2)

@@ -26,7 +26,7 @@ from sweeper.errors import LedgerError, Problem, UsageError
 from sweeper.ledger import atomic
 from sweeper.ledger.paths import SweepDir
 from sweeper.search.objectives import violations
-from sweeper.spec.load import load_spec
+from sweeper.spec.load import load_run
 from sweeper.spec.space.domains import Choice, Range
 from sweeper.spec.space.space import Parameter
 from sweeper.spec.sweep import Sweep
@@ -47,7 +47,7 @@ def write(results: Path, name: str, path: Path) -> int:
     """
     sweep_dir = SweepDir(results, name)
     records = history(sweep_dir, curves=True).planned()
-    sweep = load_spec(sweep_dir.spec)
+    sweep = load_run(sweep_dir.spec)
     if not sweep.goals:
         hint = "metric: {name: ..., goal: ...} in the sweep file, and run it again"
         raise UsageError(Problem("a study needs a goal, and this sweep has none", name, "metric", hint=hint))

@@ -182,7 +182,7 @@ def test_an_end_that_the_metric_itself_cannot_pass_is_not_tested() -> None:
 
 def test_a_reference_table_is_met_or_not(finished: Path, tmp_path: Path) -> None:
     sweep = SweepDir(finished, "noisy")
-    table = tmp_path / "reference.csv"
+    table = sweep.folder / "reference.csv"
     frame = results.configs(sweep, results.history(sweep))
     frame.to_csv(table, index=False)
     assert judged(finished, f"against: {{table: {table}, tolerance: 0.1}}").outcome == "pass"
