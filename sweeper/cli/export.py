@@ -48,7 +48,7 @@ def export(
     *,
     shared: Shared,
 ) -> None:
-    """Result tables: one row per trial, configuration, point of a curve or effect of a parameter; or a pivot."""
+    """Result tables: one row per trial, configuration, point of a curve, effect of a parameter or claim; or a pivot."""
     from sweeper.analysis import frames
     from sweeper.reporting.tables import tables
     from sweeper.reporting.tables.configurations import expanded, is_metric
@@ -89,6 +89,10 @@ def _frame(
 
         records = known.planned()
         return effects.as_frame([e for m in SweepResults(sweep_dir).headlines for e in effects.effects(records, m)])
+    if level is LevelChoice.claims:
+        from sweeper.analysis.claims.verify import as_frame, verdicts
+
+        return as_frame(verdicts(sweep_dir.results, sweep_dir.name))
     return frames.trials(sweep_dir, known) if level is LevelChoice.trial else frames.curves(sweep_dir, known)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,14 +10,27 @@ from sweeper.cli.options import Shared, SweepName, shares
 from sweeper.cli.output import named_sweep, news_console, print_json, results_console
 from sweeper.errors import Exit, Problem, UsageError
 
+if TYPE_CHECKING:
+    from sweeper.ledger.paths import SweepDir
+
 
 @shares("results", "as_json", "no_color")
-def verify(sweep: SweepName, *, shared: Shared) -> None:
+def verify(
+    sweep: SweepName,
+    *,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 for a claim that is not registered.")] = False,
+    audit: Annotated[bool, typer.Option("--audit", help="Check the ledger's chain of hashes; print its head.")] = False,
+    head: Annotated[str, typer.Option(help="With --audit: a head quoted earlier.", show_default=False)] = "",
+    shared: Shared,
+) -> None:
     """The claims of the sweep's file: each pass, fail or undecided, with effect, interval and n."""
-    from sweeper.analysis.claims.verify import verdicts
+    from sweeper.analysis.claims.verify import exit_code, verdicts
     from sweeper.cli.terminal.verdicts import print_verdicts
 
     sweep_dir = named_sweep(shared.results, sweep)
+    if audit or head:
+        _audit(sweep_dir, head, shared)
+        return
     found = verdicts(sweep_dir.results, sweep_dir.name)
     if shared.as_json:
         print_json({"sweep": sweep_dir.name, "verdicts": [verdict.as_json() for verdict in found]})
@@ -25,7 +38,23 @@ def verify(sweep: SweepName, *, shared: Shared) -> None:
         print_verdicts(results_console(shared.no_color), found)
     else:
         news_console(shared.no_color).print(f"{sweep_dir.name} has no claims: its file has no `expect:`")
-    if any(verdict.outcome == "fail" for verdict in found):
+    if code := exit_code(Exit.OK, found, strict=strict):
+        raise typer.Exit(code)
+
+
+def _audit(sweep_dir: SweepDir, head: str, shared: Shared) -> None:
+    """Whether the ledger is as it was written: exit code 3 where its chain is broken, or lacks the quoted head."""
+    from sweeper.cli.terminal.verdicts import audit_lines
+    from sweeper.ledger.history import audit
+
+    chain = audit(sweep_dir, head)
+    if shared.as_json:
+        found = {"lines": chain.lines, "since": chain.since, "breaks": chain.breaks, "head": chain.head}
+        print_json({"sweep": sweep_dir.name, "audit": found | ({"quoted_at": chain.quoted_at} if head else {})})
+    else:
+        for line in audit_lines(chain, head):
+            results_console(shared.no_color).print(line, soft_wrap=True)
+    if chain.breaks or not chain.since or (head and not chain.quoted_at):
         raise typer.Exit(Exit.CLAIM_FAILED)
 
 

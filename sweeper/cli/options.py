@@ -39,6 +39,7 @@ class LevelChoice(StrEnum):
     config = "config"
     curve = "curve"
     effect = "effect"
+    claims = "claims"
 
 
 class SpreadChoice(StrEnum):

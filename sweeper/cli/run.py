@@ -43,6 +43,7 @@ def run(
     address: Annotated[str | None, typer.Option(envvar="RAY_ADDRESS", help="A Ray cluster to use.")] = None,
     rerun: Rerun = None,
     take_over: Annotated[bool, typer.Option(help="Take the sweep from a machine that is gone for good.")] = False,
+    reason: Annotated[str, typer.Option(help="Why a claim was changed; kept in the ledger.", show_default=False)] = "",
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Never ask.")] = False,
     *,
     shared: Shared,
@@ -65,7 +66,7 @@ def run(
     sweep = load_sweep(file, overrides, console)
     trainer = find_trainer(sweep, results, needed=not dry_run)
     commands = Commands(file, overrides or [], results, options_given(context))
-    options = Options(results, Runner(runner), address, max_concurrent, take_over)
+    options = Options(results, Runner(runner), address, max_concurrent, take_over, reason)
     if not dry_run:
         check(sweep, options)
     plan = make_plan(sweep, trainer, results, rerun, console)
@@ -103,12 +104,14 @@ def _judged(sweep: Sweep, results: Path, finished: RunOutcome) -> tuple[Sequence
         return (), finished.exit_code
     from sweeper.analysis.claims.verify import (  # here: the statistics take a second to import
         exit_code,
-        judge,
+        judge_sweep,
         keep_tables,
     )
+    from sweeper.ledger.history import read_history
+    from sweeper.ledger.paths import SweepDir
 
     keep_tables(sweep.claims, results / sweep.name)
-    verdicts = judge(sweep.claims, finished.records, results / sweep.name)
+    verdicts = judge_sweep(sweep.claims, read_history(SweepDir(results, sweep.name)), results / sweep.name)
     return verdicts, exit_code(finished.exit_code, verdicts)
 
 

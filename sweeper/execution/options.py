@@ -23,3 +23,4 @@ class Options:
     address: str | None
     max_concurrent: int | None
     take_over: bool = False
+    reason: str = ""  # why a claim was changed: goes into the ledger

@@ -75,6 +75,7 @@ def run(plan: Plan, trainer: Trainer, options: Options, display: Display) -> Run
     sweep_dir = SweepDir(options.results, plan.sweep.name)
     made = {**provenance.session(provenance.command_line()), "metrics": list(trainer.metrics or ())}
     made["data"] = dict(trainer.data)
+    made |= {"claims": [claim.keys for claim in plan.sweep.claims], "reason": options.reason}
     with Ledger(sweep_dir, take_over=options.take_over) as book:
         if book.found_bytes != plan.ledger_bytes:
             hint = "run the same command again"

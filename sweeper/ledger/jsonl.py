@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from sweeper.errors import LedgerError, Problem
+from sweeper.ledger.chain import Chain
+
+PREVIOUS = "prev"  # the hash of the line before, in a ledger
 
 
 def encode(entry: Mapping[str, object]) -> bytes:
@@ -18,14 +21,31 @@ def encode(entry: Mapping[str, object]) -> bytes:
     return b'%s,"crc":"%08x"}\n' % (body, zlib.crc32(body))
 
 
-def read(path: Path) -> Iterator[dict[str, Any] | None]:
-    """The entries of a file, None for each damaged line; nothing where there is no file. Raises LedgerError."""
+def read(path: Path, chain: Chain | None = None) -> Iterator[dict[str, Any] | None]:
+    """The entries of a file, None for each damaged line; nothing where there is no file. Raises LedgerError.
+
+    `chain` follows the hashes of a ledger; the entries come without them.
+    """
     for line in contents(path).split(b"\n"):
-        body, mark, crc = line[:-18], line[-18:-10], line[-10:-2]
-        if mark == b',"crc":"' and crc == b"%08x" % zlib.crc32(body):
-            yield json.loads(body + b"}")
+        if _is_whole(line):
+            entry = json.loads(line[:-18] + b"}")
+            previous = entry.pop(PREVIOUS, "")
+            if chain is not None:
+                chain.follow(line, previous)
+            yield entry
         elif line:
+            if chain is not None:
+                chain.skip()
             yield None
+
+
+def last_whole_line(path: Path) -> bytes:
+    """The last line whose checksum is right, b"" where there is none. Raises LedgerError."""
+    return next((line for line in reversed(contents(path).split(b"\n")) if _is_whole(line)), b"")
+
+
+def _is_whole(line: bytes) -> bool:
+    return line[-18:-10] == b',"crc":"' and line[-10:-2] == b"%08x" % zlib.crc32(line[:-18])
 
 
 def contents(path: Path) -> bytes:

@@ -9,7 +9,7 @@
     RESULTS/NAME/lock                          who writes
 
 A line is a JSON object that ends with a CRC-32 of what stands before it. Lines are only ever added; a torn or damaged
-line is skipped and counted, never trusted.
+line is skipped and counted, never trusted. A line of the ledger also carries the hash of the one before (`chain.py`).
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from types import TracebackType
 from sweeper.errors import LedgerError, Problem
 from sweeper.ledger import jsonl, lock
 from sweeper.ledger.atomic import cannot_write, replace_file
+from sweeper.ledger.chain import GENESIS, digest
 from sweeper.ledger.history import VERSION, History, ledger_size
 from sweeper.ledger.paths import SweepDir
 from sweeper.trial import Ended, Event, Reported, Started, Trial
@@ -47,12 +48,14 @@ class Ledger:
             self.sweep.folder.mkdir(parents=True, exist_ok=True)
             self._lock = lock.take(self.sweep.lock, take_over=self._take_over)
             self.found_bytes = ledger_size(self.sweep)
+            last = jsonl.last_whole_line(self.sweep.ledger)
             self._ledger = jsonl.open_for_append(self.sweep.ledger)
             self._curves = jsonl.open_for_append(self.sweep.curves)
         except OSError as error:
             raise cannot_write(self.sweep.folder, error) from error
-        if os.fstat(self._ledger).st_size == 0:
-            self._write(self._ledger, {"e": "ledger", "version": VERSION})
+        self._head = digest(last) if last else GENESIS
+        if b'"prev":"' not in last:  # nothing yet, or lines of a version that could not read ours
+            self._append({"e": "ledger", "version": VERSION})
         return self
 
     def __exit__(
@@ -70,7 +73,7 @@ class Ledger:
             if trial.key not in known.records:
                 self.trial(trial)
         entry = {"e": "run", "at": time.time(), "pid": os.getpid(), **provenance, "order": [t.key for t in trials]}
-        self._write(self._ledger, entry)
+        self._append(entry)
         self._sync()
 
     def more(self, trials: Iterable[Trial]) -> None:
@@ -78,27 +81,27 @@ class Ledger:
         trials = list(trials)
         for trial in trials:
             self.trial(trial)
-        self._write(self._ledger, {"e": "more", "order": [trial.key for trial in trials]})
+        self._append({"e": "more", "order": [trial.key for trial in trials]})
 
     def trial(self, trial: Trial) -> None:
         """Describe a trial."""
         entry = {"e": "trial", "trial": trial.key, "config": trial.config, "seed": trial.seed, "params": trial.params}
         entry |= {"varied": list(trial.varied), "trainer": trial.trainer, "code": trial.code}
-        self._write(self._ledger, entry)
+        self._append(entry)
 
     def record(self, event: Event) -> None:
         """Write an event down: it outlives this process at once. It outlives a power cut when a moment has passed."""
         if isinstance(event, Reported):
-            self._write(self._curves, _fields(event))
+            self._write(self._curves, jsonl.encode(_fields(event)))
             return
         self._check_lock()
-        self._write(self._ledger, {"e": "start" if isinstance(event, Started) else "end", **_fields(event)})
+        self._append({"e": "start" if isinstance(event, Started) else "end", **_fields(event)})
         if isinstance(event, Ended) and time.monotonic() - self._synced > SYNC_S:
             self._sync()
 
     def stop(self, exit_code: int, mirror: str) -> None:
         """End a run. `mirror` is the MLflow store that has everything, "" when it lacks something."""
-        self._write(self._ledger, {"e": "stop", "at": time.time(), "exit": exit_code, "mirror": mirror})
+        self._append({"e": "stop", "at": time.time(), "exit": exit_code, "mirror": mirror})
 
     def _sync(self) -> None:
         for handle in (self._curves, self._ledger):  # in this order: an end without its curve would be a lie
@@ -110,9 +113,13 @@ class Ledger:
         if not lock.is_ours(self._lock, self.sweep.lock):
             raise LedgerError(Problem("another run has taken this sweep over", str(self.sweep.folder)))
 
-    def _write(self, handle: int, entry: Mapping[str, object]) -> None:
+    def _append(self, entry: Mapping[str, object]) -> None:
+        line = jsonl.encode({**entry, jsonl.PREVIOUS: self._head})
+        self._write(self._ledger, line)
+        self._head = digest(line[:-1])
+
+    def _write(self, handle: int, line: bytes) -> None:
         try:
-            line = jsonl.encode(entry)
             if os.write(handle, line) != len(line):
                 raise OSError("only part of a line could be written; is the disk full?")
         except OSError as error:

@@ -36,9 +36,9 @@ class SweepAttachments:
             "tables/configs.md": tables.text(tables.select(results.configs, short, ()), tables.Format.MARKDOWN),
         }
         if results.sweep is not None and results.sweep.claims:
-            from sweeper.analysis.claims.verify import judge  # here: scipy takes as long
+            from sweeper.analysis.claims.verify import judge_sweep  # here: scipy takes as long
 
-            verdicts = judge(results.sweep.claims, results.history.planned(), self.sweep_dir.folder)
+            verdicts = judge_sweep(results.sweep.claims, results.history, self.sweep_dir.folder)
             document = {"schema_version": 1, "verdicts": [verdict.as_json() for verdict in verdicts]}
             made["verdicts.json"] = json.dumps(document, indent=1) + "\n"
         return made | dict(self._existing())

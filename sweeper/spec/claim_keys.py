@@ -67,6 +67,11 @@ class ClaimKeys(Keys):
         None, description="Only configurations where this holds.", examples=["loss.beta > 0"]
     )
     alpha: Annotated[float, Field(gt=0, lt=1)] = Field(0.05, description="Significance level.", examples=[0.05])
+    registered: Literal["required", "optional"] = Field(
+        "optional",
+        description="required: the claim must be older than its results, or verify exits with 3.",
+        examples=["required"],
+    )
     family: str = Field("", description="Claims of one family are corrected together (Holm).", examples=["jsd"])
     within: Ends | None = Field(
         None, description="All values lie in this interval; null for an open end.", examples=[[0.975, 1.0]]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sweeper.spec.space.expressions import Expression, condition
 from sweeper.trial import Params, canonical
@@ -103,6 +103,7 @@ class Claim:
     """One claim: `test` on `metric`, over `configs` (means) or `trials`, where `where` holds, at level `alpha`.
 
     Claims of one `family` (""  is none) are corrected together: none of them passes falsely, with 1 - alpha.
+    `keys` are those written in the file: what a run registers, and `claim` makes this record of.
     """
 
     name: str
@@ -112,6 +113,8 @@ class Claim:
     alpha: float
     test: Test
     family: str = ""
+    keys: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    needs_registration: bool = False
 
     @property
     def kind(self) -> str:
@@ -122,7 +125,34 @@ class Claim:
 def claim(keys: ClaimKeys) -> Claim:
     """The record of a validated claim."""
     where = condition(keys.where) if keys.where is not None else None
-    return Claim(keys.name, keys.metric, keys.over, where, keys.alpha, _test(keys), keys.family)
+    return Claim(
+        name=keys.name,
+        metric=keys.metric,
+        over=keys.over,
+        where=where,
+        alpha=keys.alpha,
+        test=_test(keys),
+        family=keys.family,
+        keys=_canonical(keys.model_dump(mode="json", exclude_unset=True, exclude={"registered"})),
+        needs_registration=keys.registered == "required",
+    )
+
+
+def claim_of(written: Mapping[str, Any]) -> Claim | None:
+    """The record of a claim by the keys that a ledger holds; None where they are no claim of this version."""
+    from pydantic import ValidationError
+
+    from sweeper.spec.claim_keys import ClaimKeys
+
+    try:
+        return claim(ClaimKeys.model_validate(written))
+    except ValidationError:
+        return None
+
+
+def _canonical(tree: Any) -> Any:
+    """1, 1.0 and 1e0 are one value in a claim as they are in a trial."""
+    return {key: _canonical(value) for key, value in tree.items()} if isinstance(tree, dict) else canonical(tree)
 
 
 def _test(keys: ClaimKeys) -> Test:

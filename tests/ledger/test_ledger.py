@@ -140,7 +140,7 @@ def test_a_full_disk_is_a_message() -> None:
 
 def _write_to_full_disk() -> None:
     book = Ledger(SweepDir(Path("/dev"), "full"))
-    book._write(os.open("/dev/full", os.O_WRONLY), {"e": "stop"})
+    book._write(os.open("/dev/full", os.O_WRONLY), jsonl.encode({"e": "stop"}))
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def _write_to_full_disk() -> None:
 def test_a_line_of_a_stranger_is_counted_and_names_no_folder(tmp_path: Path, entry: dict[str, Any]) -> None:
     sweep = SweepDir(tmp_path, "toy")
     with Ledger(sweep) as book:
-        book._write(book._ledger, entry)
+        book._append(entry)
     history = read_history(sweep)
     assert (history.records, history.damaged) == ({}, 1)
 

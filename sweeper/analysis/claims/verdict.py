@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from sweeper.analysis.claims.registration import Status
 from sweeper.analysis.rounding import rounded
 
 Outcome = Literal["pass", "fail", "undecided"]
@@ -36,6 +37,8 @@ class Verdict:
     `effect` is in the metric's unit and lies in [`ci_low`, `ci_high`] at the level `confidence`: 1 - 2 alpha, the
     interval whose ends the one-sided tests look at. `n` counts the trials, or the pairs, that the verdict rests on.
     `p` is the p value of what was found, after Holm within `family`; None where nothing was tested.
+    `status` and `standing` say whether the claim was written before its results, `results_seen` how many there were
+    when it was, `looks` how often the complete sweep has been judged since. A `replaced` one is of an older text.
     """
 
     name: str
@@ -52,6 +55,16 @@ class Verdict:
     confidence: float = 0.9
     p: float | None = None
     family: str = ""
+    status: Status = "unregistered"
+    standing: str = ""
+    results_seen: int = 0
+    looks: int = 0
+    replaced: bool = False
+    needs_registration: bool = False
+
+    def lacks_registration(self, *, strict: bool) -> bool:
+        """Whether the claim must be older than its results, by its file or `strict`, and is not."""
+        return (strict or self.needs_registration) and self.status != "registered"
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

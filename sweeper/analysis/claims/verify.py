@@ -5,21 +5,44 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sweeper.analysis import frames
 from sweeper.analysis.claims.means import judge_against, judge_equivalent, judge_mean, judge_within
 from sweeper.analysis.claims.pairs import judge_compare, judge_monotone
+from sweeper.analysis.claims.registration import ClaimStatus, amended, claim_status
 from sweeper.analysis.claims.spread import judge_best, judge_share, judge_typical
 from sweeper.analysis.claims.verdict import Judgement, Outcome, Verdict, counted, finite, unjudged
 from sweeper.analysis.evidence import Evidence, collect
 from sweeper.analysis.statistics import holm
 from sweeper.errors import Exit
 from sweeper.ledger.atomic import replace_file
+from sweeper.ledger.history import History
 from sweeper.ledger.paths import SweepDir
-from sweeper.spec.claims import Against, Best, Claim, Compare, Equivalent, Mean, Monotone, Share, Typical, Within
+from sweeper.spec.claims import (
+    Against,
+    Best,
+    Claim,
+    Compare,
+    Equivalent,
+    Mean,
+    Monotone,
+    Share,
+    Typical,
+    Within,
+    claim_of,
+)
 from sweeper.spec.load import load_run
 from sweeper.spec.sweep import Sweep
 from sweeper.trial import Record
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = (
+    "name", "kind", "metric", "outcome", "effect", "ci_low", "ci_high", "n", "p", "family",
+    "status", "standing", "results_seen", "looks", "sentence",
+)  # fmt: skip
 
 
 def verdicts(results: Path, name: str) -> list[Verdict]:
@@ -27,23 +50,56 @@ def verdicts(results: Path, name: str) -> list[Verdict]:
     sweep_dir = SweepDir(results, name)
     known = frames.history(sweep_dir)
     claims = load_run(sweep_dir.spec).claims
-    return judge(claims, known.planned(), sweep_dir.folder)
+    return judge_sweep(claims, known, sweep_dir.folder)
+
+
+def judge_sweep(claims: Sequence[Claim], history: History, folder: Path) -> list[Verdict]:
+    """The verdict on each claim and whether it is older than its results; then, if amended, that on its old text."""
+    records = history.planned()
+    found: list[Verdict] = []
+    for claim, verdict in zip(claims, judge(claims, records, folder), strict=True):
+        stands = claim_status(claim.keys, history, records)
+        found.append(_standing(verdict, stands, claim.needs_registration))
+        if stands.status == "amended":
+            before = [old for one in amended(claim.keys, history) if (old := claim_of(one.keys)) is not None]
+            for one in judge(before, records, folder):
+                found.append(replace(one, status="amended", standing="the text before it was amended", replaced=True))
+    return found
 
 
 def judge(claims: Sequence[Claim], records: Sequence[Record], folder: Path) -> list[Verdict]:
-    """The verdict on each claim, by the trials of the plan. `folder` may hold reference tables."""
+    """The verdict on each claim, by these trials alone; `folder` may hold reference tables."""
     collected = [collect(records, claim.metric, claim.where) for claim in claims]
     judged = [_judged(claim, one, records, folder) for claim, one in zip(claims, collected, strict=True)]
     judged = [_more(one, known) for one, known in zip(_corrected(claims, judged), collected, strict=True)]
     return [_verdict(claim, one, found) for claim, one, found in zip(claims, collected, judged, strict=True)]
 
 
-def exit_code(ended: Exit, found: Sequence[Verdict]) -> Exit:
+def _standing(verdict: Verdict, stands: ClaimStatus, needed: bool) -> Verdict:
+    return replace(
+        verdict,
+        status=stands.status,
+        standing=stands.text,
+        results_seen=stands.results_seen,
+        looks=stands.looks,
+        needs_registration=needed,
+    )
+
+
+def as_frame(found: Sequence[Verdict]) -> pd.DataFrame:
+    """One row per verdict."""
+    import pandas as pd
+
+    return pd.DataFrame([{name: getattr(verdict, name) for name in COLUMNS} for verdict in found], columns=[*COLUMNS])
+
+
+def exit_code(ended: Exit, found: Sequence[Verdict], *, strict: bool = False) -> Exit:
     """How a run exits that ended so: a failed claim is told by its code only where every trial is there to judge.
 
     Interrupts, budgets and failed trials come first: their cure, running again, comes before believing the verdict.
     """
-    failed = any(verdict.outcome == "fail" for verdict in found)
+    failed = any(verdict.outcome == "fail" and not verdict.replaced for verdict in found)
+    failed |= any(verdict.lacks_registration(strict=strict) for verdict in found)
     return Exit.CLAIM_FAILED if failed and ended is Exit.OK else ended
 
 
