@@ -73,9 +73,7 @@ def run(plan: Plan, trainer: Trainer, options: Options, display: Display) -> Run
     began = time.monotonic()
     _use_code(plan, trainer)
     sweep_dir = SweepDir(options.results, plan.sweep.name)
-    made = {**provenance.session(provenance.command_line()), "metrics": list(trainer.metrics or ())}
-    made["data"] = dict(trainer.data)
-    made |= {"claims": [claim.keys for claim in plan.sweep.claims], "reason": options.reason}
+    made = {**provenance.session(provenance.command_line()), **_described(plan, trainer, options)}
     with Ledger(sweep_dir, take_over=options.take_over) as book:
         if book.found_bytes != plan.ledger_bytes:
             hint = "run the same command again"
@@ -130,6 +128,16 @@ def is_mirrored(sweep: Sweep, results: Path) -> bool:
     runs = read_history(SweepDir(results, sweep.name)).runs
     stopped: Mapping[str, object] = runs[-1].get("stopped", {}) if runs else {}
     return stopped.get("mirror") == tracking_uri(sweep, results)
+
+
+def _described(plan: Plan, trainer: Trainer, options: Options) -> dict[str, object]:
+    """What a run registers before it trains, beside where it runs: metrics, data, claims and why one was changed."""
+    return {
+        "metrics": list(trainer.metrics or ()),
+        "data": dict(trainer.data),
+        "claims": [claim.keys for claim in plan.sweep.claims],
+        "reason": options.reason,
+    }
 
 
 def _work(source: Source, plan: Plan, trainer: Trainer, options: Options) -> None:
