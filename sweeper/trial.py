@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import re
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+
+from sweeper.value_text import settings_text
 
 Value = None | bool | int | float | str | list["Value"] | dict[str, "Value"]
 Params = Mapping[str, Value]
@@ -233,27 +233,6 @@ def config_key_of(trainer: str, canonical_text: str) -> str:
 def trial_key(config: str, seed: int, code: str) -> str:
     """The key of a trial: 16 hex digits over configuration, seed and the digest of the trainer's code."""
     return _digest("trial-1", config, str(seed), code)
-
-
-def short_names(names: Iterable[str]) -> dict[str, str]:
-    """Each dotted name (or `group/metric`) by its last word; whole where another name ends in the same word."""
-    last = {name: re.split(r"[./]", name)[-1] for name in names}
-    counts = Counter(last.values())
-    return {name: word if counts[word] == 1 else name for name, word in last.items()}
-
-
-def settings_text(params: Params) -> str:
-    """Settings by their short names: `beta=1 marginal_kl=0`."""
-    return " ".join(f"{short}={show(params[name])}" for name, short in short_names(params).items())
-
-
-def show(value: Value) -> str:
-    """A value as people write it in a sweep file: 0.5, 1, true, null, adam."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    return json.dumps(value)
 
 
 def _digest(*parts: str) -> str:

@@ -1,24 +1,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweeper.trial import (
-    Record,
-    Trial,
-    Value,
-    by_config,
-    canonical,
-    canonical_json,
-    config_key,
-    short_names,
-    show,
-    trial_key,
-)
+from sweeper.trial import Record, by_config, canonical, canonical_json, config_key, trial_key
 from tests.records import make_trial
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
@@ -59,27 +47,8 @@ def test_a_trial_is_called_by_what_varies() -> None:
     assert make_trial(2, **{"loss.beta": 0.5, "on": True}).name == "beta=0.5 on=true seed=2"
 
 
-@pytest.mark.parametrize(("value", "text"), [(0.5, "0.5"), (1, "1"), (True, "true"), (None, "null"), ("adam", "adam")])
-def test_values_are_shown_as_a_sweep_file_has_them(value: object, text: str) -> None:
-    assert show(value) == text  # type: ignore[arg-type]
-
-
 def test_the_seeds_of_a_configuration_are_one_group_in_the_order_given() -> None:
     trials = [make_trial(seed, x=x) for seed in (0, 1) for x in (1, 2)]
     groups = by_config(map(Record, trials))
     assert [[record.trial.seed for record in group] for group in groups.values()] == [[0, 1], [0, 1]]
     assert list(groups) == [trials[0].config, trials[1].config]
-
-
-def test_a_short_name_is_one_that_tells_apart() -> None:
-    names = ["a.lr", "b.lr", "loss.beta", "metrics/score"]
-    assert [*short_names(names).values()] == ["a.lr", "b.lr", "beta", "score"]
-    trial = Trial("k", "c", 3, {"a.lr": 1, "b.lr": 2}, {}, "m:f", "code")
-    assert trial.name == "a.lr=1 b.lr=2 seed=3"
-    assert replace(trial, varied={}).name == "seed=3"
-
-
-def test_the_order_of_a_mapping_does_not_matter() -> None:
-    one: dict[str, Value] = {"opt": {"a": 1.0, "b": [{"d": 2, "c": 0.5}]}}
-    other: dict[str, Value] = {"opt": {"b": [{"c": 0.5, "d": 2.0}], "a": 1}}
-    assert canonical_json(one) == canonical_json(other) == '{"opt":{"a":1,"b":[{"c":0.5,"d":2}]}}'

@@ -12,7 +12,8 @@ import pandas as pd
 from sweeper.analysis.evidence import value_of, varying_names
 from sweeper.analysis.pairing import blocks, settings
 from sweeper.analysis.statistics import effect_size, estimate, holm
-from sweeper.trial import Record, Value, show
+from sweeper.trial import Record, Value
+from sweeper.value_text import exact
 
 MOST_VALUES = 12  # beyond that a parameter was drawn from a range, and hardly two trials differ in it alone
 
@@ -82,4 +83,4 @@ def _effect(metric: str, name: str, ends: tuple[Value, Value], gains: list[float
 def _place(value: Value) -> tuple[bool, float, str]:
     """Numbers by size, then texts."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    return (not number, float(value) if number else 0.0, show(value))  # type: ignore[arg-type]
+    return (not number, float(value) if number else 0.0, exact(value))  # type: ignore[arg-type]

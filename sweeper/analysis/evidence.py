@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from sweeper.spec.space.expressions import Expression, UnknownName
 from sweeper.spec.space.tokens import ExpressionError
-from sweeper.trial import Params, Record, State, settings_text
+from sweeper.trial import Params, Record, State
+from sweeper.value_text import settings_text
 
 LARGEST = 1e60  # beyond that, and for NaN, there is no number: its fourth power would not be one
 

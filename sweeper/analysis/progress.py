@@ -15,7 +15,8 @@ from sweeper.ledger.history import History, read_history
 from sweeper.ledger.paths import SweepDir, list_sweeps
 from sweeper.search import ranking
 from sweeper.spec.sweep import Sweep
-from sweeper.trial import Record, State, Value, show
+from sweeper.trial import Record, State, Value
+from sweeper.value_text import exact
 
 CURVES_LIMIT = 32_000_000  # bytes of curves.jsonl; reading more would take longer than a redraw lasts
 LEVELS = 12  # of a parameter on the map
@@ -165,15 +166,15 @@ def goal_map(records: Sequence[Record], metric: str) -> Map | None:
     values: dict[tuple[str, str], list[float]] = {}
     for record in records:
         if (value := record.value(metric)) is not None:
-            place = (show(record.trial.params.get(x)), show(record.trial.params.get(y)))
+            place = (exact(record.trial.params.get(x)), exact(record.trial.params.get(y)))
             values.setdefault(place, []).append(value)
     cells = {place: fmean(of) for place, of in values.items()}
     return Map(metric, x, y, levels[x], levels[y], cells, varied[2:]) if cells else None
 
 
 def _levels(values: Sequence[Value]) -> list[str]:
-    """The distinct values in words: numbers in their order, then the rest as they come."""
-    distinct = {show(value): value for value in values}
+    """The distinct values as text: numbers in their order, then the rest as they come."""
+    distinct = {exact(value): value for value in values}
     return sorted(distinct, key=lambda word: _rank(distinct[word]))
 
 

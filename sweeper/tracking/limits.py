@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import posixpath
 import re
 from collections.abc import Iterator
 from typing import Any
 
 from sweeper.trial import Value, canonical
+from sweeper.value_text import exact
 
 # MLflow's own limits, cut to here rather than refused there (older servers take tags up to 5000 only).
 LONGEST_TAG, LONGEST_PARAM, LONGEST_NAME = 5000, 6000, 250
@@ -34,9 +34,8 @@ def legal(name: str) -> str:
 
 
 def text(value: Value) -> str:
-    """A value as text that reads back: 3000000, 0.1, true, null, adam."""
-    plain = value if isinstance(value, str) else json.dumps(canonical(value), ensure_ascii=False)
-    return plain[:LONGEST_PARAM]
+    """A value as text that reads back: 3000000, 0.1, true, null, adam, "1" in quotes for the string."""
+    return exact(canonical(value))[:LONGEST_PARAM]
 
 
 def ms(seconds: float) -> int:

@@ -23,7 +23,8 @@ from sweeper.analysis.rounding import rounded
 from sweeper.analysis.statistics import Estimate, enough, estimate, grand_mean, holm
 from sweeper.ledger.paths import inside
 from sweeper.spec.claims import Against, Claim, Equivalent, Mean, Within
-from sweeper.trial import show
+from sweeper.trial import Value
+from sweeper.value_text import exact
 
 Bounds = tuple[float, float]
 
@@ -206,17 +207,22 @@ def _reference(table: list[dict[str, str]], metric: str, groups: Sequence[Group]
     found = {}
     for group in groups:
         names = [name for name in table[0] if name in group.params]
-        rows = [row for row in table if names and all(_equal(row[n], show(group.params[n])) for n in names)]
+        rows = [row for row in table if names and all(_equal(row[n], group.params[n]) for n in names)]
         if len(rows) == 1 and rows[0][column]:
             found[group.config] = float(rows[0][column])
     return found
 
 
-def _equal(cell: str, value: str) -> bool:
-    try:
-        return float(cell) == float(value)
-    except ValueError:
-        return cell == value
+def _equal(cell: str, value: Value) -> bool:
+    """Whether a cell of a CSV is this value, as `sweeper export` or a person writes it."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        try:
+            return float(cell) == value
+        except ValueError:
+            return False
+    if value is None or isinstance(value, bool):
+        return (cell.lower() or "null") == exact(value)
+    return cell in (exact(value), value)
 
 
 def _told(rows: Sequence[VerdictRow]) -> str:

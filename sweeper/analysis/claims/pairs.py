@@ -15,7 +15,8 @@ from sweeper.analysis.pairing import Pairing, PairingBlock, blocks, pairings, se
 from sweeper.analysis.rounding import rounded
 from sweeper.analysis.statistics import Estimate, effect_size, enough, estimate, holm
 from sweeper.spec.claims import Claim, Compare, Monotone
-from sweeper.trial import Params, Record, Value, show
+from sweeper.trial import Params, Record, Value
+from sweeper.value_text import show
 
 FEWEST_PAIRS = 6  # outcomes are bimodal: five agreeing pairs come from a fair coin once in sixteen, both ways counted
 

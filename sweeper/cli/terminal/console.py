@@ -20,7 +20,8 @@ from rich.text import Text
 
 from sweeper.cli.terminal.plain_text import plain
 from sweeper.errors import Problem, condensed
-from sweeper.trial import State, short_names
+from sweeper.trial import State
+from sweeper.value_text import short_names
 
 HEADING_WIDTH = 11  # seven columns then fit into 80 characters
 NARROW = 140  # below that a finished trial takes two lines on a terminal

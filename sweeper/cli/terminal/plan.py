@@ -11,7 +11,7 @@ from rich.text import Text
 from sweeper.cli.terminal.console import duration, heading
 from sweeper.planning.plan import Plan
 from sweeper.planning.planned_trial import Action, PlannedTrial
-from sweeper.trial import show
+from sweeper.value_text import show
 
 
 def print_plan(console: Console, plan: Plan) -> None:

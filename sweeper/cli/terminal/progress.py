@@ -15,7 +15,8 @@ from rich.text import Text
 
 from sweeper.analysis.rounding import rounded
 from sweeper.cli.terminal.console import NARROW, STYLES, duration, heading
-from sweeper.trial import Ended, Event, Reported, Started, Trial, short_names
+from sweeper.trial import Ended, Event, Reported, Started, Trial
+from sweeper.value_text import short_names
 
 
 @dataclass(slots=True)

@@ -15,7 +15,8 @@ from sweeper.analysis.columns import metric_columns
 from sweeper.analysis.progress import SweepRow
 from sweeper.analysis.rounding import plus_minus
 from sweeper.cli.terminal.console import STYLES, duration, heading
-from sweeper.trial import Record, State, by_config, show, values_of
+from sweeper.trial import Record, State, by_config, values_of
+from sweeper.value_text import show
 
 
 def print_sweeps(console: Console, rows: Sequence[SweepRow], now: float) -> None:

@@ -18,7 +18,8 @@ from sweeper.analysis.frames import cell_value
 from sweeper.cvae.terms import DEPENDENT_WEIGHTS, INDEPENDENT_SUMS
 from sweeper.reporting.figures import style
 from sweeper.reporting.figures.subject import FigureAxis, FigureContext, NotApplicable, canonical_level
-from sweeper.trial import State, short_names, show
+from sweeper.trial import State
+from sweeper.value_text import short_names, show
 
 FACETS = 12
 _COLUMNS = 4

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from sweeper.analysis.frames import cell_value
 from sweeper.reporting.figures import style
 from sweeper.reporting.figures.subject import FigureAxis, FigureContext, NotApplicable
-from sweeper.trial import short_names, show
+from sweeper.value_text import short_names, show
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
-from sweeper.trial import show
+from sweeper.value_text import show
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

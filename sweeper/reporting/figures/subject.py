@@ -16,7 +16,8 @@ from sweeper.errors import Problem, UsageError, did_you_mean
 from sweeper.spec.space.domains import Normal, Range
 from sweeper.spec.space.expressions import UnknownName, condition
 from sweeper.spec.space.tokens import ExpressionError
-from sweeper.trial import State, Value, short_names, show
+from sweeper.trial import State, Value
+from sweeper.value_text import short_names, show
 
 MANY = 12  # distinct values; up to here they are levels side by side, above they are numbers on a scale
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from sweeper.analysis.frames import cell_value
 from sweeper.analysis.rounding import plus_minus, rounded
 from sweeper.analysis.sweep_results import SweepResults
-from sweeper.trial import State, short_names, show
+from sweeper.trial import State
+from sweeper.value_text import short_names, show
 
 
 @dataclass(frozen=True, slots=True)

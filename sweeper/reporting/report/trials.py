@@ -11,7 +11,8 @@ from sweeper.analysis.sweep_results import SweepResults
 from sweeper.errors import LedgerError
 from sweeper.ledger.paths import SweepDir
 from sweeper.reporting.commands import alone
-from sweeper.trial import Record, State, reported, show
+from sweeper.trial import Record, State, reported
+from sweeper.value_text import show
 
 POINTS = 120  # of a curve
 LOG_BYTES = {True: 600, False: 3000}  # of the end of a log: of a completed trial, of another

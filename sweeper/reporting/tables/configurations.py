@@ -11,7 +11,7 @@ from sweeper.analysis.columns import PARTS
 from sweeper.analysis.frames import cell_value
 from sweeper.reporting.tables.markup import Cell, StyledTable
 from sweeper.reporting.tables.pivot import Measured, Spread, arrow, text_of
-from sweeper.trial import show
+from sweeper.value_text import show
 
 
 def expanded(frame: pd.DataFrame, columns: Sequence[str]) -> list[str]:

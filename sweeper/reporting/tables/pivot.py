@@ -15,7 +15,8 @@ from sweeper.analysis.frames import cell_value, summaries
 from sweeper.analysis.rounding import plus_minus, rounded, with_interval
 from sweeper.errors import Problem, UsageError, did_you_mean
 from sweeper.reporting.tables.markup import Cell, StyledTable
-from sweeper.trial import State, Value, canonical, short_names, show
+from sweeper.trial import State, Value, canonical
+from sweeper.value_text import exact, short_names, show
 
 
 class Spread(StrEnum):
@@ -83,7 +84,7 @@ def as_frame(table: Pivot) -> pd.DataFrame:
     frame = pd.DataFrame(list(table.rows), columns=list(table.names))
     for column in table.columns:
         found = [table.cells.get((row, column)) for row in table.rows]
-        frame[f"{table.across}={show(column)}"] = [cell.mean if cell else math.nan for cell in found]
+        frame[f"{table.across}={exact(column)}"] = [cell.mean if cell else math.nan for cell in found]
     return frame
 
 
@@ -183,7 +184,7 @@ def _sorted(rows: Sequence[tuple[Value, ...]]) -> list[tuple[Value, ...]]:
 def _level(cell: object) -> Value:
     """The value of a parameter's cell, by which rows and columns are told apart: hashable, whole numbers as such."""
     value = canonical(cell_value(cell))
-    return show(value) if isinstance(value, list | dict) else value
+    return exact(value) if isinstance(value, list | dict) else value
 
 
 def _named(value: Value) -> str:

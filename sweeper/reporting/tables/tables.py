@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from sweeper.analysis.columns import BOOKKEEPING
 from sweeper.analysis.frames import cell_value
 from sweeper.errors import LedgerError, Problem, UsageError, did_you_mean
 from sweeper.ledger import atomic
@@ -17,7 +18,8 @@ from sweeper.reporting.tables import markup
 from sweeper.reporting.tables.markup import Cell, StyledTable
 from sweeper.spec.space.expressions import UnknownName, condition
 from sweeper.spec.space.tokens import ExpressionError
-from sweeper.trial import Value, show
+from sweeper.trial import Value
+from sweeper.value_text import exact, show
 
 
 class Format(StrEnum):
@@ -31,6 +33,7 @@ class Format(StrEnum):
     HTML = "html"
 
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 MARKUP = {Format.MARKDOWN: markup.markdown, Format.LATEX: markup.latex, Format.HTML: markup.page}
 
 
@@ -71,16 +74,20 @@ def filtered(frame: pd.DataFrame, where: str) -> pd.DataFrame:
 def text(frame: pd.DataFrame, form: Format, note: str = "") -> str:
     """The frame as text. Numbers are written so that reading them back gives the same number; nothing is rounded.
 
+    In a CSV, values of parameters are written as in `value_text.exact`, truth values as True and False, and a cell is
+    empty for null and for what a trial does not have. Text that a spreadsheet would take for a formula is in quotes.
+
     `note` says where it comes from: a comment, a field of the JSON; a CSV has no place for it that readers skip.
     """
     if form is Format.CSV:
-        return frame.to_csv(index=False, lineterminator="\n")
+        return _csv(frame).to_csv(index=False, lineterminator="\n")
     rows = [[_plain(value) for value in row] for row in frame.itertuples(index=False, name=None)]
     if form is Format.JSON:
         records = [dict(zip(frame.columns, row, strict=True)) for row in rows]
         document = {"schema_version": 1, **({"source": note} if note else {}), "rows": records}
         return json.dumps(document, indent=1, allow_nan=False) + "\n"
-    cells = [[_cell(value) for value in row] for row in rows]
+    parameters = [name not in BOOKKEEPING for name in frame.columns]
+    cells = [[_cell(value, own) for value, own in zip(row, parameters, strict=True)] for row in rows]
     return MARKUP[form](StyledTable([*frame.columns], cells, note=note))
 
 
@@ -116,7 +123,7 @@ def _typed(frame: pd.DataFrame) -> pd.DataFrame:
     for name in frame.columns[[dtype.kind == "O" for dtype in frame.dtypes]]:
         kinds = {type(value) for value in frame[name] if _plain(value) is not None}
         if (len(kinds) > 1 and not kinds <= {int, float}) or any(map(_holds_a_mapping, frame[name])):
-            mixed[name] = frame[name].map(lambda value: None if _plain(value) is None else show(value))
+            mixed[name] = frame[name].map(lambda value: None if _plain(value) is None else exact(value))
     return frame.assign(**mixed)
 
 
@@ -124,11 +131,32 @@ def _holds_a_mapping(value: object) -> bool:
     return isinstance(value, dict) or (isinstance(value, list) and any(map(_holds_a_mapping, value)))
 
 
-def _cell(value: object) -> Cell:
+def _csv(frame: pd.DataFrame) -> pd.DataFrame:
+    texts = {
+        name: frame[name].map(lambda value, own=name not in BOOKKEEPING: _csv_cell(value, own))
+        for name in frame.columns[[dtype.kind == "O" for dtype in frame.dtypes]]
+    }
+    return frame.assign(**texts).rename(columns=_no_formula)
+
+
+def _csv_cell(value: object, is_parameter: bool) -> object:
+    if isinstance(value, list | dict):
+        return exact(value)
+    if isinstance(value, str):
+        return _no_formula(exact(value) if is_parameter else value)
+    return value
+
+
+def _no_formula(text: str) -> str:
+    """Text that a spreadsheet would take for a formula, in quotes."""
+    return json.dumps(text, ensure_ascii=False) if text.startswith(_FORMULA) else text
+
+
+def _cell(value: object, is_parameter: bool) -> Cell:
     if value is None:
         return Cell("")
-    if isinstance(value, bool | list | dict):
-        return Cell(json.dumps(value))
+    if isinstance(value, list | dict) or (is_parameter and isinstance(value, str | bool)):
+        return Cell(show(value))
     return Cell(str(value), number=isinstance(value, int | float))
 
 

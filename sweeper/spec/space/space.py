@@ -16,7 +16,8 @@ from sweeper.spec.space.domains import Choice, Domain
 from sweeper.spec.space.expressions import Expression, UnknownName
 from sweeper.spec.space.sampling import uniform
 from sweeper.spec.space.tokens import ExpressionError
-from sweeper.trial import Params, Value, show
+from sweeper.trial import Params, Value
+from sweeper.value_text import show
 
 Point = dict[str, Value]
 Removed = dict[str, int]  # the text of a where clause -> how many points it removed

@@ -27,7 +27,7 @@ def naughty(folder: Path) -> str:
 def test_status_counts_and_names_what_failed(naughty: str, sweeper: Sweeper) -> None:
     document = sweeper("status", "toy", "--json").json()
     assert document["counts"] == {"completed": 1, "failed": 1, "diverged": 1}
-    assert {failure["name"] for failure in document["failures"]} == {"deed=raise seed=0", "deed=nan seed=0"}
+    assert {failure["name"] for failure in document["failures"]} == {"deed=raise seed=0", 'deed="nan" seed=0'}
     text = sweeper("status", "toy").out
     assert "3/3" in text
     assert "score is nan at step 2" in text

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import io
 import json
 from pathlib import Path
@@ -19,6 +20,44 @@ FRAME = pd.DataFrame({"name": ["b|c", "a"], "score": [0.1 + 0.2, float("nan")], 
 def test_csv_reads_back_to_the_same_numbers() -> None:
     again = pd.read_csv(io.StringIO(tables.text(FRAME, Format.CSV)))
     pd.testing.assert_frame_equal(again, FRAME)
+
+
+def test_csv_tells_values_apart_that_other_tables_write_alike() -> None:
+    values = [None, "null", "", "None", True, "true", "True", 1, "1", "nan", [1], "[1]", "=1+1", "-x", -1.5, "adam"]
+    frame = pd.DataFrame({"state": [""] * len(values), "p": pd.Series(values, dtype=object)})
+    cells = [row["p"] for row in csv.DictReader(io.StringIO(tables.text(frame, Format.CSV)))]
+    assert len(set(cells)) == len(values)
+    texts = [json.loads(cell) if cell.startswith('"') else cell for cell in cells]
+    assert texts == [
+        "",
+        "null",
+        "",
+        "None",
+        "True",
+        "true",
+        "True",
+        "1",
+        "1",
+        "nan",
+        "[1]",
+        "[1]",
+        "=1+1",
+        "-x",
+        "-1.5",
+        "adam",
+    ]
+
+
+def test_no_text_of_a_csv_is_a_formula_and_every_number_stays_one() -> None:
+    reasons = ["=cmd()", "+1", "-1", "@x", "\t=1", "fine", ""]
+    frame = pd.DataFrame(
+        {"reason": reasons, "p": pd.Series(reasons, dtype=object), "score": [-0.5] * 7, "=x": [-1] * 7}
+    )
+    rows = [*csv.reader(io.StringIO(tables.text(frame, Format.CSV)))]
+    assert rows[0] == ["reason", "p", "score", '"=x"']
+    assert not [cell for row in rows[1:] for cell in row[:2] if cell[:1] in ("=", "+", "-", "@", "\t")]
+    assert {tuple(row[2:]) for row in rows[1:]} == {("-0.5", "-1")}
+    assert rows[6][:2] == ["fine", "fine"]
 
 
 def test_json_is_one_document_with_null_for_what_is_not_there() -> None:
