@@ -23,9 +23,14 @@ class CostEstimate:
     reason: str
 
 
-def estimate_cost(items: tuple[PlannedTrial, ...], own: History, sweep: Sweep, folder: SweepDir) -> CostEstimate:
+def estimate_cost(
+    items: tuple[PlannedTrial, ...], own: History, sweep: Sweep, folder: SweepDir, *, complete: bool
+) -> CostEstimate:
+    """What training the items costs; unknown for an open search, which is not `complete`."""
     known = [r for r in own.records.values() if r.ended and r.state is State.COMPLETED and not r.ended.origin]
     to_run = [item.trial for item in items if item.action is Action.RUN]
+    if not complete:
+        return CostEstimate(None, None, None, "the search adds trials as results come in")
     if not to_run:
         return CostEstimate(0.0, 0.0, 0, "nothing to run")
     if not known:

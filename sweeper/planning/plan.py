@@ -77,7 +77,7 @@ def make(sweep: Sweep, trainer: Trainer | None, results: Path, rerun: Rerun = Re
         raise SpecError(*problems)
     items = tuple(planned_trials(trials, own, rerun, results, sweep.name))
     pack = sweep.resources.pack or 1
-    estimate = estimate_cost(items, own, sweep, SweepDir(results, sweep.name))
+    estimate = estimate_cost(items, own, sweep, SweepDir(results, sweep.name), complete=points.complete)
     warnings = (*_idle_settings(sweep, trainer, trials), *_whole_numbers(sweep, trainer))
     return Plan(sweep, items, configs, dict(points.removed), points.complete, pack, estimate, warnings, ledger_bytes)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sweeper.errors import Problem, did_you_mean, excerpt
 from sweeper.spec.claims import Compare, Monotone
 from sweeper.spec.space.domains import Choice
-from sweeper.spec.space.space import MAX_POINTS, no_list
+from sweeper.spec.space.space import no_list
 from sweeper.spec.space.zip_groups import Zips, zipped
 from sweeper.spec.sweep import ADAPTIVE, Sweep
 from sweeper.trial import canonical
@@ -27,6 +27,7 @@ _READ = {
 if TYPE_CHECKING:
     from sweeper.spec.schema import SweepKeys
 
+MAX_TRIALS = 1_000_000  # before where: hours of planning, and surely a slip
 _FEW_POINTS = 100_000  # a third of a second
 
 
@@ -48,17 +49,23 @@ def warnings_of(sweep: Sweep, keys: SweepKeys) -> list[Problem]:
     ]
 
 
+def _too_large(sweep: Sweep, configs: int) -> Iterator[Problem]:
+    trials = configs * len(sweep.seeds)
+    if trials > MAX_TRIALS:
+        found = f"{configs} configurations x {len(sweep.seeds)} seeds = {trials} trials"
+        hint = "fewer values, points or seeds, or method: random with a budget"
+        yield _problem(sweep, "parameters", "the sweep is too large", found, f"at most {MAX_TRIALS} trials", hint)
+
+
 def _method(sweep: Sweep) -> Iterator[Problem]:
     if sweep.method == "grid":
         unlisted = [parameter for parameter in sweep.space.parameters if parameter.domain.count() is None]
         for parameter in unlisted:
             yield no_list(parameter)
         size = sweep.space.size() if not unlisted else 0
-        if size and size > MAX_POINTS:
-            hint = "fewer values or points, or method: random with a budget"
-            yield _problem(
-                sweep, "parameters", "the grid is too large", f"{size} points", f"at most {MAX_POINTS}", hint
-            )
+        yield from _too_large(sweep, size or 0)
+    if sweep.method == "list":
+        yield from _too_large(sweep, len(sweep.configs))
     if sweep.method == "list" and not sweep.configs:
         yield _problem(sweep, "method", "method: list needs configs", "", "configs: [{name: value}, ...]")
     if sweep.method in ADAPTIVE and not sweep.goals:

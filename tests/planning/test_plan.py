@@ -147,3 +147,15 @@ def test_whole_numbers_for_a_setting_that_takes_others_are_a_warning(tmp_path: P
     [warning] = [w for w in make(file).warnings if "whole numbers" in w.message]
     assert warning.key == "parameters.loss.beta"
     assert "write max: 10.0" in warning.hint
+
+
+def test_the_cost_of_an_open_search_is_unknown_rather_than_nothing(toy: Path) -> None:
+    toy.write_text(QUADRATIC.replace("method: grid", "") + "method: tpe\nbudget: {trials: 9}\n")
+    document = plan_json(make(toy))
+    assert document["trials"] is None
+    assert document["estimate"] == {
+        "seconds": None,
+        "device_hours": None,
+        "disk_bytes": None,
+        "reason": "the search adds trials as results come in",
+    }

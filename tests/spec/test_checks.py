@@ -15,6 +15,8 @@ from tests.spec.sweep_texts import SMALL, complaint, loaded
         ("parameters: {x: {min: 1, max: 99, log: true}}", "no finite list"),
         ("parameters: {x: {min: 1, max: 9999}, y: {min: 1, max: 9999}}", "too large"),
         ("parameters: {x: {min: 0.0, max: 1, step: 1e-9}}", "too large"),
+        ("parameters: {x: {min: 1, max: 100000}}\nseeds: 10000", "100000 configurations x 10000 seeds"),
+        ("method: list\nconfigs: [" + "{a: 1}, " * 101 + "]\nseeds: 10000", "101 configurations x 10000 seeds"),
         ("method: list", "needs configs"),
         ("method: tpe\nparameters: {x: {min: 0.0, max: 1}}", "needs a metric"),
         ("early_terminate: {type: asha}\nparameters: {x: {values: [1, 2]}}", "needs a metric"),
