@@ -77,6 +77,14 @@ class SweeperError(Exception):
         return type(self)(*others, replace(last, hint=f"{last.hint}\n  {words}" if last.hint else words))
 
 
+class LedgerWarning(UserWarning):
+    """Something in a results folder that is not read; the rest is. `problem` says what, in words for people."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        super().__init__(str(problem))
+
+
 class UsageError(SweeperError):
     """Wrong usage: a bad flag, a missing file, an unknown sweep, a device that is not there."""
 

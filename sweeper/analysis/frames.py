@@ -135,7 +135,7 @@ def summaries(values: pd.DataFrame, interval: str = "t") -> dict[str, np.ndarray
 
 def digest(sweep: SweepDir, known: History) -> str:
     """The sweep's hash: 16 hex digits over its file as run and the keys of its trials (settings, seeds, code)."""
-    text = sweep.spec.read_bytes() if sweep.spec.exists() else b""
+    text = sweep.spec.read_bytes() if sweep.spec.is_file() else b""
     return hashlib.sha256(b"\x1f".join([b"sweep-1", text, *(key.encode() for key in known.order)])).hexdigest()[:16]
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from statistics import fmean
 
 from sweeper.analysis import frames
+from sweeper.errors import LedgerError
 from sweeper.ledger import lock
 from sweeper.ledger.history import History, read_history
 from sweeper.ledger.paths import SweepDir, list_sweeps
@@ -24,7 +25,10 @@ LEVELS = 12  # of a parameter on the map
 
 @dataclass(frozen=True, slots=True)
 class SweepRow:
-    """One sweep. `state` is running, finished or unfinished; `last_at` the epoch seconds of its last event."""
+    """One sweep. `state` is running, finished, unfinished or unreadable; `last_at` the epoch seconds of its last event.
+
+    `problem` says why a sweep is unreadable.
+    """
 
     name: str
     state: str
@@ -33,6 +37,7 @@ class SweepRow:
     left: int
     last_at: float
     damaged_lines: int
+    problem: str = ""
 
     def as_json(self) -> dict[str, object]:
         return asdict(self)
@@ -40,7 +45,15 @@ class SweepRow:
 
 def overview(results: Path) -> list[SweepRow]:
     """A row for every sweep of the folder, by name; none where there is no folder."""
-    return [_row(sweep) for sweep in list_sweeps(results)]
+    return [_row_or_problem(sweep) for sweep in list_sweeps(results)]
+
+
+def _row_or_problem(sweep: SweepDir) -> SweepRow:
+    try:
+        return _row(sweep)
+    except LedgerError as error:
+        changed = sweep.folder.lstat().st_mtime
+        return SweepRow(sweep.name, "unreadable", 0, 0, 0, changed, 0, error.problems[0].message)
 
 
 def _row(sweep: SweepDir) -> SweepRow:

@@ -20,14 +20,20 @@ def gc(yes: Annotated[bool, typer.Option("--yes", help="Remove without asking.")
     free = [item for item in found if not item.in_use]
     total = sum(item.size for item in free)
     if shared.as_json:
-        rows = [{"sweep": g.sweep, "files": len(g.files), "bytes": g.size, "in_use": g.in_use} for g in found]
+        rows = [
+            {"sweep": g.sweep, "files": len(g.files), "bytes": g.size, "in_use": g.in_use, "unknown_trials": g.unknown}
+            for g in found
+        ]
         print_json({"results": str(shared.results), "bytes": total, "removed": yes, "sweeps": rows})
     else:
         for item in found:
-            used = f"  left alone: run by {item.in_use}" if item.in_use else ""
+            used = (
+                f"  kept: those of {item.unknown} trials that the ledger does not account for" if item.unknown else ""
+            )
+            used += f"  left alone: run by {item.in_use}" if item.in_use else ""
             files = f"{len(item.files)} files of {item.trials} trials"
             results_console(shared.no_color).print(f"{item.sweep}  {item.size / 1e6:.1f} MB in {files}{used}")
-    if not free:
+    if not total:
         console.print(f"nothing to remove in {shared.results}")
         return
     if not yes and (shared.as_json or not sys.stdin.isatty()):

@@ -1,7 +1,9 @@
 """Checkpoints and models that no rule keeps: what `sweeper gc` removes.
 
 A rule keeps the checkpoints of trials that may go on (pending, failed) and, for trials with a result, what
-`checkpoints.keep` of the sweep file as last run says. Trials that the file no longer asks for are kept by none.
+`checkpoints.keep` of the sweep file as last run says. Trials that the file no longer asks for are kept by none. What
+the ledger does not account for stays: folders of trials that it does not know, and, while a damaged line may have
+asked for more, trials that no whole line asks for.
 """
 
 from __future__ import annotations
@@ -14,27 +16,31 @@ from pathlib import Path
 
 from sweeper.execution.worker import checkpoints
 from sweeper.ledger import lock
-from sweeper.ledger.history import read_history
-from sweeper.ledger.paths import SweepDir, list_sweeps
+from sweeper.ledger.history import read_history, readable
+from sweeper.ledger.paths import SweepDir
 from sweeper.spec.load import load_or_none
 from sweeper.trial import Record
 
 
 @dataclass(frozen=True, slots=True)
 class Garbage:
-    """What can go of a sweep: files, their bytes, the trials they belong to; `in_use` names who runs the sweep."""
+    """What can go of a sweep: files, their bytes, the trials they belong to; `in_use` names who runs the sweep.
+
+    `unknown` trials have checkpoints or models that the ledger does not account for.
+    """
 
     sweep: str
     files: tuple[Path, ...]
     size: int
     trials: int
     in_use: str
+    unknown: int
 
 
 def find(results: Path) -> list[Garbage]:
-    """The garbage of every sweep of a results folder that has some."""
-    found = [_of_sweep(sweep) for sweep in list_sweeps(results)]
-    return [garbage for garbage in found if garbage.files]
+    """The garbage of every sweep of a results folder that has some, or has files that nobody accounts for."""
+    found = (garbage for _, garbage in readable(results, _of_sweep))
+    return [garbage for garbage in found if garbage.files or garbage.unknown]
 
 
 def remove(garbage: Garbage) -> None:
@@ -49,15 +55,18 @@ def remove(garbage: Garbage) -> None:
 def _of_sweep(sweep: SweepDir) -> Garbage:
     history, keep = read_history(sweep), _rule(sweep)
     planned = {record.trial.key: record for record in history.planned()}
+    dropped = history.records.keys() - planned.keys() if not history.is_partial else set()
     files: list[Path] = []
-    trials = 0
+    trials = unknown = 0
     for folder in _folders(sweep.path("trials")):
         unkept = list(_unkept(folder, planned.get(folder.name), keep))
-        files += unkept
-        trials += bool(unkept)
-    return Garbage(
-        sweep.name, tuple(files), sum(path.stat().st_size for path in files), trials, lock.holder(sweep.lock)
-    )
+        if folder.name in planned or folder.name in dropped:
+            files += unkept
+            trials += bool(unkept)
+        else:
+            unknown += bool(unkept)
+    size = sum(path.stat().st_size for path in files)
+    return Garbage(sweep.name, tuple(files), size, trials, lock.holder(sweep.lock), unknown)
 
 
 def _rule(sweep: SweepDir) -> str:

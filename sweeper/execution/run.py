@@ -83,6 +83,7 @@ def run(plan: Plan, trainer: Trainer, options: Options, display: Display) -> Run
         made["patch"] = _keep_patch(sweep_dir) if str(made["commit"]).endswith("-dirty") else ""
         _keep_tables(plan.sweep, sweep_dir)
         history = read_history(sweep_dir, curves=True)
+        history.describe(item.trial for item in plan.items)
         mirror, attachments = Mirror(*mirror_input(plan.sweep, sweep_dir, made)), SweepAttachments(sweep_dir)
         records: dict[str, Record] = {}
         proposals = (
@@ -125,9 +126,10 @@ def nothing_to_do(plan: Plan, results: Path) -> RunOutcome:
 
 def is_mirrored(sweep: Sweep, results: Path) -> bool:
     """Whether the last run of the sweep left its MLflow mirror complete."""
-    runs = read_history(SweepDir(results, sweep.name)).runs
-    stopped: Mapping[str, object] = runs[-1].get("stopped", {}) if runs else {}
-    return stopped.get("mirror") == tracking_uri(sweep, results)
+    known = read_history(SweepDir(results, sweep.name))
+    stopped: Mapping[str, object] = known.runs[-1].get("stopped", {}) if known.runs else {}
+    is_sound = not (known.is_partial or known.undescribed)  # else the next run writes down anew what damaged lines said
+    return is_sound and stopped.get("mirror") == tracking_uri(sweep, results)
 
 
 def _described(plan: Plan, trainer: Trainer, options: Options) -> dict[str, object]:

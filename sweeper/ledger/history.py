@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import re
-from collections.abc import Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from sweeper.errors import LedgerError, Problem
-from sweeper.ledger import jsonl, lock
+from sweeper.errors import LedgerError, LedgerWarning, Problem
+from sweeper.ledger import entries, jsonl, lock
 from sweeper.ledger.chain import Chain
 from sweeper.ledger.paths import SweepDir, list_sweeps
-from sweeper.trial import Ended, Record, Reported, Started, State, Trial
+from sweeper.trial import Ended, Record, Trial
 
 VERSION = 2  # since lines carry the hash of the one before; version 1 is read as it is
-KEY = re.compile("[0-9a-f]{16}")
-# Until November 2026 this was written for trials of a pack that had only stopped at a checkpoint: they are pending.
-NO_FAILURE = "trainer contract: train_pack() returned before this member had ended"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +35,9 @@ class History:
 
     `registered` holds every claim that some run wrote down, in that order, by its text. `looks` names the runs, by
     their place in `runs`, that ended with every trial of the plan done and more results than the last such run.
+
+    `undescribed` are the starts and ends of trials whose own line is damaged. `is_partial` says that a line after the
+    last `run` was damaged: `order` then also has every trial that other lines prove to be asked for.
     """
 
     records: dict[str, Record] = field(default_factory=dict)
@@ -46,10 +48,38 @@ class History:
     last_look: int = 0  # the results that it saw
     chain: Chain = field(default_factory=Chain)
     damaged: int = 0
+    undescribed: dict[str, list[tuple[str, dict[str, Any]]]] = field(default_factory=dict)
+    is_partial: bool = False
+    _ordered: set[str] = field(default_factory=set, compare=False)
+    _new: list[str] = field(default_factory=list, compare=False)  # described since the last `run` or `more`
 
     def planned(self) -> list[Record]:
         """The trials of the sweep as last planned, in that order."""
         return [self.records[key] for key in self.order if key in self.records]
+
+    def describe(self, trials: Iterable[Trial]) -> None:
+        """Make records of trials that the caller knows, where the ledger has their ends but not what they are."""
+        for trial in trials:
+            if trial.key in self.undescribed:
+                self._add(trial)
+
+    def _add(self, trial: Trial) -> None:
+        record = self.records.setdefault(trial.key, Record(trial))
+        for kind, entry in self.undescribed.get(trial.key, ()):
+            with contextlib.suppress(*entries.NOT_OURS):
+                entries.advance(record, kind, entry)
+
+    def _ask(self, keys: Iterable[str]) -> None:
+        """These trials belong to the sweep as last planned."""
+        new = [key for key in keys if key not in self._ordered]
+        self.order += new
+        self._ordered.update(new)
+
+    def _lose(self) -> None:
+        """A line is damaged: a `run` or `more` would have asked for the trials described just before it."""
+        self.is_partial = True
+        self._ask(self._new)
+        self._new.clear()
 
     def run_of(self, ended: Ended) -> dict[str, Any]:
         """The run that trained this: the last one that had begun by then; {} where the result was taken over."""
@@ -60,7 +90,18 @@ class History:
 def holds_code(results: Path, code: str) -> bool:
     """Whether some ledger of the results folder holds a trial of the trainer code with this digest."""
     entry = f'"code":"{code}"'.encode()
-    return bool(code) and any(entry in jsonl.contents(sweep.ledger) for sweep in list_sweeps(results))
+    return bool(code) and any(
+        entry in text for _, text in readable(results, lambda sweep: jsonl.contents(sweep.ledger))
+    )
+
+
+def readable(results: Path, read: Callable[[SweepDir], T]) -> Iterator[tuple[SweepDir, T]]:
+    """Each sweep of a results folder with what `read` makes of it; a LedgerWarning for each that cannot be read."""
+    for sweep in list_sweeps(results):
+        try:
+            yield sweep, read(sweep)
+        except LedgerError as error:
+            _warn(error.problems[0].where, error.problems[0].message)
 
 
 def ledger_size(sweep: SweepDir) -> int:
@@ -77,13 +118,15 @@ def audit(sweep: SweepDir, quoted: str = "") -> Chain:
 
 
 def read_history(sweep: SweepDir, *, curves: bool = False) -> History:
-    """Read what is known of a sweep; an empty history where it has no ledger. Reports are read only with `curves`."""
+    """Read what is known of a sweep; an empty history where it has no ledger. Reports are read only with `curves`.
+
+    A LedgerWarning says how many lines are damaged. Raises LedgerError for a ledger that cannot be read.
+    """
     history = History()
-    for entry in _lines(sweep.ledger, history, history.chain):
-        try:
-            _apply(history, entry, sweep)
-        except (LookupError, TypeError, ValueError):
-            history.damaged += 1  # whole, and yet none of our lines: from a stranger, or after a line that was lost
+    history.damaged = _read(sweep.ledger, history.chain, lambda entry: _apply(history, entry, sweep), history._lose)
+    if history.undescribed and not history.damaged:
+        history.damaged = sum(map(len, history.undescribed.values()))
+        _warn(str(sweep.ledger), f"{len(history.undescribed)} of its trials are described nowhere")
     _look(history)
     if not lock.holder(sweep.lock):
         _close_open_attempts(history)
@@ -94,54 +137,75 @@ def read_history(sweep: SweepDir, *, curves: bool = False) -> History:
 
 def _read_curves(sweep: SweepDir, history: History) -> None:
     """The curve of a trial: what its latest attempt reported, before that what led to the checkpoint it began from."""
-    for entry in _lines(sweep.curves, history):
+
+    def take(entry: dict[str, Any]) -> None:
         if record := history.records.get(entry["trial"]):
-            report = Reported(**{**entry, "metrics": _floats(entry["metrics"])})
+            report = entries.report_of(entry)
             while record.reports and record.reports[-1].step >= report.step:
                 record.reports.pop()
             record.reports.append(report)
+
+    history.damaged += _read(sweep.curves, None, take, lambda: None)
     for record in history.records.values():
         now, since = record.attempt, record.resumed
         record.reports = [report for report in record.reports if report.attempt == now or report.step <= since]
 
 
-def _lines(path: Path, history: History, chain: Chain | None = None) -> Iterator[dict[str, Any]]:
-    for entry in jsonl.read(path, chain):
-        if entry is None:
-            history.damaged += 1
-        else:
-            yield entry
+def _read(path: Path, chain: Chain | None, take: Callable[[dict[str, Any]], None], lose: Callable[[], None]) -> int:
+    """Let every whole line be taken. Returns how many are damaged, or whole and yet none of ours, and warns of them."""
+    first = count = 0
+    for number, entry in enumerate(jsonl.read(path, chain), 1):
+        try:
+            if entry is None:
+                raise ValueError("damaged")
+            take(entry)
+        except entries.NOT_OURS:
+            lose()
+            first, count = first or number, count + 1
+    if count:
+        lines = "1 line is" if count == 1 else f"{count} lines are"
+        _warn(f"{path}:{first}", f"{lines} damaged and not read; what the other lines prove is used")
+    return count
+
+
+def _warn(where: str, problem: str) -> None:
+    """Warn; from one place, so that Python says it once however often a command reads the file."""
+    warnings.warn(LedgerWarning(Problem(problem, where)), stacklevel=1)
 
 
 def _apply(history: History, entry: dict[str, Any], sweep: SweepDir) -> None:
     kind = entry.pop("e")
     if kind == "trial":
-        if not KEY.fullmatch(entry["trial"]):
-            raise ValueError("no trial key: it would name a folder of its own choice")
-        history.records.setdefault(entry["trial"], Record(_trial(entry)))
-    elif kind == "start":
-        record = history.records[entry["trial"]]
-        record.attempt, record.started, record.ended = entry["attempt"], Started(**entry), None
-        record.resumed = record.started.step
-    elif kind == "end":
-        record = history.records[entry["trial"]]
-        entry |= {"state": State(entry["state"]), "metrics": _floats(entry["metrics"])}
-        record.attempt, record.ended = entry["attempt"], Ended(**entry)
-        if record.ended.reason == NO_FAILURE:
-            record.started = record.ended = None
+        trial = entries.trial_of(entry)
+        history._add(trial)
+        history.undescribed.pop(trial.key, None)
+        history._new.append(trial.key)
+    elif kind in ("start", "end"):
+        key = entries.key_of(entry)
+        if key in history.records:
+            entries.advance(history.records[key], kind, entry)
+            history._ask([key])  # whatever the lines before say: nothing else is started
+        else:
+            history.undescribed.setdefault(key, []).append((kind, entry))
     elif kind == "run":
+        order, entry["at"] = entries.keys_of(entry.pop("order")), float(entry["at"])
         _look(history)
-        history.order = entry.pop("order")
+        history.order, history._ordered, history.is_partial = order, set(order), False
+        history._new.clear()
         _register(history, entry.get("claims", ()))
         history.runs.append(entry)
         _close_open_attempts(history)
     elif kind == "more":
-        history.order += entry["order"]
+        history._ask(entries.keys_of(entry["order"]))
+        history._new.clear()
     elif kind == "stop":
-        history.runs[-1]["stopped"] = entry
+        if not history.is_partial:  # else it may be the end of a run whose beginning is damaged
+            history.runs[-1]["stopped"] = entry
     elif kind == "ledger" and entry["version"] not in (1, VERSION):
-        found, allowed = f"version {entry['version']}", f"versions 1 and {VERSION}"
-        raise LedgerError(Problem("written by another version of sweeper", str(sweep.ledger), "", found, allowed))
+        problem = f"written by another sweeper: version {entry['version']} of the ledger, this one reads 1 to {VERSION}"
+        raise LedgerError(Problem(problem, str(sweep.ledger)))
+    elif not isinstance(kind, str):
+        raise TypeError("no kind of line")
 
 
 def claim_text(keys: Mapping[str, Any]) -> str:
@@ -171,14 +235,3 @@ def _close_open_attempts(history: History) -> None:
     for record in history.records.values():
         if record.ended is None:
             record.started = None
-
-
-def _trial(entry: dict[str, Any]) -> Trial:
-    params = entry["params"]
-    varied = {name: params[name] for name in entry["varied"]}
-    base = {name: value for name, value in params.items() if name not in varied}
-    return Trial(entry["trial"], entry["config"], entry["seed"], varied, base, entry["trainer"], entry["code"])
-
-
-def _floats(metrics: Mapping[str, float | str]) -> dict[str, float]:
-    return {name: float(value) for name, value in metrics.items()}

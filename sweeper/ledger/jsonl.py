@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -26,36 +27,55 @@ def read(path: Path, chain: Chain | None = None) -> Iterator[dict[str, Any] | No
 
     `chain` follows the hashes of a ledger; the entries come without them.
     """
-    for line in contents(path).split(b"\n"):
-        if _is_whole(line):
-            entry = json.loads(line[:-18] + b"}")
+    for line in _lines(path):
+        entry = _decode(line) if _is_whole(line) else None
+        if entry is not None:
             previous = entry.pop(PREVIOUS, "")
             if chain is not None:
                 chain.follow(line, previous)
-            yield entry
-        elif line:
-            if chain is not None:
-                chain.skip()
-            yield None
+        elif chain is not None:
+            chain.skip()
+        yield entry
 
 
 def last_whole_line(path: Path) -> bytes:
     """The last line whose checksum is right, b"" where there is none. Raises LedgerError."""
-    return next((line for line in reversed(contents(path).split(b"\n")) if _is_whole(line)), b"")
+    return next((line for line in reversed(_lines(path)) if _is_whole(line) and _decode(line) is not None), b"")
+
+
+def _lines(path: Path) -> list[bytes]:
+    """The lines of a file without their ends, which Git and editors turn into CRLF."""
+    lines = (line.removesuffix(b"\r") for line in contents(path).split(b"\n"))
+    return [line for line in lines if line]
 
 
 def _is_whole(line: bytes) -> bool:
     return line[-18:-10] == b',"crc":"' and line[-10:-2] == b"%08x" % zlib.crc32(line[:-18])
 
 
-def contents(path: Path) -> bytes:
-    """The bytes of a file; none where there is no file. Raises LedgerError."""
+def _decode(line: bytes) -> dict[str, Any] | None:
     try:
-        return path.read_bytes()
+        entry: dict[str, Any] = json.loads(line[:-18] + b"}")
+    except (ValueError, RecursionError):  # not UTF-8, not JSON or too deep: written by somebody else
+        return None
+    return entry
+
+
+def contents(path: Path) -> bytes:
+    """The bytes of a file; none where there is no file. Raises LedgerError, also where it is a folder or a FIFO."""
+    try:
+        with open(path, "rb", opener=_open_at_once) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise LedgerError(Problem("cannot be read: not a regular file", str(path)))
+            return file.read()
     except (FileNotFoundError, NotADirectoryError):
         return b""
     except OSError as error:
         raise LedgerError(Problem(f"cannot be read: {error.strerror}", str(path))) from error
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)  # a FIFO would wait for its writer
 
 
 def open_for_append(path: Path) -> int:

@@ -70,7 +70,7 @@ class Ledger:
         trials = list(trials)
         replace_file(self.sweep.spec, text)
         for trial in trials:
-            if trial.key not in known.records:
+            if trial.key not in known.records or trial.key in known.undescribed:
                 self.trial(trial)
         entry = {"e": "run", "at": time.time(), "pid": os.getpid(), **provenance, "order": [t.key for t in trials]}
         self._append(entry)

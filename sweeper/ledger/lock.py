@@ -45,7 +45,7 @@ def is_ours(handle: int, path: Path) -> bool:
 def holder(path: Path) -> str:
     """Who holds the lock right now (`process 12 on host since ...`), or "" when nobody does."""
     try:
-        handle = os.open(path, os.O_RDONLY)
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a FIFO would wait for its writer
     except OSError:
         return ""
     try:

@@ -75,6 +75,7 @@ def make(sweep: Sweep, trainer: Trainer | None, results: Path, rerun: Rerun = Re
         raise SpecError(*problems, *error.problems) from None
     if problems:
         raise SpecError(*problems)
+    own.describe(trials)
     items = tuple(planned_trials(trials, own, rerun, results, sweep.name))
     pack = sweep.resources.pack or 1
     estimate = estimate_cost(items, own, sweep, SweepDir(results, sweep.name), complete=points.complete)

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from sweeper.ledger.history import History, read_history
-from sweeper.ledger.paths import list_sweeps
+from sweeper.ledger.history import History, read_history, readable
 from sweeper.trial import State, Trial
 
 
@@ -77,10 +76,9 @@ def _results_elsewhere(results: Path, name: str) -> dict[str, str]:
 
     What was pruned there may do well among the trials of this sweep.
     """
-    others = (sweep for sweep in list_sweeps(results) if sweep.name != name)
     return {
         key: sweep.name
-        for sweep in others
-        for key, record in read_history(sweep).records.items()
-        if record.state.is_result and record.state is not State.PRUNED
+        for sweep, history in readable(results, read_history)
+        for key, record in history.records.items()
+        if sweep.name != name and record.state.is_result and record.state is not State.PRUNED
     }

@@ -19,7 +19,8 @@ from sweeper.errors import Exit
 from sweeper.execution.runner import run_in_process
 from sweeper.execution.signals import interruptible
 from sweeper.execution.worker import checkpoints
-from sweeper.ledger.history import NO_FAILURE, History, read_history
+from sweeper.ledger.entries import NO_FAILURE
+from sweeper.ledger.history import History, read_history
 from sweeper.ledger.paths import SweepDir
 from sweeper.trial import Ended, Event, Reported, Started, State, Trial
 from tests.execution import runs

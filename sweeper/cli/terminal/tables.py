@@ -26,7 +26,11 @@ def print_sweeps(console: Console, rows: Sequence[SweepRow], now: float) -> None
         table.add_column(name, justify="left" if name in ("sweep", "state", "last event") else "right")
     for row in rows:
         counts = (str(row.done), str(row.failed), str(row.left))
-        damage = f", {row.damaged_lines} damaged lines in the ledger" if row.damaged_lines else ""
+        if row.problem:
+            table.add_row(row.name, row.state, "", "", "", row.problem)
+            continue
+        lines = "line" if row.damaged_lines == 1 else "lines"
+        damage = f", {row.damaged_lines} damaged {lines} in the ledger" if row.damaged_lines else ""
         table.add_row(row.name, row.state, *counts, f"{duration(max(now - row.last_at, 0))} ago{damage}")
     console.print(table)
 

@@ -1,0 +1,58 @@
+"""Entries of a ledger as records: a trial, its starts and ends, its reports. What is none of ours raises NOT_OURS."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from sweeper.trial import Ended, Record, Reported, Started, State, Trial
+
+NOT_OURS = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError)  # what a stranger's line raises
+KEY = re.compile("[0-9a-f]{16}")
+# Until November 2026 this was written for trials of a pack that had only stopped at a checkpoint: they are pending.
+NO_FAILURE = "trainer contract: train_pack() returned before this member had ended"
+
+
+def key_of(entry: Mapping[str, Any]) -> str:
+    """The trial that an entry is about. Raises ValueError for what is no key: it would name a folder of its choice."""
+    key: str = entry["trial"]
+    if not KEY.fullmatch(key):
+        raise ValueError("no trial key")
+    return key
+
+
+def keys_of(keys: object) -> list[str]:
+    """The trials that a `run` or `more` asks for, in their order."""
+    if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+        raise TypeError("not a list of keys")
+    return keys
+
+
+def trial_of(entry: Mapping[str, Any]) -> Trial:
+    """The trial that an entry describes."""
+    params = entry["params"]
+    varied = {name: params[name] for name in entry["varied"]}
+    base = {name: value for name, value in params.items() if name not in varied}
+    return Trial(key_of(entry), entry["config"], entry["seed"], varied, base, entry["trainer"], entry["code"])
+
+
+def report_of(entry: Mapping[str, Any]) -> Reported:
+    """A report of a file of curves."""
+    return Reported(**{**entry, "metrics": _floats(entry["metrics"])})
+
+
+def advance(record: Record, kind: str, entry: Mapping[str, Any]) -> None:
+    """Take over a start or an end; a record stays as it was where the entry is none of ours."""
+    if kind == "start":
+        record.started, record.attempt, record.ended = Started(**entry), int(entry["attempt"]), None
+        record.resumed = record.started.step
+        return
+    ended = {**entry, "state": State(entry["state"]), "metrics": _floats(entry["metrics"])}
+    record.ended, record.attempt = Ended(**ended), int(entry["attempt"])
+    if record.ended.reason == NO_FAILURE:
+        record.started = record.ended = None
+
+
+def _floats(metrics: Mapping[str, float | str]) -> dict[str, float]:
+    return {name: float(value) for name, value in metrics.items()}
