@@ -156,16 +156,16 @@ def train(
     if not made.items:
         raise UsageError(Problem("the file has no trial to train", str(file)))
     trial = made.items[0].trial
-    goals, metrics = [goal.name for goal in sweep.goals], headline_metrics(made, trainer)
+    metrics = headline_metrics(made, trainer)
     console.print(f"{trial.name}  (the first of {len(made.items)} trials)")
-    threads = max(1, int(sweep.resources.cpu))
-    if pdb:
-        _debug(lambda: single_trial.train_and_raise(trainer.target, trial, goals, threads))
-        return
     curves = Curves(console, metrics)
     with TemporaryDirectory() as folder:
+        job = single_trial.job_of(made, trainer, Path(folder))
+        if pdb:
+            _debug(lambda: single_trial.train_and_raise(job))
+            return
         with curves.shown():
-            ended = single_trial.train(trainer.target, trial, goals, threads, Path(folder), curves.push)
+            ended = single_trial.train(job, curves.push)
         for path in sorted(Path(folder).glob("*.csv")):
             console.print(file_table(path))
     console.print(outcome_words(ended, metrics))

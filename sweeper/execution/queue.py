@@ -10,6 +10,7 @@ from sweeper.execution.worker.job import Job
 from sweeper.ledger.ledger import Ledger
 from sweeper.ledger.paths import SweepDir
 from sweeper.planning.plan import Plan
+from sweeper.planning.settings import settings
 from sweeper.search.proposals import Proposals
 from sweeper.trainer import Trainer
 from sweeper.trial import Record, Trial
@@ -85,7 +86,7 @@ class JobQueue:
             trial=trial.key,
             attempt=record.attempt + 1,
             target=self.trainer.target,
-            params={**trial.params, "seed": trial.seed},
+            params=settings(trial, sweep, self.trainer),
             goals=tuple(goal.name for goal in sweep.goals),
             directory=self.home.trial(trial.key),
             commit=self.commit,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,13 +11,14 @@ from sweeper.devices import limit_threads
 from sweeper.execution.worker import attempt
 from sweeper.execution.worker.attempt import Attempt
 from sweeper.execution.worker.job import Job
-from sweeper.trial import Ended, Event, Reported, Trial
+from sweeper.planning.plan import Plan
+from sweeper.planning.settings import settings
+from sweeper.trainer import Trainer
+from sweeper.trial import Ended, Event, Reported
 
 
-def train(
-    target: str, trial: Trial, goals: Sequence[str], threads: int, folder: Path, listener: Callable[[Event], None]
-) -> Ended:
-    """Train one trial; `listener` is given its events. Nothing is recorded but what the trainer writes to `folder`."""
+def train(job: Job, listener: Callable[[Event], None]) -> Ended:
+    """Train one trial; `listener` is given its events. Nothing is recorded; the trainer may write to its folder."""
     ended: list[Ended] = []
 
     def listen(event: Event) -> None:
@@ -26,23 +26,23 @@ def train(
         if isinstance(event, Ended):
             ended.append(event)
 
-    attempt.run(_job(target, trial, goals, threads, folder), _Nobody(listen))
+    attempt.run(job, _Nobody(listen))
     return ended[-1]  # an attempt that nobody stops ends
 
 
-def train_and_raise(target: str, trial: Trial, goals: Sequence[str], threads: int) -> None:
+def train_and_raise(job: Job) -> None:
     """The same with nothing caught: what the trainer raises flies, for a debugger."""
-    with tempfile.TemporaryDirectory() as folder:
-        job = _job(target, trial, goals, threads, Path(folder))
-        limit_threads(threads)
-        function = trainer.load(target)
-        watched = Attempt(job, _Nobody(lambda event: print(event) if isinstance(event, Reported) else None))
-        function(job.params, watched.report, **attempt.extras(function, watched))
+    limit_threads(job.threads)
+    function = trainer.load(job.target)
+    watched = Attempt(job, _Nobody(lambda event: print(event) if isinstance(event, Reported) else None))
+    function(job.params, watched.report, **attempt.extras(function, watched))
 
 
-def _job(target: str, trial: Trial, goals: Sequence[str], threads: int, folder: Path) -> Job:
-    params = {**trial.params, "seed": trial.seed}
-    return Job(trial.key, 1, target, params, tuple(goals), folder, threads=threads)
+def job_of(plan: Plan, found: Trainer, folder: Path) -> Job:
+    """The first trial of a plan as the first attempt at it, in `folder`."""
+    sweep, trial = plan.sweep, plan.items[0].trial
+    goals, threads = tuple(goal.name for goal in sweep.goals), max(1, int(sweep.resources.cpu))
+    return Job(trial.key, 1, found.target, settings(trial, sweep, found), goals, folder, threads=threads)
 
 
 @dataclass(frozen=True, slots=True)

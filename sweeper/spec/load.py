@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sweeper.errors import Problem, SpecError, SweeperError, excerpt
+from sweeper.errors import SpecError, SweeperError, excerpt
 from sweeper.spec import merge, overrides, writer
 from sweeper.spec.checks import problems_of, warnings_of
 from sweeper.spec.claims import claim
@@ -27,6 +27,7 @@ from sweeper.spec.sweep import (
     Sweep,
     Tracking,
 )
+from sweeper.spec.written_floats import floats
 from sweeper.trial import Value, canonical
 
 if TYPE_CHECKING:
@@ -38,10 +39,11 @@ def load_spec(path: Path, overrides: Sequence[str] = (), *, alone: bool = False)
     """The sweep of a file with overrides applied; `alone` refuses `extends`. Raises SpecError with all its problems."""
     from sweeper.spec.validation import validated  # pydantic: a tenth of a second that only loading needs
 
-    document, warnings = _document(path, overrides, alone)
+    layered, warnings = merge.layered(path, alone=alone)
+    document = _document(path, layered, overrides)
     keys = validated(document)
     try:
-        sweep = _sweep(keys, document, path)
+        sweep = replace(_sweep(keys, document, path), floats=floats(keys, layered.tree))
         if problems := problems_of(sweep, keys):
             raise SpecError(*problems)
         return replace(sweep, warnings=(*warnings, *warnings_of(sweep, keys)))
@@ -85,13 +87,12 @@ def placed(error: SpecError, document: Document) -> SpecError:
     return SpecError(*(p if p.where else replace(p, where=str(document.place(p.key))) for p in error.problems))
 
 
-def _document(path: Path, changes: Sequence[str], alone: bool) -> tuple[Document, list[Problem]]:
-    """The effective document: extended files merged, overrides applied, a name given."""
-    document, warnings = merge.layered(path, alone=alone)
+def _document(path: Path, document: Document, changes: Sequence[str]) -> Document:
+    """The effective document: overrides applied, a name given."""
     if changes:
         document = overrides.apply(document, changes)
     tree = {"name": path.name.removesuffix(path.suffix)} | document.tree
-    return Document({"name": tree.pop("name"), **tree}, document.places), warnings
+    return Document({"name": tree.pop("name"), **tree}, document.places)
 
 
 def _sweep(keys: SweepKeys, document: Document, path: Path) -> Sweep:

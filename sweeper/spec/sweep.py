@@ -11,6 +11,7 @@ from sweeper.spec.claims import Claim
 from sweeper.spec.document import Document, Place, above
 from sweeper.spec.space.expressions import Expression
 from sweeper.spec.space.space import Space
+from sweeper.spec.written_floats import FloatPlaces
 from sweeper.trial import Params
 
 ADAPTIVE = ("tpe", "gp", "cmaes", "nsga2")  # methods whose next point depends on results
@@ -122,6 +123,7 @@ class Sweep:
     text: str = field(compare=False, repr=False)
     warnings: tuple[Problem, ...] = field(compare=False, repr=False)
     places: Mapping[str, Place] = field(compare=False, repr=False)
+    floats: Mapping[str, FloatPlaces] = field(default_factory=dict, compare=False, repr=False)
 
     def place(self, key: str) -> str:
         """Where a key of the file stands, or the setting or parameter of that name: `grid.yaml:12`, `command line`."""
