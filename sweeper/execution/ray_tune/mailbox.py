@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sweeper.execution.runner import Orders
 from sweeper.execution.worker.job import Job, StopOrder
-from sweeper.trial import Event
+from sweeper.trial import Ended, Event
 
 HEARTBEAT_S = 1.0  # a worker answers at least this often, so that a stop is heard while a long step runs
 ANSWER_S = 5.0  # how long a worker without a trial waits for the driver's answer before it ends its pack
@@ -20,10 +20,15 @@ WAKE: Any = object()  # an event that carries nothing: the driver is to be asked
 class Line:
     """The line between a pack's thread and the driver, which speaks when Tune asks for the next step.
 
-    The trainer never waits for the driver: what it sends queues up here, and so does what it is told.
+    The trainer never waits for the driver: what it sends queues up here, and so does what it is told. `keep` is given
+    the events that the driver is not known to have, and the number of the first one, whenever a trial has ended.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, keep: Callable[[int, Sequence[Event]], None] = lambda first, events: None) -> None:
+        self.keep = keep
+        self.sending = threading.Lock()
+        self.unconfirmed: list[Event] = []
+        self.confirmed = self.handed = 0  # events that the driver has, and those on their way to it
         self.events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self.stopping, self.cancelled = threading.Event(), threading.Event()
         self.verdicts: dict[str, StopOrder] = {}
@@ -34,6 +39,9 @@ class Line:
 
     def received(self) -> tuple[list[Event | None], int | None]:
         """The driver's side: all events since the last call, and how many jobs are asked for (None: not asked)."""
+        with self.sending:  # Tune takes the next step after it has passed the last one on
+            self.confirmed, self.unconfirmed = self.confirmed + self.handed, self.unconfirmed[self.handed :]
+            self.handed = 0
         events: list[Event | None] = []
         with contextlib.suppress(queue.Empty):
             events.append(self.events.get(timeout=HEARTBEAT_S))
@@ -41,7 +49,9 @@ class Line:
                 events.append(self.events.get_nowait())
         with self.changed:
             wanted = self.wanted - len(self.delivered)
-        return [event for event in events if event is not WAKE], wanted if wanted > 0 else None
+        events = [event for event in events if event is not WAKE]
+        self.handed = len([event for event in events if event is not None])
+        return events, wanted if wanted > 0 else None
 
     def tell(self, orders: Orders) -> None:
         """The driver's side: what the pack is to know."""
@@ -55,7 +65,11 @@ class Line:
             self.changed.notify_all()
 
     def send(self, event: Event) -> None:
-        self.events.put(event)
+        with self.sending:
+            self.unconfirmed.append(event)
+            if isinstance(event, Ended):
+                self.keep(self.confirmed, self.unconfirmed)
+            self.events.put(event)
 
     def verdict(self, trial: str) -> StopOrder | None:
         return self.verdicts.get(trial)

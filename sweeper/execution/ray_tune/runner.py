@@ -10,6 +10,8 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,10 +22,11 @@ from ray.tune.search import Searcher
 
 from sweeper.devices import check_cpus, gpu_share
 from sweeper.errors import Problem, ScheduleError, SweeperError
+from sweeper.execution.ray_tune import kept_events
 from sweeper.execution.ray_tune.worker import PackTrainable
 from sweeper.execution.runner import Orders, Pack, PackResources, Source
 from sweeper.planned_source import PlannedSource
-from sweeper.trial import Cause
+from sweeper.trial import Cause, Event
 
 NO_MEMORY = "running low on memory"
 WHY_LOST = {  # what Ray says, and what we say
@@ -54,6 +57,7 @@ def run_packs(source: Source, share: PackResources, code: PlannedSource, storage
             raise ScheduleError(Problem(f"Ray Tune broke: {type(error).__name__}: {error}"[:500])) from error
         for pack in searcher.running.values():
             if pack.number not in callback.closed:
+                callback.recover(pack.number)
                 source.lost(pack.number, WHY_LOST[NO_MEMORY], Cause.OUT_OF_MEMORY)
                 source.closed(pack.number)
         return False
@@ -171,14 +175,14 @@ class PackCallback(_StaysHere, tune.Callback):  # type: ignore[misc]
         self.source = source
         self.workers: dict[int, Any] = {}
         self.ordered: dict[int, Orders] = {}
+        self.received: Counter[int] = Counter()  # events, by pack
         self.closed: set[int] = set()
 
     def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **_: Any) -> None:
         number = trial.config["pack"].number
         if "handle" in result:
             self.workers[number] = ray.cloudpickle.loads(result["handle"])
-        for event in result["events"]:
-            self.source.record(event)
+        self._record(number, result["events"])
         if not result["done"]:
             self._order(number, result["free"])
 
@@ -193,8 +197,19 @@ class PackCallback(_StaysHere, tune.Callback):  # type: ignore[misc]
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
         reason = _why_lost(trial)
         cause = Cause.OUT_OF_MEMORY if reason == WHY_LOST[NO_MEMORY] else Cause.LOST
-        self.source.lost(trial.config["pack"].number, reason, cause)
-        self._forget(trial.config["pack"].number)
+        number = trial.config["pack"].number
+        self.recover(number)
+        self.source.lost(number, reason, cause)
+        self._forget(number)
+
+    def recover(self, number: int) -> None:
+        """Record what a pack whose process is gone sent last: a trial that had ended is not lost with the others."""
+        self._record(number, kept_events.lost_events(number, self.received[number]))
+
+    def _record(self, number: int, events: Sequence[Event]) -> None:
+        self.received[number] += len(events)
+        for event in events:
+            self.source.record(event)
 
     def _order(self, number: int, free: int | None) -> None:
         jobs = None if free is None else tuple(self.source.more(number, free))
@@ -206,6 +221,8 @@ class PackCallback(_StaysHere, tune.Callback):  # type: ignore[misc]
     def _forget(self, number: int) -> None:
         self.workers.pop(number, None)
         self.ordered.pop(number, None)
+        self.received.pop(number, None)
+        kept_events.forget(number)
         self.closed.add(number)
         self.source.closed(number)
 

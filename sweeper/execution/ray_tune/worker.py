@@ -7,12 +7,14 @@ import os
 import sys
 import threading
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import ray
 from ray import tune
 
 from sweeper import planned_source
+from sweeper.execution.ray_tune import kept_events
 from sweeper.execution.ray_tune.mailbox import Line
 from sweeper.execution.runner import Orders, Pack
 from sweeper.execution.worker.pack import run as run_pack
@@ -36,7 +38,7 @@ class PackTrainable(tune.Trainable):  # type: ignore[misc]
         result: dict[str, Any] = {}
         if self.line is None:
             # Not in setup: Tune sets up an actor for a trial and then may give that trial to a free one instead.
-            self.line = Line()
+            self.line = Line(partial(kept_events.keep, self.pack.number))
             threading.Thread(target=_work, args=(self.pack, self.line), daemon=True).start()
             result["handle"] = ray.cloudpickle.dumps(ray.get_runtime_context().current_actor)
         events, free = self.line.received()

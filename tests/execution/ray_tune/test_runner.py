@@ -121,6 +121,15 @@ def test_a_trials_log_has_what_it_printed(broken_sweep: tuple[Path, Said]) -> No
     assert sum("ValueError: bad luck" in log for log in logs) == 1
 
 
+def test_a_trial_that_has_ended_stays_so_when_its_neighbour_kills_their_worker(folder: Path, sweeper: Sweeper) -> None:
+    (folder / "toy.yaml").write_text(NAUGHTY.replace("good, raise, die, exit, nan", "good, raise, die, fine"))
+    said = sweeper("run", "toy.yaml", "retry.max=0", "resources.pack=4", "--max-concurrent", "1")
+    assert said.code == 4
+    ends = {e["trial"]: (e["state"], e["reason"][:6]) for e in ledger_lines(folder, "end")}
+    assert Counter(ends.values()) == {("completed", ""): 2, ("failed", "ValueE"): 1, ("failed", "the wo"): 1}
+    assert len(ledger_lines(folder, "end")) == 4
+
+
 def test_a_killed_driver_loses_nothing_and_doubles_nothing(folder: Path, sweeper: Sweeper) -> None:
     (folder / "toy.yaml").write_text(SLOW)
     driver = start("reports=10")
