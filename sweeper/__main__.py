@@ -2,19 +2,53 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import os
 import signal
 import sys
+import threading
 import warnings
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from sweeper.cli.app import app
 from sweeper.cli.output import news_console
 from sweeper.cli.terminal.plain_text import say
 from sweeper.errors import Exit, LedgerWarning, SweeperError
 
+if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
+
 
 def main() -> NoReturn:
+    """Run a command and end this process with its exit code, whatever threads and processes a trainer left in it."""
+    try:
+        _run()
+    except SystemExit as end:
+        threads = [thread for thread in threading.enumerate() if thread is not threading.main_thread()]
+        if not all(thread.daemon for thread in threads) or _children():
+            _leave(end.code if isinstance(end.code, int) else Exit.OK if end.code is None else Exit.INTERNAL)
+        raise
+
+
+def _children() -> list[BaseProcess]:
+    """The processes that a trainer began with `multiprocessing` and left."""
+    known = sys.modules.get("multiprocessing.process")
+    return known.active_children() if known else []
+
+
+def _leave(code: int) -> NoReturn:
+    """End this process now: Python would wait for threads and processes that are no daemons, and some never end."""
+    for child in _children():
+        child.terminate()
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
+    os._exit(code)
+
+
+def _run() -> NoReturn:
     """The one error boundary: a user's error is a few lines and its exit code, ours says how to see the traceback."""
     signal.signal(signal.SIGINT, _quit)
     warnings.showwarning = _warn

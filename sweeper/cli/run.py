@@ -168,6 +168,8 @@ def train(
             ended = single_trial.train(job, curves.push)
         for path in sorted(Path(folder).glob("*.csv")):
             console.print(file_table(path))
+    if isinstance(ended, Exit):
+        raise typer.Exit(ended)
     console.print(outcome_words(ended, metrics))
     if ended.state is State.FAILED:
         raise typer.Exit(Exit.TRIALS_FAILED)

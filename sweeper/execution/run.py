@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -72,6 +72,7 @@ def run(plan: Plan, trainer: Trainer, options: Options, display: Display) -> Run
     """Train what the plan has to run, on Ray or in this process; every outcome is in the ledger when this returns."""
     began = time.monotonic()
     _use_code(plan, trainer)
+    options = replace(options, results=options.results.absolute())  # a trainer may change the current folder
     sweep_dir = SweepDir(options.results, plan.sweep.name)
     made = {**provenance.session(provenance.command_line()), **_described(plan, trainer, options)}
     with Ledger(sweep_dir, take_over=options.take_over) as book:

@@ -8,8 +8,10 @@ from pathlib import Path
 
 from sweeper import trainer
 from sweeper.devices import limit_threads
-from sweeper.execution.worker import attempt
-from sweeper.execution.worker.attempt import Attempt
+from sweeper.errors import Exit
+from sweeper.execution.signals import interruptible
+from sweeper.execution.worker import single
+from sweeper.execution.worker.attempt import Attempt, Stopped
 from sweeper.execution.worker.job import Job
 from sweeper.planning.plan import Plan
 from sweeper.planning.settings import settings
@@ -17,16 +19,24 @@ from sweeper.trainer import Trainer
 from sweeper.trial import Ended, Event, Reported
 
 
-def train(job: Job, listener: Callable[[Event], None]) -> Ended:
-    """Train one trial; `listener` is given its events. Nothing is recorded; the trainer may write to its folder."""
-    ended: list[Ended] = []
+def train(job: Job, listener: Callable[[Event], None]) -> Ended | Exit:
+    """Train one trial; `listener` is given its events. Nothing is recorded; the trainer may write to its folder.
+
+    Call it from the main thread: a signal stops the trial at once, and its exit code is returned.
+    """
+    ended: list[Ended | Exit] = []
 
     def listen(event: Event) -> None:
         listener(event)
         if isinstance(event, Ended):
             ended.append(event)
 
-    attempt.run(job, _Nobody(listen))
+    def stop(code: Exit) -> None:
+        ended.append(code)
+        raise Stopped
+
+    with interruptible(stop):
+        single.run(job, _Nobody(listen))
     return ended[-1]  # an attempt that nobody stops ends
 
 
@@ -35,7 +45,7 @@ def train_and_raise(job: Job) -> None:
     limit_threads(job.threads)
     function = trainer.load(job.target)
     watched = Attempt(job, _Nobody(lambda event: print(event) if isinstance(event, Reported) else None))
-    function(job.params, watched.report, **attempt.extras(function, watched))
+    function(job.params, watched.report, **single.extras(function, watched))
 
 
 def job_of(plan: Plan, found: Trainer, folder: Path) -> Job:

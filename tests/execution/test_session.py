@@ -14,7 +14,7 @@ from sweeper.errors import Exit
 from sweeper.execution.runner import run_in_process
 from sweeper.execution.session import Session
 from sweeper.execution.signals import interruptible
-from sweeper.execution.worker import attempt
+from sweeper.execution.worker import single
 from sweeper.ledger.history import read_history
 from sweeper.ledger.paths import SweepDir
 from sweeper.trial import Cause, Event, Started, State
@@ -127,7 +127,7 @@ def test_members_that_had_ended_are_not_lost_with_their_pack(folder: Path) -> No
     with opened(folder, NAUGHTY % "a, b" + "resources: {pack: 2}\n") as (run, _):
         pack = run.next_pack()
         assert pack is not None
-        attempt.run(pack.jobs[0], Recorder(run))
+        single.run(pack.jobs[0], Recorder(run))
         run.record(Started(pack.jobs[1].trial, 1, 0.0, "cpu", "here"))
         run.lost(pack.number, "the worker process died")
         run.closed(pack.number)

@@ -29,6 +29,11 @@ def test_a_failing_trainer_is_exit_code_4_with_its_reason(toy: Path, sweeper: Sw
     assert "ValueError: bad luck" in said.err
 
 
+def test_ctrl_c_is_no_failure_of_the_trial(toy: Path, sweeper: Sweeper) -> None:
+    said = sweeper("train", toy, "trainer=leaky:leaves", "metric.name=score", "deed=interrupt")
+    assert (said.code, "failed" in said.err) == (130, False)
+
+
 def test_the_debugger_opens_where_the_trainer_raises(toy: Path, sweeper: Sweeper) -> None:
     said = sweeper("train", toy, "trainer=naughty:raises", "metric.name=score", "--pdb")
     assert "(Pdb)" in said.out

@@ -6,31 +6,25 @@ This is all that a worker does, wherever it runs. What the trainer does wrong is
     FloatingPointError, or a goal that is not finite diverged (a result: never tried again)
     breaks the contract of report(), reports nothing failed, never tried again
     its data files are others than planned          pending: the run stops, the next one plans with them
-    any other exception, SystemExit included         failed, tried again
+    whatever else it raises, os._exit included       failed, tried again
 """
 
 from __future__ import annotations
 
 import contextlib
-import inspect
 import math
 import operator
+import os
 import socket
-import sys
 import time
-import traceback
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sweeper import trainer
-from sweeper.devices import device_name, limit_threads
-from sweeper.execution.worker import checkpoints
+from sweeper.execution.worker import checkpoints, reasons
 from sweeper.execution.worker.checkpoints import Checkpoint
 from sweeper.execution.worker.job import Driver, Job, StopOrder
 from sweeper.provenance import data_digests
-from sweeper.trial import Cause, Ended, Reported, Started, State
+from sweeper.trial import Cause, Ended, Event, Reported, Started, State
 
 LOG = "log.txt"
 
@@ -54,7 +48,7 @@ class Attempt:
     """The state of an attempt under way, and what turns the trainer's reports into events."""
 
     def __init__(self, job: Job, driver: Driver) -> None:
-        self.job, self.driver = job, driver
+        self.job, self.driver, self.process = job, driver, os.getpid()
         self.started_at, self.began = time.time(), time.perf_counter()
         self.device = ""
         self.is_going = True
@@ -75,6 +69,8 @@ class Attempt:
 
     def report(self, step: int, metrics: Mapping[str, float]) -> None:
         """Take a report of the trainer. Raises to stop it: Stopped, ContractError, or FloatingPointError."""
+        if os.getpid() != self.process:
+            raise ContractError("report() was called in a process that the trainer forked; its own process reports")
         if self.driver.is_cancelled():
             raise Stopped
         step, values = self._checked(step, metrics)
@@ -83,7 +79,7 @@ class Attempt:
                 raise FloatingPointError(f"{goal} is {values[goal]} at step {step}")
         self.step = step
         self.metrics |= values
-        self.driver.send(Reported(self.job.trial, self.job.attempt, time.time(), step, values))
+        self._send(Reported(self.job.trial, self.job.attempt, time.time(), step, values))
         if verdict := self.driver.verdict(self.job.trial):
             raise Stopped(verdict)
 
@@ -91,7 +87,7 @@ class Attempt:
         """Say that it has begun; it has ended at once when its data changed."""
         self.device = device
         host, step = socket.gethostname(), max(self.step, 0)
-        self.driver.send(Started(self.job.trial, self.job.attempt, self.started_at, device, host, step))
+        self._send(Started(self.job.trial, self.job.attempt, self.started_at, device, host, step))
         if changed := self._changed_data():
             self.end(State.FAILED, changed, {}, Cause.CHANGED)
 
@@ -116,31 +112,29 @@ class Attempt:
         try:
             yield
         except Stopped as stop:
-            print(stop, file=sys.stderr)
+            reasons.log(str(stop))
             self.is_going = stop.verdict is not None
             if stop.verdict:
                 self.end(stop.verdict.state, stop.verdict.reason, self.metrics, stop.verdict.cause)
         except FloatingPointError as error:
-            self.end(State.DIVERGED, str(error) or "a value is not finite", _last_finite(error, self.metrics))
+            reason = reasons.text_of(error) or "a value is not finite"
+            self.end(State.DIVERGED, reason, _last_finite(error, self.metrics))
         except ContractError as error:
-            self.end(State.FAILED, f"trainer contract: {error}", self.metrics, Cause.CONTRACT)
-        except (Exception, SystemExit) as error:
-            traceback.print_exc()
-            name = type(error).__name__
-            self.end(State.FAILED, f"{name}: {_one_line(error)}{_place(error)}", self.metrics, Cause.EXCEPTION, name)
+            self.end(State.FAILED, f"trainer contract: {reasons.text_of(error)}", self.metrics, Cause.CONTRACT)
+        except BaseException as error:
+            reasons.log_traceback(error)
+            self.end(State.FAILED, reasons.reason_of(error), self.metrics, Cause.EXCEPTION, type(error).__name__)
 
     def end(self, state: State, reason: str, metrics: Mapping[str, float], cause: str = "", error: str = "") -> None:
-        if not self.is_going:
+        if not self.is_going or os.getpid() != self.process:
             return
         self.is_going = False
         job = self.job
         if state.is_result and (changed := self._changed_data()):
             state, reason, cause = State.FAILED, changed, Cause.CHANGED
         if state is not State.FAILED:  # a failed one may be tried again, from its last checkpoint
-            self.checkpoint.clean()
-            if job.keep == "none":
-                for path in job.directory.glob("*.safetensors"):
-                    path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # a folder that is gone costs no result
+                self._clean()
         ended = Ended(
             trial=job.trial,
             attempt=job.attempt,
@@ -157,7 +151,17 @@ class Attempt:
             cause=cause,
             error=error,
         )
-        self.driver.send(ended)
+        self._send(ended)
+
+    def _send(self, event: Event) -> None:
+        if os.getpid() == self.process:
+            self.driver.send(event)
+
+    def _clean(self) -> None:
+        self.checkpoint.clean()
+        if self.job.keep == "none":
+            for path in self.job.directory.glob("*.safetensors"):
+                path.unlink(missing_ok=True)
 
     def _changed_data(self) -> str:
         """Why this is no result of the data that the trial was planned with, or ""."""
@@ -188,60 +192,6 @@ class Attempt:
         return number, _numbers(metrics)
 
 
-def run(job: Job, driver: Driver) -> None:
-    """Make the attempt; every outcome is sent as an event, a cancelled attempt sends no end. Raises nothing else."""
-    attempt = Attempt(job, driver)
-    with attempt.outcome():
-        limit_threads(job.threads)
-        function = trainer.load(job.target)
-        limit_threads(job.threads)
-        attempt.start(device_name())
-        if attempt.is_going:
-            attempt.finish(function(job.params, attempt.report, **extras(function, attempt)))
-
-
-def extras(function: Callable[..., object], attempt: Attempt) -> dict[str, object]:
-    """What a trainer takes beside settings and report: `directory`, made, and `checkpoint`."""
-    try:
-        wanted = inspect.signature(function).parameters
-    except (TypeError, ValueError):
-        return {}
-    offered: dict[str, object] = {"directory": attempt.job.directory, "checkpoint": _Raising(attempt)}
-    given = {name: thing for name, thing in offered.items() if name in wanted}
-    if "directory" in given:
-        attempt.job.directory.mkdir(parents=True, exist_ok=True)
-    return given
-
-
-@dataclass(frozen=True, slots=True)
-class AttemptCheckpoint:
-    """The checkpoint of an attempt, which is over, without an end, when a save says stop: the next run goes on."""
-
-    attempt: Attempt
-
-    def load(self) -> tuple[dict[str, Any], dict[str, Any]] | None:
-        return self.attempt.checkpoint.load()
-
-    def is_due(self) -> bool:
-        return self.attempt.checkpoint.is_due()
-
-    def save(self, step: int, tensors: Mapping[str, Any], data: Mapping[str, Any]) -> bool:
-        goes_on = self.attempt.checkpoint.save(step, tensors, data)
-        self.attempt.is_going = self.attempt.is_going and goes_on
-        return goes_on
-
-
-class _Raising(AttemptCheckpoint):
-    """For a plain function, to stop is raised, so that it cannot be forgotten."""
-
-    __slots__ = ()
-
-    def save(self, step: int, tensors: Mapping[str, Any], data: Mapping[str, Any]) -> bool:
-        if not super().save(step, tensors, data):
-            raise Stopped
-        return True
-
-
 def _numbers(metrics: Mapping[Any, Any]) -> dict[str, float]:
     numbers = {}
     for name, value in metrics.items():
@@ -256,20 +206,8 @@ def _numbers(metrics: Mapping[Any, Any]) -> dict[str, float]:
 
 def _last_finite(error: BaseException, metrics: Mapping[str, float]) -> Mapping[str, float]:
     """A trainer's own FloatingPointError may carry the last finite metrics."""
-    last = getattr(error, "last_finite_metrics", None)
-    return {name: float(value) for name, value in last.items()} if isinstance(last, Mapping) and last else metrics
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:300]
-
-
-def _place(error: BaseException) -> str:
-    """Where in the trainer's own code it happened: the innermost frame outside installed packages."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [
-        f
-        for f in frames
-        if "site-packages" not in f.filename and f.filename != __file__ and "/lib/python" not in f.filename
-    ]
-    return f" ({Path(own[-1].filename).name}:{own[-1].lineno})" if own else ""
+    try:
+        last = getattr(error, "last_finite_metrics", None)
+        return _numbers(last) if isinstance(last, Mapping) and last else metrics
+    except Exception:
+        return metrics

@@ -12,13 +12,13 @@ import contextlib
 import importlib
 import json
 import math
-import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sweeper.execution.worker.reasons import log
 from sweeper.ledger import atomic
 
 FOLDER = "checkpoints"
@@ -56,7 +56,7 @@ def latest(folder: Path, trial: str) -> Saved | None:
             return _read(sidecar, trial)
         except Exception as error:
             # Whatever is wrong with a file of the results folder, it must not stop the trial: it begins earlier.
-            print(f"checkpoint {sidecar.name} cannot be used: {error}", file=sys.stderr)
+            log(f"checkpoint {sidecar.name} cannot be used: {error}")
     return None
 
 
@@ -120,7 +120,7 @@ class Checkpoint:
         try:
             write(self.folder, self.trial, Saved(step, metrics, wall_s, dict(tensors), dict(data)))
         except OSError as error:
-            print(f"no checkpoint after step {step}: {error}", file=sys.stderr)
+            log(f"no checkpoint after step {step}: {error}")
         else:
             self.best = None
             if self.keep != "all":

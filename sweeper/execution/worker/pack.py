@@ -19,6 +19,7 @@ tried again alone.
 from __future__ import annotations
 
 import contextlib
+import copy
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,10 +29,12 @@ from pathlib import Path
 from sweeper import trainer
 from sweeper.devices import device_name, limit_threads
 from sweeper.errors import SweeperError
-from sweeper.execution.worker import attempt
-from sweeper.execution.worker.attempt import LOG, Attempt, AttemptCheckpoint, ContractError
+from sweeper.execution.worker import single
+from sweeper.execution.worker.attempt import LOG, Attempt, ContractError
+from sweeper.execution.worker.isolation import forks_end_here, isolated
 from sweeper.execution.worker.job import Driver, Job
 from sweeper.execution.worker.output_capture import captured
+from sweeper.execution.worker.single import AttemptCheckpoint
 from sweeper.trial import Value
 
 AHEAD_S = 0.5  # a worker of short trials asks for this much work at once, so that it need not wait for the driver
@@ -43,7 +46,7 @@ class Member:
 
     def __init__(self, attempt: Attempt) -> None:
         self._attempt = attempt
-        self.params: Mapping[str, Value] = attempt.job.params
+        self.params: Mapping[str, Value] = copy.deepcopy(attempt.job.params)
         self.directory: Path = attempt.job.directory
         self.checkpoint = AttemptCheckpoint(attempt)
 
@@ -73,6 +76,7 @@ class PackSlots:
         self._waiting = deque(jobs)
         self._driver = driver
         self._active: list[Attempt] = []
+        self._has_begun = False
         self._log = jobs[0].trial
 
     def join(self, free: int) -> list[Member]:
@@ -92,13 +96,16 @@ class PackSlots:
         self._waiting.extendleft(replace(job, fresh=False) for job in reversed(jobs))
 
     def end(self, error: BaseException) -> None:
-        """The trainer is through: members still in training failed by `error`."""
+        """The trainer is through: members still in training failed by `error`; where none began, all that wait did."""
+        if not self._has_begun and not self._driver.is_stopping():  # else they would be handed out again for ever
+            self.join(len(self._waiting))
         for member in self._active:
             with member.outcome():
                 if member.is_going:
                     raise error
 
     def _start(self, job: Job) -> Attempt:
+        self._has_begun = True
         with contextlib.suppress(OSError):  # a full disk costs the log, not the trial
             job.directory.mkdir(parents=True, exist_ok=True)
             if job.trial != self._log:
@@ -117,7 +124,7 @@ def run(jobs: Sequence[Job], driver: Driver, size: int | None) -> None:
         return
     for job in _in_turn(jobs, driver):
         with captured(job.directory / LOG):
-            attempt.run(job, driver)
+            single.run(job, driver)
 
 
 def _in_turn(jobs: Sequence[Job], driver: Driver) -> Iterator[Job]:
@@ -144,7 +151,8 @@ def _run_together(train_pack: Callable[[PackSlots], None], slots: PackSlots, thr
     limit_threads(threads)
     error: BaseException = ContractError("train_pack() returned while this trial was still in training")
     try:
-        train_pack(slots)
+        with isolated(), forks_end_here():
+            train_pack(slots)
     except BaseException as raised:
         error = raised
     slots.end(error)

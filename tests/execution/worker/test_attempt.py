@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sweeper.execution.worker import attempt
+from sweeper.execution.worker import single
 from sweeper.execution.worker.job import Job
 from sweeper.trial import Cause, Ended, Event, Reported, Started, State
 from tests.execution.drivers import Notebook
@@ -17,7 +17,7 @@ from tests.execution.drivers import Notebook
 def run(function: str, tmp_path: Path, stop_at: int | None = None, **params: Any) -> list[Event]:
     driver = Notebook(cancels=lambda count: stop_at is not None and count >= stop_at)
     job = Job("key", 1, f"naughty:{function}", {"seed": 0, **params}, ("score",), tmp_path / "key", "abc")
-    attempt.run(job, driver)
+    single.run(job, driver)
     return driver.events
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sweeper.execution.worker import attempt, checkpoints
+from sweeper.execution.worker import checkpoints, single
 from sweeper.execution.worker.checkpoints import Saved
 from sweeper.execution.worker.job import Job
 from sweeper.trial import Ended, Reported, Started, State
@@ -27,13 +27,13 @@ def counting(folder: Path, **rules: Any) -> Job:
 def stopped_after(folder: Path, events: int, **rules: Any) -> list[Any]:
     """The events of an attempt that was told to stop at its next checkpoint once it had sent so many."""
     driver = Notebook(stops=lambda count: count >= events)
-    attempt.run(counting(folder, **rules), driver)
+    single.run(counting(folder, **rules), driver)
     return driver.events
 
 
 def resumed(folder: Path, **rules: Any) -> list[Any]:
     driver = Notebook()
-    attempt.run(replace(counting(folder, **rules), attempt=2), driver)
+    single.run(replace(counting(folder, **rules), attempt=2), driver)
     return driver.events
 
 
@@ -115,7 +115,7 @@ def test_the_best_checkpoint_outlives_worse_ones(tmp_path: Path) -> None:
 def test_a_failed_trial_keeps_its_checkpoint_for_the_next_attempt(tmp_path: Path) -> None:
     stopped_after(tmp_path, 3)
     driver = Notebook()
-    attempt.run(replace(counting(tmp_path), target="naughty:raises"), driver)
+    single.run(replace(counting(tmp_path), target="naughty:raises"), driver)
     assert isinstance(driver.events[-1], Ended)
     assert checkpoints.steps(tmp_path) == [4]
 

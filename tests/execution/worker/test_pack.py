@@ -67,6 +67,12 @@ def test_a_member_that_was_left_behind_breaks_the_contract(tmp_path: Path) -> No
     assert found["key1"].reason == "trainer contract: train_pack() returned while this trial was still in training"
 
 
+def test_a_pack_that_begins_no_trial_fails_those_that_wait_and_is_not_run_for_ever(tmp_path: Path) -> None:
+    file = tmp_path / "toy.yaml"
+    file.write_text((FUSED % "good, fine").replace("fused", "never_begins"))
+    assert {record.state for record in train(file).records.values()} == {State.FAILED}
+
+
 def test_a_cancelled_pack_has_no_ends(tmp_path: Path) -> None:
     assert ends(run(tmp_path, "good", "fine", driver=Notebook(cancels=lambda count: count >= 4))) == {}
 
