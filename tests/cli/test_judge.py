@@ -2,8 +2,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from sweeper.analysis.claims.verdict import Verdict
 from sweeper.analysis.claims.verify import exit_code
 from sweeper.errors import Exit
@@ -11,9 +9,6 @@ from sweeper.ledger.paths import SweepDir
 from sweeper.reporting.attachments import SweepAttachments
 from tests.conftest import QUADRATIC, Sweeper
 from tests.execution.runs import train
-
-# MLflow's own models use what SQLAlchemy has deprecated.
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 FALSE = "expect: [{name: never, metric: loss, best: {at_most: -1}}]\n"
 TRUE = "expect: [{name: always, metric: loss, best: {at_most: 1}, over: trials}]\n"

@@ -15,9 +15,6 @@ from sweeper.spec.load import load_spec
 from tests.conftest import QUADRATIC, Sweeper
 from tests.execution.runs import train
 
-# MLflow's own models use what SQLAlchemy has deprecated.
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-
 
 def test_in_process_a_run_trains_mirrors_and_does_nothing_the_second_time(toy: Path, sweeper: Sweeper) -> None:
     first = sweeper("run", toy, "--runner", "inprocess", "--json", "--quiet")

@@ -17,14 +17,6 @@ from sweeper.tracking.trial_run import Mirrored
 from sweeper.trial import Record, Reported, State, Trial
 from tests.tracking.servers import T0, Attached, Sweep, a_life, a_trial, cut_short, push, until
 
-# MLflow's own imports and calls warn about themselves and their dependencies; ours are errors still.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:::mlflow"),
-    pytest.mark.filterwarnings("ignore:::pydantic"),
-    pytest.mark.filterwarnings("ignore:::alembic"),
-    pytest.mark.filterwarnings("ignore:::sqlalchemy"),
-]
-
 
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -13,14 +13,6 @@ from sweeper.tracking.trial_run import Mirrored
 from sweeper.trial import Record, Reported, State
 from tests.tracking.servers import T0, Proxy, Server, Sweep, a_life, cut_short, proxied, push, until
 
-# MLflow's own imports and calls warn about themselves and their dependencies; ours are errors still.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:::mlflow"),
-    pytest.mark.filterwarnings("ignore:::pydantic"),
-    pytest.mark.filterwarnings("ignore:::alembic"),
-    pytest.mark.filterwarnings("ignore:::sqlalchemy"),
-]
-
 
 @pytest.fixture
 def served(server: Server, tmp_path: Path) -> Sweep:

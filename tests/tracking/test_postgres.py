@@ -20,9 +20,6 @@ from tests.tracking.servers import Server, Sweep, a_life, cut_short, push, until
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.filterwarnings("ignore:::mlflow"),
-    pytest.mark.filterwarnings("ignore:::pydantic"),
-    pytest.mark.filterwarnings("ignore:::sqlalchemy"),
 ]
 PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
 

@@ -23,10 +23,6 @@ if TYPE_CHECKING:
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.filterwarnings("ignore:::mlflow"),
-    pytest.mark.filterwarnings("ignore:::pydantic"),
-    pytest.mark.filterwarnings("ignore:::alembic"),
-    pytest.mark.filterwarnings("ignore:::sqlalchemy"),
 ]
 # MLflow asks a server without log-in who is logged in, and Chromium logs the 404 that it gets for it.
 MLFLOWS_OWN = "/ajax-api/2.0/mlflow/users/current"

@@ -41,6 +41,7 @@ from sweeper.devices import cpus_here, gpu_share, gpus_here
 from sweeper.errors import Exit, Problem, ScheduleError, UsageError
 from sweeper.execution.ray_tune import reaper
 from sweeper.execution.ray_tune.head_watch import HeadLost, HeadWatch
+from sweeper.execution.ray_tune.session_folder import session_folder, use_own_token
 from sweeper.execution.runner import PackResources, Source
 from sweeper.execution.signals import restore
 from sweeper.execution.worker.output_capture import captured
@@ -141,7 +142,11 @@ def _connect(address: str | None, share: PackResources) -> None:
         if address:
             ray.init(address=address, **quiet)
         else:
-            ray.init(address="local", num_cpus=_cores(share), include_dashboard=False, **quiet)
+            use_own_token()
+            place = session_folder()
+            ray.init(address="local", num_cpus=_cores(share), include_dashboard=False, _temp_dir=place, **quiet)
+    except UsageError:
+        raise
     except Exception as error:
         hint = "does it ask for a token (Ray's default)? then set RAY_AUTH_MODE=token, on this machine too"
         if address:

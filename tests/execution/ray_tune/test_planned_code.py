@@ -14,7 +14,7 @@ import pytest
 
 from tests.conftest import Said, Sweeper
 
-pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
+pytestmark = pytest.mark.ray
 
 TRAINER = """\
 import os, pathlib

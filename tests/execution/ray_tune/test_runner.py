@@ -22,8 +22,7 @@ import pytest
 from sweeper.execution.runner import Pack, Source
 from tests.conftest import Said, Sweeper
 
-# MLflow's own models use what SQLAlchemy has deprecated.
-pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
+pytestmark = pytest.mark.ray
 
 NAUGHTY = """\
 name: toy
