@@ -64,10 +64,10 @@ class Pruner:
         curve = self._curves.setdefault(event.trial, Curve())
         if event.step <= curve.step:
             return ""
-        curve.step = event.step
         value = event.metrics.get(self._goal.name)
         if value is None or not math.isfinite(value):
-            return ""  # W&B counts the reports that have the metric, too
+            return ""  # W&B counts the reports that have the metric, too; it may yet come, for the same step
+        curve.step = event.step
         curve.reports += 1
         self._note(curve, value)
         reason = self._peers.reported(event.trial, curve) if self._peers is not None else self._alone(curve)

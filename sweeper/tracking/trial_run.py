@@ -176,9 +176,11 @@ class MirroredTrial:
     def new_points(self) -> Iterator[Point]:
         """The reports not written yet, and after the last one the final metrics that differ from it."""
         reports, ended = self.record.reports, self.record.ended
-        for report in reports[self.points :]:
+        for at, report in enumerate(reports[self.points :], self.points):
+            before = reports[at - 1] if at else None  # a later report of the same step has its metrics, too
+            known = before.metrics if before is not None and before.step == report.step else {}
             for name, value in report.metrics.items():
-                if self.choice.admits(name):
+                if not _same(known.get(name), value) and self.choice.admits(name):
                     yield legal(name), float(value), ms(report.at), report.step
         if ended is None:
             return

@@ -42,6 +42,20 @@ def reports_backwards(params, report):
     report(1, {"score": 1})
 
 
+def reports_the_last_epoch_again(params, report):
+    for step in (1, 2, 3):
+        report(step, {"loss": 1.5 / step})
+    report(3, {"loss": 0.4, "score": 0.75})
+
+
+def reports_the_last_step(params, report):
+    report(2**63 - 1, {"score": 0.5})
+
+
+def reports_this(params, report):
+    report(params["step"], params["metrics"])
+
+
 def reports_another_metric(params, report):
     report(1, {"skore": 1})
 

@@ -35,6 +35,8 @@ class Curves:
 
     def push(self, event: Event) -> None:
         if isinstance(event, Reported):
+            if self.reports and self.reports[-1].step == event.step:
+                self.reports.pop()  # it is in this one, with more
             self.reports.append(event)
             if not self.console.is_terminal:
                 values = (f"{name} {rounded(event.metrics[name])}" for name in self._shown())

@@ -27,6 +27,7 @@ from sweeper.provenance import data_digests
 from sweeper.trial import Cause, Ended, Event, Reported, Started, State
 
 LOG = "log.txt"
+LAST_STEP = 2**63 - 1  # of MLflow and of Parquet
 
 
 class Stopped(BaseException):
@@ -57,6 +58,7 @@ class Attempt:
         found = checkpoints.latest(job.directory, job.trial)
         self.step = found.step if found else -1
         self.metrics = dict(found.metrics) if found else {}
+        self.of_step: dict[str, float] = {}  # what was reported at `step`
         self.before_s = found.wall_s if found else 0.0
         self.checkpoint = Checkpoint(
             job.directory, job.trial, job.every_s, job.keep, self._progress, driver.is_stopping, self._score, found
@@ -68,7 +70,10 @@ class Attempt:
         return self.before_s + time.perf_counter() - self.began
 
     def report(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Take a report of the trainer. Raises to stop it: Stopped, ContractError, or FloatingPointError."""
+        """Take a report of the trainer, merged with what it reported for the same step before.
+
+        Raises to stop it: Stopped, ContractError, or FloatingPointError.
+        """
         if os.getpid() != self.process:
             raise ContractError("report() was called in a process that the trainer forked; its own process reports")
         if self.driver.is_cancelled():
@@ -184,24 +189,36 @@ class Attempt:
         try:
             number = operator.index(step)
         except TypeError:
-            raise ContractError(f"report() got the step {step!r:.80}; a whole number is wanted") from None
-        if number <= self.step:
-            raise ContractError(f"report() got step {number} after step {self.step}; steps must ascend")
+            raise ContractError(f"report() got the step {_excerpt(step)}; a whole number is wanted") from None
+        if not 0 <= number <= LAST_STEP:
+            raise ContractError(f"report() got the step {_excerpt(number)}; steps are 0 to 2^63 - 1")
+        if number < self.step:
+            raise ContractError(f"report() got step {number} after step {self.step}; steps must not go back")
         if not isinstance(metrics, Mapping):
             raise ContractError(f"report() got {type(metrics).__name__} for metrics; a dict of numbers is wanted")
-        return number, _numbers(metrics)
+        values = _numbers(metrics)
+        self.of_step = self.of_step | values if number == self.step else values
+        return number, dict(self.of_step)
 
 
 def _numbers(metrics: Mapping[Any, Any]) -> dict[str, float]:
     numbers = {}
     for name, value in metrics.items():
         try:
-            if not isinstance(name, str) or isinstance(value, str | bytes):
+            if not isinstance(name, str) or not name or not name.isprintable() or isinstance(value, str | bytes):
                 raise TypeError
             numbers[name] = float(value)  # also takes a tensor or an array of one element
-        except (TypeError, ValueError, RuntimeError):
-            raise ContractError(f"the metric {name!r:.80} is {value!r:.80}; a name and a number are wanted") from None
+        except (TypeError, ValueError, RuntimeError, OverflowError):
+            found = f"the metric {name!r:.80} is {_excerpt(value)}"
+            raise ContractError(f"{found}; a printable name and a number of 64 bits are wanted") from None
     return numbers
+
+
+def _excerpt(value: object) -> str:
+    try:
+        return f"{value!r:.80}"
+    except ValueError:  # Python writes no integer of more than 4 300 digits
+        return f"a {type(value).__name__} too long to write"
 
 
 def _last_finite(error: BaseException, metrics: Mapping[str, float]) -> Mapping[str, float]:

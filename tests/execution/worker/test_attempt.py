@@ -6,11 +6,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
+from sweeper.analysis.sweep_results import load_results
 from sweeper.execution.worker import single
 from sweeper.execution.worker.job import Job
+from sweeper.reporting.report.page import render
+from sweeper.reporting.tables import tables
+from sweeper.reporting.tables.tables import Format
 from sweeper.trial import Cause, Ended, Event, Reported, Started, State
+from tests.execution import runs
 from tests.execution.drivers import Notebook
 
 
@@ -46,8 +52,8 @@ def test_returned_metrics_are_final(tmp_path: Path) -> None:
     [
         ("returns_nothing", "without having reported a metric"),
         ("returns_a_number", "returned 0.5; return a dict"),
-        ("reports_text", "'score' is '0.5'; a name and a number"),
-        ("reports_backwards", "step 1 after step 2; steps must ascend"),
+        ("reports_text", "'score' is '0.5'; a printable name and a number of 64 bits"),
+        ("reports_backwards", "step 1 after step 2; steps must not go back"),
         ("reports_another_metric", "never reported score (but skore)"),
     ],
 )
@@ -57,6 +63,66 @@ def test_a_broken_contract_fails_with_what_would_be_right(function: str, reason:
     assert ended.cause is Cause.CONTRACT
     assert ended.reason.startswith("trainer contract: ")
     assert reason in ended.reason
+
+
+@pytest.mark.parametrize(
+    ("step", "metrics", "reason"),
+    [
+        (2**63, {"score": 1}, "the step 9223372036854775808; steps are 0 to 2^63 - 1"),
+        (10**5000, {"score": 1}, "the step a int too long to write; steps are"),
+        (-1, {"score": 1}, "the step -1; steps are 0"),
+        (1.5, {"score": 1}, "the step 1.5; a whole number"),
+        (1, {"score": 10**400}, "a number of 64 bits"),
+        (1, {"score": 10**5000}, "a int too long to write; a printable name"),
+        (1, {"score": 1, "": 1}, "a printable name"),
+        (1, {"score": 1, "a\nb": 1}, "a printable name"),
+        (1, {"score": 1, "\ud800": 1}, "a printable name"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_no_reader_could_read_breaks_the_contract_at_once(
+    step: Any, metrics: dict[str, Any], reason: str, tmp_path: Path
+) -> None:
+    ended = end("reports_this", tmp_path, step=step, metrics=metrics)
+    assert (ended.state, ended.cause) == (State.FAILED, Cause.CONTRACT)
+    assert reason in ended.reason
+
+
+def test_the_last_step_that_is_allowed_reaches_every_table(folder: Path) -> None:
+    (folder / "big.yaml").write_text(
+        "name: big\ntrainer: naughty:reports_the_last_step\nmetric: {name: score, goal: maximize}\n"
+        "parameters: {x: {values: [1]}}\n"
+    )
+    runs.train(folder / "big.yaml")
+    results = load_results(folder / "results" / "big")
+    assert results.trials.steps.tolist() == [2**63 - 1]
+    assert results.curves.step.tolist() == [2**63 - 1]
+    for form in (Format.PARQUET, Format.JSON, Format.HTML):
+        tables.write(results.curves, form, folder / f"curves.{form}")
+        tables.write(results.trials, form, folder / f"trials.{form}")
+    assert pd.read_parquet(folder / "curves.parquet").step.tolist() == [2**63 - 1]
+    assert "9223372036854775807" in render(results)
+
+
+def test_a_report_of_the_same_step_is_merged_with_what_came_before(tmp_path: Path) -> None:
+    *_, first, again, ended = run("reports_the_last_epoch_again", tmp_path)
+    assert isinstance(first, Reported)
+    assert isinstance(again, Reported)
+    assert (first.step, first.metrics) == (3, {"loss": 0.5})
+    assert (again.step, again.metrics) == (3, {"loss": 0.4, "score": 0.75})
+    assert isinstance(ended, Ended)
+    assert (ended.state, ended.steps, ended.metrics) == (State.COMPLETED, 3, {"loss": 0.4, "score": 0.75})
+
+
+def test_a_step_that_was_reported_twice_is_one_point_of_the_curve(folder: Path) -> None:
+    (folder / "again.yaml").write_text(
+        "name: again\ntrainer: naughty:reports_the_last_epoch_again\nmetric: {name: score, goal: maximize}\n"
+        "parameters: {x: {values: [1]}}\n"
+    )
+    runs.train(folder / "again.yaml")
+    curve = load_results(folder / "results" / "again").curves
+    assert list(zip(curve.step, curve.metric, curve.value, strict=True))[-2:] == [(3, "loss", 0.4), (3, "score", 0.75)]
+    assert len(curve) == 4
 
 
 def test_a_goal_that_is_not_a_number_is_a_divergence_that_keeps_the_last_good_metrics(tmp_path: Path) -> None:
