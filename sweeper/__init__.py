@@ -77,7 +77,7 @@ def run(
     from sweeper.planning.sweep_trainer import find_trainer
 
     options = Options(Path(results), Runner(runner), None, None)
-    check(plan.sweep, options)
+    check(plan, options)
     trainer = find_trainer(plan.sweep, options.results, needed=True)
     assert trainer is not None, "needed, so found or refused"
     return run(plan, trainer, options, display or Silence())

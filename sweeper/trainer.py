@@ -24,8 +24,9 @@ from typing import Any
 
 from sweeper import planned_source
 from sweeper.code_digest import ModuleSource, code_digest, code_digest_before, project_root, read_project
-from sweeper.errors import Problem, UsageError
+from sweeper.errors import Exit, Problem, UsageError
 from sweeper.planned_source import PlannedFile, PlannedSource
+from sweeper.trainer_signature import objection
 from sweeper.trial import Params, Value, canonical_json
 
 Report = Callable[[int, Mapping[str, float]], None]
@@ -75,6 +76,9 @@ def find(name: str) -> Trainer:
     if name in BUNDLED:
         return _bundled(name)
     function, module, project = _load_project(name)
+    message, hint = objection(function)
+    if message:
+        raise UsageError(Problem(message, "", "trainer", name, "a function(params, report)", hint))
     defaults, metrics = _declared(function, "parameters", name), _declared(function, "metrics", name)
     shape, data = _declared_shape(function, name), _declared_names(function, "data", name)
     return Trainer(
@@ -132,8 +136,10 @@ def load(target: str) -> TrainFunction:
     except ModuleNotFoundError as error:
         hint = "modules are looked up on the Python path and in the current folder"
         raise UsageError(Problem(f"cannot import: {error}", "", "trainer", target, hint=hint)) from None
-    except Exception as error:
-        # The user's module runs on import: whatever it raises is news about that module, not about us.
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) or (isinstance(error, SystemExit) and isinstance(error.code, Exit)):
+            raise  # ours
+        # The user's module runs on import: whatever it raises, sys.exit included, is about that module.
         raise UsageError(
             Problem(f"importing it fails: {type(error).__name__}: {error}", "", "trainer", target)
         ) from error

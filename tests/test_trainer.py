@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -54,3 +55,30 @@ def test_a_trainer_that_is_not_there_is_refused_with_what_would_be(name: str, me
     with pytest.raises(UsageError) as caught:
         trainer.find(name)
     assert re.search(message, str(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("calls:one", "cannot be called as function.params, report.: too many positional arguments"),
+        ("calls:keywords", "cannot be called as function"),
+        ("calls:main", "cannot be called as function"),
+        ("calls:three", "missing a required argument: 'extra'"),
+        ("calls:coroutine", "an async function is no trainer"),
+        ("calls:generator", "a generator is no trainer"),
+        ("calls:Made", "a class is no trainer"),
+        ("os:system", "cannot be called as function"),
+        ("exits:train", "importing it fails: SystemExit: 2"),
+    ],
+)
+def test_a_function_that_would_fail_in_every_trial_is_refused_before_the_first(
+    name: str, message: str, folder: Path
+) -> None:
+    (folder / "exits.py").write_text("import argparse\nargparse.ArgumentParser().parse_args(['--no'])\n")
+    with pytest.raises(UsageError, match=message):
+        trainer.find(name)
+
+
+@pytest.mark.parametrize("name", ["good", "good_partial", "good_object", "good_words"])
+def test_whatever_can_be_called_so_is_a_trainer(name: str) -> None:
+    assert trainer.find(f"calls:{name}").defaults is None

@@ -25,6 +25,7 @@ def validate(
     """Every problem of every file, with its line. Exit code 2 when there is one."""
     from sweeper import trainer
     from sweeper.cli.terminal.console import print_problems
+    from sweeper.execution.preflight import refusals
     from sweeper.planning.plan import make
 
     console = news_console(shared.no_color)
@@ -34,6 +35,8 @@ def validate(
             sweep = load_sweep(file, None, console)
             made = make(sweep, trainer.find(sweep.trainer) if sweep.trainer else None, Path(os.devnull))
             print_problems(console, made.warnings, "warning")
+            if problems := refusals(made, os.environ.get("RAY_ADDRESS")):
+                raise UsageError(*problems)
         except SweeperError as error:
             errors[str(file)] = list(error.problems)
             print_problems(console, error.problems)

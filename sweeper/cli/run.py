@@ -60,22 +60,17 @@ def run(
     from sweeper.planning.plan import headline_metrics, summary
     from sweeper.planning.sweep_trainer import find_trainer
     from sweeper.reporting.commands import Commands
-    from sweeper.spec.sweep import ADAPTIVE, Budget
 
     console, results = news_console(shared.no_color), shared.results
     sweep = load_sweep(file, overrides, console)
     trainer = find_trainer(sweep, results, needed=not dry_run)
     commands = Commands(file, overrides or [], results, options_given(context))
     options = Options(results, Runner(runner), address, max_concurrent, take_over, reason)
-    if not dry_run:
-        check(sweep, options)
     plan = make_plan(sweep, trainer, results, rerun, console)
     if dry_run or trainer is None:
-        show_plan(plan, console, shared.as_json)
+        show_plan(plan, console, shared.as_json, address if runner is RunnerChoice.ray else None)
         return
-    if not plan.complete and (sweep.method not in ADAPTIVE or sweep.budget == Budget()):
-        hint = "add e.g. `budget: {trials: 50}`"
-        raise UsageError(Problem("this search needs a budget", sweep.place("method"), "budget.trials", hint=hint))
+    check(plan, options)
     if plan.is_finished and is_mirrored(sweep, results) and _is_as_run(sweep, results):
         finished = nothing_to_do(plan, results)
     else:
@@ -129,7 +124,8 @@ def plan(file: File, overrides: Overrides = None, rerun: Rerun = None, *, shared
     console = news_console(shared.no_color)
     sweep = load_sweep(file, overrides, console)
     trainer = find_trainer(sweep, shared.results, needed=False)
-    show_plan(make_plan(sweep, trainer, shared.results, rerun, console), console, shared.as_json)
+    planned = make_plan(sweep, trainer, shared.results, rerun, console)
+    show_plan(planned, console, shared.as_json, os.environ.get("RAY_ADDRESS"))
 
 
 @shares("no_color")
@@ -200,10 +196,16 @@ def make_plan(
     return made
 
 
-def show_plan(plan: Plan, console: Console, as_json: bool) -> None:
+def show_plan(plan: Plan, console: Console, as_json: bool, address: str | None) -> None:
+    """Print a plan, and after it why a run would be refused: exit code 2 then."""
+    from sweeper.cli.terminal.console import print_problems
     from sweeper.cli.terminal.plan import plan_json, print_plan
+    from sweeper.execution.preflight import refusals
 
     if as_json:
         print_json(plan_json(plan))
     else:
         print_plan(results_console(console.no_color), plan)
+    if problems := refusals(plan, address):
+        print_problems(console, problems)
+        raise typer.Exit(Exit.USAGE)

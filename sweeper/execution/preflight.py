@@ -7,22 +7,52 @@ import socket
 from pathlib import Path
 
 from sweeper.devices import check_cpus, cpus_here, gpu_share, gpus_here
-from sweeper.errors import LedgerError, Problem, UsageError
+from sweeper.errors import LedgerError, Problem, SweeperError, UsageError
 from sweeper.execution.options import Options, Runner
-from sweeper.search.searcher import check as check_search
-from sweeper.spec.sweep import ADAPTIVE, Sweep
+from sweeper.planning.plan import Plan
+from sweeper.planning.sweep_trainer import trainer_needed
+from sweeper.spec.sweep import ADAPTIVE, Budget, Sweep
 
 
-def check(sweep: Sweep, options: Options) -> None:
+def check(plan: Plan, options: Options) -> None:
     """Everything that can be known to fail before anything is created or started. Raises SweeperError."""
+    address = options.address if options.runner is Runner.RAY else None
+    if problems := refusals(plan, address):
+        raise UsageError(*problems)
+    if address:
+        _check_reachable(address)
+    _check_writable(options.results / plan.sweep.name)
+
+
+def refusals(plan: Plan, address: str | None) -> list[Problem]:
+    """Why a run of this plan would be refused, on this machine or, with an address, on a cluster."""
+    sweep, problems = plan.sweep, []
+    if sweep.trainer is None:
+        problems.append(trainer_needed(sweep))
+    if not plan.complete and (sweep.method not in ADAPTIVE or sweep.budget == Budget()):
+        hint = "add e.g. `budget: {trials: 50}`"
+        problems.append(Problem("this search needs a budget", sweep.place("method"), "budget.trials", hint=hint))
+    for passes in (_check_search, *(() if address else (_check_gpus, _check_cores))):
+        try:
+            passes(sweep)
+        except SweeperError as error:
+            problems += error.problems
+    return problems
+
+
+def _check_search(sweep: Sweep) -> None:
     if sweep.method in ADAPTIVE:
-        check_search(sweep)
-    if options.runner is Runner.RAY and options.address:
-        _check_reachable(options.address)
-    else:
-        gpu_share(sweep.resources.gpu, gpus_here(), sweep.place("resources.gpu"))
-        check_cpus(sweep.resources.cpu, cpus_here(), sweep.place("resources.cpu"))
-    _check_writable(options.results / sweep.name)
+        from sweeper.search.searcher import check  # here: it imports Optuna
+
+        check(sweep)
+
+
+def _check_gpus(sweep: Sweep) -> None:
+    gpu_share(sweep.resources.gpu, gpus_here(), sweep.place("resources.gpu"))
+
+
+def _check_cores(sweep: Sweep) -> None:
+    check_cpus(sweep.resources.cpu, cpus_here(), sweep.place("resources.cpu"))
 
 
 def _check_reachable(address: str) -> None:

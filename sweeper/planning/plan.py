@@ -21,6 +21,7 @@ from sweeper.trainer import Trainer
 from sweeper.trial import Params, Trial
 
 MAX_PROBLEMS = 20
+TRIED = 100  # points of a search that the trainer's checks see before any was proposed
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,14 +119,20 @@ def _trials(
     problems: dict[tuple[str, str], Problem] = {}
     trials: list[Trial] = []
     configs = 0
+
+    def refuse(point: Params) -> None:
+        for problem in trainer.check({**sweep.base, **point}) if trainer else ():
+            problems.setdefault((problem.key, problem.found), replace(problem, where=sweep.place(problem.key)))
+
     for point in points:
         configs += 1
-        if trainer:
-            for problem in trainer.check({**sweep.base, **point}):
-                problems.setdefault((problem.key, problem.found), replace(problem, where=sweep.place(problem.key)))
-            if len(problems) >= MAX_PROBLEMS:
-                break
+        refuse(point)
+        if len(problems) >= MAX_PROBLEMS:
+            break
         trials += factory.trials(point)
+    if not configs and sweep.method not in ("grid", "list"):  # what a search may try, before it has tried anything
+        for point in sweep.space.random(TRIED, sweep.sampler_seed) if trainer else ():
+            refuse(point)
     if problems:
         raise SpecError(*problems.values())
     if sweep.method in ("random", "qmc") and sweep.budget.trials is not None:

@@ -25,7 +25,12 @@ def find_trainer(sweep: Sweep, results: Path, *, needed: bool) -> Trainer | None
         older = (code for code in (found.code_before, found.code) if code != today.code and holds_code(results, code))
         return replace(today, code=next(older, today.code))
     if needed:
-        allowed = f"{', '.join(trainers.BUNDLED)}, or package.module:function"
-        hint = "add `trainer: ...` to the file, or trainer=... to the command"
-        raise UsageError(Problem("a trainer is needed to run", str(sweep.source), "trainer", "", allowed, hint))
+        raise UsageError(trainer_needed(sweep))
     return None
+
+
+def trainer_needed(sweep: Sweep) -> Problem:
+    """What is wrong with a sweep file that names no trainer."""
+    allowed = f"{', '.join(trainers.BUNDLED)}, or package.module:function"
+    hint = "add `trainer: ...` to the file, or trainer=... to the command"
+    return Problem("a trainer is needed to run", str(sweep.source), "trainer", "", allowed, hint)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sweeper.errors import Problem, did_you_mean, excerpt
 from sweeper.spec.claims import Compare, Monotone
-from sweeper.spec.space.domains import Choice
+from sweeper.spec.space.domains import Choice, Domain, Range
 from sweeper.spec.space.space import no_list
 from sweeper.spec.space.zip_groups import Zips, zipped
 from sweeper.spec.sweep import ADAPTIVE, Sweep
@@ -83,6 +83,8 @@ def _idle_zips(sweep: Sweep, keys: SweepKeys) -> list[Problem]:
 def _claims(sweep: Sweep) -> Iterator[Problem]:
     names = [parameter.name for parameter in sweep.space.parameters]
     names += [name for config in sweep.configs for name in config]
+    listed = sweep.method in ("grid", "list")  # a grid takes the points of a range
+    continuous = {p.name for p in sweep.space.parameters if not listed and _is_continuous(p.domain)}
     for index, claim in enumerate(sweep.claims):
         if not isinstance(claim.test, Compare | Monotone):
             continue
@@ -93,6 +95,16 @@ def _claims(sweep: Sweep) -> Iterator[Problem]:
             if name not in names:
                 where, hint = f"expect[{index}].{key}", did_you_mean(name, names)
                 yield _problem(sweep, where, "not a parameter that varies", excerpt(name), ", ".join(names), hint)
+            elif name in continuous:
+                hint = "values: [...], or method: grid with points"
+                message = "no two trials agree in a continuous parameter: this can never be judged"
+                yield _problem(sweep, f"expect[{index}].{key}", message, excerpt(name), hint=hint)
+
+
+def _is_continuous(domain: Domain) -> bool:
+    if isinstance(domain, Range):
+        return not domain.integer and domain.step is None
+    return domain.count() is None
 
 
 def _idle(sweep: Sweep, keys: SweepKeys) -> Iterator[Problem]:

@@ -32,7 +32,10 @@ BAD_FILES = {
     "no trainer": (QUADRATIC.replace("trainer: quadratic:train\n", ""), ["trainer", "cvae"]),
     "a search without an end": (QUADRATIC.replace("grid", "tpe"), ["toy.yaml:4", "budget", "needs a budget"]),
     "a searcher that cannot serve the space": (
-        QUADRATIC.replace("grid", "cmaes").replace("[1, 2, 3, 4]", "[a, b]") + "budget: {trials: 2}\n",
+        QUADRATIC.replace("quadratic:train", "naughty:raises")
+        .replace("grid", "cmaes")
+        .replace("[1, 2, 3, 4]", "[a, b]")
+        + "budget: {trials: 2}\n",
         ["cmaes", "tpe"],
     ),
 }
