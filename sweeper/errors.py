@@ -11,7 +11,7 @@ from typing import Any
 
 
 class Exit(IntEnum):
-    """Exit codes of every verb (a contract: scripts and schedulers branch on them)."""
+    """Exit codes of every command (a contract: scripts and schedulers branch on them)."""
 
     OK = 0
     INTERNAL = 1

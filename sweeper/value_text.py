@@ -31,7 +31,7 @@ def exact(value: object) -> str:
 
 
 def show(value: object) -> str:
-    """A value for people: six digits of a number; what is long is cut, and told apart by its length and four digits."""
+    """A value for people: six digits of a number; long ones cut, with length and four hash digits."""
     if isinstance(value, float):
         return f"{value:.6g}"
     text = exact(value)

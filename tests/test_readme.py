@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sweeper.cli.app import VERBS
+from sweeper.cli.app import COMMANDS
 from sweeper.planning.configurations import configurations
 from sweeper.spec.load import load_spec
 from tests.conftest import Sweeper
@@ -40,7 +40,7 @@ def test_the_table_of_benchmarks_is_the_one_last_measured() -> None:
 
 
 def test_every_command_is_in_the_readme() -> None:
-    assert [verb for verb in VERBS if f"`sweeper {verb}" not in README] == []
+    assert [command for command in COMMANDS if f"`sweeper {command}" not in README] == []
 
 
 def test_the_verdicts_in_the_readme_are_those_that_verify_prints(sweeper: Sweeper) -> None:

@@ -138,7 +138,7 @@ def _shift(name: str, metric: str, a: Sequence[Record], b: Sequence[Record]) -> 
         gap = math.fsum(other.values()) / len(other) - math.fsum(one.values()) / len(one)
         found, by = Estimate(gap, math.inf, 1, min(len(one), len(other))), "single"
     a_mean, b_mean = estimate([*one.values()]).mean, estimate([*other.values()]).mean
-    return _told(name, a_mean, b_mean, found, by), found
+    return _shift_record(name, a_mean, b_mean, found, by), found
 
 
 def _overall(found: Sequence[tuple[Shift, Estimate]]) -> tuple[Shift, Estimate]:
@@ -149,10 +149,10 @@ def _overall(found: Sequence[tuple[Shift, Estimate]]) -> tuple[Shift, Estimate]:
         "configurations" if not known else "+".join(sorted({shift.by for shift, one in found if math.isfinite(one.se)}))
     )
     a, b = estimate([shift.a for shift, _ in found]).mean, estimate([shift.b for shift, _ in found]).mean
-    return _told("all configurations", a, b, one, by), one
+    return _shift_record("all configurations", a, b, one, by), one
 
 
-def _told(name: str, a: float, b: float, one: Estimate, by: str) -> Shift:
+def _shift_record(name: str, a: float, b: float, one: Estimate, by: str) -> Shift:
     low, high = (finite(end) for end in one.interval())
     return Shift(name, a, b, one.mean, low, high, by, one.n, 1.0)
 

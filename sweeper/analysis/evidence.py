@@ -80,7 +80,7 @@ def collect(records: Sequence[Record], metric: str, where: Expression | None = N
                     left_out.add(trial.config)
                     continue
             except (UnknownName, ExpressionError) as error:
-                problem = _told(where, error)
+                problem = _where_problem(where, error)
                 left_out.add(trial.config)
                 continue
             group = groups[trial.config] = Group(trial.config, label(trial.varied, varying), trial.params)
@@ -113,7 +113,7 @@ def label(varied: Params, names: Sequence[str]) -> str:
     return settings_text({name: varied[name] for name in names if name in varied}) or "all settings"
 
 
-def _told(where: Expression | None, error: Exception) -> str:
+def _where_problem(where: Expression | None, error: Exception) -> str:
     text = where.text if where is not None else ""
     if isinstance(error, UnknownName):
         return f"no setting is called {error.args[0]} (where: {text})"

@@ -33,7 +33,7 @@ def history(sweep: SweepDir, *, curves: bool = False) -> History:
 
 @contextmanager
 def _no_collections() -> Iterator[None]:
-    """Without Python's cyclic garbage collector: it would look through a growing history again and again, in vain."""
+    """Without Python's cyclic garbage collector: it would scan a growing history again and again and free nothing."""
     was_on = gc.isenabled()
     gc.disable()
     try:

@@ -34,7 +34,7 @@ _UNIT = re.compile(r"(?:nats|bits|ms|s|%|steps|tokens|bytes|MB|GB)(?: an? \w+)?"
 if TYPE_CHECKING:
     from sweeper.spec.sweep import Sweep
 
-HEADLINES = 3  # metrics of the trainer worth a picture, beside the goals
+HEADLINES = 3  # metrics of the trainer worth a plot, besides the goals
 
 
 @dataclass(frozen=True)
@@ -136,10 +136,10 @@ class SweepResults:
 
 def load_results(folder: Path) -> SweepResults:
     """The results of the sweep in RESULTS/NAME. Raises UsageError where there is none."""
-    whole = folder.resolve()
-    loaded = SweepResults(SweepDir(whole.parent, whole.name))
-    _ = loaded.history
-    return loaded
+    path = folder.resolve()
+    results = SweepResults(SweepDir(path.parent, path.name))
+    _ = results.history
+    return results
 
 
 def varied(records: Sequence[Record]) -> list[str]:

@@ -17,7 +17,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-VERBS: dict[str, Callable[..., None]] = {
+COMMANDS: dict[str, Callable[..., None]] = {
     "run": run.run,
     "plan": run.plan,
     "train": run.train,
@@ -37,5 +37,5 @@ VERBS: dict[str, Callable[..., None]] = {
     "sync": results.sync,
     "gc": gc.gc,
 }
-for name, verb in VERBS.items():
-    app.command(name=name)(verb)
+for name, command in COMMANDS.items():
+    app.command(name=name)(command)

@@ -1,4 +1,4 @@
-"""The verb that makes tables: export."""
+"""The command that makes tables: export."""
 
 from __future__ import annotations
 
@@ -109,11 +109,11 @@ def _configs(
     from sweeper.reporting.tables import configurations, tables
     from sweeper.reporting.tables.pivot import Spread
 
-    loaded = SweepResults(sweep_dir)
+    results = SweepResults(sweep_dir)
     tables.select(frame, [name for name in columns if not configurations.is_metric(frame, name)], ())
-    units = {name: unit_of(text) for name, text in loaded.descriptions.items()}
-    sheet = configurations.as_sheet(frame, columns, Spread(spread), loaded.maximize, units, note)
-    _put(tables.MARKUP[tables.Format(form)](sheet), output)
+    units = {name: unit_of(text) for name, text in results.descriptions.items()}
+    table = configurations.as_styled_table(frame, columns, Spread(spread), results.maximize, units, note)
+    _put(tables.MARKUP[tables.Format(form)](table), output)
 
 
 def _pivot(
@@ -130,14 +130,14 @@ def _pivot(
     from sweeper.analysis.sweep_results import SweepResults, unit_of
     from sweeper.reporting.tables import pivot, tables
 
-    loaded = SweepResults(sweep_dir)
-    trials = tables.filtered(loaded.trials, where) if where else loaded.trials
+    results = SweepResults(sweep_dir)
+    trials = tables.filtered(results.trials, where) if where else results.trials
     metric = axes[-1] if axes else ""
-    maximize = loaded.maximize(metric) if better is None else better
-    made = pivot.pivot(trials, loaded.varied, axes, maximize, unit_of(loaded.descriptions.get(metric, "")))
+    maximize = results.maximize(metric) if better is None else better
+    made = pivot.pivot(trials, results.varied, axes, maximize, unit_of(results.descriptions.get(metric, "")))
     chosen = tables.Format(form)
     if chosen in tables.MARKUP:
-        _put(tables.MARKUP[chosen](pivot.as_sheet(made, pivot.Spread(spread), note)), output)
+        _put(tables.MARKUP[chosen](pivot.as_styled_table(made, pivot.Spread(spread), note)), output)
     else:
         _out(pivot.as_frame(made), chosen, note, output)
 

@@ -1,4 +1,4 @@
-"""The verbs about sweep files: validate, schema, init."""
+"""The commands about sweep files: validate, schema, init."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verb that gives bytes back: gc."""
+"""The command that frees disk space: gc."""
 
 from __future__ import annotations
 

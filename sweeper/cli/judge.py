@@ -1,4 +1,4 @@
-"""The verbs that judge: verify (claims of one sweep) and compare (two sweeps)."""
+"""The commands that judge: verify (claims of one sweep) and compare (two sweeps)."""
 
 from __future__ import annotations
 

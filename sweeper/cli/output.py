@@ -1,4 +1,4 @@
-"""Where the verbs print: results and JSON on standard output, news and errors on standard error."""
+"""Where the commands print: results and JSON on standard output, news and errors on standard error."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def options_given(context: typer.Context) -> dict[str, list[str]]:
 
 
 def print_json(document: dict[str, Any]) -> None:
-    """Print the one document of a verb with --json."""
+    """Print the one document of a command with --json."""
     sys.stdout.write(json.dumps({"schema_version": 1, **document}, indent=1, allow_nan=False) + "\n")
 
 

@@ -1,4 +1,4 @@
-"""The verbs that show: plot (pictures of a sweep) and report (one page with everything)."""
+"""The commands that show: plot (figures of a sweep) and report (one page with everything)."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ Metrics = Annotated[
         show_default=False,
     ),
 ]
-Across = Annotated[
+XAxis = Annotated[
     str | None,
     typer.Option(
         "--x", help="A parameter, or a combination: 'loss.beta + loss.x' (heatmap, slice).", show_default=False
     ),
 ]
-Upwards = Annotated[str | None, typer.Option("--y", help="The same, upwards (heatmap).", show_default=False)]
+YAxis = Annotated[str | None, typer.Option("--y", help="The same, upwards (heatmap).", show_default=False)]
 
 
 @shares("results", "as_json", "no_color")
@@ -47,8 +47,8 @@ def plot(
     sweep: SweepName,
     kinds: Kinds = None,
     metric: Metrics = None,
-    x: Across = None,
-    y: Upwards = None,
+    x: XAxis = None,
+    y: YAxis = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="A folder; else RESULTS/SWEEP/plots.", show_default=False)
     ] = None,
@@ -63,19 +63,19 @@ def plot(
     chosen, forms = _kinds(kinds or []), _forms(form)
     sweep_dir = named_sweep(shared.results, sweep)
     metrics = tuple(_metric(text) for text in metric or [])
-    subject = figures.FigureContext(SweepResults(sweep_dir), metrics, x, y)
-    subject.check_metrics()
-    written, left_out = _written(subject, chosen, forms, output or sweep_dir.plots, echo=not shared.as_json)
+    context = figures.FigureContext(SweepResults(sweep_dir), metrics, x, y)
+    context.check_metrics()
+    written, skipped = _written(context, chosen, forms, output or sweep_dir.plots, echo=not shared.as_json)
     if shared.as_json:
-        print_json({"sweep": sweep_dir.name, "files": written, "left_out": left_out})
-    elif left_out and not kinds:
+        print_json({"sweep": sweep_dir.name, "files": written, "left_out": skipped})
+    elif skipped and not kinds:
         console = news_console(shared.no_color)
-        for kind, why in left_out.items():
+        for kind, why in skipped.items():
             console.print(f"{kind} skipped: {why}", soft_wrap=True)
-    empty = [kind.name for kind in chosen if kind.name in left_out]
+    empty = [kind.name for kind in chosen if kind.name in skipped]
     if kinds and empty:
         hint = "leave the kind out, or choose other metrics or parameters with --metric, --x, --y"
-        raise UsageError(*(Problem(left_out[kind], sweep_dir.name, kind, hint=hint) for kind in empty))
+        raise UsageError(*(Problem(skipped[kind], sweep_dir.name, kind, hint=hint) for kind in empty))
 
 
 @shares("results", "as_json")
@@ -87,15 +87,15 @@ def report(
     *,
     shared: Shared,
 ) -> None:
-    """One self-contained HTML page: claims, tables, pictures, every trial, provenance. Prints its path."""
+    """One self-contained HTML page: claims, tables, plots, every trial, provenance. Prints its path."""
     from sweeper.analysis.sweep_results import SweepResults
     from sweeper.reporting.report.page import render
 
     sweep_dir = named_sweep(shared.results, sweep)
-    loaded = SweepResults(sweep_dir)
-    _ = loaded.history  # an unknown sweep is told before a file is made
+    results = SweepResults(sweep_dir)
+    _ = results.history  # an unknown sweep raises before a file is made
     path = output or sweep_dir.report
-    write_file(path, render(loaded).encode())
+    write_file(path, render(results).encode())
     if shared.as_json:
         print_json({"sweep": sweep_dir.name, "files": [str(path)]})
     else:
@@ -103,25 +103,25 @@ def report(
 
 
 def _written(
-    subject: FigureContext, kinds: list[FigureKind], forms: set[ImageFormat], folder: Path, *, echo: bool
+    context: FigureContext, kinds: list[FigureKind], forms: set[ImageFormat], folder: Path, *, echo: bool
 ) -> tuple[list[str], dict[str, str]]:
     """Draw and write one plot after the other: the files, and why a kind was skipped."""
     from sweeper.reporting.figures import NotApplicable, draw
 
     written: list[str] = []
-    left_out: dict[str, str] = {}
+    skipped: dict[str, str] = {}
     for kind in kinds:
-        for drawn in draw(kind, subject, forms):
-            if isinstance(drawn, NotApplicable):
-                left_out[kind.name] = str(drawn)
+        for figure in draw(kind, context, forms):
+            if isinstance(figure, NotApplicable):
+                skipped[kind.name] = str(figure)
                 continue
-            for form, content in drawn.content.items():
-                path = folder / f"{drawn.stem}.{form}"
+            for form, content in figure.content.items():
+                path = folder / f"{figure.stem}.{form}"
                 write_file(path, content)
                 written.append(str(path))
                 if echo:
                     say(path)
-    return written, left_out
+    return written, skipped
 
 
 def _kinds(names: list[str]) -> list[FigureKind]:

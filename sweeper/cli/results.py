@@ -1,4 +1,4 @@
-"""The verbs about what is in the results folder: list, status, show, export, sample, sync, ui."""
+"""The commands about what is in the results folder: list, status, show, export, sample, sync, ui."""
 
 from __future__ import annotations
 
@@ -126,8 +126,8 @@ def sync(sweep: SweepName, *, shared: Shared) -> None:
     frames.history(sweep_dir)
     with Ledger(sweep_dir):
         known = frames.history(sweep_dir, curves=True)
-        loaded = load_run(sweep_dir.spec)
-        experiment = mirror_input(loaded, sweep_dir, known.runs[-1] if known.runs else {})
+        run = load_run(sweep_dir.spec)
+        experiment = mirror_input(run, sweep_dir, known.runs[-1] if known.runs else {})
         mirrored = mirror.sync(*experiment, known.planned(), SweepAttachments(sweep_dir))
     console = news_console(shared.no_color)
     console.print(f"MLflow has {mirrored.runs} of {mirrored.runs + mirrored.behind} trials")

@@ -1,4 +1,4 @@
-"""The verbs that plan and train: run, plan, train."""
+"""The commands that plan and train: run, plan, train."""
 
 from __future__ import annotations
 

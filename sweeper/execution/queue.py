@@ -59,8 +59,8 @@ class JobQueue:
     def can_propose(self) -> bool:
         """Whether a searcher would add further trials, within the budget of trials."""
         budget = self.plan.sweep.budget.trials
-        room = budget is None or len(self.records) < budget
-        return self.proposals is not None and not self.proposals.exhausted and room
+        may_grow = budget is None or len(self.records) < budget
+        return self.proposals is not None and not self.proposals.exhausted and may_grow
 
     def began(self) -> None:
         """A trial has begun: a searcher that takes long may ask ahead."""
@@ -71,8 +71,8 @@ class JobQueue:
         """Let the searcher add configurations until `count` jobs wait, within the budget of trials."""
         budget = self.plan.sweep.budget.trials
         while self.proposals is not None and self.can_propose() and len(self.waiting) < count:
-            room = None if budget is None else budget - len(self.records)
-            trials = self.proposals.more()[:room]
+            remaining = None if budget is None else budget - len(self.records)
+            trials = self.proposals.more()[:remaining]
             if trials:
                 records = [Record(trial) for trial in trials]
                 self.records |= {record.trial.key: record for record in records}

@@ -1,4 +1,4 @@
-"""A lock file: one process holds it, others are told which, and the kernel frees it when its holder dies."""
+"""A lock file: one process holds it, the error of the others names it, and the kernel frees it when its holder dies."""
 
 from __future__ import annotations
 

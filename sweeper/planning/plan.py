@@ -38,8 +38,8 @@ class Plan:
     warnings: tuple[Problem, ...]
     ledger_bytes: int  # how long the ledger was when this was planned
 
-    def of(self, *fates: Action) -> list[PlannedTrial]:
-        return [item for item in self.items if item.action in fates]
+    def of(self, *actions: Action) -> list[PlannedTrial]:
+        return [item for item in self.items if item.action in actions]
 
     @property
     def is_finished(self) -> bool:
@@ -165,7 +165,7 @@ def _whole_numbers(sweep: Sweep, trainer: Trainer | None) -> Iterator[Problem]:
     for parameter in sweep.space.parameters:
         domain, default = parameter.domain, (trainer.defaults or {}).get(parameter.name) if trainer else None
         if isinstance(domain, Range) and isinstance(default, float) and domain.integer and domain.step is None:
-            if domain.high - domain.low < 2:  # told with the file, whatever the trainer
+            if domain.high - domain.low < 2:  # reported with the file, whatever the trainer
                 continue
             key, found = f"parameters.{parameter.name}", f"min: {domain.low}, max: {domain.high}"
             hint = f"write max: {domain.high}.0 for all numbers between"

@@ -36,7 +36,7 @@ class TrialFactory:
         return config_key_of(self.trainer, "{" + ",".join(parts.values()) + "}")
 
     def trials(self, point: Params) -> list[Trial]:
-        """The trials of a configuration, one a seed."""
+        """The trials of a configuration, one per seed."""
         key, code = self.config_key(point), self.code
         return [Trial(trial_key(key, s, code), key, s, point, self.base, self.trainer, code) for s in self.seeds]
 

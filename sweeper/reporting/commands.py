@@ -32,7 +32,7 @@ class Commands:
         words = [word for option in options.values() for word in option]
         return shlex.join(["sweeper", "run", str(self.file), *self.overrides, *self._folder(), *words])
 
-    def verb(self, *words: str) -> str:
+    def command(self, *words: str) -> str:
         return shlex.join(["sweeper", *words, *self._folder()])
 
     def _folder(self) -> list[str]:

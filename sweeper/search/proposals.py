@@ -22,7 +22,7 @@ class Proposals:
         self._most_ahead = sweep.resources.pack or 1
 
     def begin(self, records: Iterable[Record]) -> None:
-        """Rebuild the searcher from what the ledger holds: results are told, what is to be trained is noted."""
+        """Rebuild the searcher from what the ledger holds: `tell` for results, `note` for what will be trained."""
         self.groups = by_config(records)
         for group in self.groups.values():
             if not self._tell(group):

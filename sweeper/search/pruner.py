@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from sweeper.search.pruning_rules import Bands, Curve, Halving, Median, Peers, counts_reports
+from sweeper.search.pruning_rules import Bands, Curve, Halving, Median, PruningRule, counts_reports
 from sweeper.spec.sweep import Goal, Sweep
 from sweeper.trial import Ended, Event, Record, Reported, Started, State, Trial
 
@@ -23,13 +23,13 @@ class Pruner:
         first, last = (early.min_reports, early.max_reports) if self._by_reports else (early.min_steps, early.max_steps)
         self._first, self._last = first or 0, last or math.inf
         self._curves: dict[str, Curve] = {}
-        self._peers: Peers | None = None
+        self._rule: PruningRule | None = None
         if early.type == "median":
-            self._peers = Median(self._goal, early.startup_trials)
+            self._rule = Median(self._goal, early.startup_trials)
         elif early.type == "hyperband" and self._by_reports:
-            self._peers = Bands(early, self._goal)
+            self._rule = Bands(early, self._goal)
         elif early.type in ("asha", "hyperband"):
-            self._peers = Halving(sweep.name, early, self._goal)
+            self._rule = Halving(sweep.name, early, self._goal)
 
     @classmethod
     def of(cls, sweep: Sweep, records: Iterable[Record]) -> Pruner | None:
@@ -70,7 +70,7 @@ class Pruner:
         curve.step = event.step
         curve.reports += 1
         self._note(curve, value)
-        reason = self._peers.reported(event.trial, curve) if self._peers is not None else self._alone(curve)
+        reason = self._rule.reported(event.trial, curve) if self._rule is not None else self._alone(curve)
         return reason if self._first <= curve.clock < self._last and event.step < curve.full else ""
 
     def ended(self, event: Ended) -> None:
@@ -78,8 +78,8 @@ class Pruner:
         if event.retry or not event.state.is_result:
             return
         curve = self._curves.pop(event.trial, None)
-        if self._peers is not None and curve is not None and curve.values:
-            self._peers.ended(event.trial, curve, event.state)
+        if self._rule is not None and curve is not None and curve.values:
+            self._rule.ended(event.trial, curve, event.state)
 
     def _note(self, curve: Curve, value: float) -> None:
         curve.clock = curve.reports if self._by_reports else curve.step

@@ -43,8 +43,8 @@ class Curve:
         return self.values[self.clock]
 
 
-class Peers(Protocol):
-    """A rule that compares trials. It is told of every report, and says "" or why the trial is to stop."""
+class PruningRule(Protocol):
+    """A rule that compares trials. It gets every report, and returns "" or why the trial must stop."""
 
     def reported(self, key: str, curve: Curve) -> str: ...
 

@@ -29,12 +29,12 @@ def new_study(sweep: Sweep) -> Study:
     return optuna.create_study(directions=directions, sampler=sampler(sweep, []))
 
 
-def sampler(sweep: Sweep, told: Sequence[FrozenTrial]) -> BaseSampler:
+def sampler(sweep: Sweep, trials: Sequence[FrozenTrial]) -> BaseSampler:
     """The method's sampler. One that continues draws other numbers than the one that began."""
     from optuna import samplers
     from optuna.exceptions import ExperimentalWarning
 
-    seed = (sweep.sampler_seed + len(told)) % 2**32
+    seed = (sweep.sampler_seed + len(trials)) % 2**32
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         if sweep.method == "tpe":
@@ -44,7 +44,7 @@ def sampler(sweep: Sweep, told: Sequence[FrozenTrial]) -> BaseSampler:
             return samplers.GPSampler(seed=seed, warn_independent_sampling=False)
         if sweep.method == "nsga2":
             return samplers.NSGAIISampler(seed=seed)
-        complete = [trial for trial in told if trial.state == state_of("COMPLETE")]
+        complete = [trial for trial in trials if trial.state == state_of("COMPLETE")]
         # CMA-ES keeps its state in the trials that it proposed: in a new study it starts from the best tenth of them.
         known = complete if len(complete) >= 10 else None
         stops = sweep.early.type != "none"

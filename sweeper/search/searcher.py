@@ -44,10 +44,10 @@ class Search:
         self._spare: Iterator[Point] = self._space.random(sys.maxsize, sweep.sampler_seed)
         self._study = new_study(sweep)
         self._started = self._exhausted = False
-        self._told = 0
+        self._results = 0
 
     def ask(self) -> dict[str, Value] | None:
-        """A new point that satisfies `where`, never one that was asked, noted or told; None when none is left."""
+        """A new point that satisfies `where`, never one asked, noted or known; None when none is left."""
         if self._exhausted:
             return None
         if not self._started:
@@ -68,14 +68,14 @@ class Search:
     @property
     def is_slow(self) -> bool:
         """Whether asking takes a good part of a second: gp with many results."""
-        return self._sweep.method == "gp" and self._told > GP_SEES
+        return self._sweep.method == "gp" and self._results > GP_SEES
 
     def note(self, point: Params) -> None:
         """Counts a point as running and never proposes it. Outside of today's space it is only remembered."""
         self._run(point, {})
 
     def tell(self, point: Params, ends: Sequence[Ended]) -> None:
-        """Learns how all seeds of a point ended, whether it was asked, noted or never heard of."""
+        """Learns how all seeds of a point ended, whether it was asked, noted or neither."""
         values = self._scores.of(ends)
         self._run(point, {})
         number = self._running.pop(canonical_json(self._plain(point)), None)
@@ -84,7 +84,7 @@ class Search:
         old = self._study.get_trials(deepcopy=False)[number]
         self._study.tell(number, state=state_of("FAIL"))
         if values is not None:
-            self._told += 1
+            self._results += 1
             broken = violations(self._sweep.constraints, ends)
             self._study.add_trial(_finished(old, values, broken, ends, self._sweep.method))
 

@@ -124,7 +124,7 @@ def scalar(text: str) -> Tree:
 
 @dataclass(slots=True)
 class _Builder:
-    """Builds the tree from events, one recursion a level, and notes where each key stands."""
+    """Builds the tree from events, one recursion per level, and notes where each key stands."""
 
     name: str
     places: dict[str, Place] = field(default_factory=dict)

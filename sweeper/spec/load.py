@@ -1,4 +1,4 @@
-"""From a sweep file to a Sweep: extended files merged, overrides applied, all problems told; and its configurations."""
+"""From a sweep file to a Sweep: extended files merged, overrides applied, all problems listed; its configurations."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def _space(keys: SweepKeys, fixed: dict[str, Value]) -> Space:
         for name, parameter in keys.parameters.items()
         if name not in constants
     )
-    zips = zipped(keys.zip, parameters, fixed | constants).groups  # the others are told by spec_checks
+    zips = zipped(keys.zip, parameters, fixed | constants).groups  # spec/checks.py reports the others
     where = tuple(condition(text) for text in keys.where)
     return Space(parameters, zips, where, {**fixed, **constants})
 

@@ -22,9 +22,9 @@ _LASTING = re.compile(
 def batches(metrics: list[Any], params: list[Any], tags: list[Any]) -> Iterator[tuple[list[Any], list[Any], list[Any]]]:
     """As few calls of `log_batch` as MLflow allows: 100 params, 100 tags, 1000 of all together."""
     while metrics or params or tags:
-        room = 1000 - len(params[:100]) - len(tags[:100])
-        yield metrics[:room], params[:100], tags[:100]
-        metrics, params, tags = metrics[room:], params[100:], tags[100:]
+        rest = 1000 - len(params[:100]) - len(tags[:100])
+        yield metrics[:rest], params[:100], tags[:100]
+        metrics, params, tags = metrics[rest:], params[100:], tags[100:]
 
 
 def legal(name: str) -> str:

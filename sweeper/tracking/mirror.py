@@ -19,7 +19,7 @@ from pathlib import Path
 from sweeper.ledger.paths import inside
 from sweeper.tracking.experiment import Attachments, Experiment, MetricChoice
 from sweeper.tracking.limits import one_line, will_last
-from sweeper.tracking.overview_runs import RunState, config_page, summary_page
+from sweeper.tracking.overview_runs import RunState, config_overview, summary_overview
 from sweeper.tracking.saved_views import views
 from sweeper.tracking.server import serve as serve
 from sweeper.tracking.store import Store
@@ -108,14 +108,15 @@ class Mirror:
         self._at = None
         try:
             self._store.open(self._copies, self._groups, self._summary)
-            pending = [copy for copy in self._copies.values() if copy.pending]
+            pending = [mirrored for mirrored in self._copies.values() if mirrored.pending]
             # What MLflow refused before comes last, so that it holds up nothing else.
-            self._write_trials(copy for copy in pending if not copy.rejections)
+            self._write_trials(mirrored for mirrored in pending if not mirrored.rejections)
             self._write_groups(last)
             if last:
                 self._interrupt()
                 self._write_summary()
-            self._write_trials(sorted((copy for copy in pending if copy.rejections), key=lambda copy: copy.rejections))
+            refused = (mirrored for mirrored in pending if mirrored.rejections)
+            self._write_trials(sorted(refused, key=lambda mirrored: mirrored.rejections))
             if last:
                 self._interrupt()
         except Exception as error:
@@ -134,21 +135,21 @@ class Mirror:
         copies = list(self._copies.values())
         shown, pending = sum(bool(c.run) and not c.pending for c in copies), sum(c.pending for c in copies)
         overviews = sum(group.is_due for group in list(self._groups.values()))
-        overviews += self._summary.changed and any(copy.is_shown for copy in copies)
+        overviews += self._summary.changed and any(mirrored.is_shown for mirrored in copies)
         return Mirrored(shown, pending, self._error, overviews)
 
     def _write_trials(self, copies: Iterable[MirroredTrial]) -> None:
-        for copy in copies:
+        for mirrored in copies:
             if self._abandoned.is_set():
                 return
-            self._at = copy
-            self._store.write(copy, self._parent(copy))
+            self._at = mirrored
+            self._store.write(mirrored, self._parent(mirrored))
 
-    def _parent(self, copy: MirroredTrial) -> str:
+    def _parent(self, mirrored: MirroredTrial) -> str:
         """The run that the trial's is nested in, made here when its second seed comes; "" for a single seed."""
-        group = self._groups[copy.record.trial.config]
+        group = self._groups[mirrored.record.trial.config]
         if group.is_group and not group.run:
-            self._store.begin(group, config_page(self._experiment, group.records()))
+            self._store.begin(group, config_overview(self._experiment, group.records()))
         return group.run
 
     def _write_groups(self, last: bool) -> None:
@@ -157,20 +158,20 @@ class Mirror:
             if self._abandoned.is_set():
                 return
             self._at = group
-            self._store.show(group, config_page(self._experiment, group.records()))
-            for copy in group.members:
-                if copy.run and copy.parent != group.run:
-                    self._store.nest(copy, group.run)
+            self._store.show(group, config_overview(self._experiment, group.records()))
+            for mirrored in group.members:
+                if mirrored.run and mirrored.parent != group.run:
+                    self._store.nest(mirrored, group.run)
 
     def _interrupt(self) -> None:
         """Ends the runs of trials that were cut short."""
-        for copy in self._copies.values():
-            if copy.running and copy.run and not (copy.interrupted or self._abandoned.is_set()):
-                self._store.interrupt(copy)
+        for mirrored in self._copies.values():
+            if mirrored.running and mirrored.run and not (mirrored.interrupted or self._abandoned.is_set()):
+                self._store.interrupt(mirrored)
 
     def _write_summary(self) -> None:
         """What is written once, at the end: the views and the run of the whole sweep."""
-        shown = [copy.record for copy in self._summary.members if copy.is_shown]
+        shown = [mirrored.record for mirrored in self._summary.members if mirrored.is_shown]
         if not shown or self._abandoned.is_set():
             return
         self._at = self._summary
@@ -178,7 +179,7 @@ class Mirror:
         grouped = any(group.is_group for group in self._groups.values())
         self._store.set_tags(views(self._experiment, [record.trial for record in shown], list(metrics), grouped))
         files = self._attachments.files() if self._attachments is not None else {}
-        self._store.show(self._summary, summary_page(self._experiment, shown, files))
+        self._store.show(self._summary, summary_overview(self._experiment, shown, files))
 
     def _loop(self) -> None:
         pause_s, closing_since = 0.0, 0.0
@@ -202,16 +203,16 @@ class Mirror:
         with contextlib.suppress(queue.Empty):
             while True:
                 trial, event = self._events.get_nowait()
-                copy = self._copies.get(trial.key) or self._add(Record(trial))
-                copy.take(event)
+                mirrored = self._copies.get(trial.key) or self._add(Record(trial))
+                mirrored.take(event)
                 self._groups[trial.config].changed = self._summary.changed = True
 
     def _add(self, record: Record) -> MirroredTrial:
         """A trial comes in: it belongs to its configuration and to the sweep."""
-        copy = self._copies[record.trial.key] = MirroredTrial(record, MetricChoice.of(self._experiment))
-        self._groups.setdefault(record.trial.config, RunState()).members.append(copy)
-        self._summary.members.append(copy)
-        return copy
+        mirrored = self._copies[record.trial.key] = MirroredTrial(record, MetricChoice.of(self._experiment))
+        self._groups.setdefault(record.trial.config, RunState()).members.append(mirrored)
+        self._summary.members.append(mirrored)
+        return mirrored
 
 
 def sync(

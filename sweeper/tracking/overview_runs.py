@@ -37,7 +37,7 @@ class OverviewRun:
 
     @cached_property
     def digest(self) -> str:
-        """16 hex digits: two pages with the same show the same."""
+        """16 hex digits: two overviews with the same show the same."""
         shown = [self.name, self.status, self.start_ms, self.end_ms, self.tags, self.params, self.metrics]
         shown.append([one.digest for one in self.data])
         digest = hashlib.sha256(json.dumps(shown, sort_keys=True).encode())
@@ -49,9 +49,9 @@ class OverviewRun:
 
 @dataclass(slots=True)
 class RunState:
-    """How far MLflow follows a page: `run` is its run ("" for none), `shown` what that was found to show.
+    """How far MLflow follows an overview: `run` is its run ("" for none), `shown` what that was found to show.
 
-    `members` are the trials it is about, `changed` says that they have changed since the page was written.
+    `members` are the trials it is about, `changed` says that they have changed since the overview was written.
     """
 
     members: list[MirroredTrial] = field(default_factory=list)
@@ -65,19 +65,19 @@ class RunState:
     @property
     def is_group(self) -> bool:
         """Whether several trials are shown: a single seed needs no further run."""
-        return sum(copy.is_shown for copy in self.members) > 1
+        return sum(trial.is_shown for trial in self.members) > 1
 
     @property
     def is_settled(self) -> bool:
-        return not any(copy.running for copy in self.members)
+        return not any(trial.running for trial in self.members)
 
     @property
     def is_due(self) -> bool:
-        """Whether the page must be written, once none of its trials runs."""
-        return self.changed and (self.is_group or bool(self.run)) and any(copy.is_shown for copy in self.members)
+        """Whether the overview must be written, once none of its trials runs."""
+        return self.changed and (self.is_group or bool(self.run)) and any(trial.is_shown for trial in self.members)
 
     def records(self) -> list[Record]:
-        return [copy.record for copy in self.members if copy.is_shown]
+        return [trial.record for trial in self.members if trial.is_shown]
 
     def forget(self) -> None:
         """Knows nothing of MLflow any more."""
@@ -88,15 +88,15 @@ class RunState:
         self.run, self.shown, self.start_ms = found.run, found, found.start_ms
         self.revision = int(found.revision) if found.revision.isdecimal() else 0
 
-    def shows(self, page: OverviewRun) -> bool:
-        """Whether MLflow shows the page in full: its status and end are written last."""
+    def shows(self, overview: OverviewRun) -> bool:
+        """Whether MLflow shows the overview in full: its status and end are written last."""
         found = self.shown
         return found is not None and (found.digest, found.status, found.end_ms) == (
-            page.digest, page.status, page.end_ms
+            overview.digest, overview.status, overview.end_ms
         )  # fmt: skip
 
 
-def config_page(experiment: Experiment, records: Sequence[Record]) -> OverviewRun:
+def config_overview(experiment: Experiment, records: Sequence[Record]) -> OverviewRun:
     """The run of a configuration: its settings, and of each headline metric mean, std, 95 % interval and n.
 
     Completed trials count, as in `sweeper export --level config`, whose column names the metrics bear.
@@ -121,17 +121,17 @@ def config_page(experiment: Experiment, records: Sequence[Record]) -> OverviewRu
     params = MirroredTrial(records[0]).params()
     del params["seed"]
     name = trial.settings or "the configuration"
-    page = _page(name, records, tags, params, {legal(k): v for k, v in metrics.items()})
-    return replace(page, data=_data(experiment, records))
+    overview = _overview(name, records, tags, params, {legal(k): v for k, v in metrics.items()})
+    return replace(overview, data=_data(experiment, records))
 
 
-def opening(page: OverviewRun) -> OverviewRun:
-    """The page before any of its trials has ended: who it is, and that it runs."""
-    kept = {name: value for name, value in page.tags.items() if name != "sweeper.state"}
-    return OverviewRun(page.name, "RUNNING", page.start_ms, 0, kept)
+def opening(overview: OverviewRun) -> OverviewRun:
+    """The overview before any of its trials has ended: who it is, and that it runs."""
+    kept = {name: value for name, value in overview.tags.items() if name != "sweeper.state"}
+    return OverviewRun(overview.name, "RUNNING", overview.start_ms, 0, kept)
 
 
-def summary_page(experiment: Experiment, records: Sequence[Record], files: Files) -> OverviewRun:
+def summary_overview(experiment: Experiment, records: Sequence[Record], files: Files) -> OverviewRun:
     """The run of the sweep: how many trials ended in which state, the best configuration, and its files."""
     counts = _counts(records)
     metrics = {"trials": float(len(records)), "configs": float(len({record.trial.config for record in records}))}
@@ -145,12 +145,12 @@ def summary_page(experiment: Experiment, records: Sequence[Record], files: Files
     note = "\n\n".join([*lines, experiment.note(), "The sweep file, the tables and the plots are its artifacts."])
     tags = {"sweeper.kind": "summary", "mlflow.source.name": records[0].trial.trainer, **_states(records)}
     tags["mlflow.note.content"] = note
-    page = _page(f"{experiment.name}: summary", records, tags, {}, {legal(k): v for k, v in metrics.items()})
+    overview = _overview(f"{experiment.name}: summary", records, tags, {}, {legal(k): v for k, v in metrics.items()})
     # It is made when the last trial has ended, and so stands first where runs are listed by their start.
-    return replace(page, status="FINISHED", start_ms=page.end_ms, data=_data(experiment, records), files=files)
+    return replace(overview, status="FINISHED", start_ms=overview.end_ms, data=_data(experiment, records), files=files)
 
 
-def _page(
+def _overview(
     name: str,
     records: Sequence[Record],
     tags: Mapping[str, str],
@@ -181,7 +181,7 @@ def _data(experiment: Experiment, records: Sequence[Record]) -> list[Data]:
 
 
 def _counts(records: Sequence[Record]) -> dict[str, int]:
-    """How many trials ended how; what has not ended when a page is written is left unfinished."""
+    """How many trials ended how; what has not ended when an overview is written is left unfinished."""
     counts = Counter(record.state for record in records)
     ended = {str(state): counts[state] for state in State if state not in UNFINISHED and counts[state]}
     rest = sum(counts[state] for state in UNFINISHED)

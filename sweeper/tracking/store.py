@@ -43,7 +43,7 @@ class Store:
         self._inode = 0
 
     def open(self, copies: Mapping[str, MirroredTrial], groups: Mapping[str, RunState], summary: RunState) -> None:
-        """Connects unless connected, and compares: afterwards each copy knows its run, and stale runs are gone."""
+        """Connects unless connected, and compares: afterwards each trial knows its run, and stale runs are gone."""
         if self._file is not None:
             self._see_to_the_file(self._file)
         if self._client is None:
@@ -56,7 +56,7 @@ class Store:
         """Forgets the connection, so that the next `open` compares again."""
         self._client = None
 
-    def write(self, copy: MirroredTrial, parent: str) -> None:
+    def write(self, trial: MirroredTrial, parent: str) -> None:
         """Brings the run of a trial up to its record, nested in `parent` unless "": made, filled and ended.
 
         On SQLite the three calls take 30 ms (26 parameters, 10 reports of 5 metrics), nearly all in MLflow's own code.
@@ -64,70 +64,70 @@ class Store:
         assert self._client is not None
         from mlflow.entities import Metric, Param, RunTag
 
-        ended, reports = copy.record.ended, len(copy.record.reports)
-        if copy.outdated:
-            self._client.delete_run(copy.outdated)
-            copy.outdated = ""
-        made = not copy.run
+        ended, reports = trial.record.ended, len(trial.record.reports)
+        if trial.outdated:
+            self._client.delete_run(trial.outdated)
+            trial.outdated = ""
+        made = not trial.run
         if made:
-            tags = {**self._tags, **copy.tags(), **self._note(copy), "mlflow.parentRunId": parent}
+            tags = {**self._tags, **trial.tags(), **self._note(trial), "mlflow.parentRunId": parent}
             tags = {name: value for name, value in tags.items() if value}
-            run = self._client.create_run(self._experiment_id, copy.start_ms(), tags, copy.name)
-            copy.run, copy.parent = run.info.run_id, parent
-        new_params = [] if copy.opened else [Param(*item) for item in copy.params().items()]
-        new_tags = [RunTag(*item) for item in copy.tags().items()] if ended and not made else []
-        new_metrics = [Metric(*point) for point in copy.new_points()]
+            run = self._client.create_run(self._experiment_id, trial.start_ms(), tags, trial.name)
+            trial.run, trial.parent = run.info.run_id, parent
+        new_params = [] if trial.opened else [Param(*item) for item in trial.params().items()]
+        new_tags = [RunTag(*item) for item in trial.tags().items()] if ended and not made else []
+        new_metrics = [Metric(*point) for point in trial.new_points()]
         for batch in batches(new_metrics, new_params, new_tags):
-            self._client.log_batch(copy.run, *batch, synchronous=True)  # whatever the environment says
-        copy.opened, copy.points = True, reports
+            self._client.log_batch(trial.run, *batch, synchronous=True)  # whatever the environment says
+        trial.opened, trial.points = True, reports
         if ended is not None:
             # Last of all: a run that has ended is a whole one.
-            self._client.set_terminated(copy.run, STATUS[ended.state], ms(ended.at))
-            copy.complete = True
+            self._client.set_terminated(trial.run, STATUS[ended.state], ms(ended.at))
+            trial.complete = True
 
-    def nest(self, copy: MirroredTrial, parent: str) -> None:
+    def nest(self, trial: MirroredTrial, parent: str) -> None:
         """Moves the run of a trial below that of its configuration."""
         assert self._client is not None
-        self._client.set_tag(copy.run, "mlflow.parentRunId", parent)
-        copy.parent = parent
+        self._client.set_tag(trial.run, "mlflow.parentRunId", parent)
+        trial.parent = parent
 
-    def interrupt(self, copy: MirroredTrial) -> None:
+    def interrupt(self, trial: MirroredTrial) -> None:
         """Ends the run of a trial that the driver leaves unfinished; the next attempt replaces it."""
         assert self._client is not None
-        self._client.set_tag(copy.run, "sweeper.state", "interrupted")
-        self._client.set_terminated(copy.run, "KILLED")
-        copy.interrupted = True
+        self._client.set_tag(trial.run, "sweeper.state", "interrupted")
+        self._client.set_terminated(trial.run, "KILLED")
+        trial.interrupted = True
 
-    def begin(self, state: RunState, page: OverviewRun) -> None:
-        """Makes the run of a page, so that others can be nested in it."""
+    def begin(self, state: RunState, overview: OverviewRun) -> None:
+        """Makes the run of an overview, so that others can be nested in it."""
         assert self._client is not None
-        begun = opening(page)
-        run = self._client.create_run(self._experiment_id, page.start_ms, {**self._tags, **begun.tags}, page.name)
-        state.run, state.start_ms, state.revision = run.info.run_id, page.start_ms, 0
+        begun = opening(overview)
+        run = self._client.create_run(self._experiment_id, begun.start_ms, {**self._tags, **begun.tags}, begun.name)
+        state.run, state.start_ms, state.revision = run.info.run_id, overview.start_ms, 0
 
-    def show(self, state: RunState, page: OverviewRun) -> None:
-        """Brings the run of a page up to it: nothing is written where it shows just that already."""
+    def show(self, state: RunState, overview: OverviewRun) -> None:
+        """Brings the run of an overview up to it: nothing is written where it shows just that already."""
         assert self._client is not None
         from mlflow.entities import Metric, Param, RunTag
 
-        if not state.shows(page):
-            if state.shown is not None and state.shown.metrics - page.metrics.keys():
+        if not state.shows(overview):
+            if state.shown is not None and state.shown.metrics - overview.metrics.keys():
                 self._client.delete_run(state.run)  # a figure that no longer exists cannot be taken from a run
                 state.forget()
             if not state.run:
-                self.begin(state, page)
-            self._log_data(state.run, page)
-            self._upload(state.run, page)
+                self.begin(state, overview)
+            self._log_data(state.run, overview)
+            self._upload(state.run, overview)
             state.revision += 1
             # MLflow shows the latest point, and these must follow each other whatever the clock says.
             at_ms = state.start_ms + state.revision
-            tags = {**page.tags, "sweeper.digest": page.digest, "sweeper.revision": str(state.revision)}
-            metrics = [Metric(name, value, at_ms, 0) for name, value in page.metrics.items()]
-            params = [Param(*item) for item in page.params.items()]
+            tags = {**overview.tags, "sweeper.digest": overview.digest, "sweeper.revision": str(state.revision)}
+            metrics = [Metric(name, value, at_ms, 0) for name, value in overview.metrics.items()]
+            params = [Param(*item) for item in overview.params.items()]
             for batch in batches(metrics, params, [RunTag(*item) for item in tags.items()]):
                 self._client.log_batch(state.run, *batch, synchronous=True)
-            self._client.set_terminated(state.run, page.status, page.end_ms)
-            state.adopt(_shown(state, page))
+            self._client.set_terminated(state.run, overview.status, overview.end_ms)
+            state.adopt(_shown(state, overview))
         state.changed = False
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
@@ -141,22 +141,22 @@ class Store:
                 client.set_experiment_tag(self._experiment_id, name, value)
                 self._experiment_tags[name] = value
 
-    def _note(self, copy: MirroredTrial) -> dict[str, str]:
+    def _note(self, trial: MirroredTrial) -> dict[str, str]:
         spec = self._experiment.spec
-        note = f"Train it again, alone:\n\n```\n{alone(spec, copy.record.trial)}\n```" if spec else ""
+        note = f"Train it again, alone:\n\n```\n{alone(spec, trial.record.trial)}\n```" if spec else ""
         return {"mlflow.note.content": note[:LONGEST_TAG]}
 
-    def _log_data(self, run: str, page: OverviewRun) -> None:
+    def _log_data(self, run: str, overview: OverviewRun) -> None:
         assert self._client is not None
         from mlflow.entities import Dataset, DatasetInput
 
-        inputs = [DatasetInput(Dataset(one.name, one.digest, one.kind, one.source)) for one in page.data]
+        inputs = [DatasetInput(Dataset(one.name, one.digest, one.kind, one.source)) for one in overview.data]
         if inputs:
             self._client.log_inputs(run, inputs)
 
-    def _upload(self, run: str, page: OverviewRun) -> None:
+    def _upload(self, run: str, overview: OverviewRun) -> None:
         assert self._client is not None
-        for name, content in sorted(page.files.items()):
+        for name, content in sorted(overview.files.items()):
             path = PurePosixPath(name)
             folder = str(path.parent) if path.parent.parts else None
             if isinstance(content, Path):
@@ -205,8 +205,8 @@ class Store:
         for found in sorted(find_runs(client, self._experiment_id), key=lambda found: found.status == "RUNNING"):
             foreign = self._file is None and found.results != self._results  # a colleague's, on a shared server
             if found.kind == "trial":
-                copy = copies.get(found.trial)
-                known_one, adopted = copy is not None, copy is not None and copy.adopt(found)
+                trial = copies.get(found.trial)
+                known_one, adopted = trial is not None, trial is not None and trial.adopt(found)
             else:
                 state = summary if found.kind == "summary" else groups.get(found.config)
                 known_one, adopted = state is not None, state is not None and not state.run and not foreign
@@ -245,7 +245,7 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _shown(state: RunState, page: OverviewRun) -> Found:
-    """The run of a page as MLflow has it once it is written."""
-    found = Found(state.run, page.status, state.start_ms, page.end_ms, metrics=frozenset(page.metrics))
-    return replace(found, digest=page.digest, revision=str(state.revision))
+def _shown(state: RunState, overview: OverviewRun) -> Found:
+    """The run of an overview as MLflow has it once it is written."""
+    found = Found(state.run, overview.status, state.start_ms, overview.end_ms, metrics=frozenset(overview.metrics))
+    return replace(found, digest=overview.digest, revision=str(state.revision))

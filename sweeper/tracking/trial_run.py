@@ -42,7 +42,7 @@ class Found:
     """A run that is in MLflow, with what its tags say.
 
     `kind` is trial, config or summary; `trial` and `config` are keys ("" where it has none), `parent` the run it is
-    nested in, `digest` and `revision` the page it shows and how often that changed, `metrics` their names.
+    nested in, `digest` and `revision` the overview it shows and how often that changed, `metrics` their names.
     """
 
     run: str

@@ -19,7 +19,7 @@ from sweeper.ledger.paths import SweepDir
 from sweeper.reporting.tables import optuna_study
 from sweeper.search.ranking import best
 from sweeper.tracking.experiment import Experiment
-from sweeper.tracking.overview_runs import config_page
+from sweeper.tracking.overview_runs import config_overview
 from sweeper.trial import State
 from tests.records import make_end, make_trial
 
@@ -53,8 +53,8 @@ def test_every_surface_says_the_same(results: SweepResults) -> None:
     assert found is not None
     assert (found.values, found.n) == ({"loss": 4}, 1)
     assert collect(records, "loss").values == [4]
-    page = config_page(Experiment("toy", "", goals={"loss": False}), records[:4])
-    assert (page.metrics["loss.mean"], page.metrics["loss.n"]) == (4, 1)
+    overview = config_overview(Experiment("toy", "", goals={"loss": False}), records[:4])
+    assert (overview.metrics["loss.mean"], overview.metrics["loss.n"]) == (4, 1)
 
 
 def test_the_screen_counts_the_other_seeds_next_to_the_mean(results: SweepResults) -> None:

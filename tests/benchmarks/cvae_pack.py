@@ -64,10 +64,10 @@ def matrix_rate(device: torch.device, size: int = 2048) -> float:
 
 def baseline_time(program: Program, seeds: int) -> float:
     """Seconds a step of so many baselines side by side: what members with seeds of their own need besides."""
-    kinds, theirs = [BaselineKey.of(build(JSD), seed) for seed in range(seeds)], Baselines(program)
-    theirs.baseline_nll([(kind, 0) for kind in kinds])
+    keys, theirs = [BaselineKey.of(build(JSD), seed) for seed in range(seeds)], Baselines(program)
+    theirs.baseline_nll([(key, 0) for key in keys])
     start = clock(program.device)
-    theirs.baseline_nll([(kind, 1) for kind in kinds])
+    theirs.baseline_nll([(key, 1) for key in keys])
     return (clock(program.device) - start) / batches.length(program)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sweeper.tracking.experiment import Experiment
-from sweeper.tracking.overview_runs import RunState, config_page, opening, summary_page
+from sweeper.tracking.overview_runs import RunState, config_overview, opening, summary_overview
 from sweeper.tracking.trial_run import Found, MirroredTrial
 from sweeper.trial import Record, Started, State
 from tests.records import make_end, make_trial
@@ -26,7 +26,7 @@ def running(seed: int) -> Record:
 
 
 def test_a_configuration_shows_mean_std_interval_and_n_over_its_completed_seeds() -> None:
-    page = config_page(TOLD, [ended(0, loss=1.0), ended(1, loss=3.0), ended(2, State.FAILED, loss=99.0)])
+    page = config_overview(TOLD, [ended(0, loss=1.0), ended(1, loss=3.0), ended(2, State.FAILED, loss=99.0)])
     expected = {"loss.mean": 2.0, "loss.std": 2**0.5, "loss.n": 2, "loss.ci_low": -10.706, "loss.ci_high": 14.706}
     assert dict(page.metrics) == pytest.approx(expected, abs=1e-3)
     assert (page.name, page.status, page.params) == ("beta=1", "FINISHED", {"beta": "1"})
@@ -36,17 +36,17 @@ def test_a_configuration_shows_mean_std_interval_and_n_over_its_completed_seeds(
 def test_a_configuration_of_many_metrics_shows_fewer_than_fifty() -> None:
     metrics = {"loss": 1.0} | {f"m{i}": 1.0 for i in range(60)}
     records = [ended(seed, State.COMPLETED, 1.0, **metrics) for seed in (0, 1)]
-    assert len(config_page(TOLD, records).metrics) < 50
+    assert len(config_overview(TOLD, records).metrics) < 50
 
 
 def test_a_configuration_without_a_completed_seed_failed_or_was_cut_short() -> None:
-    assert config_page(TOLD, [ended(0, State.FAILED), ended(1, State.DIVERGED)]).status == "FAILED"
-    cut = config_page(TOLD, [ended(0, State.FAILED), running(1)])
+    assert config_overview(TOLD, [ended(0, State.FAILED), ended(1, State.DIVERGED)]).status == "FAILED"
+    cut = config_overview(TOLD, [ended(0, State.FAILED), running(1)])
     assert (cut.status, cut.tags["sweeper.state"]) == ("KILLED", "1 failed, 1 unfinished")
 
 
 def test_a_page_that_opens_says_who_it_is_and_no_more() -> None:
-    page = opening(config_page(TOLD, [running(0), running(1)]))
+    page = opening(config_overview(TOLD, [running(0), running(1)]))
     assert (page.status, page.metrics, page.params) == ("RUNNING", {}, {})
     assert page.tags["sweeper.kind"] == "config"
     assert "sweeper.state" not in page.tags
@@ -54,7 +54,7 @@ def test_a_page_that_opens_says_who_it_is_and_no_more() -> None:
 
 def test_the_summary_names_the_best_mean_in_the_goals_direction() -> None:
     records = [ended(0, beta=1.0, loss=1.0), ended(1, beta=1.0, loss=3.0), ended(0, beta=2.0, loss=2.5)]
-    page = summary_page(TOLD, records, {})
+    page = summary_overview(TOLD, records, {})
     assert page.metrics["loss.best"] == 2.0
     assert "0 failed" not in page.tags["sweeper.state"]
     assert "Best loss (mean over seeds): 2 at `beta=1`" in page.tags["mlflow.note.content"]
@@ -63,20 +63,20 @@ def test_the_summary_names_the_best_mean_in_the_goals_direction() -> None:
 
 def test_a_nan_is_not_the_best() -> None:
     records = [ended(0, beta=1.0, loss=float("nan")), ended(0, beta=2.0, loss=2.5)]
-    assert summary_page(TOLD, records, {}).metrics["loss.best"] == 2.5
+    assert summary_overview(TOLD, records, {}).metrics["loss.best"] == 2.5
 
 
 def test_the_digest_knows_figures_and_the_content_of_files(tmp_path: Path) -> None:
     (file := tmp_path / "report.html").write_text("one")
-    first, same, other = (summary_page(TOLD, [ended(0, loss=1.0)], {"report.html": file}) for _ in range(3))
+    first, same, other = (summary_overview(TOLD, [ended(0, loss=1.0)], {"report.html": file}) for _ in range(3))
     assert first.digest == same.digest
     file.write_text("two")
     assert other.digest != first.digest
-    assert config_page(TOLD, [ended(0, loss=1.0)]).digest != config_page(TOLD, [ended(0, loss=2.0)]).digest
+    assert config_overview(TOLD, [ended(0, loss=1.0)]).digest != config_overview(TOLD, [ended(0, loss=2.0)]).digest
 
 
 def test_a_sheet_shows_a_page_only_if_digest_status_and_end_are_its_own() -> None:
-    page, sheet = config_page(TOLD, [ended(0, loss=1.0)]), RunState()
+    page, sheet = config_overview(TOLD, [ended(0, loss=1.0)]), RunState()
     assert not sheet.shows(page)
     sheet.adopt(Found("run", page.status, end_ms=page.end_ms, digest=page.digest))
     assert sheet.shows(page)
@@ -95,9 +95,9 @@ def test_the_settings_that_make_the_data_are_its_name_and_digest() -> None:
         make_trial(seed, **{"task.name": name, "loss": 1.0}) for seed, name in ((0, "sum"), (1, "sum"), (0, "detour"))
     ]
     records = [Record(trial, 1, None, make_end(trial)) for trial in made]
-    data = summary_page(TOLD, records, {}).data
+    data = summary_overview(TOLD, records, {}).data
     assert [(one.name, one.source) for one in data] == [
         ("sum", '{"task.name":"sum"}'),
         ("detour", '{"task.name":"detour"}'),
     ]
-    assert summary_page(TOLD, [ended(0)], {}).data == []
+    assert summary_overview(TOLD, [ended(0)], {}).data == []

@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from sweeper.analysis.claims.verdict import (
-    Judgement,
     Outcome,
+    TestResult,
     VerdictRow,
     bracket,
     counted,
@@ -29,14 +29,14 @@ from sweeper.value_text import exact
 Bounds = tuple[float, float]
 
 
-def judge_within(claim: Claim, test: Within, evidence: Evidence) -> Judgement:
+def judge_within(claim: Claim, test: Within, evidence: Evidence) -> TestResult:
     """Over configs, two one-sided tests a configuration; over trials, whether every value lies inside."""
     if claim.over == "trials":
         return _every_value(evidence, (test.low, test.high))
     return _every_mean(evidence, reachable((test.low, test.high), evidence.values), claim.alpha)
 
 
-def judge_mean(claim: Claim, test: Mean, evidence: Evidence) -> Judgement:
+def judge_mean(claim: Claim, test: Mean, evidence: Evidence) -> TestResult:
     """Over configs, one test per configuration; over trials, one test of the mean of all trials."""
     bounds = (_or(test.at_least, -math.inf), _or(test.at_most, math.inf))
     if claim.over == "configs":
@@ -45,7 +45,7 @@ def judge_mean(claim: Claim, test: Mean, evidence: Evidence) -> Judgement:
     return _one_mean(one, bounds, claim.alpha, f"over {counted(one.n, 'trial')}", len(evidence.measured))
 
 
-def judge_equivalent(claim: Claim, test: Equivalent, evidence: Evidence) -> Judgement:
+def judge_equivalent(claim: Claim, test: Equivalent, evidence: Evidence) -> TestResult:
     """Two one-sided tests of one mean: of the configurations' means (what varies is the seed), or of all trials."""
     bounds = (test.to - test.margin, test.to + test.margin)
     groups = evidence.measured
@@ -57,11 +57,11 @@ def judge_equivalent(claim: Claim, test: Equivalent, evidence: Evidence) -> Judg
     leaving = [row for row in rows if row.outcome == "fail"]
     words = f"over {counted(len(groups), 'configuration')}"
     if leaving and len(groups) > 1:
-        words += f"; outside by themselves: {_told(leaving)}"
+        words += f"; outside by themselves: {_listed(leaving)}"
     return _one_mean(one, bounds, claim.alpha, words, len(groups), rows)
 
 
-def judge_against(claim: Claim, test: Against, evidence: Evidence, folder: Path) -> Judgement:
+def judge_against(claim: Claim, test: Against, evidence: Evidence, folder: Path) -> TestResult:
     """Two one-sided tests a configuration: its mean lies within `tolerance` of the reference table's.
 
     The table is the copy that `run` keeps in the sweep's folder, which may be on another machine now, or come from a
@@ -140,13 +140,13 @@ def interval_words(bounds: Bounds) -> str:
     return f"at most {rounded(high)}" if low == -math.inf else f"in [{rounded(low)}, {rounded(high)}]"
 
 
-def _every_mean(evidence: Evidence, bounds: Bounds, alpha: float) -> Judgement:
+def _every_mean(evidence: Evidence, bounds: Bounds, alpha: float) -> TestResult:
     if not any(math.isfinite(end) for end in bounds):  # both ends are the metric's own
         bounds = (min(evidence.values), max(evidence.values))
     return _each(evidence.groups, [bounds] * len(evidence.groups), alpha, interval_words(bounds))
 
 
-def _each(groups: Sequence[Group], bounds: Sequence[Bounds], alpha: float, what: str) -> Judgement:
+def _each(groups: Sequence[Group], bounds: Sequence[Bounds], alpha: float, what: str) -> TestResult:
     """Every configuration inside its bounds: an intersection-union test, so that only failing needs a correction."""
     rows = rows_of(groups, bounds, alpha)
     known = [(row, estimate(g.numbers), b) for row, g, b in zip(rows, groups, bounds, strict=True) if g.values]
@@ -157,16 +157,16 @@ def _each(groups: Sequence[Group], bounds: Sequence[Bounds], alpha: float, what:
     words = f"{len(good)} of {counted(len(rows), 'configuration')} {what}"
     unsure = [row for row in rows if row.outcome == "undecided" and row.n]
     words += (
-        f"; outside: {_told(bad)}"
+        f"; outside: {_listed(bad)}"
         if bad
-        else f"; in doubt: {_told(unsure)}"
+        else f"; undecided: {_listed(unsure)}"
         if unsure
-        else f"; closest: {_told([worst])}"
+        else f"; closest: {_listed([worst])}"
     )
     open_rows = [needed(one, pair, alpha) for row, one, pair in known if row.outcome == "undecided"]
     most = max((count for count in open_rows if count), default=None) if all(open_rows) else None
     n = sum(len(group.values) for group in groups)
-    return Judgement(words, one.mean, one.interval(1 - 2 * alpha), n, p_pass, p_fail, most, rows)
+    return TestResult(words, one.mean, one.interval(1 - 2 * alpha), n, p_pass, p_fail, most, rows)
 
 
 def distance_outside(one: Estimate, bounds: Bounds) -> float:
@@ -175,24 +175,24 @@ def distance_outside(one: Estimate, bounds: Bounds) -> float:
     return max(low - one.mean, one.mean - high)
 
 
-def _every_value(evidence: Evidence, bounds: Bounds) -> Judgement:
+def _every_value(evidence: Evidence, bounds: Bounds) -> TestResult:
     low, high = bounds
     values = evidence.values
     outside = [value for value in values if not low <= value <= high]
     words = f"{len(values) - len(outside)} of {counted(len(values), 'trial')} {interval_words(bounds)}"
     words += f"; they span {bracket((min(values), max(values)))}"
     worst = max(values, key=lambda value: max(low - value, value - high))
-    return Judgement(words, worst, None, len(values), float(bool(outside)), float(not outside))
+    return TestResult(words, worst, None, len(values), float(bool(outside)), float(not outside))
 
 
 def _one_mean(
     one: Estimate, bounds: Bounds, alpha: float, words: str, groups: int, rows: tuple[VerdictRow, ...] = ()
-) -> Judgement:
+) -> TestResult:
     interval = one.interval(1 - 2 * alpha)
     words = f"mean {rounded(one.mean)} {bracket(interval)}, claimed {interval_words(bounds)}, {words}"
     count = needed(one, bounds, alpha)
     seeds = max(2, math.ceil(count / groups)) if count else None
-    return Judgement(words, one.mean, interval, one.n, p_inside(one, bounds), p_outside(one, bounds), seeds, rows)
+    return TestResult(words, one.mean, interval, one.n, p_inside(one, bounds), p_outside(one, bounds), seeds, rows)
 
 
 def _reference(table: list[dict[str, str]], metric: str, groups: Sequence[Group]) -> dict[str, float]:
@@ -225,7 +225,7 @@ def _equal(cell: str, value: Value) -> bool:
     return cell in (exact(value), value)
 
 
-def _told(rows: Sequence[VerdictRow]) -> str:
+def _listed(rows: Sequence[VerdictRow]) -> str:
     return listed([f"{row.label} {rounded(row.effect or 0.0)} {_row_interval(row)}" for row in rows])
 
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 from scipy import stats
 
-from sweeper.analysis.claims.verdict import Judgement, Outcome, VerdictRow, bracket, counted, finite, unjudged
+from sweeper.analysis.claims.verdict import Outcome, TestResult, VerdictRow, bracket, counted, finite, unjudged
 from sweeper.analysis.evidence import value_of
 from sweeper.analysis.pairing import Pairing, PairingBlock, blocks, pairings, settings
 from sweeper.analysis.rounding import rounded
@@ -21,7 +21,7 @@ from sweeper.value_text import show
 FEWEST_PAIRS = 6  # outcomes are bimodal: five agreeing pairs come from a fair coin once in sixteen, both ways counted
 
 
-def judge_compare(claim: Claim, test: Compare, records: Sequence[Record]) -> Judgement:
+def judge_compare(claim: Claim, test: Compare, records: Sequence[Record]) -> TestResult:
     """A paired t test of the gain, `first` less `second`, over all pairs of configurations and seeds."""
     found = pairings(records, claim.metric, test.first, test.second)
     gains = [gain for pairing in found for gain in pairing.gains]
@@ -41,10 +41,10 @@ def judge_compare(claim: Claim, test: Compare, records: Sequence[Record]) -> Jud
     seeds = math.ceil(most / len(found)) if most else None
     p_pass, p_fail = p_for(test, one), p_against(test, one)
     rows = _rows(found, test, alpha)
-    return Judgement(words, one.mean, interval, one.n, p_pass, p_fail, seeds, rows, reservation)
+    return TestResult(words, one.mean, interval, one.n, p_pass, p_fail, seeds, rows, reservation)
 
 
-def judge_monotone(claim: Claim, test: Monotone, records: Sequence[Record]) -> Judgement:
+def judge_monotone(claim: Claim, test: Monotone, records: Sequence[Record]) -> TestResult:
     """Page's trend test over blocks of all other settings and seed; it fails where a single step goes back (Holm).
 
     The effect is the paired difference between the last value of the parameter and the first. Two values only: the
@@ -75,7 +75,7 @@ def judge_monotone(claim: Claim, test: Monotone, records: Sequence[Record]) -> J
     per_seed = max(len(whole) / max(len({r.trial.seed for r in records}), 1), 1)
     seeds = math.ceil(few / per_seed) if few else None
     p_pass = 1.0 if reversed_ else p_rise
-    return Judgement(words, total.mean, interval, len(whole), p_pass, min([p_fall, *back]), seeds, rows, reservation)
+    return TestResult(words, total.mean, interval, len(whole), p_pass, min([p_fall, *back]), seeds, rows, reservation)
 
 
 def p_for(test: Compare, one: Estimate) -> float:

@@ -15,7 +15,7 @@ import numpy as np
 from scipy import stats
 
 from sweeper.analysis.claims.means import Bounds, interval_words, needed, p_inside, p_outside, reachable, rows_of
-from sweeper.analysis.claims.verdict import Judgement, bracket, counted
+from sweeper.analysis.claims.verdict import TestResult, bracket, counted
 from sweeper.analysis.evidence import Evidence
 from sweeper.analysis.rounding import rounded
 from sweeper.analysis.statistics import Estimate, estimate, half_width, holm, share_interval
@@ -26,7 +26,7 @@ FAR = 1e150  # stands for infinity: quantiles interpolate between finite numbers
 _LEVELS = np.geomspace(1e-6, 0.5, 120)
 
 
-def judge_typical(claim: Claim, test: Typical, evidence: Evidence) -> Judgement:
+def judge_typical(claim: Claim, test: Typical, evidence: Evidence) -> TestResult:
     """Both quartiles, of the configurations' means or of the trials' values, lie inside."""
     bounds = (test.low, test.high)
     if claim.over == "trials":
@@ -35,7 +35,7 @@ def judge_typical(claim: Claim, test: Typical, evidence: Evidence) -> Judgement:
         words = f"quartiles {rounded(low)} and {rounded(high)} of {counted(len(evidence.values), 'trial')}"
         words += f", claimed {interval_words(bounds)}"
         middle = float(np.median(evidence.values))
-        return Judgement(words, middle, None, len(evidence.values), float(not inside), float(inside))
+        return TestResult(words, middle, None, len(evidence.values), float(not inside), float(inside))
     reached, groups = reachable(bounds, evidence.values), evidence.measured
     means = _Means([estimate(group.numbers) for group in groups])
 
@@ -48,11 +48,11 @@ def judge_typical(claim: Claim, test: Typical, evidence: Evidence) -> Judgement:
     lows, highs = means.ends(claim.alpha)
     ends = [tuple(float(np.quantile(side, q)) for side in (lows, highs)) for q in (0.25, 0.75)]
     values = np.quantile(means.values, (0.25, 0.5, 0.75))
-    (first, third) = (f"{rounded(v)} {_told(end)}" for v, end in zip(values[[0, 2]], ends, strict=True))
+    (first, third) = (f"{rounded(v)} {_interval_text(end)}" for v, end in zip(values[[0, 2]], ends, strict=True))
     words = (
         f"quartiles {first} and {third} of {counted(len(groups), 'configuration')}, claimed {interval_words(bounds)}"
     )
-    return Judgement(
+    return TestResult(
         words,
         float(values[1]),
         (_unfar(ends[0][0]), _unfar(ends[1][1])),
@@ -64,7 +64,7 @@ def judge_typical(claim: Claim, test: Typical, evidence: Evidence) -> Judgement:
     )
 
 
-def judge_best(claim: Claim, test: Best, evidence: Evidence) -> Judgement:
+def judge_best(claim: Claim, test: Best, evidence: Evidence) -> TestResult:
     """Some configuration's mean reaches the bound, the choice of the best among them paid for (Holm).
 
     It fails when no mean can be that good, and also when not one trial was.
@@ -77,7 +77,7 @@ def judge_best(claim: Claim, test: Best, evidence: Evidence) -> Judgement:
     words_none = f"; not one of {counted(len(evidence.values), 'trial')} reached it" if none_reached else ""
     if claim.over == "trials":
         words = f"best trial {rounded(sign * top)}, claimed {words_bound}"
-        return Judgement(words, sign * top, None, len(evidence.values), float(none_reached), float(not none_reached))
+        return TestResult(words, sign * top, None, len(evidence.values), float(none_reached), float(not none_reached))
     groups = evidence.measured
     flipped = [_flip(estimate(group.numbers), sign) for group in groups]
     p_reach = holm([one.p_above(bound) for one in flipped])
@@ -90,10 +90,10 @@ def judge_best(claim: Claim, test: Best, evidence: Evidence) -> Judgement:
     rows = rows_of(groups, [bounds] * len(groups), claim.alpha)
     interval = one.interval(1 - 2 * claim.alpha)
     few = needed(one, bounds, claim.alpha / len(groups))
-    return Judgement(words, one.mean, interval, one.n, min(p_reach), p_miss, few, rows)
+    return TestResult(words, one.mean, interval, one.n, min(p_reach), p_miss, few, rows)
 
 
-def judge_share(claim: Claim, test: Share, evidence: Evidence) -> Judgement:
+def judge_share(claim: Claim, test: Share, evidence: Evidence) -> TestResult:
     """The share whose mean (or value) lies inside; those that diverged count, as not inside."""
     asked = f"at least {rounded(test.at_least)}" if test.at_least is not None else f"at most {rounded(test.at_most)}"
     bounds = (test.low, test.high)
@@ -122,7 +122,7 @@ def judge_share(claim: Claim, test: Share, evidence: Evidence) -> Judgement:
     p_pass, p_fail = (_smallest(lambda level, w=wanted: decided(level, w)) for wanted in (True, False))  # type: ignore[misc]
     rows = rows_of(groups, [bounds] * len(groups), claim.alpha)
     most = means.needed(bounds, claim.alpha)
-    return Judgement(f"{words}, claimed {asked}", share, interval, len(evidence.values), p_pass, p_fail, most, rows)
+    return TestResult(f"{words}, claimed {asked}", share, interval, len(evidence.values), p_pass, p_fail, most, rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +155,7 @@ class _Means:
         return counts[(len(counts) - 1) // 2] if counts else None
 
 
-def _share_of_trials(claim: Claim, test: Share, evidence: Evidence, words: str) -> Judgement:
+def _share_of_trials(claim: Claim, test: Share, evidence: Evidence, words: str) -> TestResult:
     values = evidence.values
     total = len(values) + evidence.states[State.DIVERGED]
     inside = sum(test.low <= value <= test.high for value in values)
@@ -165,7 +165,7 @@ def _share_of_trials(claim: Claim, test: Share, evidence: Evidence, words: str) 
     fewer = float(stats.binom.cdf(inside, total, asked))
     p_pass, p_fail = (more, fewer) if test.at_least is not None else (fewer, more)
     words = f"{inside} of {counted(total, 'trial')} = {rounded(inside / total)} {bracket(interval)} {words}"
-    return Judgement(words, inside / total, interval, total, p_pass, p_fail, _enough_trials(claim, test, evidence))
+    return TestResult(words, inside / total, interval, total, p_pass, p_fail, _enough_trials(claim, test, evidence))
 
 
 def _enough_trials(claim: Claim, test: Share, evidence: Evidence) -> int | None:
@@ -193,7 +193,7 @@ def _flip(one: Estimate, sign: float) -> Estimate:
     return Estimate(sign * one.mean, one.se, one.df, one.n)
 
 
-def _told(ends: tuple[float, ...]) -> str:
+def _interval_text(ends: tuple[float, ...]) -> str:
     return bracket((_unfar(ends[0]), _unfar(ends[1])))
 
 

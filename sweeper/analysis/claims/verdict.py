@@ -1,4 +1,4 @@
-"""What became of a claim, as records: the verdict people read, and the judgement it was made from."""
+"""What became of a claim, as records: the verdict people read, and the test result behind it."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class TestResult:
     """What a test found: p values for the claim (`p_pass`) and against it (`p_fail`), before any Holm correction.
 
     `words` say what was found. `reservation` is a reason why it must not pass although p is small, "" if there is none.
@@ -88,9 +88,9 @@ class Judgement:
     reservation: str = ""
 
 
-def unjudged(words: str) -> Judgement:
+def unjudged(words: str) -> TestResult:
     """There is nothing to judge by."""
-    return Judgement(words, None, None, 0, 1.0, 1.0)
+    return TestResult(words, None, None, 0, 1.0, 1.0)
 
 
 def finite(value: float | None) -> float | None:

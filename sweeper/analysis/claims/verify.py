@@ -12,7 +12,7 @@ from sweeper.analysis.claims.means import judge_against, judge_equivalent, judge
 from sweeper.analysis.claims.pairs import judge_compare, judge_monotone
 from sweeper.analysis.claims.registration import ClaimStatus, amended, claim_status
 from sweeper.analysis.claims.spread import judge_best, judge_share, judge_typical
-from sweeper.analysis.claims.verdict import Judgement, Outcome, Verdict, counted, finite, unjudged
+from sweeper.analysis.claims.verdict import Outcome, TestResult, Verdict, counted, finite, unjudged
 from sweeper.analysis.evidence import Evidence, collect
 from sweeper.analysis.statistics import holm
 from sweeper.errors import Exit
@@ -94,7 +94,7 @@ def as_frame(found: Sequence[Verdict]) -> pd.DataFrame:
 
 
 def exit_code(ended: Exit, found: Sequence[Verdict], *, strict: bool = False) -> Exit:
-    """How a run exits that ended so: a failed claim is told by its code only where every trial is there to judge.
+    """The exit code of a run: that of a failed claim only where no trial is missing.
 
     Interrupts, budgets and failed trials come first: their cure, running again, comes before believing the verdict.
     """
@@ -116,7 +116,7 @@ def is_as_run(sweep: Sweep, results: Path) -> bool:
     return file.exists() and file.read_text(encoding="utf-8") == sweep.text
 
 
-def _judged(claim: Claim, evidence: Evidence, records: Sequence[Record], folder: Path) -> Judgement:
+def _judged(claim: Claim, evidence: Evidence, records: Sequence[Record], folder: Path) -> TestResult:
     if evidence.problem:
         return unjudged(evidence.problem)
     if not evidence.measured:
@@ -144,7 +144,7 @@ def _judged(claim: Claim, evidence: Evidence, records: Sequence[Record], folder:
             return judge_monotone(claim, test, chosen)
 
 
-def _corrected(claims: Sequence[Claim], judged: Sequence[Judgement]) -> list[Judgement]:
+def _corrected(claims: Sequence[Claim], judged: Sequence[TestResult]) -> list[TestResult]:
     """Holm within each family, for the claims and against them."""
     corrected = list(judged)
     for family in {claim.family for claim in claims if claim.family}:
@@ -156,13 +156,13 @@ def _corrected(claims: Sequence[Claim], judged: Sequence[Judgement]) -> list[Jud
     return corrected
 
 
-def _more(found: Judgement, evidence: Evidence) -> Judgement:
+def _more(found: TestResult, evidence: Evidence) -> TestResult:
     """What would do is more than what is there: a correction can leave open what the plain numbers decide."""
     there = max((len(group.values) for group in evidence.groups), default=0)
     return replace(found, needed=max(found.needed, there + 1)) if found.needed else found
 
 
-def _verdict(claim: Claim, evidence: Evidence, found: Judgement) -> Verdict:
+def _verdict(claim: Claim, evidence: Evidence, found: TestResult) -> Verdict:
     outcome = _outcome(claim, evidence, found)
     low, high = found.interval or (None, None)
     p = found.p_fail if outcome == "fail" else found.p_pass
@@ -184,7 +184,7 @@ def _verdict(claim: Claim, evidence: Evidence, found: Judgement) -> Verdict:
     )
 
 
-def _outcome(claim: Claim, evidence: Evidence, found: Judgement) -> Outcome:
+def _outcome(claim: Claim, evidence: Evidence, found: TestResult) -> Outcome:
     if evidence.unfinished:  # a test is read once, at the end: peeking makes false verdicts
         return "undecided"
     if found.p_pass <= claim.alpha and not found.reservation:
@@ -192,7 +192,7 @@ def _outcome(claim: Claim, evidence: Evidence, found: Judgement) -> Outcome:
     return "fail" if found.p_fail <= claim.alpha else "undecided"
 
 
-def _sentence(claim: Claim, evidence: Evidence, found: Judgement, outcome: Outcome) -> str:
+def _sentence(claim: Claim, evidence: Evidence, found: TestResult, outcome: Outcome) -> str:
     parts = [found.words]
     if evidence.missing:
         parts.append(f"not counted: {evidence.missing}")

@@ -15,7 +15,7 @@ from sweeper.value_text import show
 
 
 def print_plan(console: Console, plan: Plan) -> None:
-    """The plan for a person: counts, what each `where` removed, the first and last trials, the price."""
+    """The plan for a person: counts, what each `where` removed, the first and last trials, the estimated cost."""
     sweep = plan.sweep
     total = f"{plan.configs} configurations x {len(sweep.seeds)} seeds = {len(plan.items)} trials"
     console.print(

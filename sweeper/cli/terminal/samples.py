@@ -20,7 +20,7 @@ def print_samples(
     if record.trial.trainer != "cvae":
         raise UsageError(Problem("only the bundled trainer can be sampled", found=record.trial.trainer, allowed="cvae"))
     from sweeper.cvae.checkpoint import load_model
-    from sweeper.cvae.evaluation.samples import write
+    from sweeper.cvae.evaluation.samples import generate
 
     try:
         model, task, rows = load_model(directory, record.trial.params)
@@ -30,15 +30,15 @@ def print_samples(
     _check_latents(latents, len(model.generator.latent[0]))
     console.print(Text(record.trial.name, "bold"))
     for row in rows[:prompts]:
-        written = write(model, task, [row], latents)
-        table = Table(title=f"prompt  {written[0].prompt}", title_justify="left", box=None, padding=(0, 2, 0, 0))
+        generations = generate(model, task, [row], latents)
+        table = Table(title=f"prompt  {generations[0].prompt}", title_justify="left", box=None, padding=(0, 2, 0, 0))
         for heading in ("z", "trace", "strategy", ""):
             table.add_column(heading)
-        for output in written:
-            errors = [] if output.steps_valid else ["invalid step"]
-            errors += [] if output.answer_right else ["wrong answer"]
-            strategy = output.strategy or Text("none", "dim")
-            table.add_row(str(output.latent), output.trace, strategy, Text(", ".join(errors), "red"))
+        for generation in generations:
+            errors = [] if generation.steps_valid else ["invalid step"]
+            errors += [] if generation.answer_right else ["wrong answer"]
+            strategy = generation.strategy or Text("none", "dim")
+            table.add_row(str(generation.latent), generation.trace, strategy, Text(", ".join(errors), "red"))
         console.print(table)
 
 

@@ -47,10 +47,10 @@ def print_finished(
     _print_failures(console, finished.records, folder)
     if not finished.mirrored.is_whole:
         console.print(Text(f"MLflow lacks {finished.mirrored.missing()}: {finished.mirrored.error}", "yellow"))
-        console.print(f"  complete it with: {commands.verb('sync', name)}")
+        console.print(f"  complete it with: {commands.command('sync', name)}")
     console.print(f"results  {folder}", soft_wrap=True)
-    console.print(f"table    {commands.verb('export', name)}", soft_wrap=True)
-    console.print(f"MLflow   {commands.verb('ui')}", soft_wrap=True)
+    console.print(f"table    {commands.command('export', name)}", soft_wrap=True)
+    console.print(f"MLflow   {commands.command('ui')}", soft_wrap=True)
     print_next(console, finished, commands)
 
 

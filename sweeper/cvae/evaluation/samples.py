@@ -1,4 +1,4 @@
-"""What a trained model writes under each latent, in words: for a person to read.
+"""What a trained model generates under each latent, as text: for a person to read.
 
 Shapes: N prompts, K latents, T trace tokens.
 """
@@ -16,7 +16,7 @@ from sweeper.cvae.tasks import Task
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class Generation:
     """One output: its prompt and trace as text, the strategy it follows (None if none), and whether it is right."""
 
     prompt: str
@@ -28,13 +28,13 @@ class Written:
 
 
 @torch.no_grad()
-def write(
+def generate(
     model: SharedDiscreteCVAE,
     task: Task,
     rows: Sequence[int],
     latents: Sequence[int] | None = None,
     generator: torch.Generator | None = None,
-) -> list[Written]:
+) -> list[Generation]:
     """The outputs for the prompts of ``rows`` under each latent (default: all): greedy, or sampled by ``generator``."""
     rows_N, count = torch.tensor(list(rows)), model.generator.latent.shape[1]
     device = model.generator.latent.device
@@ -44,7 +44,7 @@ def write(
     trace_NKT = under_every_latent(
         model.generator, task.prompts_NP[rows_N].to(device), count, task.trace_length, uniform_BT
     ).cpu()
-    written = []
+    generations = []
     for row, trace_KT in zip(rows_N, trace_NKT, strict=True):
         rows_K = row.expand(count)
         verdict, named_K = task.check(rows_K, trace_KT), task.name_strategy(rows_K, trace_KT)
@@ -52,5 +52,5 @@ def write(
         for k in range(count) if latents is None else latents:
             name = task.strategies[named_K[k]] if named_K[k] >= 0 else None
             judged = bool(verdict.steps_B[k]), bool(verdict.answer_B[k])
-            written.append(Written(prompt, k, task.text(trace_KT[k]), name, *judged))
-    return written
+            generations.append(Generation(prompt, k, task.text(trace_KT[k]), name, *judged))
+    return generations

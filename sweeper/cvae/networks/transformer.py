@@ -1,6 +1,6 @@
 """The blocks all networks are made of: pre-norm attention and a ReLU perceptron, without biases.
 
-Every function counts its dimensions from the last: where parameters are stacked [M, ...], one a member, inputs and
+Every function counts its dimensions from the last: where parameters are stacked [M, ...], one per member, inputs and
 results have the same first dimension, and M networks run as one (batched products). Tables are one-hot products: their
 gradient is a matrix product, not a scatter. Modules hold shapes and parameters, never state, and draw from no global
 generator.

@@ -94,10 +94,10 @@ class BaselineBatch:
     @classmethod
     def of(cls, program: Program, states: Sequence[BaselineState], number: int) -> BaselineBatch:
         """These baselines before the first step of chunk ``number``."""
-        device, kinds = program.device, [one.key for one in states]
+        device, keys = program.device, [one.key for one in states]
         flat_GW, mean_GW, square_GW = (torch.stack(rows) for rows in zip(*(one.moving for one in states), strict=True))
         steps = [number * batches.length(program) + at + 1 for at in range(batches.length(program))]
-        examples = [batches.examples(program, kind.seed, number) for kind in kinds]
+        examples = [batches.examples(program, key.seed, number) for key in keys]
         target_GCBT = torch.stack([each.target_CBT for each in examples]).to(device)
 
         def numbers(values: list[float] | list[list[float]]) -> Tensor:
@@ -107,10 +107,10 @@ class BaselineBatch:
             flat_GW,
             mean_GW,
             square_GW,
-            numbers([kind.train.weight_decay for kind in kinds])[:, None] * program.baseline_layout.decayed_W,
-            numbers([kind.train.clip_norm for kind in kinds]),
-            numbers([[kind.train.baseline_lr_scale * learning_rate(kind.train, s) for s in steps] for kind in kinds]),
-            numbers([[bias_correction(step) for step in steps]] * len(kinds)),
+            numbers([key.train.weight_decay for key in keys])[:, None] * program.baseline_layout.decayed_W,
+            numbers([key.train.clip_norm for key in keys]),
+            numbers([[key.train.baseline_lr_scale * learning_rate(key.train, s) for s in steps] for key in keys]),
+            numbers([[bias_correction(step) for step in steps]] * len(keys)),
             torch.stack([each.prompt_CBP for each in examples]).to(device),
             target_GCBT,
             torch.zeros(target_GCBT.shape, device=device),
@@ -165,14 +165,14 @@ class Baselines:
     trainer: BaselineTrainer | None = None
 
     def baseline_nll(self, wanted: Sequence[tuple[BaselineKey, int]]) -> list[Tensor]:
-        """-log p0 of each token [C,B,T] in a chunk, for each kind and number of a chunk."""
+        """-log p0 of each token [C,B,T] in a chunk, for each key and number of a chunk."""
         found = self._chunks(dict.fromkeys(wanted))
         return [found[one].baseline_nll_CBT for one in wanted]
 
     def parameters(self, wanted: Sequence[tuple[BaselineKey, int]]) -> Tensor:
-        """The parameters [M,W] of each kind after a number of steps at which it reports."""
+        """The parameters [M,W] of each key after a number of steps at which it reports."""
         length = batches.length(self.program)
-        places = [(kind, (step - 1) // length) for kind, step in wanted]
+        places = [(key, (step - 1) // length) for key, step in wanted]
         found = self._chunks(dict.fromkeys(places))
         return torch.stack([found[place].parameters[step] for place, (_, step) in zip(places, wanted, strict=True)])
 
@@ -184,23 +184,23 @@ class Baselines:
             together = [each for each in behind if each.done == least]
             self._train(together[: TOGETHER[self.program.device.type]], least)
             found |= {one: chunk for one in wanted if (chunk := self._found(*one)) is not None}
-            self._forget({kind for kind, _ in wanted})
+            self._forget({key for key, _ in wanted})
         return found
 
-    def _found(self, kind: BaselineKey, number: int) -> StepChunk | None:
-        for each in self.states.get(kind, []):
+    def _found(self, key: BaselineKey, number: int) -> StepChunk | None:
+        for each in self.states.get(key, []):
             if (each, number) in self.results:
                 self.results.move_to_end((each, number))
                 return self.results[each, number]
         return None
 
-    def _nearest(self, kind: BaselineKey, number: int) -> BaselineState:
+    def _nearest(self, key: BaselineKey, number: int) -> BaselineState:
         """The baseline nearest before this chunk; a new one where all are past it, or there is none."""
-        states = self.states.setdefault(kind, [])
+        states = self.states.setdefault(key, [])
         before = [each for each in states if each.done <= number]
         if not before:
-            flat_W = self.program.initial_W(kind.seed, self.program.baseline_layout)
-            before = [BaselineState(kind, [flat_W, torch.zeros_like(flat_W), torch.zeros_like(flat_W)])]
+            flat_W = self.program.initial_W(key.seed, self.program.baseline_layout)
+            before = [BaselineState(key, [flat_W, torch.zeros_like(flat_W), torch.zeros_like(flat_W)])]
             states.extend(before)
         return max(before, key=lambda each: each.done)
 
@@ -237,7 +237,7 @@ class Baselines:
             size -= dropped.bytes
             if owner.key not in used and not any(each is owner for each, _ in self.results):
                 self.states[owner.key].remove(owner)
-        self.states = {kind: states for kind, states in self.states.items() if states}
+        self.states = {key: states for key, states in self.states.items() if states}
 
 
 @lru_cache(maxsize=4)

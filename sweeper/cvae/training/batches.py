@@ -16,7 +16,7 @@ from torch import Tensor
 
 from sweeper.cvae.training.program import Program
 
-EXAMPLES = 8192  # drawn at once: many steps for the price of a few; 80 kB of tokens
+EXAMPLES = 8192  # drawn at once: many steps for the cost of a few; 80 kB of tokens
 LONGEST = 64
 
 

@@ -175,7 +175,7 @@ def _disconnect() -> None:
 
 
 def _end_autoscaler() -> None:
-    """End the process that would ask for further machines: it lets Ray wait for a second after it was told to end."""
+    """End the process that would ask for further machines: Ray waits a second for it after asking it to end."""
     for child in psutil.Process().children():
         with contextlib.suppress(psutil.Error):
             if any(word.endswith("autoscaler/_private/monitor.py") for word in child.cmdline()):

@@ -140,13 +140,13 @@ class PackSearcher(_StaysHere, Searcher):  # type: ignore[misc]
     def suggest(self, trial_id: str) -> Any:
         if self.source.is_done():
             return Searcher.FINISHED
-        offered = self.source.next_pack() if self._has_room() else None
+        offered = self.source.next_pack() if self._has_capacity() else None
         if offered is None:
             return None
         self.running[trial_id] = offered
         return {"pack": offered, **self.here}
 
-    def _has_room(self) -> bool:
+    def _has_capacity(self) -> bool:
         if self.most is not None and len(self.running) >= self.most:
             return False
         return len(self.running) < self.fitting or self.begun >= self.running.keys()

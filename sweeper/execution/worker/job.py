@@ -53,7 +53,7 @@ class StopOrder:
 
 
 class Driver(Protocol):
-    """The driver of the sweep. No call waits for it, but `more` when it is told to."""
+    """The driver of the sweep. Only `more(wait=True)` waits for it."""
 
     def send(self, event: Event) -> None:
         """Something happened to a trial."""

@@ -1,6 +1,6 @@
 """Plots of a sweep: each kind is a function in the file of its name; this is the list of them.
 
-matplotlib draws PNG and SVG, plotly the pages to look closer at. Everything is computed from the tables of
+matplotlib draws PNG and SVG, plotly the interactive pages. Everything is computed from the tables of
 `sweeper export`: the same ledger gives the same bytes.
 """
 
@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from sweeper.reporting.figures import curves, heatmap, importance, parallel, pareto, seeds, slice, style
-from sweeper.reporting.figures.subject import FigureContext, NotApplicable
+from sweeper.reporting.figures.context import FigureContext, NotApplicable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,17 +31,17 @@ class ImageFormat(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FigureKind:
-    """A kind of picture: of each metric (`by_metric`) or of all at once; `closer` names its interactive form."""
+    """A kind of plot: of each metric (`by_metric`) or of all at once; `interactive`: it has an HTML page, too."""
 
     name: str
     draw: Callable[..., Figure]
     by_metric: bool
-    closer: bool = False
+    interactive: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class RenderedFigure:
-    """One picture: the stem of its file, what it is of, and its content in each form it has."""
+    """One plot: the stem of its file, what it is of, and its content in each form it has."""
 
     kind: str
     metric: str
@@ -58,33 +58,33 @@ KINDS: dict[str, FigureKind] = {
         FigureKind("heatmap", heatmap.draw, by_metric=True),
         FigureKind("seeds", seeds.draw, by_metric=True),
         FigureKind("slice", slice.draw, by_metric=True),
-        FigureKind("curves", curves.draw, by_metric=True, closer=True),
+        FigureKind("curves", curves.draw, by_metric=True, interactive=True),
         FigureKind("importance", importance.draw, by_metric=True),
-        FigureKind("pareto", pareto.draw, by_metric=False, closer=True),
-        FigureKind("parallel", parallel.draw, by_metric=False, closer=True),
+        FigureKind("pareto", pareto.draw, by_metric=False, interactive=True),
+        FigureKind("parallel", parallel.draw, by_metric=False, interactive=True),
     )
 }
 
 
 def draw(
-    kind: FigureKind, subject: FigureContext, forms: set[ImageFormat], dots_per_inch: int = 200
+    kind: FigureKind, context: FigureContext, forms: set[ImageFormat], dots_per_inch: int = 200
 ) -> Iterator[RenderedFigure | NotApplicable]:
     """The plots of a kind, one by one; where one makes no sense, the reason in its place."""
-    if not subject.shown:
+    if not context.shown:
         yield NotApplicable("no trial has reported a metric as its result")
         return
-    for metric in subject.shown if kind.by_metric else [""]:
+    for metric in context.shown if kind.by_metric else [""]:
         try:
-            yield RenderedFigure(kind.name, metric, _content(kind, subject, metric, forms, dots_per_inch))
+            yield RenderedFigure(kind.name, metric, _content(kind, context, metric, forms, dots_per_inch))
         except NotApplicable as reason:
             yield reason
 
 
 def _content(
-    kind: FigureKind, subject: FigureContext, metric: str, forms: set[ImageFormat], dots_per_inch: int
+    kind: FigureKind, context: FigureContext, metric: str, forms: set[ImageFormat], dots_per_inch: int
 ) -> dict[ImageFormat, bytes]:
-    arguments = (subject, metric) if metric else (subject,)
-    absent = [name for name, _ in subject.metrics if name not in subject.trials]
+    arguments = (context, metric) if metric else (context,)
+    absent = [name for name, _ in context.metrics if name not in context.trials]
     if absent:
         raise NotApplicable(f"no trial has reported {absent[0]} as its result")
     content: dict[ImageFormat, bytes] = {}
@@ -95,7 +95,7 @@ def _content(
                 content[ImageFormat.PNG] = style.png(figure, dots_per_inch)
             if ImageFormat.SVG in forms:
                 content[ImageFormat.SVG] = style.svg(figure)
-    if ImageFormat.HTML in forms and kind.closer:
+    if ImageFormat.HTML in forms and kind.interactive:
         from sweeper.reporting.figures import interactive
 
         content[ImageFormat.HTML] = interactive.page(getattr(interactive, kind.name)(*arguments))

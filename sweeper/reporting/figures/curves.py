@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sweeper.reporting.figures import style
-from sweeper.reporting.figures.subject import FigureContext, NotApplicable
+from sweeper.reporting.figures.context import FigureContext, NotApplicable
 from sweeper.trial import State, reported
 
 COLORED = 12  # the colours twice, the second time dashed
@@ -37,15 +37,15 @@ class SeedCurves:
         return rows.quantile(0.25, axis=1), rows.quantile(0.75, axis=1)
 
 
-def courses(subject: FigureContext, metric: str) -> list[SeedCurves]:
-    """The course of every configuration that reported the metric, the best first where it is known what that is.
+def seed_curves(context: FigureContext, metric: str) -> list[SeedCurves]:
+    """The curves of every configuration that reported the metric, the best first where it is known what that is.
 
     Raises NotApplicable where no trial reported the metric twice.
     """
     rows = pd.DataFrame(
         [
             (record.trial.config, record.trial.key, report.step, value)
-            for record in subject.results.records
+            for record in context.results.records
             for report in record.reports
             if (value := reported(report.metrics, metric)) is not None
         ],
@@ -54,7 +54,7 @@ def courses(subject: FigureContext, metric: str) -> list[SeedCurves]:
     if rows.step.nunique() < 2:
         raise NotApplicable(f"{metric} was reported at fewer than two steps")
     tables = rows.pivot_table(index="step", columns=["config", "trial"], values="value", sort=True)
-    states = subject.trials.set_index("trial").state
+    states = context.trials.set_index("trial").state
     lost = set(states.index[states.isin([State.DIVERGED, State.FAILED])])
     groups = tables.T.groupby(level="config")
     medians, counts, sizes = groups.median().T, groups.count().T, groups.size()
@@ -63,47 +63,47 @@ def courses(subject: FigureContext, metric: str) -> list[SeedCurves]:
         table = tables[config]
         median = medians.loc[counts[config] >= max(1.0, sizes[config] / 2), config]
         ends = [_end(table[trial].dropna()) for trial in table.columns if trial in lost]
-        found[config] = SeedCurves(config, subject.config_label(config), table, median, ends)
-    return [found[config] for config in subject.ranked(metric)[0] if config in found]
+        found[config] = SeedCurves(config, context.config_label(config), table, median, ends)
+    return [found[config] for config in context.ranked(metric)[0] if config in found]
 
 
 def _end(curve: pd.Series) -> tuple[float, float]:
     return float(curve.index.to_numpy()[-1]), float(curve.iloc[-1])
 
 
-def draw(subject: FigureContext, metric: str) -> Figure:
-    """The picture: up to twelve configurations in colour, the others grey behind them."""
-    all_of_them = courses(subject, metric)
-    seeds = max(course.seeds.shape[1] for course in all_of_them)
+def draw(context: FigureContext, metric: str) -> Figure:
+    """The plot: up to twelve configurations in colour, the others grey behind them."""
+    all_of_them = seed_curves(context, metric)
+    seeds = max(curve.seeds.shape[1] for curve in all_of_them)
     band = "from the least to the greatest seed" if seeds < FEW else "the middle half of the seeds"
     notes = [f"Lines are medians over the seeds, bands {band}; crosses are where a trial diverged or failed."]
     if len(all_of_them) > COLORED:
-        notes.append(f"In colour: the first {COLORED} of {len(all_of_them)}, {subject.ranked(metric)[1]}.")
+        notes.append(f"In colour: the first {COLORED} of {len(all_of_them)}, {context.ranked(metric)[1]}.")
     shown = all_of_them[:COLORED]
-    figure = style.sheet(subject, subject.label(metric), *notes, height=3.4 + 0.17 * len(shown))
+    figure = style.new_figure(context, context.label(metric), *notes, height=3.4 + 0.17 * len(shown))
     panel = figure.subplots()
-    for course in all_of_them[COLORED:]:
-        median = course.median
+    for curve in all_of_them[COLORED:]:
+        median = curve.median
         panel.plot(median.index, median, color=style.GREY, linewidth=0.5, alpha=0.5, zorder=1)
-    for number, course in enumerate(shown):
-        _line(panel, course, number)
+    for number, curve in enumerate(shown):
+        _line(panel, curve, number)
     panel.set_xlabel("step")
     panel.set_ylabel(metric)
-    if style.is_wide(pd.concat([course.median for course in all_of_them])):
+    if style.is_wide(pd.concat([curve.median for curve in all_of_them])):
         style.logarithmic(panel, "y")
     panel.legend(loc="upper left", bbox_to_anchor=(-0.05, -0.17), borderaxespad=0)
     return figure
 
 
-def _line(panel: Axes, course: SeedCurves, number: int) -> None:
+def _line(panel: Axes, curve: SeedCurves, number: int) -> None:
     color, dashes = style.COLORS[number % len(style.COLORS)], "-" if number < len(style.COLORS) else "--"
-    median, (low, high) = course.median, course.band()
+    median, (low, high) = curve.median, curve.band()
     panel.fill_between(median.index.to_numpy(), low, high, color=color, alpha=0.13, linewidth=0)
-    if course.seeds.shape[1] < FEW:
-        for trial in course.seeds:
-            seed = course.seeds[trial].dropna()
+    if curve.seeds.shape[1] < FEW:
+        for trial in curve.seeds:
+            seed = curve.seeds[trial].dropna()
             panel.plot(seed.index, seed, color=color, linewidth=0.5, alpha=0.6)
-    name = f"{course.label}  (n={course.seeds.shape[1]})"
+    name = f"{curve.label}  (n={curve.seeds.shape[1]})"
     panel.plot(median.index, median, color=color, linestyle=dashes, linewidth=1.6, label=name)
-    for end in course.ends:
+    for end in curve.ends:
         panel.plot(*end, "x", color=color, markersize=6)

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from sweeper.analysis.frames import cell_value
 from sweeper.cvae.terms import DEPENDENT_WEIGHTS, INDEPENDENT_SUMS
 from sweeper.reporting.figures import style
-from sweeper.reporting.figures.subject import FigureAxis, FigureContext, NotApplicable, canonical_level
+from sweeper.reporting.figures.context import FigureAxis, FigureContext, NotApplicable, canonical_level
 from sweeper.trial import State
 from sweeper.value_text import short_names, show
 
@@ -34,7 +34,7 @@ class Facet:
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class CellSize:
     """The size of a cell in inches, which decides how much is written into it."""
 
     width: float
@@ -55,28 +55,30 @@ class Room:
         return [mean, count] if len(values) < planned and self.height >= 0.25 else [mean]
 
 
-def draw(subject: FigureContext, metric: str) -> Figure:
-    """The picture. Raises NotApplicable without two parameters to lay out."""
-    across, up, why = laid_out(subject)
-    rows = subject.trials.assign(_x=across.positions(), _y=up.positions())
-    if across.levels is None or up.levels is None:
-        return _scattered(subject, metric, across, up, rows, why)
-    facets, averaged = facets_of(subject, rows, {*across.reads, *up.reads})
+def draw(context: FigureContext, metric: str) -> Figure:
+    """The plot. Raises NotApplicable without two parameters to lay out."""
+    x_axis, y_axis, why = laid_out(context)
+    rows = context.trials.assign(_x=x_axis.positions(), _y=y_axis.positions())
+    if x_axis.levels is None or y_axis.levels is None:
+        return _scattered(context, metric, x_axis, y_axis, rows, why)
+    facets, averaged = facets_of(context, rows, {*x_axis.reads, *y_axis.reads})
     notes = [f"A cell is the mean ± standard deviation over its trials. {averaged}".strip(), *why]
-    columns = min(len(facets), max(1, min(_COLUMNS, 12 // len(across.levels))))
+    columns = min(len(facets), max(1, min(_COLUMNS, 12 // len(x_axis.levels))))
     lines = math.ceil(len(facets) / columns)
-    height = min(max(lines * (0.5 * len(up.levels) + 0.9), 2.4), 9.0)
-    figure = style.sheet(subject, subject.label(metric), *notes, height=height)
+    height = min(max(lines * (0.5 * len(y_axis.levels) + 0.9), 2.4), 9.0)
+    figure = style.new_figure(context, context.label(metric), *notes, height=height)
     panels = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True)
     values = rows[rows.state == State.COMPLETED].groupby(["_x", "_y", *_others(facets)], dropna=False)[metric].mean()
     norm = _norm(values)
-    room = Room(0.8 * style.WIDTH / (columns * len(across.levels)), (height / lines - 0.8) / len(up.levels))
+    cell_size = CellSize(
+        0.8 * style.WIDTH / (columns * len(x_axis.levels)), (height / lines - 0.8) / len(y_axis.levels)
+    )
     for panel, facet in zip(panels.flat, facets, strict=False):
-        _cells(panel, metric, facet, (len(across.levels), len(up.levels)), room, norm)
+        _cells(panel, metric, facet, (len(x_axis.levels), len(y_axis.levels)), cell_size, norm)
         panel.set_title(facet.title)
         panel.grid(visible=False)
-        style.scale(panel, across, "x", 40)
-        style.scale(panel, up, "y", 24)
+        style.scale(panel, x_axis, "x", 40)
+        style.scale(panel, y_axis, "y", 24)
         panel.label_outer()
     for panel in list(panels.flat)[len(facets) :]:
         panel.set_visible(False)
@@ -84,35 +86,35 @@ def draw(subject: FigureContext, metric: str) -> Figure:
     return figure
 
 
-def laid_out(subject: FigureContext) -> tuple[FigureAxis, FigureAxis, list[str]]:
+def laid_out(context: FigureContext) -> tuple[FigureAxis, FigureAxis, list[str]]:
     """The two axes, and a note where they are combinations that nobody asked for.
 
     Under a uniform prior the bundled trainer's loss depends on some of its weights only through fewer sums: over the
     weights themselves, a grid of all of them shows every result several times.
     """
-    trials = subject.trials
+    trials = context.trials
     redundant = (
-        set(DEPENDENT_WEIGHTS) <= set(subject.varied)
+        set(DEPENDENT_WEIGHTS) <= set(context.varied)
         and "model.prior" in trials
         and set(trials["model.prior"]) == {"uniform"}
     )
-    if subject.x or subject.y or not redundant:
-        across, up = subject.axes(2)
-        return across, up, []
-    across, up = (subject.axis(text) for text in INDEPENDENT_SUMS)
-    return across, up, ["The axes are what the loss depends on: the weights of I(z; x, y) and of the marginal KL."]
+    if context.x or context.y or not redundant:
+        x_axis, y_axis = context.axes(2)
+        return x_axis, y_axis, []
+    x_axis, y_axis = (context.axis(text) for text in INDEPENDENT_SUMS)
+    return x_axis, y_axis, ["The axes are what the loss depends on: the weights of I(z; x, y) and of the marginal KL."]
 
 
-def facets_of(subject: FigureContext, rows: pd.DataFrame, used: set[str]) -> tuple[list[Facet], str]:
+def facets_of(context: FigureContext, rows: pd.DataFrame, used: set[str]) -> tuple[list[Facet], str]:
     """A panel for each combination of the other parameters; one for all, and a note, where that are too many."""
-    others = [name for name in subject.varied if name not in used]
+    others = [name for name in context.varied if name not in used]
     if not others:
         return [Facet("", rows)], ""
     keys = pd.Series([" ".join(map(canonical_level, row)) for row in rows[others].to_numpy(object)], index=rows.index)
     distinct = list(dict.fromkeys(keys))
     if len(distinct) > FACETS:
         return [Facet("", rows)], f"Averaged over {', '.join(others)}."
-    facets, short = [], short_names(subject.varied)
+    facets, short = [], short_names(context.varied)
     for key in distinct:
         part = rows[keys == key]
         words = (f"{short[name]}={show(cell_value(part[name].iloc[0]))}" for name in others)
@@ -134,7 +136,7 @@ def _norm(values: pd.Series) -> Normalize:
     return Normalize(low, high) if high > low else Normalize(low - 0.5, high + 0.5)
 
 
-def _cells(panel: Axes, metric: str, facet: Facet, size: tuple[int, int], room: Room, norm: Normalize) -> None:
+def _cells(panel: Axes, metric: str, facet: Facet, size: tuple[int, int], cell_size: CellSize, norm: Normalize) -> None:
     width, height = size
     panel.set_xlim(-0.5, width - 0.5)
     panel.set_ylim(-0.5, height - 0.5)
@@ -142,34 +144,34 @@ def _cells(panel: Axes, metric: str, facet: Facet, size: tuple[int, int], room: 
     grid = np.full((height, width), np.nan)
     counted = facet.trials[metric].where(facet.trials.state == State.COMPLETED)
     places: dict[tuple[int, int], list[float]] = {}
-    for across, up, value in zip(facet.trials._x, facet.trials._y, counted, strict=True):
-        places.setdefault((int(across), int(up)), []).append(value)
+    for x, y, value in zip(facet.trials._x, facet.trials._y, counted, strict=True):
+        places.setdefault((int(x), int(y)), []).append(value)
     for (x, y), cell in places.items():
         values = np.array(cell)[np.isfinite(cell)]
         mean = grid[y, x] = values.mean() if len(values) else np.nan
         color = style.ink(*colormaps[style.MAP](norm(mean))[:3]) if len(values) else "#555555"
-        words = "\n".join(room.lines(values, len(cell)))
+        words = "\n".join(cell_size.lines(values, len(cell)))
         text = panel.text(x, y, words, ha="center", va="center", fontsize=6.5, color=color, linespacing=1.2)
         text.set_in_layout(False)  # it lies within its cell; a hundred of them would take the layout seconds
     panel.imshow(grid, origin="lower", aspect="auto", cmap=style.MAP, norm=norm, interpolation="nearest")
 
 
 def _scattered(
-    subject: FigureContext, metric: str, across: FigureAxis, up: FigureAxis, rows: pd.DataFrame, why: list[str]
+    context: FigureContext, metric: str, x_axis: FigureAxis, y_axis: FigureAxis, rows: pd.DataFrame, why: list[str]
 ) -> Figure:
     """Too many values for cells: a dot where trials are, and nothing made up in between."""
     counted = rows.assign(value=rows[metric].where(rows.state == State.COMPLETED))
     places = counted.groupby(["_x", "_y"], as_index=False).value.mean()
     means, lost = places.dropna(), places[places.value.isna()]
-    others = [name for name in subject.varied if name not in {*across.reads, *up.reads}]
+    others = [name for name in context.varied if name not in {*x_axis.reads, *y_axis.reads}]
     also = f", which differ in {', '.join(others)} too" if others else ""
     notes = [f"A dot is the mean over the completed trials there{also}; a cross has none.", *why]
-    figure = style.sheet(subject, subject.label(metric), *notes, height=4.6)
+    figure = style.new_figure(context, context.label(metric), *notes, height=4.6)
     panel = figure.subplots()
     panel.scatter(lost._x, lost._y, marker="x", s=18, color=style.GREY, linewidths=0.8)
     look: dict[str, Any] = {"cmap": style.MAP, "norm": _norm(means.value), "edgecolors": "white", "linewidths": 0.3}
     dots = panel.scatter(means._x, means._y, c=means.value, s=34 if len(means) < 200 else 12, **look)
-    style.scale(panel, across, "x")
-    style.scale(panel, up, "y")
+    style.scale(panel, x_axis, "x")
+    style.scale(panel, y_axis, "y")
     style.colorbar(figure, dots, panel, metric)
     return figure

@@ -1,4 +1,4 @@
-"""Pictures to look closer at, as HTML pages that need no network: hover, zoom, pick ranges (the only plotly)."""
+"""Interactive plots, as HTML pages that need no network: hover, zoom, pick ranges (the only plotly)."""
 
 from __future__ import annotations
 
@@ -10,88 +10,88 @@ import numpy as np
 import plotly.graph_objects as go
 
 from sweeper.reporting.figures import style
-from sweeper.reporting.figures.curves import COLORED, courses
-from sweeper.reporting.figures.parallel import Rail, rails
-from sweeper.reporting.figures.pareto import notes_on, trade
-from sweeper.reporting.figures.subject import FigureContext
+from sweeper.reporting.figures.context import FigureContext
+from sweeper.reporting.figures.curves import COLORED, seed_curves
+from sweeper.reporting.figures.parallel import ParallelAxis, parallel_axes
+from sweeper.reporting.figures.pareto import notes_on, pareto_data
 
-CLOSER = 60  # curves of one page: more make it slow
+MAX_CURVES = 60  # curves of one page: more make it slow
 
 
 def page(figure: go.Figure) -> bytes:
-    """The picture as one file of about 5 MB: plotly itself is in it."""
-    text: str = figure.to_html(include_plotlyjs=True, full_html=True, div_id="picture", config={"responsive": True})
+    """The plot as one file of about 5 MB: plotly itself is in it."""
+    text: str = figure.to_html(include_plotlyjs=True, full_html=True, div_id="plot", config={"responsive": True})
     return text.encode()
 
 
-def parallel(subject: FigureContext) -> go.Figure:
+def parallel(context: FigureContext) -> go.Figure:
     """Drag along an axis to pick a range, drag its name to move it."""
-    found = rails(subject)
-    first = next(rail for rail in found if rail.name == subject.shown[0])
+    found = parallel_axes(context)
+    first = next(axis for axis in found if axis.name == context.shown[0])
     colors = [first.height(value) for value in first.values]
     bar = {"title": _text(first.name), "tickvals": [0, 1], "ticktext": [f"{v:.3g}" for v in first.span]}
     line = {"color": colors, "colorscale": style.MAP, "showscale": True, "colorbar": bar}
     hidden = {"color": "rgba(0,0,0,0)"}  # the ends of a range, which plotly writes as the numbers that we gave it
-    dimensions = [_dimension(rail) for rail in found]
+    dimensions = [_dimension(axis) for axis in found]
     figure = go.Figure(go.Parcoords(dimensions=dimensions, line=line, labelangle=-10, rangefont=hidden))
-    return _titled(figure, subject, "Configurations side by side", "Drag along an axis to pick a range.")
+    return _titled(figure, context, "Configurations side by side", "Drag along an axis to pick a range.")
 
 
-def _dimension(rail: Rail) -> dict[str, Any]:
-    """Levels in words; a logarithmic rail as decades, which plotly has no axis for here."""
-    if rail.is_levels:
-        ticks = {"tickvals": [at for at, _ in rail.ticks], "ticktext": [_text(words) for _, words in rail.ticks]}
-        return {"label": _text(rail.name), "values": list(rail.values), **ticks}
-    if rail.log:
-        logs = np.log10(rail.values.to_numpy(float))
+def _dimension(axis: ParallelAxis) -> dict[str, Any]:
+    """Levels in words; a logarithmic axis as decades, which plotly has no axis for here."""
+    if axis.is_levels:
+        ticks = {"tickvals": [at for at, _ in axis.ticks], "ticktext": [_text(words) for _, words in axis.ticks]}
+        return {"label": _text(axis.name), "values": list(axis.values), **ticks}
+    if axis.log:
+        logs = np.log10(axis.values.to_numpy(float))
         decades = list(range(math.floor(logs.min()), math.ceil(logs.max()) + 1))
         words = [f"{10.0**decade:g}" for decade in decades]
-        return {"label": _text(rail.name), "values": list(logs), "tickvals": decades, "ticktext": words}
-    return {"label": _text(rail.name), "values": list(rail.values)}
+        return {"label": _text(axis.name), "values": list(logs), "tickvals": decades, "ticktext": words}
+    return {"label": _text(axis.name), "values": list(axis.values)}
 
 
-def pareto(subject: FigureContext) -> go.Figure:
+def pareto(context: FigureContext) -> go.Figure:
     """Hover shows the configuration."""
-    found = trade(subject)
+    found = pareto_data(context)
     figure = go.Figure()
     parts = [
         ("dominated", found.means[~found.means.front], "circle-open", style.BLUE),
         ("on the front", found.front, "circle", style.ORANGE),
     ]
     for name, part, symbol, color in parts:
-        words = [_text(f"{subject.config_label(str(config))}  n={n}") for config, n in part.n.items()]
+        words = [_text(f"{context.config_label(str(config))}  n={n}") for config, n in part.n.items()]
         marker = {"symbol": symbol, "size": 10, "color": color}
         figure.add_scatter(x=list(part.x), y=list(part.y), mode="markers", name=name, text=words, marker=marker)
-    figure.update_xaxes(title=_text(subject.label(found.names[0])))
-    figure.update_yaxes(title=_text(subject.label(found.names[1])))
-    return _titled(figure, subject, " against ".join(found.names), *notes_on(found))
+    figure.update_xaxes(title=_text(context.label(found.names[0])))
+    figure.update_yaxes(title=_text(context.label(found.names[1])))
+    return _titled(figure, context, " against ".join(found.names), *notes_on(found))
 
 
-def curves(subject: FigureContext, metric: str) -> go.Figure:
+def curves(context: FigureContext, metric: str) -> go.Figure:
     """A click in the legend shows or hides a configuration; those beyond the first twelve start hidden."""
-    found = courses(subject, metric)
+    found = seed_curves(context, metric)
     figure = go.Figure()
-    for number, course in enumerate(found[:CLOSER]):
+    for number, curve in enumerate(found[:MAX_CURVES]):
         line = {"color": style.COLORS[number % len(style.COLORS)]}
-        median, (low, high) = course.median, course.band()
-        shared = {"legendgroup": course.config, "visible": True if number < COLORED else "legendonly"}
+        median, (low, high) = curve.median, curve.band()
+        shared = {"legendgroup": curve.config, "visible": True if number < COLORED else "legendonly"}
         around = {"x": [*low.index, *reversed(low.index)], "y": [*low, *reversed(list(high))], "fill": "toself"}
         figure.add_scatter(
             **around, **shared, fillcolor=line["color"], opacity=0.15, mode="none", showlegend=False, hoverinfo="skip"
         )
-        name = _text(f"{course.label} (n={course.seeds.shape[1]})")
+        name = _text(f"{curve.label} (n={curve.seeds.shape[1]})")
         figure.add_scatter(x=list(median.index), y=list(median), mode="lines", name=name, line=line, **shared)
     figure.update_layout(legend={"orientation": "h", "y": -0.2})
     figure.update_xaxes(title="step")
     figure.update_yaxes(title=_text(metric))
     notes = ["Medians over the seeds; a click in the legend shows or hides."]
-    if len(found) > CLOSER:
-        notes.append(f"The first {CLOSER} of {len(found)} configurations, {subject.ranked(metric)[1]}.")
-    return _titled(figure, subject, subject.label(metric), *notes)
+    if len(found) > MAX_CURVES:
+        notes.append(f"The first {MAX_CURVES} of {len(found)} configurations, {context.ranked(metric)[1]}.")
+    return _titled(figure, context, context.label(metric), *notes)
 
 
-def _titled(figure: go.Figure, subject: FigureContext, title: str, *notes: str) -> go.Figure:
-    below = "<br>".join(_text(line) for line in (f"{subject.results.name}: {subject.counts()}.", *notes))
+def _titled(figure: go.Figure, context: FigureContext, title: str, *notes: str) -> go.Figure:
+    below = "<br>".join(_text(line) for line in (f"{context.results.name}: {context.counts()}.", *notes))
     figure.update_layout(
         template="simple_white", title={"text": _text(title), "subtitle": {"text": below}}, margin={"t": 170}
     )

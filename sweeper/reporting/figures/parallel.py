@@ -12,12 +12,12 @@ from matplotlib.figure import Figure
 
 from sweeper.analysis.frames import cell_value
 from sweeper.reporting.figures import style
-from sweeper.reporting.figures.subject import FigureAxis, FigureContext, NotApplicable
+from sweeper.reporting.figures.context import FigureAxis, FigureContext, NotApplicable
 from sweeper.value_text import short_names, show
 
 
 @dataclass(frozen=True, slots=True)
-class Rail:
+class ParallelAxis:
     """One upright axis: a name, where each configuration crosses it, and the ticks with their words."""
 
     name: str
@@ -42,26 +42,26 @@ class Rail:
         return float((value - low) / (high - low)) if high > low else 0.5
 
 
-def rails(subject: FigureContext) -> list[Rail]:
-    """A rail for each parameter that varies and each metric shown; only configurations that have them all.
+def parallel_axes(context: FigureContext) -> list[ParallelAxis]:
+    """An axis for each parameter that varies and each metric shown; only configurations that have them all.
 
     Raises NotApplicable where that is too little to look at.
     """
-    done = subject.done.dropna(subset=subject.shown)
+    done = context.done.dropna(subset=context.shown)
     configs = done.config.drop_duplicates()
-    if not subject.varied or len(configs) < 2:
+    if not context.varied or len(configs) < 2:
         raise NotApplicable(
             f"needs a parameter that varies and two configurations, there are {len(configs)} with a result"
         )
     found = []
-    for name in subject.varied:
-        axis = subject.axis(name)
+    for name in context.varied:
+        axis = context.axis(name)
         at = axis.positions().loc[configs.index].set_axis(configs)
         ticks = _level_ticks(axis)
-        found.append(Rail(name, at, ticks or _number_ticks(at), axis.log and not ticks, bool(ticks)))
-    for name in subject.shown:
+        found.append(ParallelAxis(name, at, ticks or _number_ticks(at), axis.log and not ticks, bool(ticks)))
+    for name in context.shown:
         means = done.groupby("config")[name].mean().loc[configs]
-        found.append(Rail(name, means, _number_ticks(means), style.is_wide(means)))
+        found.append(ParallelAxis(name, means, _number_ticks(means), style.is_wide(means)))
     return found
 
 
@@ -73,17 +73,17 @@ def _number_ticks(values: pd.Series) -> list[tuple[float, str]]:
     return [(float(v), f"{v:.3g}") for v in (values.min(), values.max())]
 
 
-def draw(subject: FigureContext) -> Figure:
-    """The picture, its lines in the colour of the first metric."""
-    found = rails(subject)
-    first = next(rail for rail in found if rail.name == subject.shown[0])
+def draw(context: FigureContext) -> Figure:
+    """The plot, its lines in the colour of the first metric."""
+    found = parallel_axes(context)
+    first = next(axis for axis in found if axis.name == context.shown[0])
     notes = [f"A line is a configuration (mean over its seeds), in the colour of {first.name}; bright is high."]
-    figure = style.sheet(
-        subject, "Configurations side by side", *notes, height=3.9, width=max(style.WIDTH, 1.25 * len(found))
+    figure = style.new_figure(
+        context, "Configurations side by side", *notes, height=3.9, width=max(style.WIDTH, 1.25 * len(found))
     )
     panel = figure.subplots()
-    names = [rail.name for rail in found]
-    heights = pd.DataFrame({rail.name: rail.heights() for rail in found})
+    names = [axis.name for axis in found]
+    heights = pd.DataFrame({axis.name: axis.heights() for axis in found})
     color = colormaps[style.MAP]
     wobble = np.random.default_rng(0).uniform(
         -0.012, 0.012, heights.shape
@@ -91,8 +91,8 @@ def draw(subject: FigureContext) -> Figure:
     for row, (level, line) in enumerate(zip(heights[first.name], heights.to_numpy(), strict=True)):
         crowded = 0.9 if len(heights) < 60 else 0.35
         panel.plot(range(len(found)), line + wobble[row], color=color(level), linewidth=1.1, alpha=crowded)
-    for at, rail in enumerate(found):
-        _upright(panel, at, rail)
+    for at, axis in enumerate(found):
+        _upright(panel, at, axis)
     panel.set_xticks(
         range(len(found)), [style.wrapped(short, 16) for short in short_names(names).values()], fontsize=7.5
     )
@@ -103,9 +103,9 @@ def draw(subject: FigureContext) -> Figure:
     return figure
 
 
-def _upright(panel: Axes, at: int, rail: Rail) -> None:
+def _upright(panel: Axes, at: int, axis: ParallelAxis) -> None:
     panel.axvline(at, color="#444444", linewidth=0.8, zorder=3)
-    for value, words in rail.ticks:
-        if rail.values.min() <= value <= rail.values.max():
+    for value, words in axis.ticks:
+        if axis.values.min() <= value <= axis.values.max():
             box = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 0.6}
-            panel.text(at + 0.04, rail.height(value), words, fontsize=7, va="center", bbox=box, zorder=4)
+            panel.text(at + 0.04, axis.height(value), words, fontsize=7, va="center", bbox=box, zorder=4)

@@ -1,4 +1,4 @@
-"""Two metrics against each other: which configurations nothing beats in both, and how much room they cover."""
+"""Two metrics against each other: which configurations nothing beats in both, and the hypervolume of that front."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from matplotlib.figure import Figure
 
 from sweeper.analysis.rounding import rounded
 from sweeper.reporting.figures import style
-from sweeper.reporting.figures.subject import FigureContext, NotApplicable
+from sweeper.reporting.figures.context import FigureContext, NotApplicable
 
-NAMED = 8  # configurations on the front that can be named below the picture
+NAMED = 8  # configurations on the front that can be named below the plot
 
 Point = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Trade:
+class ParetoData:
     """The configurations by two metrics (their means over seeds), the front among them, and its hypervolume.
 
     `means` has a row per configuration, columns x, y, n, front. The hypervolume is measured from the worst values seen.
@@ -37,14 +37,14 @@ class Trade:
         return self.means[self.means.front].sort_values("x")
 
 
-def trade(subject: FigureContext) -> Trade:
+def pareto_data(context: FigureContext) -> ParetoData:
     """The first two metrics asked for, else the first two goals. Raises NotApplicable without any."""
-    names = [name for name, _ in subject.metrics] or list(subject.results.goals)
+    names = [name for name, _ in context.metrics] or list(context.results.goals)
     if len(names) < 2:
         raise NotApplicable("needs two metrics: the sweep has one goal; --metric A --metric B:minimize names two")
     one, two = names[:2]
-    directions = tuple(subject.maximize(name) for name in (one, two))
-    groups = subject.done.dropna(subset=[one, two]).groupby("config", sort=False)
+    directions = tuple(context.maximize(name) for name in (one, two))
+    groups = context.done.dropna(subset=[one, two]).groupby("config", sort=False)
     means = groups.agg(x=(one, "mean"), y=(two, "mean"), n=(one, "size"))
     means = means[np.isfinite(means.x) & np.isfinite(means.y)]
     if means.empty:
@@ -56,7 +56,7 @@ def trade(subject: FigureContext) -> Trade:
     volume = hypervolume([(float(x), float(y)) for x, y in gains[keep]], (float(worst[0]), float(worst[1])))
     assumed = tuple(name for name, direction in zip((one, two), directions, strict=True) if direction is None)
     seen = tuple(float(w) * (1 if u else -1) for w, u in zip(worst, up, strict=True))
-    return Trade((one, two), (up[0], up[1]), assumed, means.assign(front=keep), (seen[0], seen[1]), volume)
+    return ParetoData((one, two), (up[0], up[1]), assumed, means.assign(front=keep), (seen[0], seen[1]), volume)
 
 
 def on_front(points: Sequence[Point]) -> list[bool]:
@@ -81,8 +81,8 @@ def hypervolume(front: Sequence[Point], worst: Point) -> float:
     return area
 
 
-def notes_on(found: Trade) -> list[str]:
-    """What the picture shows, in words."""
+def notes_on(found: ParetoData) -> list[str]:
+    """What the plot shows, in words."""
     worst = ", ".join(f"{name} {rounded(value)}" for name, value in zip(found.names, found.worst, strict=True))
     notes = [
         f"{len(found.front)} of {len(found.means)} configurations are on the front; hypervolume "
@@ -93,15 +93,15 @@ def notes_on(found: Trade) -> list[str]:
     return notes
 
 
-def draw(subject: FigureContext) -> Figure:
-    """The picture: the front joined by steps, dominated configurations hollow, every seed a small dot."""
-    found = trade(subject)
+def draw(context: FigureContext) -> Figure:
+    """The plot: the front joined by steps, dominated configurations hollow, every seed a small dot."""
+    found = pareto_data(context)
     one, two = found.names
-    names = [f"{n}: {subject.config_label(str(config))}" for n, config in enumerate(found.front.index, 1)]
+    names = [f"{n}: {context.config_label(str(config))}" for n, config in enumerate(found.front.index, 1)]
     notes = [*notes_on(found), "Small dots are seeds, large ones their means.", *(names if len(names) <= NAMED else ())]
-    figure = style.sheet(subject, f"{one} against {two}", *notes, height=4.2)
+    figure = style.new_figure(context, f"{one} against {two}", *notes, height=4.2)
     panel = figure.subplots()
-    panel.scatter(subject.done[one], subject.done[two], s=8, color=style.GREY, alpha=0.6, linewidths=0)
+    panel.scatter(context.done[one], context.done[two], s=8, color=style.GREY, alpha=0.6, linewidths=0)
     rest = found.means[~found.means.front]
     panel.scatter(rest.x, rest.y, s=30, facecolors="none", edgecolors=style.BLUE, linewidths=0.9, label="dominated")
     front = found.front
@@ -111,7 +111,7 @@ def draw(subject: FigureContext) -> Figure:
     for number, row in enumerate(front.itertuples(), 1):
         if len(front) <= NAMED:
             panel.annotate(str(number), (row.x, row.y), xytext=(5, 4), textcoords="offset points", fontweight="bold")
-    panel.set_xlabel(subject.label(one))
-    panel.set_ylabel(subject.label(two))
+    panel.set_xlabel(context.label(one))
+    panel.set_ylabel(context.label(two))
     panel.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0)
     return figure

@@ -9,38 +9,38 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sweeper.reporting.figures import style
-from sweeper.reporting.figures.subject import FigureAxis, FigureContext, NotApplicable
+from sweeper.reporting.figures.context import FigureAxis, FigureContext, NotApplicable
 
 PANELS = 9
 
 
-def draw(subject: FigureContext, metric: str) -> Figure:
+def draw(context: FigureContext, metric: str) -> Figure:
     """The plot, of --x alone if given. Raises NotApplicable where nothing varies, or no trial completed."""
-    axes = [subject.axis(subject.x)] if subject.x else [subject.axis(name) for name in subject.varied[:PANELS]]
+    axes = [context.axis(context.x)] if context.x else [context.axis(name) for name in context.varied[:PANELS]]
     if not axes:
         raise NotApplicable("no parameter varies")
-    if subject.done[metric].dropna().empty:
+    if context.done[metric].dropna().empty:
         raise NotApplicable("no completed trial has a value")
     columns = min(3, len(axes))
     lines = math.ceil(len(axes) / columns)
     notes = ["A dot is a completed trial; the line joins the medians of each value, all other parameters together."]
-    if len(subject.varied) > PANELS and not subject.x:
-        notes.append(f"The first {PANELS} of {len(subject.varied)} parameters; --x names another.")
-    figure = style.sheet(subject, subject.label(metric), *notes, height=0.6 + 2.2 * lines)
+    if len(context.varied) > PANELS and not context.x:
+        notes.append(f"The first {PANELS} of {len(context.varied)} parameters; --x names another.")
+    figure = style.new_figure(context, context.label(metric), *notes, height=0.6 + 2.2 * lines)
     panels = figure.subplots(lines, columns, squeeze=False, sharey=True)
     for panel, axis in zip(panels.flat, axes, strict=False):
-        _panel(panel, subject, axis, metric)
+        _panel(panel, context, axis, metric)
     for panel in list(panels.flat)[len(axes) :]:
         panel.set_visible(False)
     for first in panels[:, 0]:
         first.set_ylabel(metric)
-    if style.is_wide(subject.done[metric]):
+    if style.is_wide(context.done[metric]):
         style.logarithmic(panels[0, 0], "y")
     return figure
 
 
-def _panel(panel: Axes, subject: FigureContext, axis: FigureAxis, metric: str) -> None:
-    done = subject.done
+def _panel(panel: Axes, context: FigureContext, axis: FigureAxis, metric: str) -> None:
+    done = context.done
     at, values = axis.positions().loc[done.index], done[metric].astype(float)
     spread = np.random.default_rng(0).uniform(-0.12, 0.12, len(at)) if axis.levels is not None else 0.0
     panel.scatter(at + spread, values, s=14, alpha=0.5 if len(at) < 300 else 0.2, color=style.BLUE, linewidths=0)

@@ -1,4 +1,4 @@
-"""How pictures look and are written: for print and for every kind of sight, the same bytes each time."""
+"""How plots look and are written: for print and for every kind of sight, the same bytes each time."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from sweeper.value_text import show
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from sweeper.reporting.figures.subject import FigureAxis, FigureContext
+    from sweeper.reporting.figures.context import FigureAxis, FigureContext
 
 # Okabe and Ito, Color Universal Design (2008), without the yellow that vanishes on white paper.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 BLUE, ORANGE, GREY = COLORS[0], COLORS[1], "#8a8a8a"
 MAP = "viridis"
 WIDTH = 7.0  # inches: a page without its margins
-_FOOT = 0.17  # inches a line below the picture
+_FOOT = 0.17  # inches a line below the plot
 _LOOK: Any = {
     "font.size": 9,
     "axes.titlesize": 9,
@@ -42,24 +42,24 @@ _LOOK: Any = {
     "grid.color": "#e6e6e6",
     "legend.frameon": False,
     "legend.fontsize": 8,
-    "svg.hashsalt": "sweeper",  # the same ids in every SVG of the same picture
+    "svg.hashsalt": "sweeper",  # the same ids in every SVG of the same plot
     "text.parse_math": False,  # a dollar in a name is a dollar
 }
 
 
 @contextmanager
 def look() -> Iterator[None]:
-    """The style, for as long as a picture is drawn and written."""
+    """The style, for as long as a plot is drawn and written."""
     with matplotlib.rc_context(_LOOK), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from")  # a script the font lacks is shown as boxes
         yield
 
 
-def sheet(subject: FigureContext, title: str, *notes: str, height: float, width: float = WIDTH) -> Figure:
-    """An empty picture in inches: a title, and below it what the trials are and the notes, in grey."""
+def new_figure(context: FigureContext, title: str, *notes: str, height: float, width: float = WIDTH) -> Figure:
+    """An empty plot in inches: a title, and below it what the trials are and the notes, in grey."""
     wide = round(width * 17)
     foot = [
-        line for note in (f"{subject.results.name}: {subject.counts()}.", *notes) for line in textwrap.wrap(note, wide)
+        line for note in (f"{context.results.name}: {context.counts()}.", *notes) for line in textwrap.wrap(note, wide)
     ]
     below = _FOOT * len(foot) + 0.05
     layout = ConstrainedLayoutEngine(rect=(0, below / (height + below), 1, height / (height + below)))
@@ -108,12 +108,12 @@ def colorbar(figure: Figure, colors: ScalarMappable, panels: Any, label: str) ->
 
 
 def png(figure: Figure, dots_per_inch: int) -> bytes:
-    """The picture as PNG."""
+    """The plot as PNG."""
     return _saved(figure, "png", {"Software": None}, dpi=dots_per_inch)
 
 
 def svg(figure: Figure) -> bytes:
-    """The picture as SVG, its text drawn: it looks the same everywhere."""
+    """The plot as SVG, its text drawn: it looks the same everywhere."""
     return _saved(figure, "svg", {"Date": None, "Creator": None})
 
 

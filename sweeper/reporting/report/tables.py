@@ -38,16 +38,16 @@ class Table:
     rows: list[ReportRow]
 
 
-def configs(loaded: SweepResults) -> Table:
+def configs(results: SweepResults) -> Table:
     """One row per configuration: what varies, n of the seeds, and each headline metric as mean ± standard deviation."""
-    metrics = loaded.headlines
-    headings = [*_parameter_headings(loaded), ("n", "completed trials, of how many seeds", True)]
-    headings += [(_arrow(loaded, name), loaded.descriptions.get(name, ""), True) for name in metrics]
+    metrics = results.headlines
+    headings = [*_parameter_headings(results), ("n", "completed trials, of how many seeds", True)]
+    headings += [(_arrow(results, name), results.descriptions.get(name, ""), True) for name in metrics]
     rows = []
-    done = loaded.trials[loaded.trials.state == State.COMPLETED].groupby("config").size()
-    for row in loaded.configs.to_dict("records"):
+    done = results.trials[results.trials.state == State.COMPLETED].groupby("config").size()
+    for row in results.configs.to_dict("records"):
         count = int(done.get(row["config"], 0))
-        cells = [_value(row[name]) for name in loaded.varied]
+        cells = [_value(row[name]) for name in results.varied]
         cells.append(ReportCell(f"{count}/{row['seeds']}", str(count)))
         cells += [
             _estimate(*(row[f"{name}.{part}"] for part in ("mean", "std", "ci_low", "ci_high"))) for name in metrics
@@ -56,30 +56,30 @@ def configs(loaded: SweepResults) -> Table:
     return Table(headings, rows)
 
 
-def trials(loaded: SweepResults) -> Table:
+def trials(results: SweepResults) -> Table:
     """One row per trial: its key, state, seed, what varies, the headline metrics, its time."""
-    metrics = loaded.headlines
+    metrics = results.headlines
     headings = [("trial", "its key; opens all that is known of it", False), ("state", "", False), ("seed", "", True)]
-    headings += _parameter_headings(loaded)
-    headings += [(_arrow(loaded, name), loaded.descriptions.get(name, ""), True) for name in metrics]
+    headings += _parameter_headings(results)
+    headings += [(_arrow(results, name), results.descriptions.get(name, ""), True) for name in metrics]
     headings += [("seconds", "wall-clock time of the trial", True), ("reason", "why it did not complete", False)]
     rows = []
-    for row in loaded.trials.to_dict("records"):
+    for row in results.trials.to_dict("records"):
         cells = [ReportCell(str(row["trial"])[:8]), ReportCell(str(row["state"])), _value(row["seed"])]
-        cells += [_value(row[name]) for name in loaded.varied]
+        cells += [_value(row[name]) for name in results.varied]
         cells += [_number(row[name]) for name in metrics]
         cells += [_number(row["wall_s"]), ReportCell(str(row["reason"]))]
         rows.append(ReportRow(cells, str(row["trial"]), str(row["state"])))
     return Table(headings, rows)
 
 
-def _parameter_headings(loaded: SweepResults) -> list[tuple[str, str, bool]]:
-    numbers = {name: all(_value(value).sort for value in loaded.trials[name]) for name in loaded.varied}
-    return [(short, name, numbers[name]) for name, short in short_names(loaded.varied).items()]
+def _parameter_headings(results: SweepResults) -> list[tuple[str, str, bool]]:
+    numbers = {name: all(_value(value).sort for value in results.trials[name]) for name in results.varied}
+    return [(short, name, numbers[name]) for name, short in short_names(results.varied).items()]
 
 
-def _arrow(loaded: SweepResults, metric: str) -> str:
-    return metric + {True: " ↑", False: " ↓", None: ""}[loaded.maximize(metric)]
+def _arrow(results: SweepResults, metric: str) -> str:
+    return metric + {True: " ↑", False: " ↓", None: ""}[results.maximize(metric)]
 
 
 def _value(value: object) -> ReportCell:

@@ -18,17 +18,17 @@ POINTS = 120  # of a curve
 LOG_BYTES = {True: 600, False: 3000}  # of the end of a log: of a completed trial, of another
 
 
-def trial_data(loaded: SweepResults) -> dict[str, Any]:
+def trial_data(results: SweepResults) -> dict[str, Any]:
     """A document that the page's script reads: settings shared by all trials once, the rest trial by trial."""
-    records = loaded.records
+    records = results.records
     columns = metric_columns(records)
     metrics = list(columns)
     shared = shared_settings(records)
     return {
         "metrics": list(columns.values()),
-        "meanings": [loaded.descriptions.get(column, "") for column in columns.values()],
+        "meanings": [results.descriptions.get(column, "") for column in columns.values()],
         "shared": {name: show(value) for name, value in shared.items()},
-        "trials": {record.trial.key: _trial(loaded, record, metrics, set(shared)) for record in records},
+        "trials": {record.trial.key: _trial(results, record, metrics, set(shared)) for record in records},
     }
 
 
@@ -41,7 +41,7 @@ def shared_settings(records: list[Record]) -> dict[str, Any]:
     return {name: value for name, value in first.items() if all(name in s and s[name] == value for s in settings[1:])}
 
 
-def _trial(loaded: SweepResults, record: Record, metrics: list[str], shared: set[str]) -> dict[str, Any]:
+def _trial(results: SweepResults, record: Record, metrics: list[str], shared: set[str]) -> dict[str, Any]:
 
     trial, ended = record.trial, record.ended
     own = {name: show(value) for name, value in trial.params.items() if name not in shared}
@@ -60,10 +60,10 @@ def _trial(loaded: SweepResults, record: Record, metrics: list[str], shared: set
         "reason": ended.reason if ended else "",
         "settings": {**own, "seed": str(trial.seed)},
         "metrics": [_plain(ended.metrics[name]) if ended and name in ended.metrics else None for name in metrics],
-        "curves": {name: _curve(record, name) for name in loaded.headlines},
+        "curves": {name: _curve(record, name) for name in results.headlines},
         "facts": {name: words for name, words in (facts | {"code": trial.code}).items() if words},
-        "log": log_end(loaded.folder, trial.key, LOG_BYTES[record.state is State.COMPLETED]),
-        "again": alone(loaded.folder.spec, trial),
+        "log": log_end(results.folder, trial.key, LOG_BYTES[record.state is State.COMPLETED]),
+        "again": alone(results.folder.spec, trial),
     }
 
 

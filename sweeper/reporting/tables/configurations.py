@@ -24,7 +24,7 @@ def is_metric(frame: pd.DataFrame, name: str) -> bool:
     return name not in frame.columns and f"{name}.mean" in frame.columns
 
 
-def as_sheet(
+def as_styled_table(
     frame: pd.DataFrame,
     columns: Sequence[str],
     spread: Spread,

@@ -1,6 +1,6 @@
 """A table for people, and its three markups: Markdown as GitHub renders it, LaTeX with booktabs, HTML.
 
-Cells are plain text with the signs ± ↑ ↓; each markup escapes its own marks. The same sheet gives the same bytes.
+Cells are plain text with the signs ± ↑ ↓; each markup escapes its own marks. The same table gives the same bytes.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ class Cell:
 class StyledTable:
     """Headings and rows of as many cells each; `caption` says what is shown, `note` where it comes from.
 
-    The first `stub` columns name the row; `over` stands above the others, where the markup has a place for it.
+    The first `row_headers` columns name the row; `spanner` is the heading above all others, where the markup has one.
     """
 
     head: Sequence[str]
     rows: Sequence[Sequence[Cell]]
     caption: str = ""
     note: str = ""
-    stub: int = 0
-    over: str = ""
+    row_headers: int = 0
+    spanner: str = ""
 
     @property
     def numeric(self) -> list[bool]:
@@ -53,58 +53,60 @@ class StyledTable:
         return [all(row[i].number or not row[i].text for row in self.rows) for i in range(len(self.head))]
 
 
-def markdown(sheet: StyledTable) -> str:
-    """The sheet as a Markdown table, its caption above, its note in a comment below."""
-    lines = [f"{_markdown(sheet.caption)}\n"] if sheet.caption else []
-    lines.append(_line([_markdown(text) for text in sheet.head]))
-    lines.append(_line(["---:" if right else "---" for right in sheet.numeric]))
-    for row in sheet.rows:
+def markdown(table: StyledTable) -> str:
+    """The table as a Markdown table, its caption above, its note in a comment below."""
+    lines = [f"{_markdown(table.caption)}\n"] if table.caption else []
+    lines.append(_line([_markdown(text) for text in table.head]))
+    lines.append(_line(["---:" if right else "---" for right in table.numeric]))
+    for row in table.rows:
         texts = ((_markdown(cell.text), cell.bold) for cell in row)
         lines.append(_line([f"**{text}**" if bold and text else text for text, bold in texts]))
-    if sheet.note:
-        lines.append(f"\n<!-- {_comment(sheet.note)} -->")
+    if table.note:
+        lines.append(f"\n<!-- {_comment(table.note)} -->")
     return "\n".join(lines) + "\n"
 
 
-def latex(sheet: StyledTable) -> str:
-    r"""The sheet as a tabular of booktabs (`\usepackage{booktabs}`), its caption and note in comments."""
-    lines = [f"% {_one_line(text)}" for text in (sheet.note, sheet.caption, r"needs \usepackage{booktabs}") if text]
-    lines.append(rf"\begin{{tabular}}{{{''.join('r' if right else 'l' for right in sheet.numeric)}}}")
-    lines += [r"\toprule", *_spanning(sheet), _row([_tex(text) for text in sheet.head]), r"\midrule"]
-    for row in sheet.rows:
+def latex(table: StyledTable) -> str:
+    r"""The table as a tabular of booktabs (`\usepackage{booktabs}`), its caption and note in comments."""
+    lines = [f"% {_one_line(text)}" for text in (table.note, table.caption, r"needs \usepackage{booktabs}") if text]
+    lines.append(rf"\begin{{tabular}}{{{''.join('r' if right else 'l' for right in table.numeric)}}}")
+    lines += [r"\toprule", *_spanning(table), _row([_tex(text) for text in table.head]), r"\midrule"]
+    for row in table.rows:
         texts = ((_tex(cell.text), cell.bold) for cell in row)
         # a row that begins with [ would be read as the option of the \\ before it
         lines.append(_row([rf"\textbf{{{text}}}" if bold else text.replace("[", "{[}") for text, bold in texts]))
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
 
 
-def page(sheet: StyledTable) -> str:
-    """The sheet as a small HTML page of its own: one table, readable in print, in light and in dark."""
-    lines = ["<!DOCTYPE html>", '<meta charset="utf-8">', f"<title>{html.escape(sheet.caption or 'table')}</title>"]
-    lines += [f"<style>{_STYLE}</style>", *([f"<!-- {_comment(sheet.note)} -->"] if sheet.note else []), "<table>"]
-    if sheet.caption:
-        lines.append(f"<caption>{html.escape(sheet.caption)}</caption>")
-    sides = (' style="text-align: right"' if right else "" for right in sheet.numeric)
-    head = "".join(f'<th scope="col"{s}>{html.escape(text)}</th>' for s, text in zip(sides, sheet.head, strict=True))
-    lines += ["<thead>", *_colspan(sheet), f"<tr>{head}</tr>", "</thead>", "<tbody>"]
-    lines += [f"<tr>{''.join(_td(cell, i < sheet.stub) for i, cell in enumerate(row))}</tr>" for row in sheet.rows]
+def page(table: StyledTable) -> str:
+    """The table as a small HTML page of its own: one table, readable in print, in light and in dark."""
+    lines = ["<!DOCTYPE html>", '<meta charset="utf-8">', f"<title>{html.escape(table.caption or 'table')}</title>"]
+    lines += [f"<style>{_STYLE}</style>", *([f"<!-- {_comment(table.note)} -->"] if table.note else []), "<table>"]
+    if table.caption:
+        lines.append(f"<caption>{html.escape(table.caption)}</caption>")
+    sides = (' style="text-align: right"' if right else "" for right in table.numeric)
+    head = "".join(f'<th scope="col"{s}>{html.escape(text)}</th>' for s, text in zip(sides, table.head, strict=True))
+    lines += ["<thead>", *_colspan(table), f"<tr>{head}</tr>", "</thead>", "<tbody>"]
+    lines += [
+        f"<tr>{''.join(_td(cell, i < table.row_headers) for i, cell in enumerate(row))}</tr>" for row in table.rows
+    ]
     return "\n".join([*lines, "</tbody>", "</table>"]) + "\n"
 
 
-def _spanning(sheet: StyledTable) -> list[str]:
-    if not sheet.over:
+def _spanning(table: StyledTable) -> list[str]:
+    if not table.spanner:
         return []
-    first, count = sheet.stub + 1, len(sheet.head) - sheet.stub
-    over = rf"\multicolumn{{{count}}}{{c}}{{{_tex(sheet.over)}}}"
-    return [_row([*[""] * sheet.stub, over]), rf"\cmidrule(lr){{{first}-{len(sheet.head)}}}"]
+    first, count = table.row_headers + 1, len(table.head) - table.row_headers
+    spanner = rf"\multicolumn{{{count}}}{{c}}{{{_tex(table.spanner)}}}"
+    return [_row([*[""] * table.row_headers, spanner]), rf"\cmidrule(lr){{{first}-{len(table.head)}}}"]
 
 
-def _colspan(sheet: StyledTable) -> list[str]:
-    if not sheet.over:
+def _colspan(table: StyledTable) -> list[str]:
+    if not table.spanner:
         return []
-    count = len(sheet.head) - sheet.stub
-    over = f'<th scope="colgroup" colspan="{count}">{html.escape(sheet.over)}</th>'
-    return [f'<tr><td colspan="{sheet.stub}"></td>{over}</tr>']
+    count = len(table.head) - table.row_headers
+    spanner = f'<th scope="colgroup" colspan="{count}">{html.escape(table.spanner)}</th>'
+    return [f'<tr><td colspan="{table.row_headers}"></td>{spanner}</tr>']
 
 
 def _td(cell: Cell, names: bool) -> str:

@@ -88,7 +88,7 @@ def as_frame(table: Pivot) -> pd.DataFrame:
     return frame
 
 
-def as_sheet(table: Pivot, spread: Spread, note: str = "") -> StyledTable:
+def as_styled_table(table: Pivot, spread: Spread, note: str = "") -> StyledTable:
     """The table for people: mean and spread, the best of each row in bold, n where seeds are missing."""
     short = short_names([*table.names, table.across])
     head = [*(short[name] for name in table.names), *(f"{short[table.across]} = {show(c)}" for c in table.columns)]
@@ -97,9 +97,9 @@ def as_sheet(table: Pivot, spread: Spread, note: str = "") -> StyledTable:
     for row in table.rows:
         cells = [table.cells.get((row, column)) for column in table.columns]
         best = _best(cells, table.maximize)
-        stub = [Cell(_named(value), number=isinstance(value, int | float)) for value in row]
+        headers = [Cell(_named(value), number=isinstance(value, int | float)) for value in row]
         texts = (text_of(cell, spread, len(sizes) > 1) for cell in cells)
-        rows.append([*stub, *(Cell(text, i in best, True) for i, text in enumerate(texts))])
+        rows.append([*headers, *(Cell(text, i in best, True) for i, text in enumerate(texts))])
     return StyledTable(head, rows, _caption(table, spread, sizes), note, len(table.names), _label(table))
 
 
@@ -182,7 +182,7 @@ def _sorted(rows: Sequence[tuple[Value, ...]]) -> list[tuple[Value, ...]]:
 
 
 def _level(cell: object) -> Value:
-    """The value of a parameter's cell, by which rows and columns are told apart: hashable, whole numbers as such."""
+    """The value of a parameter's cell, which distinguishes rows and columns: hashable, whole numbers as such."""
     value = canonical(cell_value(cell))
     return exact(value) if isinstance(value, list | dict) else value
 

@@ -1,7 +1,7 @@
 """Groups of parameters that move together (`zip`): which members vary, and what makes a group impossible.
 
 A member that is fixed (in `base`, or on the command line) leaves its group; a group of which nothing varies, as in a
-file whose parameters come from elsewhere, has no effect. Both are told.
+file whose parameters come from elsewhere, has no effect. Both are reported.
 """
 
 from __future__ import annotations

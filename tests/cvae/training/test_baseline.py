@@ -33,7 +33,7 @@ def counted(monkeypatch):
 
 def test_a_baseline_trains_as_torchs_adamw_does_on_the_same_examples():
     config = settings_of(train__report_every=20, train__clip_norm=0.05)
-    program, kind = Program.of(config), BaselineKey.of(config, 3)
+    program, key = Program.of(config), BaselineKey.of(config, 3)
     mine = Baselines(program)
     network = Baseline(program.model.sizes, program.model.config)
     layout = program.baseline_layout
@@ -51,14 +51,14 @@ def test_a_baseline_trains_as_torchs_adamw_does_on_the_same_examples():
         examples = batches.examples(program, 3, step // 64)
         prompt_BP, target_BT = examples.prompt_CBP[step % 64].long(), examples.target_CBT[step % 64].long()
         nll_BT = baseline_nll(network(prompt_BP, target_BT[:, :-1]), target_BT)
-        assert torch.allclose(nll_BT, mine.baseline_nll([(kind, step // 64)])[0][step % 64], atol=1e-3)
+        assert torch.allclose(nll_BT, mine.baseline_nll([(key, step // 64)])[0][step % 64], atol=1e-3)
         optimiser.zero_grad()
         nll_BT.mean().backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), config.train.clip_norm)
         for group in optimiser.param_groups:
             group["lr"] = 2 * learning_rate(config.train, step + 1)
         optimiser.step()
-    reached = layout.unflatten(mine.parameters([(kind, 20)])[0])
+    reached = layout.unflatten(mine.parameters([(key, 20)])[0])
     for name, weight in network.named_parameters():
         # On the average: where a gradient is nearly zero, AdamW makes much of its last bits.
         assert (reached[f"baseline.{name}"] - weight).abs().mean() < 1e-4, name
@@ -89,10 +89,10 @@ def test_what_does_not_reach_the_baseline_makes_no_other_baseline():
 
 def test_baselines_trained_together_have_the_bits_they_have_alone():
     config = settings_of()
-    program, kinds = Program.of(config), [BaselineKey.of(config, seed) for seed in range(3)]
-    together = Baselines(program).baseline_nll([(kind, 1) for kind in kinds])
-    for kind, baseline_nll_CBT in zip(kinds, together, strict=True):
-        assert torch.equal(Baselines(program).baseline_nll([(kind, 1)])[0], baseline_nll_CBT)
+    program, keys = Program.of(config), [BaselineKey.of(config, seed) for seed in range(3)]
+    together = Baselines(program).baseline_nll([(key, 1) for key in keys])
+    for key, baseline_nll_CBT in zip(keys, together, strict=True):
+        assert torch.equal(Baselines(program).baseline_nll([(key, 1)])[0], baseline_nll_CBT)
 
 
 def test_many_baselines_are_trained_some_at_a_time(monkeypatch, counted):
@@ -105,10 +105,10 @@ def test_many_baselines_are_trained_some_at_a_time(monkeypatch, counted):
 
 def test_who_comes_later_is_told_the_same_without_training(counted):
     config = settings_of()
-    mine, kind = Baselines(Program.of(config)), BaselineKey.of(config, 0)
-    first = [mine.baseline_nll([(kind, number)])[0] for number in range(3)]
+    mine, key = Baselines(Program.of(config)), BaselineKey.of(config, 0)
+    first = [mine.baseline_nll([(key, number)])[0] for number in range(3)]
     counted.clear()
-    assert all(torch.equal(mine.baseline_nll([(kind, number)])[0], first[number]) for number in range(3))
+    assert all(torch.equal(mine.baseline_nll([(key, number)])[0], first[number]) for number in range(3))
     assert not counted
 
 
@@ -127,8 +127,8 @@ def test_what_was_forgotten_is_trained_again_with_the_same_bits(monkeypatch, cou
 
 def test_no_step_is_taken_beyond_the_training():
     config = settings_of(train__steps=10, train__report_every=4)
-    mine, kind = Baselines(Program.of(config)), BaselineKey.of(config, 0)
-    (baseline_nll_CBT,) = mine.baseline_nll([(kind, 0)])
+    mine, key = Baselines(Program.of(config)), BaselineKey.of(config, 0)
+    (baseline_nll_CBT,) = mine.baseline_nll([(key, 0)])
     assert baseline_nll_CBT[:10].min() > 0
     assert not baseline_nll_CBT[10:].any()
-    assert mine.parameters([(kind, step) for step in (4, 8, 10)]).shape[0] == 3
+    assert mine.parameters([(key, step) for step in (4, 8, 10)]).shape[0] == 3

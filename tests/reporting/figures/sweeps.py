@@ -1,4 +1,4 @@
-"""Sweeps of imaginary trials, for tests of pictures: written as a run writes them, read as a person's are."""
+"""Sweeps of imaginary trials, for tests of plots: written as a run writes them, read as a person's are."""
 
 from __future__ import annotations
 

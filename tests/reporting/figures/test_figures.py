@@ -9,7 +9,7 @@ import pytest
 
 from sweeper.analysis.sweep_results import SweepResults
 from sweeper.reporting.figures import KINDS, FigureContext, ImageFormat, RenderedFigure, draw
-from sweeper.reporting.figures.subject import NotApplicable
+from sweeper.reporting.figures.context import NotApplicable
 from sweeper.trial import State
 from tests.records import make_trial
 from tests.reporting.figures.sweeps import grid, score_and_cost, write
@@ -17,23 +17,23 @@ from tests.reporting.figures.sweeps import grid, score_and_cost, write
 LOST = [(0, 0, State.FAILED), (0, 1, State.FAILED), (0, 2, State.DIVERGED), (1, 0, State.DIVERGED)]
 
 
-def drawn(kind: str, subject: FigureContext, *forms: ImageFormat) -> list[RenderedFigure | NotApplicable]:
-    return list(draw(KINDS[kind], subject, set(forms or (ImageFormat.SVG,))))
+def drawn(kind: str, context: FigureContext, *forms: ImageFormat) -> list[RenderedFigure | NotApplicable]:
+    return list(draw(KINDS[kind], context, set(forms or (ImageFormat.SVG,))))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_draws_a_sweep_in_which_trials_were_lost(kind: str, tmp_path: Path) -> None:
-    for picture in drawn(kind, grid(tmp_path, lost=LOST), ImageFormat.PNG, ImageFormat.SVG):
-        assert isinstance(picture, RenderedFigure), picture
-        assert picture.content[ImageFormat.PNG].startswith(b"\x89PNG")
-        ElementTree.fromstring(picture.content[ImageFormat.SVG])
+    for plot in drawn(kind, grid(tmp_path, lost=LOST), ImageFormat.PNG, ImageFormat.SVG):
+        assert isinstance(plot, RenderedFigure), plot
+        assert plot.content[ImageFormat.PNG].startswith(b"\x89PNG")
+        ElementTree.fromstring(plot.content[ImageFormat.SVG])
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_draws_a_random_search(kind: str, tmp_path: Path) -> None:
     points = [{"beta": i / 20, "rate": 10 ** (i % 7 - 3), "kind": "ab"[i % 2]} for i in range(20)]
-    subject = FigureContext(SweepResults(write(tmp_path, points, score_and_cost, seeds=1)))
-    assert all(isinstance(picture, RenderedFigure) for picture in drawn(kind, subject))
+    context = FigureContext(SweepResults(write(tmp_path, points, score_and_cost, seeds=1)))
+    assert all(isinstance(plot, RenderedFigure) for plot in drawn(kind, context))
 
 
 @pytest.mark.parametrize("kind", ["heatmap", "importance", "parallel"])
@@ -47,11 +47,11 @@ def test_the_same_results_give_the_same_bytes(kind: str, tmp_path: Path) -> None
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_sweep_without_results_is_told_not_drawn(kind: str, tmp_path: Path) -> None:
     lost = [(point, seed, State.FAILED) for point in range(6) for seed in range(3)]
-    subject = grid(tmp_path, lost=lost)
-    assert all(isinstance(picture, NotApplicable) for picture in drawn(kind, subject))
+    context = grid(tmp_path, lost=lost)
+    assert all(isinstance(plot, NotApplicable) for plot in drawn(kind, context))
     assert all(
-        isinstance(picture, NotApplicable)
-        for picture in drawn(kind, replace(subject, metrics=(("score", None), ("cost", None))))
+        isinstance(plot, NotApplicable)
+        for plot in drawn(kind, replace(context, metrics=(("score", None), ("cost", None))))
     )
 
 
@@ -71,9 +71,9 @@ def test_names_of_every_kind_are_only_names(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for kind in ("heatmap", "seeds", "curves", "parallel"):
-            for picture in drawn(kind, FigureContext(SweepResults(sweep)), ImageFormat.SVG, ImageFormat.HTML):
-                assert isinstance(picture, RenderedFigure)
-                assert b"<i>cost" not in picture.content.get(ImageFormat.HTML, b"")
+            for plot in drawn(kind, FigureContext(SweepResults(sweep)), ImageFormat.SVG, ImageFormat.HTML):
+                assert isinstance(plot, RenderedFigure)
+                assert b"<i>cost" not in plot.content.get(ImageFormat.HTML, b"")
 
 
 def test_the_name_of_a_file_cannot_leave_its_folder() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sweeper.reporting.figures.pareto import hypervolume, on_front, trade
+from sweeper.reporting.figures.pareto import hypervolume, on_front, pareto_data
 from tests.reporting.figures.sweeps import grid
 
 
@@ -29,10 +29,10 @@ def test_the_hypervolume_by_hand() -> None:
 
 
 def test_directions_are_those_of_the_sweep(tmp_path: Path) -> None:
-    subject = grid(tmp_path)
-    found = trade(subject)
+    context = grid(tmp_path)
+    found = pareto_data(context)
     assert found.maximize == (True, False)
     assert found.assumed == ()
-    labels = {subject.config_label(str(config)) for config in found.front.index}
+    labels = {context.config_label(str(config)) for config in found.front.index}
     assert labels == {"beta=0  kind=b", "beta=0.5  kind=b", "beta=1  kind=b"}
     assert found.worst == pytest.approx((0.01, 2.01))

@@ -61,7 +61,7 @@ def address(sweep: SweepDir, page_text: str) -> str:
 
 
 def test_claims_come_first_with_their_verdicts(page_text: str) -> None:
-    assert page_text.index('id="claims"') < page_text.index('id="configs"') < page_text.index('id="pictures"')
+    assert page_text.index('id="claims"') < page_text.index('id="configs"') < page_text.index('id="plots"')
     assert "high &lt;i&gt;score&lt;/i&gt;" in page_text
     assert "low score" in page_text
 

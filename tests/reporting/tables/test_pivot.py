@@ -8,7 +8,7 @@ import pytest
 
 from sweeper.errors import UsageError
 from sweeper.reporting.tables import markup
-from sweeper.reporting.tables.pivot import Spread, as_frame, as_sheet, pivot
+from sweeper.reporting.tables.pivot import Spread, as_frame, as_styled_table, pivot
 
 VARIED = ["loss.a", "loss.b"]
 
@@ -25,7 +25,7 @@ def frame(**more: Any) -> pd.DataFrame:
 
 def test_a_row_and_a_column_for_every_value_the_best_of_a_row_in_bold() -> None:
     table = pivot(frame(), VARIED, ["loss.a", "loss.b", "score"], maximize=True, unit="nats")
-    text = markup.markdown(as_sheet(table, Spread.STD, "from here"))
+    text = markup.markdown(as_styled_table(table, Spread.STD, "from here"))
     assert text.splitlines() == [
         "score [nats] ↑: mean ± standard deviation over n seeds as given; best of each row in bold",
         "",
@@ -41,21 +41,21 @@ def test_a_row_and_a_column_for_every_value_the_best_of_a_row_in_bold() -> None:
 def test_with_intervals_and_the_smaller_the_better() -> None:
     trials = frame(state="completed")
     table = pivot(trials, VARIED, ["loss.b", "loss.a", "score"], maximize=False)
-    cells = [[(cell.text, cell.bold) for cell in row] for row in as_sheet(table, Spread.CI).rows]
+    cells = [[(cell.text, cell.bold) for cell in row] for row in as_styled_table(table, Spread.CI).rows]
     assert cells[0] == [("0", False), ("20.10 [19.85, 20.35]", True), ("100.10 [99.85, 100.35]", False)]
-    assert as_sheet(table, Spread.CI).caption.startswith("score ↓: mean [95 % interval] over n = 3 seeds")
+    assert as_styled_table(table, Spread.CI).caption.startswith("score ↓: mean [95 % interval] over n = 3 seeds")
 
 
 def test_without_a_known_direction_nothing_is_called_best() -> None:
     table = pivot(frame(), VARIED, ["loss.a", "loss.b", "score"])
-    assert not any(cell.bold for row in as_sheet(table, Spread.STD).rows for cell in row)
+    assert not any(cell.bold for row in as_styled_table(table, Spread.STD).rows for cell in row)
 
 
 def test_what_else_varies_makes_more_rows_and_nothing_is_pooled() -> None:
     trials = pd.concat([frame(mode="x"), frame(mode="y", score=1.0)])
     table = pivot(trials, [*VARIED, "mode"], ["loss.a", "loss.b", "score"])
     assert list(table.rows) == [("x", 2), ("x", 10), ("y", 2), ("y", 10)]
-    assert as_sheet(table, Spread.STD).head == ["mode", "a", "b = 0", "b = 1"]
+    assert as_styled_table(table, Spread.STD).head == ["mode", "a", "b = 0", "b = 1"]
 
 
 def test_as_numbers_it_has_the_means() -> None:
@@ -68,7 +68,7 @@ def test_a_cell_without_a_result_says_why_and_one_without_trials_is_empty() -> N
     trials = frame()
     trials.loc[:2, "state"] = "diverged"
     table = pivot(trials[(trials["loss.a"] == 2) | (trials["loss.b"] == 1)], VARIED, ["loss.a", "loss.b", "score"])
-    assert [row[1].text for row in as_sheet(table, Spread.STD).rows] == ["3 diverged", ""]
+    assert [row[1].text for row in as_styled_table(table, Spread.STD).rows] == ["3 diverged", ""]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What a picture is about: the trials of a sweep, the metrics to show, and the axes they are shown over."""
+"""What a plot is about: the trials of a sweep, the metrics to show, and the axes they are shown over."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MANY = 12  # distinct values; up to here they are levels side by side, above the
 
 
 class NotApplicable(Exception):
-    """This picture makes no sense for this sweep; the message says why in a line."""
+    """This plot makes no sense for this sweep; the message says why in a line."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,7 +133,7 @@ class FigureContext:
                 raise UsageError(Problem("no such metric", "", "--metric", name, _some(there), hint))
 
     def counts(self) -> str:
-        """How many trials stand behind a picture and what became of the others, in words."""
+        """How many trials stand behind a plot and what became of the others, in words."""
         states = Counter(self.trials.state)
         others = ", ".join(f"{states[state]} {state}" for state in State if state != "completed" and states[state])
         configs = self.trials.config.nunique()

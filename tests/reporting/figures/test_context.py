@@ -7,7 +7,7 @@ import pytest
 
 from sweeper.analysis.sweep_results import unit_of
 from sweeper.errors import UsageError
-from sweeper.reporting.figures.subject import NotApplicable
+from sweeper.reporting.figures.context import NotApplicable
 from sweeper.trial import State
 from tests.reporting.figures.sweeps import grid
 
@@ -35,30 +35,30 @@ def test_an_axis_that_is_no_parameter_is_refused(text: str, words: str, tmp_path
 
 
 def test_axes_are_filled_up_with_what_varies(tmp_path: Path) -> None:
-    subject = grid(tmp_path)
-    assert [axis.name for axis in subject.axes(2)] == ["beta", "kind"]
-    assert [axis.name for axis in replace(subject, y="beta").axes(2)] == ["kind", "beta"]
+    context = grid(tmp_path)
+    assert [axis.name for axis in context.axes(2)] == ["beta", "kind"]
+    assert [axis.name for axis in replace(context, y="beta").axes(2)] == ["kind", "beta"]
     with pytest.raises(NotApplicable, match="needs 3 parameters"):
-        subject.axes(3)
+        context.axes(3)
 
 
 def test_a_scale_is_logarithmic_where_the_space_is(tmp_path: Path) -> None:
-    subject = grid(tmp_path)
-    assert subject.axis("rate").log
-    assert not subject.axis("beta").log
+    context = grid(tmp_path)
+    assert context.axis("rate").log
+    assert not context.axis("beta").log
 
 
 def test_what_failed_is_counted_and_named(tmp_path: Path) -> None:
-    subject = grid(tmp_path, lost=[(0, 0, State.FAILED), (0, 1, State.DIVERGED), (1, 0, State.DIVERGED)])
-    assert subject.counts() == "15 of 18 trials completed, 6 configurations; not in any mean: 2 diverged, 1 failed"
+    context = grid(tmp_path, lost=[(0, 0, State.FAILED), (0, 1, State.DIVERGED), (1, 0, State.DIVERGED)])
+    assert context.counts() == "15 of 18 trials completed, 6 configurations; not in any mean: 2 diverged, 1 failed"
 
 
 def test_configurations_are_ranked_by_the_metric_or_else_by_the_first_goal(tmp_path: Path) -> None:
-    subject = grid(tmp_path)
-    best, by = subject.ranked("score")
-    assert (subject.config_label(best[0]), by) == ("beta=1  kind=b", "by score")
-    assert subject.config_label(subject.ranked("cost")[0][0]).startswith("beta=0 ")
-    assert subject.ranked("elsewhere")[1] == "by score"
+    context = grid(tmp_path)
+    best, by = context.ranked("score")
+    assert (context.config_label(best[0]), by) == ("beta=1  kind=b", "by score")
+    assert context.config_label(context.ranked("cost")[0][0]).startswith("beta=0 ")
+    assert context.ranked("elsewhere")[1] == "by score"
 
 
 def test_an_unknown_metric_is_refused_with_those_there_are(tmp_path: Path) -> None:
