@@ -36,7 +36,7 @@ def train(job: Job, listener: Callable[[Event], None]) -> Ended | Exit:
         raise Stopped
 
     with interruptible(stop):
-        single.run(job, _Nobody(listen))
+        single.run(job, _Listener(listen))
     return ended[-1]  # an attempt that nobody stops ends
 
 
@@ -44,7 +44,7 @@ def train_and_raise(job: Job) -> None:
     """The same with nothing caught: what the trainer raises flies, for a debugger."""
     limit_threads(job.threads)
     function = trainer.load(job.target)
-    watched = Attempt(job, _Nobody(lambda event: print(event) if isinstance(event, Reported) else None))
+    watched = Attempt(job, _Listener(lambda event: print(event) if isinstance(event, Reported) else None))
     function(job.params, watched.report, **single.extras(function, watched))
 
 
@@ -56,8 +56,8 @@ def job_of(plan: Plan, found: Trainer, folder: Path) -> Job:
 
 
 @dataclass(frozen=True, slots=True)
-class _Nobody:
-    """The driver of a trial that is trained alone: it listens."""
+class _Listener:
+    """The driver of a trial that is trained alone: it passes events on and stops nothing."""
 
     send: Callable[[Event], None]
 

@@ -1,4 +1,4 @@
-"""The line between the thread that trains a pack and the process that talks to the driver, in a worker of Ray."""
+"""The mailbox between the thread that trains a pack and the process that talks to the driver, in a worker of Ray."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from sweeper.execution.runner import Orders
 from sweeper.execution.worker.job import Job, StopOrder
 from sweeper.trial import Ended, Event
 
-HEARTBEAT_S = 1.0  # a worker answers at least this often, so that a stop is heard while a long step runs
+HEARTBEAT_S = 1.0  # a worker answers at least this often, so that a stop arrives while a long step runs
 ANSWER_S = 5.0  # how long a worker without a trial waits for the driver's answer before it ends its pack
-WAKE: Any = object()  # an event that carries nothing: the driver is to be asked now
+WAKE: Any = object()  # an event that carries nothing: the driver must be asked now
 
 
-class Line:
-    """The line between a pack's thread and the driver, which speaks when Tune asks for the next step.
+class Mailbox:
+    """What a pack's thread and the driver send each other; the driver empties it when Tune asks for the next step.
 
-    The trainer never waits for the driver: what it sends queues up here, and so does what it is told. `keep` is given
+    The trainer never waits for the driver: what it sends queues up here, and so do the driver's orders. `keep` is given
     the events that the driver is not known to have, and the number of the first one, whenever a trial has ended.
     """
 
@@ -53,8 +53,8 @@ class Line:
         self.handed = len([event for event in events if event is not None])
         return events, wanted if wanted > 0 else None
 
-    def tell(self, orders: Orders) -> None:
-        """The driver's side: what the pack is to know."""
+    def deliver(self, orders: Orders) -> None:
+        """The driver's side: its orders to the pack."""
         with self.changed:
             self.verdicts |= orders.verdicts
             if orders.stopping:

@@ -215,7 +215,7 @@ class PackCallback(_StaysHere, tune.Callback):  # type: ignore[misc]
         jobs = None if free is None else tuple(self.source.more(number, free))
         orders = Orders(dict(self.source.verdicts(number)), self.source.is_stopping(), jobs)
         if jobs is not None or orders != self.ordered.get(number, Orders()):
-            self.workers[number].tell.remote(orders)
+            self.workers[number].deliver.remote(orders)
             self.ordered[number] = replace(orders, jobs=None)
 
     def _forget(self, number: int) -> None:

@@ -1,4 +1,4 @@
-"""A worker process of Ray: runs a pack and keeps up the line to the driver."""
+"""A worker process of Ray: runs a pack and keeps the mailbox between it and the driver."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ray import tune
 
 from sweeper import planned_source
 from sweeper.execution.ray_tune import kept_events
-from sweeper.execution.ray_tune.mailbox import Line
+from sweeper.execution.ray_tune.mailbox import Mailbox
 from sweeper.execution.runner import Orders, Pack
 from sweeper.execution.worker.pack import run as run_pack
 from sweeper.planned_source import PlannedSource
@@ -32,42 +32,42 @@ class PackTrainable(tune.Trainable):  # type: ignore[misc]
             if folder not in sys.path:
                 sys.path.insert(0, folder)
         self.pack: Pack = config["pack"]
-        self.line: Line | None = None
+        self.mailbox: Mailbox | None = None
 
     def step(self) -> dict[str, Any]:
         result: dict[str, Any] = {}
-        if self.line is None:
+        if self.mailbox is None:
             # Not in setup: Tune sets up an actor for a trial and then may give that trial to a free one instead.
-            self.line = Line(partial(kept_events.keep, self.pack.number))
-            threading.Thread(target=_work, args=(self.pack, self.line), daemon=True).start()
+            self.mailbox = Mailbox(partial(kept_events.keep, self.pack.number))
+            threading.Thread(target=_work, args=(self.pack, self.mailbox), daemon=True).start()
             result["handle"] = ray.cloudpickle.dumps(ray.get_runtime_context().current_actor)
-        events, free = self.line.received()
-        if self.line.broken:
-            raise RuntimeError(self.line.broken)
+        events, free = self.mailbox.received()
+        if self.mailbox.broken:
+            raise RuntimeError(self.mailbox.broken)
         sent = [event for event in events if event is not None]
         return result | {"events": sent, "free": free, "done": None in events}
 
-    def tell(self, orders: Orders) -> None:
+    def deliver(self, orders: Orders) -> None:
         """The driver calls this, between two steps."""
-        if self.line is not None:
-            self.line.tell(orders)
+        if self.mailbox is not None:
+            self.mailbox.deliver(orders)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         self.setup(new_config)
         return True
 
     def cleanup(self) -> None:
-        if self.line is not None:
-            self.line.cancelled.set()
+        if self.mailbox is not None:
+            self.mailbox.cancelled.set()
 
     def get_auto_filled_metrics(self, now: datetime | None = None, *args: Any, **kwargs: Any) -> dict[str, Any]:
         # Tune would send the whole pack back with every result.
         return {**super().get_auto_filled_metrics(now, *args, **kwargs), "config": {}}
 
 
-def _work(pack: Pack, line: Line) -> None:
+def _work(pack: Pack, mailbox: Mailbox) -> None:
     try:
-        run_pack(pack.jobs, line, pack.size)
-    except BaseException as error:  # ours, not the trainer's: the driver must hear that nothing more will come
-        line.broken = repr(error)
-    line.events.put(None)
+        run_pack(pack.jobs, mailbox, pack.size)
+    except BaseException as error:  # ours, not the trainer's: the driver must learn that nothing more will come
+        mailbox.broken = repr(error)
+    mailbox.events.put(None)
