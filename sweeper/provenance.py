@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-import re
 import shlex
 import socket
 import subprocess
@@ -16,10 +15,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from sweeper.redaction import clean_patch, redact
+
 RECORDED_PACKAGES = ("sweeper", "torch", "ray", "optuna", "mlflow", "pandas", "numpy")
 LONGEST_DIFF = 2_000_000  # characters of a patch that are kept
-_SECRET = re.compile(r"(?i)([\w.-]*(?:token|password|secret|api_?key)[\w.-]*=)\S+")
-_USER_INFO = re.compile(r"(\w+://)[^/@\s]+@")
 
 
 def session(argv: list[str]) -> dict[str, object]:
@@ -39,6 +38,8 @@ def session(argv: list[str]) -> dict[str, object]:
 def words(run: Mapping[str, Any]) -> dict[str, str]:
     """What a ledger says of a run, for people: the facts that are there, by name."""
     facts = {name: str(run.get(name) or "") for name in ("command", "commit", "patch", "python", "platform", "driver")}
+    if left_out := run.get("patch_without"):
+        facts["patch"] += f", without {', '.join(map(str, left_out))}: may hold secrets"
     for name in ("packages", "data"):
         facts[name] = ", ".join(f"{what} {version}" for what, version in run.get(name, {}).items())
     return {name: text for name, text in facts.items() if text}
@@ -57,14 +58,17 @@ def commit(folder: Path) -> str:
     return head.stdout.strip()[:12] + ("-dirty" if changed.returncode else "")
 
 
-def patch(folder: Path) -> str:
-    """What differs from the commit checked out in `folder`, redacted; "" where nothing does, or without one."""
-    git = ("git", "-C", str(folder), "diff", "HEAD")
+def patch(folder: Path) -> tuple[str, list[str]]:
+    """What differs from the commit checked out in `folder`, and the files that were left out: they may hold secrets.
+
+    The patch is "" where nothing differs, or without a commit.
+    """
+    plain = ("--no-color", "--no-ext-diff", "--no-textconv", "--src-prefix=a/", "--dst-prefix=b/")
     try:
-        done = subprocess.run(git, capture_output=True, timeout=30)
+        done = subprocess.run(("git", "-C", str(folder), "diff", *plain, "HEAD"), capture_output=True, timeout=30)
     except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return redact(done.stdout.decode(errors="replace")[:LONGEST_DIFF]) if done.returncode == 0 else ""
+        return "", []
+    return clean_patch(done.stdout.decode(errors="replace")[:LONGEST_DIFF]) if done.returncode == 0 else ("", [])
 
 
 def digest(text: str) -> str:
@@ -97,11 +101,6 @@ def _gpu_driver() -> str:
         return Path("/proc/driver/nvidia/version").read_text().splitlines()[0].strip()
     except (OSError, IndexError):
         return ""
-
-
-def redact(text: str) -> str:
-    """`text` without the values of secrets (`token=...`, `password=...`) and without user names in URLs."""
-    return _USER_INFO.sub(r"\1***@", _SECRET.sub(r"\1***", text))
 
 
 def _version(package: str) -> str:

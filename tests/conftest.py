@@ -58,7 +58,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _trainers_can_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+def _trainers_can_be_imported(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.getbasetemp() / "config"))  # not that of who tests
     monkeypatch.syspath_prepend(str(TRAINERS))
     path = os.pathsep.join([str(TRAINERS), *filter(None, [os.environ.get("PYTHONPATH")])])
     monkeypatch.setenv("PYTHONPATH", path)

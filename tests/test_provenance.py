@@ -6,11 +6,6 @@ from pathlib import Path
 from sweeper import provenance
 
 
-def test_secrets_are_redacted() -> None:
-    text = provenance.redact("run --x token=abc DB_PASSWORD=hunter2 http://me:pw@host/path lr=0.1")
-    assert text == "run --x token=*** DB_PASSWORD=*** http://***@host/path lr=0.1"
-
-
 def test_a_dirty_tree_is_marked(tmp_path: Path) -> None:
     git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b"]
     (tmp_path / "f").write_text("1")
@@ -35,10 +30,20 @@ def test_the_patch_of_changed_files_is_kept_without_secrets(tmp_path: Path) -> N
     git("init")
     git("add", ".")
     git("commit", "-m", "first")
-    assert provenance.patch(tmp_path) == ""
+    assert provenance.patch(tmp_path) == ("", [])
+    git("config", "color.ui", "always")
+    git("config", "diff.noprefix", "true")
+    (tmp_path / "train.py").write_text("lr = 2\n")
+    text, left_out = provenance.patch(tmp_path)
+    assert "\n+lr = 2" in text
+    assert left_out == []
     (tmp_path / "train.py").write_text("lr = 2\napi_key=abc123\n")
-    assert "+lr = 2" in provenance.patch(tmp_path)
-    assert "abc123" not in provenance.patch(tmp_path)
+    text, left_out = provenance.patch(tmp_path)
+    assert "abc123" not in text
+    assert left_out == ["train.py"]
+    assert provenance.words({"patch": "0123", "patch_without": left_out})["patch"] == (
+        "0123, without train.py: may hold secrets"
+    )
 
 
 def test_the_digest_of_data_is_that_of_its_content(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import typer
 
 from sweeper.cli.options import Shared, SweepName, shares
 from sweeper.cli.output import named_sweep, news_console, print_json, results_console
+from sweeper.cli.server import confirmed_server
 from sweeper.errors import Exit, Problem, UsageError
 
 FOLLOW_S = 2.0
@@ -113,21 +114,29 @@ def sample(
 
 
 @shares("results", "no_color")
-def sync(sweep: SweepName, *, shared: Shared) -> None:
+def sync(
+    sweep: SweepName,
+    tracking_uri: Annotated[
+        str, typer.Option("--tracking-uri", help="The MLflow server; else that of the run.", show_default=False)
+    ] = "",
+    *,
+    shared: Shared,
+) -> None:
     """Write to MLflow whatever the ledger has and MLflow lacks."""
     from sweeper.analysis import frames
     from sweeper.ledger.ledger import Ledger
     from sweeper.reporting.attachments import SweepAttachments
     from sweeper.spec.load import load_run
     from sweeper.tracking import mirror
-    from sweeper.tracking.inputs import mirror_input
+    from sweeper.tracking.inputs import at_server, mirror_input
 
     sweep_dir = named_sweep(shared.results, sweep)
     frames.history(sweep_dir)
+    loaded = load_run(sweep_dir.spec)
+    loaded = at_server(loaded, confirmed_server(loaded, tracking_uri))
     with Ledger(sweep_dir):
         known = frames.history(sweep_dir, curves=True)
-        run = load_run(sweep_dir.spec)
-        experiment = mirror_input(run, sweep_dir, known.runs[-1] if known.runs else {})
+        experiment = mirror_input(loaded, sweep_dir, known.runs[-1] if known.runs else {})
         mirrored = mirror.sync(*experiment, known.planned(), SweepAttachments(sweep_dir))
     console = news_console(shared.no_color)
     console.print(f"MLflow has {mirrored.runs} of {mirrored.runs + mirrored.behind} trials")

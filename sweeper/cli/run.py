@@ -19,6 +19,7 @@ from sweeper.cli.options import (
     shares,
 )
 from sweeper.cli.output import load_sweep, news_console, options_given, print_json, results_console
+from sweeper.cli.server import confirmed_server, is_of_a_run
 from sweeper.errors import Exit, LedgerError, Problem, ScheduleError, UsageError
 from sweeper.trial import State
 
@@ -71,6 +72,8 @@ def run(
         show_plan(plan, console, shared.as_json, address if runner is RunnerChoice.ray else None)
         return
     check(plan, options)
+    if is_of_a_run(file):
+        confirmed_server(sweep, "")
     if plan.is_finished and is_mirrored(sweep, results) and _is_as_run(sweep, results):
         finished = nothing_to_do(plan, results)
     else:

@@ -11,6 +11,7 @@ from sweeper.errors import LedgerError, Problem, SweeperError, UsageError
 from sweeper.execution.options import Options, Runner
 from sweeper.planning.plan import Plan
 from sweeper.planning.sweep_trainer import trainer_needed
+from sweeper.redaction import MASK
 from sweeper.spec.sweep import ADAPTIVE, Budget, Sweep
 
 
@@ -32,7 +33,7 @@ def refusals(plan: Plan, address: str | None) -> list[Problem]:
     if not plan.complete and (sweep.method not in ADAPTIVE or sweep.budget == Budget()):
         hint = "add e.g. `budget: {trials: 50}`"
         problems.append(Problem("this search needs a budget", sweep.place("method"), "budget.trials", hint=hint))
-    for passes in (_check_search, *(() if address else (_check_gpus, _check_cores))):
+    for passes in (_check_search, _check_server, *(() if address else (_check_gpus, _check_cores))):
         try:
             passes(sweep)
         except SweeperError as error:
@@ -53,6 +54,13 @@ def _check_gpus(sweep: Sweep) -> None:
 
 def _check_cores(sweep: Sweep) -> None:
     check_cpus(sweep.resources.cpu, cpus_here(), sweep.place("resources.cpu"))
+
+
+def _check_server(sweep: Sweep) -> None:
+    if sweep.tracking.uri and MASK in sweep.tracking.uri:
+        hint = "write it again; for a server over HTTP leave it out and set MLFLOW_TRACKING_USERNAME and _PASSWORD"
+        where, found = sweep.place("tracking.uri"), sweep.tracking.uri
+        raise UsageError(Problem("the log-in of this address was not kept", where, "tracking.uri", found, hint=hint))
 
 
 def _check_reachable(address: str) -> None:

@@ -30,7 +30,8 @@ from sweeper.reporting.attachments import SweepAttachments
 from sweeper.search.proposals import Proposals
 from sweeper.search.pruner import Pruner
 from sweeper.spec.sweep import ADAPTIVE, Sweep
-from sweeper.tracking.inputs import mirror_input, tracking_uri
+from sweeper.tracking import named_stores
+from sweeper.tracking.inputs import mirror_input, shown_uri
 from sweeper.tracking.mirror import Mirror
 from sweeper.tracking.trial_run import Mirrored
 from sweeper.trainer import BUNDLED, Trainer
@@ -81,10 +82,11 @@ def run(plan: Plan, trainer: Trainer, options: Options, display: Display) -> Run
             raise LedgerError(
                 Problem("another run wrote to it since this one was planned", str(sweep_dir.ledger), hint=hint)
             )
-        made["patch"] = _keep_patch(sweep_dir) if str(made["commit"]).endswith("-dirty") else ""
+        made |= _keep_patch(sweep_dir) if str(made["commit"]).endswith("-dirty") else {"patch": ""}
         _keep_tables(plan.sweep, sweep_dir)
         history = read_history(sweep_dir, curves=True)
         history.describe(item.trial for item in plan.items)
+        named_stores.remember(plan.sweep.tracking.uri)
         mirror, attachments = Mirror(*mirror_input(plan.sweep, sweep_dir, made)), SweepAttachments(sweep_dir)
         records: dict[str, Record] = {}
         proposals = (
@@ -111,7 +113,7 @@ def run(plan: Plan, trainer: Trainer, options: Options, display: Display) -> Run
             mirror.finish(attachments)
             mirrored = mirror.close(MIRROR_GRACE_S)
             code = session.end()
-            book.stop(code, tracking_uri(plan.sweep, options.results) if mirrored.is_whole else "")
+            book.stop(code, shown_uri(plan.sweep, options.results) if mirrored.is_whole else "")
     return RunOutcome(
         code, session.stop.why, session.budgets.trained, list(records.values()), mirrored, time.monotonic() - began
     )
@@ -130,7 +132,7 @@ def is_mirrored(sweep: Sweep, results: Path) -> bool:
     known = read_history(SweepDir(results, sweep.name))
     stopped: Mapping[str, object] = known.runs[-1].get("stopped", {}) if known.runs else {}
     is_sound = not (known.is_partial or known.undescribed)  # else the next run writes down anew what damaged lines said
-    return is_sound and stopped.get("mirror") == tracking_uri(sweep, results)
+    return is_sound and stopped.get("mirror") == shown_uri(sweep, results)
 
 
 def _described(plan: Plan, trainer: Trainer, options: Options) -> dict[str, object]:
@@ -184,14 +186,14 @@ def _keep_tables(sweep: Sweep, sweep_dir: SweepDir) -> None:
         keep_tables(sweep.claims, sweep_dir.folder)
 
 
-def _keep_patch(sweep_dir: SweepDir) -> str:
-    """Write down what differs from the commit; returns the name of the patch."""
-    text = provenance.patch(Path.cwd())
+def _keep_patch(sweep_dir: SweepDir) -> dict[str, object]:
+    """Write down what differs from the commit; returns the name of the patch, and the files without their content."""
+    text, left_out = provenance.patch(Path.cwd())
     name = provenance.digest(text) if text else ""
     if name and not sweep_dir.patch(name).exists():
         sweep_dir.patch(name).parent.mkdir(exist_ok=True)
         replace_file(sweep_dir.patch(name), text)
-    return name
+    return {"patch": name, "patch_without": left_out}
 
 
 def _already_known(plan: Plan, history: History) -> list[Record]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sweeper.redaction import without_login
 from sweeper.trial import Trial
 
 
@@ -30,7 +31,8 @@ class Commands:
         """The command that goes on, with every option given; `rerun` says what else to train again."""
         options = {**self.options, "rerun": ["--rerun", rerun]} if rerun else self.options
         words = [word for option in options.values() for word in option]
-        return shlex.join(["sweeper", "run", str(self.file), *self.overrides, *self._folder(), *words])
+        overrides = map(without_login, self.overrides)  # it is printed: a log-in has to be typed again
+        return shlex.join(["sweeper", "run", str(self.file), *overrides, *self._folder(), *words])
 
     def command(self, *words: str) -> str:
         return shlex.join(["sweeper", *words, *self._folder()])

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sweeper.errors import SpecError, SweeperError, excerpt
+from sweeper.redaction import without_login
 from sweeper.spec import merge, overrides, writer
 from sweeper.spec.checks import problems_of, warnings_of
 from sweeper.spec.claims import claim
@@ -119,10 +120,18 @@ def _sweep(keys: SweepKeys, document: Document, path: Path) -> Sweep:
         tracking=Tracking(keys.tracking.uri),
         claims=tuple(claim(item) for item in keys.expect),
         source=path,
-        text=writer.dump(document.tree),
+        text=writer.dump(_without_login(document.tree)),
         warnings=(),
         places=document.places,
     )
+
+
+def _without_login(tree: dict[str, Any]) -> dict[str, Any]:
+    """The tree as it may be written down: the address of the MLflow server without user and password."""
+    tracking = tree.get("tracking")
+    if not isinstance(tracking, dict) or not isinstance(tracking.get("uri"), str):
+        return tree
+    return {**tree, "tracking": {**tracking, "uri": without_login(tracking["uri"])}}
 
 
 def _constants(keys: SweepKeys) -> dict[str, Value]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from sweeper.ledger.paths import SweepDir
-from sweeper.spec.sweep import Sweep
+from sweeper.redaction import without_login
+from sweeper.spec.sweep import Sweep, Tracking
 from sweeper.tracking import mirror
 from sweeper.tracking.experiment import Data, Experiment
 
@@ -15,6 +17,16 @@ from sweeper.tracking.experiment import Data, Experiment
 def tracking_uri(sweep: Sweep, results: Path) -> str:
     """Where the sweep is mirrored."""
     return sweep.tracking.uri or mirror.store_uri(results)
+
+
+def shown_uri(sweep: Sweep, results: Path) -> str:
+    """Where the sweep is mirrored, without a log-in: as the ledger and the screen may hold it."""
+    return without_login(tracking_uri(sweep, results))
+
+
+def at_server(sweep: Sweep, uri: str | None) -> Sweep:
+    """The sweep, mirrored at this server; None is the store of the results folder."""
+    return replace(sweep, tracking=Tracking(uri))
 
 
 def mirror_input(sweep: Sweep, sweep_dir: SweepDir, run: Mapping[str, Any]) -> tuple[str, str, Experiment]:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from sweeper.redaction import without_login
 from sweeper.trial import Value, canonical
 from sweeper.value_text import exact
 
@@ -63,4 +64,4 @@ def will_last(error: str) -> bool:
 
 def without_password(text: str) -> str:
     """Text whose addresses carry no user and no password."""
-    return re.sub(r"//[^/@\s]+@", "//", text)
+    return without_login(text, mask="")

@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from sweeper.cli.app import app
+from sweeper.cli.terminal import console
 from tests.conftest import QUADRATIC
 from tests.execution.runs import train
 
@@ -16,7 +17,7 @@ SECRET = "a-secret-outside-of-the-results"
 COMMANDS = [
     ["list"], ["status", "toy"], ["show", "toy", "KEY"], ["export", "toy"], ["export", "toy", "--level", "curve"],
     ["verify", "toy"], ["report", "toy"], ["plot", "toy", "seeds", "--format", "png"], ["gc", "--yes"],
-    ["plan", "toy.yaml"], ["sync", "toy"], ["run", "toy.yaml", "--runner", "inprocess", "--rerun", "all"],
+    ["plan", "toy.yaml"], ["sync", "toy"],
 ]  # fmt: skip
 CLAIM = "expect: [{name: n, metric: loss, against: {table: ref.csv, tolerance: 1}}]\n"
 
@@ -32,6 +33,12 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / "toy.yaml").write_text(QUADRATIC.replace("[1, 2, 3, 4]", "[1, 2]") + CLAIM + "seeds: 2\n")
         train(Path("toy.yaml"))
     return folder
+
+
+@pytest.fixture(autouse=True)
+def _news_go_where_results_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Typer's runner has no file behind its standard error."""
+    monkeypatch.setattr("sweeper.cli.terminal.console.news", console.results)
 
 
 def contents(folder: Path) -> dict[str, str]:

@@ -20,6 +20,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from sweeper.analysis.claims.verdict import Verdict
 from sweeper.analysis.sweep_results import SweepResults
 from sweeper.errors import SweeperError
+from sweeper.redaction import without_login
 from sweeper.reporting.figures import KINDS, FigureContext, ImageFormat, NotApplicable, RenderedFigure, draw
 from sweeper.reporting.report import tables
 from sweeper.reporting.report.trials import trial_data
@@ -132,7 +133,7 @@ def _digest(path: Path) -> str:
 
 def _spec_text(results: SweepResults) -> str:
     path = results.folder.spec
-    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    return without_login(path.read_text(encoding="utf-8", errors="replace")) if path.is_file() else ""
 
 
 def _hash(text: str) -> str:
