@@ -12,13 +12,13 @@ LONGEST = 300
 
 
 def reason_of(error: BaseException) -> str:
-    """`ValueError: what it says (train.py:7)`, in one printable line."""
+    """`ValueError: what it says (train.py:7)`, in one line."""
     text = text_of(error)
     return f"{type(error).__name__}{f': {text}' if text else ''}{_place(error)}"
 
 
 def text_of(error: BaseException) -> str:
-    """What an exception says, as one printable line of at most 300 characters."""
+    """What an exception says, as one line of at most 300 characters."""
     try:
         return one_line(str(error))
     except BaseException as failure:
@@ -26,9 +26,8 @@ def text_of(error: BaseException) -> str:
 
 
 def one_line(text: str) -> str:
-    """A text on one line; what cannot be printed, such as lone surrogates and control characters, is escaped."""
-    words = " ".join(text.split())[:LONGEST]
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in words)
+    """A text on one line; lone surrogates, which no file can hold, are escaped."""
+    return " ".join(text.split())[:LONGEST].encode(errors="backslashreplace").decode()
 
 
 def log(text: str) -> None:

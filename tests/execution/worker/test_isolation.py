@@ -48,7 +48,7 @@ REASONS = {
     "stop iteration": "StopIteration: 3 (leaky.py:",
     "base": "BaseException: base (leaky.py:",
     "mute": "Mute: its text cannot be shown, __str__ raised RuntimeError (leaky.py:",
-    "surrogate": r"ValueError: a\ud800b\x1b[2Jc (leaky.py:",
+    "surrogate": r"ValueError: a\ud800b (leaky.py:",
     "closed streams": "ValueError: silent (leaky.py:",
     "chain": "ExceptionGroup: two (2 sub-exceptions) (leaky.py:",
 }
