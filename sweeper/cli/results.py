@@ -132,11 +132,11 @@ def sync(
 
     sweep_dir = named_sweep(shared.results, sweep)
     frames.history(sweep_dir)
-    loaded = load_run(sweep_dir.spec)
-    loaded = at_server(loaded, confirmed_server(loaded, tracking_uri))
+    run = load_run(sweep_dir.spec)
+    run = at_server(run, confirmed_server(run, tracking_uri))
     with Ledger(sweep_dir):
         known = frames.history(sweep_dir, curves=True)
-        experiment = mirror_input(loaded, sweep_dir, known.runs[-1] if known.runs else {})
+        experiment = mirror_input(run, sweep_dir, known.runs[-1] if known.runs else {})
         mirrored = mirror.sync(*experiment, known.planned(), SweepAttachments(sweep_dir))
     console = news_console(shared.no_color)
     console.print(f"MLflow has {mirrored.runs} of {mirrored.runs + mirrored.behind} trials")
