@@ -1,8 +1,8 @@
 """What must not be written down: log-ins in addresses, secrets on a command line, files of a patch that may hold one.
 
 Secrets in files are found by detect-secrets, by their patterns, names and entropy, and by a few rules that it lacks.
-Nothing found is ever sent anywhere to be verified. A file that may hold a secret is left out even where that is unlikely:
-a patch without it is a small loss, a published key cannot be taken back.
+Nothing found is ever sent anywhere to be verified. A file that may hold a secret is left out even where that is
+unlikely: a patch without it is a small loss, a published key cannot be taken back.
 """
 
 from __future__ import annotations
