@@ -6,35 +6,39 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from sweeper.cli.options import Shared, shares
+from sweeper.cli.options import AssumeSd, Shared, shares
 from sweeper.cli.output import load_sweep, news_console, print_json
 from sweeper.cli.terminal.plain_text import say
 from sweeper.errors import Exit, Problem, SweeperError, UsageError
 
 
-@shares("as_json", "no_color")
+@shares("results", "as_json", "no_color")
 def validate(
     files: Annotated[list[Path], typer.Argument(metavar="FILE ...", help="Sweep files.", show_default=False)],
+    assume_sd: AssumeSd = None,
     *,
     shared: Shared,
 ) -> None:
     """Every problem of every file, with its line. Exit code 2 when there is one."""
     from sweeper import trainer
+    from sweeper.cli.run import claim_outlooks
     from sweeper.cli.terminal.console import print_problems
     from sweeper.execution.preflight import refusals
     from sweeper.planning.plan import make
 
     console = news_console(shared.no_color)
     errors: dict[str, list[Problem]] = {}
+    claims: dict[str, list[dict[str, Any]]] = {}
     for file in files:
         try:
             sweep = load_sweep(file, None, console)
             made = make(sweep, trainer.find(sweep.trainer) if sweep.trainer else None, Path(os.devnull))
             print_problems(console, made.warnings, "warning")
+            claims[str(file)] = [one.as_json() for one in claim_outlooks(made, shared.results, console, assume_sd)]
             if problems := refusals(made, os.environ.get("RAY_ADDRESS")):
                 raise UsageError(*problems)
         except SweeperError as error:
@@ -42,7 +46,7 @@ def validate(
             print_problems(console, error.problems)
     if shared.as_json:
         found = {name: [str(problem) for problem in problems] for name, problems in errors.items()}
-        print_json({"valid": not errors, "files": len(files), "problems": found})
+        print_json({"valid": not errors, "files": len(files), "problems": found, "claims": claims})
     elif not errors:
         console.print(f"{len(files)} file{'s are' if len(files) > 1 else ' is'} valid")
     if errors:

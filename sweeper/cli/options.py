@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -52,6 +53,12 @@ class IntervalChoice(StrEnum):
     bootstrap = "bootstrap"
 
 
+def _not_negative(value: float | None) -> float | None:
+    if value is not None and not 0 <= value < math.inf:
+        raise typer.BadParameter("a standard deviation is a number of at least 0")
+    return value
+
+
 File = Annotated[Path, typer.Argument(metavar="FILE", help="The sweep file (YAML).", show_default=False)]
 Overrides = Annotated[
     list[str] | None,
@@ -59,6 +66,14 @@ Overrides = Annotated[
 ]
 SweepName = Annotated[str, typer.Argument(metavar="SWEEP", help="A sweep of the results folder.", show_default=False)]
 Rerun = Annotated[RerunChoice | None, typer.Option(help="Run these again although the ledger holds them.")]
+AssumeSd = Annotated[
+    float | None,
+    typer.Option(
+        help="The spread of what claims compare; else that of earlier results.",
+        show_default=False,
+        callback=_not_negative,
+    ),
+]
 
 SHARED: dict[str, tuple[Any, object]] = {  # field of Shared -> its option and default, in the order of --help
     "results": (

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sweeper.cli.options import (
+    AssumeSd,
     File,
     Overrides,
     Rerun,
@@ -26,6 +27,7 @@ from sweeper.trial import State
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from sweeper.analysis.claims.outlook import ClaimOutlook
     from sweeper.analysis.claims.verdict import Verdict
     from sweeper.execution.run import RunOutcome
     from sweeper.planning.plan import Plan
@@ -69,7 +71,8 @@ def run(
     options = Options(results, Runner(runner), address, max_concurrent, take_over, reason)
     plan = make_plan(sweep, trainer, results, rerun, console)
     if dry_run or trainer is None:
-        show_plan(plan, console, shared.as_json, address if runner is RunnerChoice.ray else None)
+        claims = claim_outlooks(plan, results, console)
+        show_plan(plan, claims, console, shared.as_json, address if runner is RunnerChoice.ray else None)
         return
     check(plan, options)
     if is_of_a_run(file):
@@ -77,6 +80,7 @@ def run(
     if plan.is_finished and is_mirrored(sweep, results) and _is_as_run(sweep, results):
         finished = nothing_to_do(plan, results)
     else:
+        claim_outlooks(plan, results, console)
         if not shared.quiet:
             console.print(Text(f"{sweep.name}: {summary(plan)}"))
         try:
@@ -120,7 +124,9 @@ def _is_as_run(sweep: Sweep, results: Path) -> bool:
 
 
 @shares("results", "as_json", "no_color")
-def plan(file: File, overrides: Overrides = None, rerun: Rerun = None, *, shared: Shared) -> None:
+def plan(
+    file: File, overrides: Overrides = None, rerun: Rerun = None, assume_sd: AssumeSd = None, *, shared: Shared
+) -> None:
     """What `run` would do, and what it would cost. Trains nothing."""
     from sweeper.planning.sweep_trainer import find_trainer
 
@@ -128,7 +134,8 @@ def plan(file: File, overrides: Overrides = None, rerun: Rerun = None, *, shared
     sweep = load_sweep(file, overrides, console)
     trainer = find_trainer(sweep, shared.results, needed=False)
     planned = make_plan(sweep, trainer, shared.results, rerun, console)
-    show_plan(planned, console, shared.as_json, os.environ.get("RAY_ADDRESS"))
+    claims = claim_outlooks(planned, shared.results, console, assume_sd)
+    show_plan(planned, claims, console, shared.as_json, os.environ.get("RAY_ADDRESS"))
 
 
 @shares("no_color")
@@ -199,16 +206,32 @@ def make_plan(
     return made
 
 
-def show_plan(plan: Plan, console: Console, as_json: bool, address: str | None) -> None:
+def claim_outlooks(
+    plan: Plan, results: Path, console: Console, assume_sd: float | None = None
+) -> Sequence[ClaimOutlook]:
+    """What the plan can do for its claims; those that can never pass are warned of."""
+    if not plan.sweep.claims:
+        return ()
+    from sweeper.analysis.claims.outlook import outlooks, warnings_of  # here: the statistics take a second to import
+    from sweeper.cli.terminal.console import print_problems
+
+    found = outlooks(plan, results, assume_sd)
+    print_problems(console, warnings_of(plan, found), "warning")
+    return found
+
+
+def show_plan(
+    plan: Plan, claims: Sequence[ClaimOutlook], console: Console, as_json: bool, address: str | None
+) -> None:
     """Print a plan, and after it why a run would be refused: exit code 2 then."""
     from sweeper.cli.terminal.console import print_problems
     from sweeper.cli.terminal.plan import plan_json, print_plan
     from sweeper.execution.preflight import refusals
 
     if as_json:
-        print_json(plan_json(plan))
+        print_json(plan_json(plan) | {"claims": [one.as_json() for one in claims]})
     else:
-        print_plan(results_console(console.no_color), plan)
+        print_plan(results_console(console.no_color), plan, claims)
     if problems := refusals(plan, address):
         print_problems(console, problems)
         raise typer.Exit(Exit.USAGE)

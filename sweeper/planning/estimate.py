@@ -15,12 +15,16 @@ from sweeper.trial import Ended, State, Trial
 
 @dataclass(frozen=True, slots=True)
 class CostEstimate:
-    """What the trials to run would cost; None where `reason` says why there is nothing to estimate from."""
+    """What the trials to run would cost; None where `reason` says why there is nothing to estimate from.
+
+    `trial_s` are the device seconds of one trial of the sweep, on average, whether any is to run or not.
+    """
 
     seconds: float | None
     device_hours: float | None
     disk_bytes: int | None
     reason: str
+    trial_s: float | None = None
 
 
 def estimate_cost(
@@ -31,21 +35,23 @@ def estimate_cost(
     to_run = [item.trial for item in items if item.action is Action.RUN]
     if not complete:
         return CostEstimate(None, None, None, "the search adds trials as results come in")
-    if not to_run:
-        return CostEstimate(0.0, 0.0, 0, "nothing to run")
     if not known:
-        return CostEstimate(None, None, None, "no trial of this sweep has finished yet")
+        unknown = CostEstimate(None, None, None, "no trial of this sweep has finished yet")
+        return unknown if to_run else CostEstimate(0.0, 0.0, 0, "nothing to run")
     ends = [record.ended for record in known if record.ended]
     at_once = sweep.resources.max_concurrent or max(1, int(cpus_here() // max(sweep.resources.cpu, 0.01)))
     # Members of a pack share their seconds: what ran beside each other, beyond one trial per device, cost nothing more.
     wall_s, made = sum(ended.wall_s for ended in ends), sum(ended.steps for ended in ends)
     each_s, step_s = wall_s / len(ends), wall_s / made if made else 0.0
-    device_s = sum(_seconds(trial, each_s, step_s) for trial in to_run) / max(1.0, _beside_each_other(ends) / at_once)
+    shared = max(1.0, _beside_each_other(ends) / at_once)
+    device_s = sum(_seconds(trial, each_s, step_s) for trial in to_run) / shared
+    trial_s = sum(_seconds(item.trial, each_s, step_s) for item in items) / shared / max(1, len(items))
+    if not to_run:
+        return CostEstimate(0.0, 0.0, 0, "nothing to run", trial_s)
     written = sum(path.stat().st_size for path in (folder.ledger, folder.curves) if path.exists())
     disk = round(written / len(known) * len(to_run))
-    return CostEstimate(
-        device_s / min(at_once, len(to_run)), device_s / 3600, disk, f"from {len(known)} finished trials"
-    )
+    seconds, reason = device_s / min(at_once, len(to_run)), f"from {len(known)} finished trials"
+    return CostEstimate(seconds, device_s / 3600, disk, reason, trial_s)
 
 
 def _beside_each_other(ends: list[Ended]) -> float:

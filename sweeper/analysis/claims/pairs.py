@@ -50,7 +50,7 @@ def judge_monotone(claim: Claim, test: Monotone, records: Sequence[Record]) -> T
     The effect is the paired difference between the last value of the parameter and the first. Two values only: the
     paired t test of that difference.
     """
-    levels = _levels(records, test.parameter)
+    levels = numbers_taken(records, test.parameter)
     if len(levels) < 2:
         return unjudged(f"{test.parameter} takes fewer than two numbers here")
     whole = [values for block in blocks(records, (test.parameter,)) if (values := _along(block, levels, claim, test))]
@@ -147,7 +147,7 @@ def _trend(table: np.ndarray) -> tuple[float, float]:
     return rise, fall
 
 
-def _levels(records: Sequence[Record], name: str) -> list[float]:
+def numbers_taken(records: Sequence[Record], name: str) -> list[float]:
     """The numbers that a parameter takes, ascending."""
     taken = {
         record.trial.params.get(name)

@@ -39,6 +39,7 @@ class Verdict:
     `p` is the p value of what was found, after Holm within `family`; None where nothing was tested.
     `status` and `standing` say whether the claim was written before its results, `results_seen` how many there were
     when it was, `looks` how often the complete sweep has been judged since. A `replaced` one is of an older text.
+    `power` is that of the test at the size that the claim names, with the spread and number found (power.py).
     """
 
     name: str
@@ -61,6 +62,7 @@ class Verdict:
     looks: int = 0
     replaced: bool = False
     needs_registration: bool = False
+    power: float | None = None
 
     def lacks_registration(self, *, strict: bool) -> bool:
         """Whether the claim must be older than its results, by its file or `strict`, and is not."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sweeper.analysis import frames
 from sweeper.analysis.claims.means import judge_against, judge_equivalent, judge_mean, judge_within
 from sweeper.analysis.claims.pairs import judge_compare, judge_monotone
+from sweeper.analysis.claims.power import power_of
 from sweeper.analysis.claims.registration import ClaimStatus, amended, claim_status
 from sweeper.analysis.claims.spread import judge_best, judge_share, judge_typical
 from sweeper.analysis.claims.verdict import Outcome, TestResult, Verdict, counted, finite, unjudged
@@ -72,7 +73,8 @@ def judge(claims: Sequence[Claim], records: Sequence[Record], folder: Path) -> l
     collected = [collect(records, claim.metric, claim.where) for claim in claims]
     judged = [_judged(claim, one, records, folder) for claim, one in zip(claims, collected, strict=True)]
     judged = [_more(one, known) for one, known in zip(_corrected(claims, judged), collected, strict=True)]
-    return [_verdict(claim, one, found) for claim, one, found in zip(claims, collected, judged, strict=True)]
+    found = [_verdict(claim, one, found) for claim, one, found in zip(claims, collected, judged, strict=True)]
+    return [replace(one, power=power_of(c, records, claims)) for c, one in zip(claims, found, strict=True)]
 
 
 def _standing(verdict: Verdict, stands: ClaimStatus, needed: bool) -> Verdict:

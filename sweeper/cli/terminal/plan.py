@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
@@ -13,9 +15,12 @@ from sweeper.planning.plan import Plan
 from sweeper.planning.planned_trial import Action, PlannedTrial
 from sweeper.value_text import show
 
+if TYPE_CHECKING:
+    from sweeper.analysis.claims.outlook import ClaimOutlook
 
-def print_plan(console: Console, plan: Plan) -> None:
-    """The plan for a person: counts, what each `where` removed, the first and last trials, the estimated cost."""
+
+def print_plan(console: Console, plan: Plan, claims: Sequence[ClaimOutlook] = ()) -> None:
+    """The plan for a person: counts, what each `where` removed, the first and last trials, the estimated cost, the claims."""
     sweep = plan.sweep
     total = f"{plan.configs} configurations x {len(sweep.seeds)} seeds = {len(plan.items)} trials"
     console.print(
@@ -36,6 +41,11 @@ def print_plan(console: Console, plan: Plan) -> None:
         disk = (estimate.disk_bytes or 0) / 1e6
         cost = f"about {duration(estimate.seconds)}, {hours:.2f} device-hours, {disk:.1f} MB"
         console.print(f"  estimate: {cost} ({estimate.reason})")
+    if claims:
+        from sweeper.analysis.claims.outlook import in_words
+
+        for one in claims:
+            console.print(Text.assemble("  claim ", (one.name, "bold"), f": {in_words(one)}"))
 
 
 def plan_json(plan: Plan) -> dict[str, object]:
