@@ -33,8 +33,8 @@ from sweeper.trial import Record
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
-    """A standard deviation and where it is from, in words."""
+class PriorSpread:
+    """A standard deviation and which earlier results it is from, in words."""
 
     sd: float
     source: str
@@ -44,7 +44,7 @@ class Spread:
 class ClaimOutlook:
     """Whether a claim can pass with the planned trials, and what else they can do for it; None: unknown.
 
-    `found` and `needs` count `unit`s: pairs, seeds of a configuration, blocks, trials; `seeds_needed` bring so many, for
+    `found` and `needs` count `unit`s: pairs, seeds of a configuration, blocks, trials; `seeds_needed` bring them, for
     `needs_device_hours` beyond the plan's. `smallest_effect` is how far beyond its bound the truth must lie to be found
     with 80 % power, in the metric's unit, and `power` the chance to pass where it lies the claim's own margin inside.
     Half of that effect takes `half_effect_seeds`, those beyond the plan's `half_effect_device_hours`.
@@ -126,14 +126,14 @@ class _Earlier:
         self._own = SweepDir(results, plan.sweep.name) if results else None
         self._trainer = plan.sweep.trainer
 
-    def spread(self, claim: Claim) -> Spread | None:
+    def spread(self, claim: Claim) -> PriorSpread | None:
         """The spread that the claim's test looks at: in this sweep, else in the others, else that of single seeds."""
         for sweeps in (self._here, self._elsewhere):
             if found := _pooled([(name, deviations(claim, records)) for name, records in sweeps]):
                 return found
         for sweeps in (self._here, self._elsewhere) if isinstance(claim.test, Compare | Monotone) else ():
             if found := _pooled([(name, values_of_seeds(claim, records)) for name, records in sweeps]):
-                return Spread(math.sqrt(2) * found.sd, f"{found.source}, as of unpaired seeds")
+                return PriorSpread(math.sqrt(2) * found.sd, f"{found.source}, as of unpaired seeds")
         return None
 
     @cached_property
@@ -148,13 +148,13 @@ class _Earlier:
         return [(name, [r for r in records if r.trial.trainer == self._trainer]) for name, records in known]
 
 
-def _pooled(sweeps: Sequence[tuple[str, list[list[float]]]]) -> Spread | None:
+def _pooled(sweeps: Sequence[tuple[str, list[list[float]]]]) -> PriorSpread | None:
     """The spread within the groups of all sweeps; None where there are no two values."""
     found = pooled_sd([group for _, groups in sweeps for group in groups])
     if found is None:
         return None
     names = [name for name, groups in sweeps if any(len(group) > 1 for group in groups)]
-    return Spread(found[0], f"of {found[1]} values in {listed(names)}")
+    return PriorSpread(found[0], f"of {found[1]} values in {listed(names)}")
 
 
 def _outlook(plan: Plan, claim: Claim, planned: Sequence[Record], earlier: _Earlier, sd: float | None) -> ClaimOutlook:
@@ -184,7 +184,7 @@ def _outlook(plan: Plan, claim: Claim, planned: Sequence[Record], earlier: _Earl
         return _priced(plan, known, made, 0.0, len(evidence.groups))
     if not isinstance(made, MeanDesign):
         return replace(known, reason="counts what is there: no power to reckon")
-    spread = earlier.spread(claim) if sd is None else Spread(sd, "assumed")
+    spread = earlier.spread(claim) if sd is None else PriorSpread(sd, "assumed")
     if spread is None:
         return replace(known, reason="no earlier result tells the spread: --assume-sd X for the smallest effect")
     size, both_ends = claimed_size(claim)
