@@ -220,9 +220,7 @@ def claim_outlooks(
     return found
 
 
-def show_plan(
-    plan: Plan, claims: Sequence[ClaimOutlook], console: Console, as_json: bool, address: str | None
-) -> None:
+def show_plan(plan: Plan, claims: Sequence[ClaimOutlook], console: Console, as_json: bool, address: str | None) -> None:
     """Print a plan, and after it why a run would be refused: exit code 2 then."""
     from sweeper.cli.terminal.console import print_problems
     from sweeper.cli.terminal.plan import plan_json, print_plan

@@ -44,7 +44,7 @@ class PriorSpread:
 class ClaimOutlook:
     """Whether a claim can pass with the planned trials, and what else they can do for it; None: unknown.
 
-    `found` and `needs` count `unit`s: pairs, seeds of a configuration, blocks, trials; `seeds_needed` bring them, for
+    `found` and `needs` count `unit`s: pairs, seeds of a configuration, blocks, trials. `seeds_needed` bring them, for
     `needs_device_hours` beyond the plan's. `smallest_effect` is how far beyond its bound the truth must lie to be found
     with 80 % power, in the metric's unit, and `power` the chance to pass where it lies the claim's own margin inside.
     Half of that effect takes `half_effect_seeds`, those beyond the plan's `half_effect_device_hours`.
