@@ -99,8 +99,8 @@ def in_words(one: ClaimOutlook) -> str:
     if one.decidable is None:
         return f"not known before the run: {one.reason}"
     if not one.decidable and one.needs_device_hours:
-        price = f"seeds: {one.seeds_needed} for {rounded(one.needs_device_hours)} device-hours more"
-        return f"can never pass: {counted(one.found, one.unit)}, {one.needs} needed ({price})"
+        cost = f"seeds: {one.seeds_needed} for {rounded(one.needs_device_hours)} device-hours more"
+        return f"can never pass: {counted(one.found, one.unit)}, {one.needs} needed ({cost})"
     if not one.decidable:
         return (
             f"can never pass: {one.reason}"
@@ -114,8 +114,8 @@ def in_words(one: ClaimOutlook) -> str:
     text += f"; power {one.power:.0%} at the size it names" if one.power is not None else ""
     if one.half_effect_seeds:
         hours = one.half_effect_device_hours
-        price = f", {rounded(hours)} device-hours more" if hours is not None else ""
-        text += f"; half of that takes {counted(one.half_effect_seeds, 'seed')}{price}"
+        cost = f", {rounded(hours)} device-hours more" if hours is not None else ""
+        text += f"; half of that takes {counted(one.half_effect_seeds, 'seed')}{cost}"
     return text
 
 
@@ -181,7 +181,7 @@ def _outlook(plan: Plan, claim: Claim, planned: Sequence[Record], earlier: _Earl
     if not known.decidable:
         return known
     if isinstance(made, ShareDesign):
-        return _priced(plan, known, made, 0.0, len(evidence.groups))
+        return _with_effect(plan, known, made, 0.0, len(evidence.groups))
     if not isinstance(made, MeanDesign):
         return replace(known, reason="counts what is there: no power to reckon")
     spread = earlier.spread(claim) if sd is None else PriorSpread(sd, "assumed")
@@ -190,11 +190,11 @@ def _outlook(plan: Plan, claim: Claim, planned: Sequence[Record], earlier: _Earl
     size, both_ends = claimed_size(claim)
     power = made.power(size, spread.sd, both_ends=both_ends) if size else None
     known = replace(known, sd=spread.sd, sd_from=spread.source, power=power)
-    return _priced(plan, known, made, spread.sd, len(evidence.groups))
+    return _with_effect(plan, known, made, spread.sd, len(evidence.groups))
 
 
-def _priced(plan: Plan, known: ClaimOutlook, made: Design, sd: float, configs: int) -> ClaimOutlook:
-    """The smallest effect, and what half of it costs."""
+def _with_effect(plan: Plan, known: ClaimOutlook, made: Design, sd: float, configs: int) -> ClaimOutlook:
+    """The smallest effect, and what finding half of it costs."""
     smallest, seeds = made.distance(made.found, sd), len(plan.sweep.seeds)
     if not smallest:
         return replace(known, smallest_effect=smallest, reason="" if smallest == 0 else "too few to find any effect")

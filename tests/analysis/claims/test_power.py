@@ -157,7 +157,7 @@ def test_plan_and_validate_name_the_claims_that_can_never_pass(folder: Path, swe
     assert sweeper("validate", "noisy.yaml", "--assume-sd", "-1").code == 2
 
 
-def test_the_spread_is_that_of_earlier_differences_and_more_seeds_have_a_price(folder: Path, sweeper: Sweeper) -> None:
+def test_the_spread_is_that_of_earlier_differences_and_more_seeds_have_a_cost(folder: Path, sweeper: Sweeper) -> None:
     file = folder / "noisy.yaml"
     file.write_text(FILE)
     train(file, "seeds=8")
