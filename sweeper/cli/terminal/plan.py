@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def print_plan(console: Console, plan: Plan, claims: Sequence[ClaimOutlook] = ()) -> None:
-    """The plan for a person: counts, what each `where` removed, the first and last trials, the estimated cost, the claims."""
+    """The plan for a person: counts, what each `where` removed, the first and last trials, the cost, the claims."""
     sweep = plan.sweep
     total = f"{plan.configs} configurations x {len(sweep.seeds)} seeds = {len(plan.items)} trials"
     console.print(
