@@ -13,7 +13,7 @@ from tests.cvae.training.packs import SMALL, same
 
 
 def run(directory=None, **changes):
-    reports = {}
+    reports: dict[int, dict[str, float]] = {}
     params = SMALL | {"seed": 0} | {key.replace("__", "."): value for key, value in changes.items()}
     final = train(params, lambda step, metrics: reports.__setitem__(step, dict(metrics)), directory=directory)
     return final, reports

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 from subjects import Subject, finals
@@ -84,7 +85,7 @@ def _alive(mark: str) -> list[str]:
     return found
 
 
-def _entries(path: Path) -> list[dict]:
+def _entries(path: Path) -> list[dict[str, Any]]:
     entries = []
     for line in path.read_bytes().split(b"\n") if path.exists() else []:
         with contextlib.suppress(ValueError):

@@ -81,7 +81,7 @@ class Sweep:
             return "" if process.wait(300) == 0 else "sync left something behind"
 
     def wrong_after(self, code: int, *codes: int, is_seen: bool = True) -> str:
-        """What is wrong with a run that was stopped in good order and ended with `code`, or "".
+        """What is wrong with a run that was stopped and ended with `code`, or "".
 
         One that had finished ends with 0. `is_seen` says that somebody could read its last line.
         """
@@ -148,7 +148,8 @@ def signalled(number: signal.Signals, presses: int, runner: str, *codes: int) ->
                 if process.poll() is None:
                     send(process.pid, number)
                 time.sleep(0.05)
-            wrong = wrong or sweep.wrong_after(process.wait(90), *codes)
+            code = process.wait(90)
+            wrong = wrong or sweep.wrong_after(code, *codes)
         return audit(done, folder, subject, sweep.finish() or wrong)
 
     return fault
@@ -180,7 +181,8 @@ def closed_terminal(folder: Path, times: int, subject: Subject) -> Row:
         with contextlib.suppress(ProcessLookupError):
             os.kill(process.pid, signal.SIGHUP)
         sweep.said.touch()
-        wrong = wrong or sweep.wrong_after(process.wait(90), 143, is_seen=False)
+        code = process.wait(90)
+        wrong = wrong or sweep.wrong_after(code, 143, is_seen=False)
     return audit(times, folder, subject, sweep.finish() or wrong)
 
 
@@ -282,7 +284,8 @@ def _rows_by_deed(folder: Path, subject: Subject, ends: dict[str, str], more: st
 def two_drivers(folder: Path, times: int, subject: Subject) -> Row:
     """A second `sweeper run` while the first runs: refused with exit code 2."""
     sweep = Sweep(folder, subject)
-    process, codes = sweep.start(), []
+    process = sweep.start()
+    codes: list[int] = []
     while not sweep.ledger.exists():
         time.sleep(0.05)
     while len(codes) < times and process.poll() is None:
@@ -420,7 +423,7 @@ def cluster(folder: Path) -> Iterator[tuple[str, Callable[[], subprocess.Popen[b
     log = (folder / "cluster.txt").open("ab")
 
     def start(*words: str) -> subprocess.Popen[bytes]:
-        command = [Path(sys.executable).with_name("ray"), "start", *words, "--block", "--disable-usage-stats"]
+        command = [str(Path(sys.executable).with_name("ray")), "start", *words, "--block", "--disable-usage-stats"]
         return subprocess.Popen(command, env=env, stdout=log, stderr=log, start_new_session=True)
 
     ports = [f"--port={port}", "--include-dashboard=false", "--node-ip-address=127.0.0.1"]

@@ -1,6 +1,7 @@
 """The metrics of models made by hand: perfect, collapsed and wrong. Shapes as in evaluate.py."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -89,7 +90,8 @@ class SideBySide(nn.Module):
 
 def evaluations_of(*oracles, prompts=32):
     split = TestSplit.of(TASK, TASK.split(prompts)[1], len(oracles[0].order), CPU)
-    return evaluate(SideBySide(*oracles), split, stack([weights_of()] * len(oracles)), per_token=False)
+    model: Any = SideBySide(*oracles)
+    return evaluate(model, split, stack([weights_of()] * len(oracles)), per_token=False)
 
 
 def metrics_of(order, routed=True):
@@ -108,7 +110,13 @@ def test_members_evaluated_together_have_the_metrics_they_have_alone():
 
 def test_a_perfect_model_has_perfect_metrics():
     evaluation = metrics_of([3, 1, 4, 0, 5, 2])
-    ones = ("task_accuracy", "task_accuracy_routed", "task_accuracy_sampled", "answer_accuracy", "valid_rate")
+    ones: tuple[str, ...] = (
+        "task_accuracy",
+        "task_accuracy_routed",
+        "task_accuracy_sampled",
+        "answer_accuracy",
+        "valid_rate",
+    )
     ones += ("alignment", "alignment_hard", "alignment_ami", "alignment_bayes", "alignment_generative")
     for name in (*ones, "controllability", "coverage"):
         assert evaluation.metrics[name] == pytest.approx(1.0, abs=1e-6), name

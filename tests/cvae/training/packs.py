@@ -2,20 +2,22 @@
 
 import json
 import math
+from typing import Any
 
 import torch
 
 from sweeper.cvae.training.pack import TrainingPack
 
-SMALL = {"model.width": 16, "model.hidden": 16, "train.batch_size": 16, "train.test_prompts": 12, "train.steps": 6}
-SMALL |= {"loss.inter_latent_divergence_weight": 1.0, "loss.router_marginal_kl_to_prior_weight": 1.0}
+SMALL: dict[str, object] = {"model.width": 16, "model.hidden": 16, "train.batch_size": 16, "train.test_prompts": 12}
+SMALL |= {"train.steps": 6, "loss.inter_latent_divergence_weight": 1.0, "loss.router_marginal_kl_to_prior_weight": 1.0}
 
 
 class Kept:
     """A checkpoint in memory, saved after the steps ``at``; ``stop``: the first save ends the attempt."""
 
     def __init__(self, at=(), stop=False):
-        self.at, self.stop, self.saved, self.asked = set(at), stop, None, 0
+        self.at, self.stop, self.asked = set(at), stop, 0
+        self.saved: Any = None  # the tensors and the data
 
     def load(self):
         return self.saved
@@ -37,7 +39,8 @@ class Trial:
     def __init__(self, params=(), checkpoint=None, directory=None, prune_at=math.inf, **changes):
         self.params = SMALL | {"seed": 0} | dict(params) | {key.replace("__", "."): v for key, v in changes.items()}
         self.checkpoint, self.directory, self.prune_at = checkpoint, directory, prune_at
-        self.reports, self.final, self.error = {}, None, None
+        self.reports, self.error = {}, None
+        self.final: Any = None  # the metrics of a training that was completed
 
     def report(self, step, metrics):
         assert not self.ended

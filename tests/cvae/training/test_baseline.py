@@ -25,9 +25,12 @@ def settings_of(**changes):
 def counted(monkeypatch):
     """The chunks that were trained: how many baselines together, and which chunk."""
     seen, train = [], Baselines._train
-    monkeypatch.setattr(
-        Baselines, "_train", lambda self, *given: (seen.append((len(given[0]), given[1])), train(self, *given))
-    )
+
+    def counting(self, *given):
+        seen.append((len(given[0]), given[1]))
+        return train(self, *given)
+
+    monkeypatch.setattr(Baselines, "_train", counting)
     return seen
 
 

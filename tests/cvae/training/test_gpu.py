@@ -15,7 +15,7 @@ from tests.cvae.training.packs import SMALL, Kept, Trial, Waiting, close, starte
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
 
-MIXED = [
+MIXED: list[dict[str, object]] = [
     {},
     {"seed": 1, "train.report_every": 20},
     {"seed": 2, "loss.beta": 0.1, "train.clip_norm": 0.1},
@@ -55,7 +55,7 @@ def test_a_baseline_on_a_gpu_is_that_of_a_cpu():
         config = build(SMALL | {"train.steps": 150, "train.device": device})
         found = Baselines(Program.of(config)).baseline_nll([(BaselineKey.of(config, seed), 1) for seed in range(3)])
         baseline_nlls.append(torch.stack(found).cpu())
-    assert torch.allclose(*baseline_nlls, rtol=1e-2, atol=2e-2)
+    assert torch.allclose(baseline_nlls[0], baseline_nlls[1], rtol=1e-2, atol=2e-2)
 
 
 def test_members_come_and_go_without_disturbing_the_rest():

@@ -247,7 +247,8 @@ def test_one_member_that_does_not_fit_is_an_error(monkeypatch):
 
 
 def test_a_report_that_memory_prevented_is_made_up_for(monkeypatch):
-    evaluate, failed = pack_module.evaluate_rows, []
+    evaluate = pack_module.evaluate_rows
+    failed: list[bool] = []
 
     def evaluate_rows(program, members, rows, running):
         if not failed and running[0].step == 4:

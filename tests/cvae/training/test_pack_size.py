@@ -24,7 +24,8 @@ def home(tmp_path, monkeypatch):
 @pytest.fixture
 def step_times(monkeypatch):
     """Seconds of a step by the number of members, in place of a clock; and which were asked for."""
-    times, asked = {}, []
+    times: dict[int, float] = {}
+    asked: list[int] = []
 
     def seconds(program, members):
         asked.append(len(members))

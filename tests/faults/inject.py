@@ -1,4 +1,4 @@
-"""Runs sweeps of short trials under each fault and says what was lost: `python tests/faults/run.py [--quick] [WORD]`.
+"""Runs sweeps of short trials under each fault, reports losses: `python tests/faults/inject.py [--quick] [WORD]`.
 
 Words choose faults by what their names contain. Exit code 1 when a row is not clean.
 """
