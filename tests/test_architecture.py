@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections import Counter
 from pathlib import Path
 
@@ -105,3 +107,18 @@ def test_no_public_name_stands_for_two_classes() -> None:
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
     )
     assert sorted(name for name, count in names.items() if count > 1) == []
+
+
+def test_a_loss_weight_goes_down_the_ladder_through_at_most_30_files() -> None:
+    section = (
+        (ROOT / ".github" / "CONTRIBUTING.md").read_text().partition("## From a loss weight")[2].partition("\n## ")[0]
+    )
+    ways = [re.findall(r"`((?:\w+/)*\w+\.py)`", way) for way in re.split(r"^\d\. ", section, flags=re.MULTILINE)[1:]]
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    layers = next(contract["layers"] for contract in contracts if contract["id"] == "ladder")
+    rank = {name: number for number, layer in enumerate(layers) for name in layer.split(" | ")}
+    assert sum(map(len, ways)) <= 30
+    for way in ways:
+        assert [name for name in way if not (ROOT / "sweeper" / name).exists()] == []
+        ranks = [rank[Path(name).parts[0].removesuffix(".py")] for name in way if not name.startswith("cvae/")]
+        assert ranks == sorted(ranks), way
