@@ -6,38 +6,28 @@ has started, SIGINT after some reports, then the command of the last line as it 
 
 from __future__ import annotations
 
-import os
 import shlex
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pandas as pd
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from tests.execution.drivers import DriverProcess
 
 FOLDER = Path("results/grid")
 METRICS = ["steps", "task_accuracy", "posterior_entropy", "alignment", "nll"]
 
 
-def lines(name: str, text: bytes) -> int:
-    path = FOLDER / name
-    return path.read_bytes().count(text) if path.exists() else 0
-
-
 def stop(command: list[str], number: signal.Signals, name: str, text: bytes) -> tuple[int, str]:
     """Send a signal to the command when one more line with `text` stands in a file; its exit code and last line."""
-    before = lines(name, text)
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
-    until = time.monotonic() + 120
-    while lines(name, text) == before:
-        assert process.poll() is None, f"it ended with {process.returncode}"
-        assert time.monotonic() < until, f"no more {text!r} in {name}"
-        time.sleep(0.02)
-    os.kill(process.pid, number)
-    _, said = process.communicate(timeout=120)
-    print(said, end="")
-    return process.returncode, (said.strip().splitlines() or [""])[-1]
+    driver = DriverProcess(command, Path(), Path("news.txt"))
+    driver.wait_for_more(FOLDER / name, text)
+    code = driver.stop(number)
+    print(driver.news.read_text(), end="")
+    return code, driver.last_line
 
 
 def main() -> None:

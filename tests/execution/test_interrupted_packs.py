@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -24,6 +22,7 @@ from sweeper.ledger.history import History, read_history
 from sweeper.ledger.paths import SweepDir
 from sweeper.trial import Ended, Event, Reported, Started, State, Trial
 from tests.execution import runs
+from tests.execution.drivers import DriverProcess
 from tests.execution.runs import Notes
 
 SMALL = """\
@@ -209,37 +208,17 @@ def test_trials_that_an_earlier_version_called_failed_for_stopping_are_pending(f
 # --- in processes of their own: as people and schedulers stop a run -------------------------------------------------
 
 
-def start(folder: Path, *words: str) -> tuple[subprocess.Popen[bytes], Path]:
-    """A run of `small.yaml`, and the file that its news go to."""
-    news = folder / "news.txt"
-    news.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "sweeper", "run", "small.yaml", *words]
-    with news.open("wb") as stream:
-        process = subprocess.Popen(command, cwd=folder, stderr=stream, start_new_session=True)
-    return process, news
-
-
-def wait_for_reports(process: subprocess.Popen[bytes], folder: Path, count: int) -> None:
-    curves = SweepDir(folder / "results", "small").curves
-    until = time.monotonic() + 90
-    while process.poll() is None and time.monotonic() < until:
-        if curves.exists() and curves.read_bytes().count(b"\n") >= count:
-            return
-        time.sleep(0.02)
-    raise AssertionError(f"no {count} reports came; exit code {process.poll()}")
+def start(folder: Path, *words: str) -> DriverProcess:
+    return DriverProcess([sys.executable, "-m", "sweeper", "run", "small.yaml", *words], folder, folder / "news.txt")
 
 
 def stop(folder: Path, number: signal.Signals, *words: str, presses: int = 1) -> str:
     """Stop a run after some reports; returns its last line."""
-    process, news = start(folder, *words)
-    known = SweepDir(folder / "results", "small").curves
-    wait_for_reports(process, folder, 4 + (known.read_bytes().count(b"\n") if known.exists() else 0))
-    for _ in range(presses):
-        os.kill(process.pid, number)
-        time.sleep(0.3)
-    assert process.wait(100) == SIGNALS[number], news.read_text()
+    driver = start(folder, *words)
+    driver.wait_for_more(SweepDir(folder / "results", "small").curves, count=4)
+    assert driver.stop(number, presses) == SIGNALS[number], driver.news.read_text()
     assert {record.state for record in read(folder).planned()} <= {State.PENDING, State.COMPLETED}
-    return news.read_text().splitlines()[-1]
+    return driver.last_line
 
 
 def go_on(folder: Path, line: str) -> None:
@@ -290,9 +269,7 @@ def test_signals_stop_packs_on_ray_and_the_last_line_finishes_them(long: Path, l
 @pytest.mark.ray
 def test_a_budget_ends_a_run_on_ray_with_its_own_exit_code(long: Path) -> None:
     (long / "small.yaml").write_text(SMALL % (2000, 3000))
-    process, news = start(long, "budget.wall=14s", "resources.pack=8")
-    assert process.wait(60) == 5, news.read_text()
+    driver = start(long, "budget.wall=14s", "resources.pack=8")
+    assert driver.process.wait(60) == 5, driver.news.read_text()
     assert {record.state for record in read(long).planned()} == {State.PENDING}
-    assert news.read_text().splitlines()[-1] == (
-        "continue with: sweeper run small.yaml budget.wall=14s resources.pack=8"
-    )
+    assert driver.last_line == ("continue with: sweeper run small.yaml budget.wall=14s resources.pack=8")
