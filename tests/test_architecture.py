@@ -60,7 +60,7 @@ def test_the_bundled_trainer_needs_torch_and_safetensors_only() -> None:
 
 
 @pytest.mark.parametrize("words", [["--help"], ["plan", "x.yaml"], ["validate", "x.yaml"], ["list"], ["export", "toy"]])
-def test_quick_verbs_load_nothing_heavy(words: list[str], tmp_path: Path) -> None:
+def test_quick_commands_load_nothing_heavy(words: list[str], tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text("trainer: cvae\nparameters: {loss.beta: {values: [0, 1]}}\n")
     code = (
         "import sys; from sweeper.__main__ import main; sys.argv = ['sweeper', *sys.argv[1:]]\n"

@@ -126,7 +126,7 @@ def test_code_that_does_something_else_is_a_changed_one(tmp_path: Path, change: 
     assert of(tmp_path / "after", CHANGED[change]) != of(tmp_path / "before", BEFORE)
 
 
-def test_modules_that_import_each_other_are_told_apart(tmp_path: Path) -> None:
+def test_modules_that_import_each_other_are_distinct(tmp_path: Path) -> None:
     ring = {"train.py": "import a\n", "a.py": "import b\nx = 1\n", "b.py": "import a\nx = 2\n"}
     assert of(tmp_path / "1", ring) != of(tmp_path / "2", {**ring, "b.py": "import a\nx = 3\n"})
 

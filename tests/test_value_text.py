@@ -39,7 +39,7 @@ def test_values_that_differ_never_look_the_same() -> None:
     assert len({show(value) for value in values}) == len({exact(value) for value in values}) == len(values)
 
 
-def test_a_long_value_is_cut_and_still_told_apart() -> None:
+def test_a_long_value_is_cut_and_stays_distinct() -> None:
     one, other = [0.5] * 3000, [0.5] * 2999 + [0.25]
     assert show(one).startswith("[0.5, 0.5,")
     assert "... 3000 values #" in show(one)

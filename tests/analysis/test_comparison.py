@@ -109,7 +109,7 @@ def test_a_trainer_with_a_new_setting_is_still_aligned(tmp_path: Path) -> None:
     assert (found.both, found.changes) == (1, (("settings", "", "new"),))
 
 
-def test_the_verb_says_it_in_words_and_as_json(tmp_path: Path) -> None:
+def test_the_command_prints_it_in_words_and_as_json(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     one = written(tmp_path / "a", drawn(rng, range(6)))
     other = written(tmp_path / "b", drawn(rng, range(6), shift=5), code="cafe")

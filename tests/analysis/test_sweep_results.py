@@ -33,27 +33,27 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_the_frames_are_those_of_export(folder: Path) -> None:
-    loaded, sweep = sweeper.load_results(folder), SweepDir(folder.parent, "toy")
+    results, sweep = sweeper.load_results(folder), SweepDir(folder.parent, "toy")
     known = frames.history(sweep, curves=True)
-    pd.testing.assert_frame_equal(loaded.trials, frames.trials(sweep, known))
-    pd.testing.assert_frame_equal(loaded.configs, frames.configs(sweep, known, places=loaded.places))
-    pd.testing.assert_frame_equal(loaded.curves, frames.curves(sweep, known))
+    pd.testing.assert_frame_equal(results.trials, frames.trials(sweep, known))
+    pd.testing.assert_frame_equal(results.configs, frames.configs(sweep, known, places=results.places))
+    pd.testing.assert_frame_equal(results.curves, frames.curves(sweep, known))
 
 
 def test_what_varies_and_what_counts_come_first(folder: Path) -> None:
-    loaded = sweeper.load_results(str(folder))
-    assert loaded.varied == ["beta"]  # `kind` has one value
-    assert loaded.headlines == ["score"]
-    assert loaded.maximize("score") is True
-    assert loaded.maximize("other") is None
+    results = sweeper.load_results(str(folder))
+    assert results.varied == ["beta"]  # `kind` has one value
+    assert results.headlines == ["score"]
+    assert results.maximize("score") is True
+    assert results.maximize("other") is None
 
 
 def test_tables_do_without_the_sweep_file(folder: Path) -> None:
     (folder / "sweep.yaml").write_text("no: [sweep\n")
-    loaded = sweeper.load_results(folder)
-    assert loaded.sweep is None
-    assert loaded.headlines == ["score"]
-    assert len(loaded.configs) == 2
+    results = sweeper.load_results(folder)
+    assert results.sweep is None
+    assert results.headlines == ["score"]
+    assert len(results.configs) == 2
 
 
 def test_a_notebook_shows_counts_and_the_table(folder: Path) -> None:

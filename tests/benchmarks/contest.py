@@ -109,8 +109,8 @@ def hold(contest: Contest, contender: str, cache: Path | None = None) -> Finish:
             ended = subprocess.run(command, cwd=folder, env=env, stdout=said, stderr=said, timeout=TIMEOUT_S)
             seconds = time.perf_counter() - began
         if ended.returncode:
-            told = (folder / "said.txt").read_text(errors="replace")[-2000:]
-            raise RuntimeError(f"{contender} ended with {ended.returncode}: {told}")
+            output = (folder / "said.txt").read_text(errors="replace")[-2000:]
+            raise RuntimeError(f"{contender} ended with {ended.returncode}: {output}")
         metrics, first = _logged(folder / "mlflow.db", contest)
     if set(metrics) != contest.points:
         raise RuntimeError(f"{contender}: {len(metrics)} of {len(contest.points)} trials are in MLflow with metrics")
@@ -130,9 +130,9 @@ def largest_difference(finishes: Sequence[Finish]) -> float:
     """Of any metric of any trial between any two contenders; metrics that one of them lacks are not compared."""
     largest = 0.0
     for point in finishes[0].metrics:
-        told = [finish.metrics[point] for finish in finishes]
-        for name in set.intersection(*map(set, told)):
-            values = [metrics[name] for metrics in told]
+        output = [finish.metrics[point] for finish in finishes]
+        for name in set.intersection(*map(set, output)):
+            values = [metrics[name] for metrics in output]
             largest = max(largest, max(values) - min(values))
     return largest
 

@@ -42,17 +42,17 @@ def main() -> None:
             seconds, peak_mb, trained = run(folder)
             print(f"{words}: {seconds:.2f} s, {peak_mb:.0f} MB at most, {trained} trained")
         print(f"extended by a seed, to the first new trial: {to_first_start(folder):.2f} s")
-        for verb in (["plan", "many.yaml"], ["status", "many"], ["list"]):
-            seconds, peak_mb, _ = run(folder, *verb)
-            print(f"{verb[0]}: {seconds:.2f} s, {peak_mb:.0f} MB at most")
+        for command in (["plan", "many.yaml"], ["status", "many"], ["list"]):
+            seconds, peak_mb, _ = run(folder, *command)
+            print(f"{command[0]}: {seconds:.2f} s, {peak_mb:.0f} MB at most")
         print(f"ledger: {(folder / 'results' / 'many' / 'ledger.jsonl').stat().st_size / 1e6:.1f} MB")
 
 
 def start(folder: Path, *words: str) -> subprocess.Popen[bytes]:
-    verb = words or COMMAND
+    command = words or COMMAND
     env = {**os.environ, "PYTHONPATH": str(folder)}
     out = (folder / "out.json").open("wb")
-    return subprocess.Popen([sys.executable, "-m", "sweeper", *verb], cwd=folder, env=env, stdout=out)
+    return subprocess.Popen([sys.executable, "-m", "sweeper", *command], cwd=folder, env=env, stdout=out)
 
 
 def run(folder: Path, *words: str) -> tuple[float, float, int]:
@@ -62,8 +62,8 @@ def run(folder: Path, *words: str) -> tuple[float, float, int]:
     with Peak(lambda: [process.pid]) as peak:
         process.wait()
         seconds = time.perf_counter() - began
-    told = (folder / "out.json").read_text()
-    trained = json.loads(told)["trained"] if not words else 0
+    output = (folder / "out.json").read_text()
+    trained = json.loads(output)["trained"] if not words else 0
     return seconds, peak.megabytes, trained
 
 

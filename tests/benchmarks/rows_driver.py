@@ -1,4 +1,4 @@
-"""The driver by itself: quick verbs, large sweeps, memory."""
+"""The driver by itself: quick commands, large sweeps, memory."""
 
 from __future__ import annotations
 
@@ -103,8 +103,8 @@ def _run(folder: Path, *words: str, of: Callable[[int], Iterator[int]] = _itself
             process.wait()
             seconds = time.perf_counter() - began
     if process.returncode:
-        told = (folder / "said.txt").read_text()[-1000:]
-        raise RuntimeError(f"sweeper {' '.join(words)} ended with {process.returncode}: {told}")
+        output = (folder / "said.txt").read_text()[-1000:]
+        raise RuntimeError(f"sweeper {' '.join(words)} ended with {process.returncode}: {output}")
     return seconds, peak.megabytes
 
 

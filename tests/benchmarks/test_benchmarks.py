@@ -72,7 +72,7 @@ def test_every_row_has_a_name_of_its_own_and_goals_in_words() -> None:
     assert all(goal.text for row in run.ROWS for goals in row.goals.values() for goal in goals)
 
 
-def test_every_contender_is_told_the_same_grid(tmp_path: Path) -> None:
+def test_every_contender_gets_the_same_grid(tmp_path: Path) -> None:
     trials = Contest("cvae", {"loss.beta": [0.5, 1], "seed": [0, 1, 2], "train.steps": [60]})
     assert len(trials.points) == 6
     for name, command in contest.CONTENDERS.items():

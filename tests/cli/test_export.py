@@ -119,7 +119,7 @@ def test_an_optuna_study_can_be_opened_by_optuna(noisy: Path, sweeper: Sweeper) 
         (["--columns", "x"], "no such column"),
     ],
 )
-def test_what_cannot_be_exported_is_told(noisy: Path, words: list[str], told: str) -> None:
+def test_what_cannot_be_exported_is_reported(noisy: Path, words: list[str], told: str) -> None:
     with pytest.raises(UsageError, match=told):
         export(*words)
 

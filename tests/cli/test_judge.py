@@ -41,7 +41,7 @@ def test_verify_says_so_as_json_and_where_there_is_nothing_to_verify(toy: Path, 
     assert sweeper("verify", "tyo").code == 2
 
 
-def test_what_ended_a_run_early_is_told_before_a_failed_claim() -> None:
+def test_what_ended_a_run_early_is_reported_before_a_failed_claim() -> None:
     failed = Verdict("n", "best", "fail", "m", "", None, None, None, 1, None)
     assert [exit_code(ended, [failed]) for ended in (Exit.OK, Exit.TRIALS_FAILED, Exit.BUDGET)] == [3, 4, 5]
     assert exit_code(Exit.OK, []) is Exit.OK

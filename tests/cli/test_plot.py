@@ -46,13 +46,13 @@ def test_a_named_kind_that_makes_no_sense_is_an_error_with_a_hint(trained: str, 
         (["toy", "--format", "pdf"], "no such form"),
     ],
 )
-def test_wrong_usage_is_told(words: list[str], message: str, trained: str, sweeper: Sweeper) -> None:
+def test_wrong_usage_is_reported(words: list[str], message: str, trained: str, sweeper: Sweeper) -> None:
     said = sweeper("plot", *words)
     assert (said.code, "Traceback" in said.err) == (2, False)
     assert message in said.err
 
 
-def test_a_folder_that_cannot_be_written_is_told(trained: str, sweeper: Sweeper, folder: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_reported(trained: str, sweeper: Sweeper, folder: Path) -> None:
     (folder / "taken").write_text("")
     said = sweeper("plot", trained, "slice", "--output", "taken")
     assert said.code == 2

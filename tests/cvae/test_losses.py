@@ -155,7 +155,7 @@ def test_the_weighted_mean_is_the_loss_with_its_sign_turned():
     assert -math.log(3) <= float(loss) <= 0
 
 
-def test_where_nothing_is_uncertain_the_reward_fades():
+def test_where_the_baseline_nll_is_zero_the_reward_fades():
     logits = logits_of(9, 2, 3, 4, 5)
     tiny, _ = inter_latent_jsd_loss(logits, torch.full((2, 4), 1e-4), torch.ones(2, 4))
     full, _ = inter_latent_jsd_loss(logits, torch.ones(2, 4), torch.ones(2, 4))

@@ -68,7 +68,7 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
     assert retention.find(tmp_path / "results") == []
 
 
-def test_the_verb_says_how_many_bytes_before_it_removes_any(tmp_path: Path, sweeper: Sweeper) -> None:
+def test_the_command_prints_how_many_bytes_before_it_removes_any(tmp_path: Path, sweeper: Sweeper) -> None:
     sweep = make_sweep(tmp_path / "results", "none")
     said = sweeper("gc", "--results", tmp_path / "results")
     assert "toy" in said.out

@@ -155,7 +155,7 @@ def test_a_process_that_dies_before_any_trial_begins_is_not_started_for_ever(fol
     assert (states(run), run.active.opened) == ([State.FAILED], 2)
 
 
-def test_a_trial_that_takes_too_long_is_told_to_end_and_then_its_process_is_killed(folder: Path) -> None:
+def test_a_trial_that_takes_too_long_gets_a_stop_order_and_then_its_process_is_killed(folder: Path) -> None:
     with opened(folder, NAUGHTY % "a" + "resources: {timeout: 0.01}\n") as (run, _):
         pack = run.next_pack()
         assert pack is not None

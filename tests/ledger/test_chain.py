@@ -1,4 +1,4 @@
-"""The chain of hashes through a ledger: what breaks it, what does not, and who is told."""
+"""The chain of hashes through a ledger: what breaks it, what does not, and what is reported."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def test_a_flipped_byte_is_seen(sweep: SweepDir) -> None:
     assert history.records[A.key].ended is None
 
 
-def test_a_second_writer_is_told_who_the_first_is(sweep: SweepDir) -> None:
+def test_a_second_writer_gets_an_error_that_names_the_first(sweep: SweepDir) -> None:
     with Ledger(sweep), pytest.raises(LedgerError, match=rf"run already(.|\n)*process {os.getpid()} on"), Ledger(sweep):
         pass
 

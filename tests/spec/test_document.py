@@ -63,7 +63,7 @@ def test_a_duplicate_key_names_both_lines() -> None:
     assert "f.yaml:1" in said
 
 
-def test_all_problems_of_form_are_told_at_once() -> None:
+def test_all_problems_of_form_are_reported_at_once() -> None:
     said = complaint("a: 1e400\nb: !!python/object:os.system ls\nc: 1\nc: 2\n<<: {x: 1}\n")
     assert all(f"f.yaml:{line}" in said for line in (1, 2, 4, 5))
 

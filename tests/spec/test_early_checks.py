@@ -45,7 +45,7 @@ def test_rules_that_can_be_applied_pass_without_a_word(tmp_path: Path, text: str
 
 
 @pytest.mark.parametrize("rule", ["type: asha, patience: 3", "type: median, patience: 3", "patience: 3"])
-def test_keys_of_another_rule_are_told(tmp_path: Path, rule: str) -> None:
+def test_keys_of_another_rule_are_reported(tmp_path: Path, rule: str) -> None:
     (warning,) = loaded(tmp_path, f"{ONE}early_terminate: {{{rule}}}\n").warnings
     assert warning.key == "early_terminate.patience"
     assert "no effect" in str(warning)
@@ -54,6 +54,6 @@ def test_keys_of_another_rule_are_told(tmp_path: Path, rule: str) -> None:
 @pytest.mark.parametrize(
     "rule", ["type: hyperband, min_steps: 3, strict: true", "type: asha, min_iter: 3, strict: true"]
 )
-def test_strict_without_effect_is_told(tmp_path: Path, rule: str) -> None:
+def test_strict_without_effect_is_reported(tmp_path: Path, rule: str) -> None:
     (warning,) = loaded(tmp_path, f"{ONE}early_terminate: {{{rule}}}\n").warnings
     assert warning.key == "early_terminate.strict"

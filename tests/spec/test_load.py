@@ -114,7 +114,7 @@ def test_conditions_may_read_the_base_and_the_trainers_defaults(tmp_path: Path) 
         configurations(loaded(tmp_path, text))
 
 
-def test_all_problems_of_a_file_are_told_at_once(tmp_path: Path) -> None:
+def test_all_problems_of_a_file_are_reported_at_once(tmp_path: Path) -> None:
     problems = refused(
         tmp_path,
         "nmae: x\nmethod: gird\nseeds: 0\nmetric: {goal: up}\nparameters: {a: {min: 2, max: 1}, b: {valus: [1]}}\n"

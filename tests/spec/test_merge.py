@@ -113,7 +113,7 @@ def test_an_empty_section_is_as_if_left_out(tmp_path: Path) -> None:
     assert sweep.space.parameters[0].domain == Choice((1, 2))
 
 
-def test_a_fault_in_the_extended_file_is_told_with_its_name(tmp_path: Path) -> None:
+def test_a_fault_in_the_extended_file_is_reported_with_its_name(tmp_path: Path) -> None:
     written(tmp_path, "seeds: x\n", "bad.yaml")
     assert "bad.yaml:1: seeds" in complaint(tmp_path, "extends: bad.yaml\n")
     written(tmp_path, "a: [\n", "bad.yaml")

@@ -82,14 +82,14 @@ def test_seeds_among_the_parameters_become_seeds(tmp_path: Path) -> None:
     assert "seeds: 3" in complaint(tmp_path, "parameters:\n  seed: {min: 0, max: 9}\n")
 
 
-def test_a_name_that_is_no_folder_is_changed_and_told(tmp_path: Path) -> None:
+def test_a_name_that_is_no_folder_is_changed_and_reported(tmp_path: Path) -> None:
     sweep = loaded(tmp_path, "program: x.py\nname: 'lr / bs: (v2)'\nparameters: {a: {values: [1, 2]}}\n")
     assert sweep.name == "lr-bs-v2"
     assert "lr-bs-v2" in str(sweep.warnings[0])
     assert "lr-bs-v2 would do" in complaint(tmp_path, "name: 'lr / bs: (v2)'\nparameters: {a: {values: [1, 2]}}\n")
 
 
-def test_keys_of_the_metric_that_cannot_be_honoured_are_told(tmp_path: Path) -> None:
+def test_keys_of_the_metric_that_cannot_be_honoured_are_reported(tmp_path: Path) -> None:
     metric = "metric: {name: x, goal: minimize, target: 0.1, impute: latest, impute_while_running: true}\n"
     sweep = loaded(tmp_path, "parameters: {a: {values: [1, 2]}}\n" + metric)
     assert sweep.goals == (Goal("x", False, "worst"),)

@@ -80,11 +80,11 @@ class Sweep:
 
     def __init__(self, folder: Path, uri: str = "") -> None:
         self.folder, self.uri = folder, uri or store_uri(folder)
-        self.told = Experiment(folder.name if uri else "grid", "beta against JSD", tags=COMMIT)
+        self.input = Experiment(folder.name if uri else "grid", "beta against JSD", tags=COMMIT)
         self.artifacts, self.attachments = artifact_root(folder), Attached({})
 
     def start(self, *records: Record) -> Mirror:
-        mirror = Mirror(self.uri, self.artifacts, self.told)
+        mirror = Mirror(self.uri, self.artifacts, self.input)
         mirror.start(records)
         return mirror
 
@@ -95,7 +95,7 @@ class Sweep:
         return mirror.close(60)
 
     def sync(self, *records: Record) -> Mirrored:
-        return sync(self.uri, self.artifacts, self.told, records, self.attachments)
+        return sync(self.uri, self.artifacts, self.input, records, self.attachments)
 
     @property
     def client(self) -> Any:
@@ -104,11 +104,11 @@ class Sweep:
     @property
     def experiment(self) -> str:
         """MLflow's number for it."""
-        return str(self.client.get_experiment_by_name(self.told.name).experiment_id)
+        return str(self.client.get_experiment_by_name(self.input.name).experiment_id)
 
     @property
     def every(self) -> list[Any]:
-        experiment = self.client.get_experiment_by_name(self.told.name)
+        experiment = self.client.get_experiment_by_name(self.input.name)
         return list(self.client.search_runs([experiment.experiment_id])) if experiment else []
 
     @property

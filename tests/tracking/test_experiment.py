@@ -1,19 +1,21 @@
-"""Which metrics MLflow shows, and what it is told of a sweep."""
+"""Which metrics MLflow shows, and what it gets of a sweep."""
 
 from __future__ import annotations
 
 from sweeper.tracking.experiment import MOST_HEADLINES, MOST_METRICS, Experiment, MetricChoice
 
-TOLD = Experiment("grid", "beta against JSD", "sweeper run grid.yaml", {}, {"alignment": True}, ("loss", "jsd/T", "kl"))
+INPUT = Experiment(
+    "grid", "beta against JSD", "sweeper run grid.yaml", {}, {"alignment": True}, ("loss", "jsd/T", "kl")
+)
 
 
 def test_the_note_is_the_description_and_the_command() -> None:
-    assert TOLD.note() == "beta against JSD\n\n```\nsweeper run grid.yaml\n```"
+    assert INPUT.note() == "beta against JSD\n\n```\nsweeper run grid.yaml\n```"
     assert Experiment("grid", "").note() == ""
 
 
 def test_goals_come_first_then_what_is_declared_then_the_rest_without_families() -> None:
-    assert TOLD.headlines(["other", "jsd/0", "jsd/1", "kl", "loss", "alignment"]) == [
+    assert INPUT.headlines(["other", "jsd/0", "jsd/1", "kl", "loss", "alignment"]) == [
         "alignment",
         "loss",
         "kl",
@@ -22,17 +24,17 @@ def test_goals_come_first_then_what_is_declared_then_the_rest_without_families()
 
 
 def test_headlines_are_few() -> None:
-    assert len(TOLD.headlines(f"m{i}" for i in range(100))) == MOST_HEADLINES
+    assert len(INPUT.headlines(f"m{i}" for i in range(100))) == MOST_HEADLINES
 
 
 def test_metrics_declared_as_a_family_stay_in_the_ledger() -> None:
-    choice = MetricChoice.of(TOLD)
+    choice = MetricChoice.of(INPUT)
     assert not choice.admits("jsd/7")
     assert choice.admits("jsd")
 
 
-def test_there_is_always_room_for_a_goal_that_comes_last() -> None:
-    choice = MetricChoice.of(TOLD)
+def test_there_is_always_space_for_a_goal_that_comes_last() -> None:
+    choice = MetricChoice.of(INPUT)
     admitted = [name for name in [*(f"m{i}" for i in range(100)), "alignment", "loss", "kl"] if choice.admits(name)]
     assert len(admitted) == MOST_METRICS
     assert admitted[-3:] == ["alignment", "loss", "kl"]

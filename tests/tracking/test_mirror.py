@@ -46,7 +46,7 @@ def test_a_completed_trial_is_a_finished_run_with_parameters_and_final_metrics(s
 
 
 def test_a_run_carries_what_finds_it_again(sweep: Sweep) -> None:
-    sweep.told = replace(sweep.told, spec=Path("grid.yaml"))
+    sweep.input = replace(sweep.input, spec=Path("grid.yaml"))
     sweep.run(a_life(7, State.PRUNED))
     tags = sweep.runs[0].data.tags
     assert tags["sweeper.trial"] == a_trial(7).key
@@ -66,12 +66,12 @@ def test_the_experiment_is_named_described_and_keeps_artifacts_in_the_results_fo
 
 def test_a_description_follows_the_file_until_a_person_writes_one_in_the_ui(sweep: Sweep) -> None:
     sweep.run(a_life(7))
-    sweep.told = replace(sweep.told, description="beta against MKL")
+    sweep.input = replace(sweep.input, description="beta against MKL")
     sweep.run(known=(a_life(7),))
     found = sweep.client.get_experiment_by_name("grid")
     assert found.tags["mlflow.note.content"] == "beta against MKL"
     sweep.client.set_experiment_tag(found.experiment_id, "mlflow.note.content", "my own words")
-    sweep.told = replace(sweep.told, description="beta against JSD again")
+    sweep.input = replace(sweep.input, description="beta against JSD again")
     sweep.run(known=(a_life(7),))
     assert sweep.client.get_experiment_by_name("grid").tags["mlflow.note.content"] == "my own words"
 
@@ -364,7 +364,7 @@ def test_the_summary_counts_names_the_best_and_carries_files(sweep: Sweep, tmp_p
     (report := tmp_path / "report.html").write_text("<p>all is well</p>")
     files: dict[str, str | Path] = {"tables/trials.csv": "trial\n1\n", "report.html": report}
     data = [Data("digits.csv", "d1ce", "local", "data/digits.csv")]
-    sweep.told = replace(sweep.told, command="sweeper run grid.yaml", goals={"alignment": True}, data=data)
+    sweep.input = replace(sweep.input, command="sweeper run grid.yaml", goals={"alignment": True}, data=data)
     sweep.attachments = Attached(files)
     sweep.run(*three_seeds(0.7, 0.8), a_life(0, State.FAILED, beta=2))
     (summary,) = sweep.kind("summary")
@@ -398,7 +398,7 @@ def test_files_that_cannot_be_read_cost_the_summary_alone(sweep: Sweep) -> None:
 def test_a_run_shows_fewer_than_fifty_metrics_the_goals_among_them(sweep: Sweep) -> None:
     life = a_life(1)
     life.reports[-1].metrics.update({f"position/{t}": 0.1 for t in range(80)})  # type: ignore[attr-defined]
-    sweep.told = replace(sweep.told, goals={"alignment": True})
+    sweep.input = replace(sweep.input, goals={"alignment": True})
     sweep.run(life)
     (run,) = sweep.runs
     assert len(run.data.metrics) == 49

@@ -12,7 +12,7 @@ from sweeper.tracking.trial_run import Found, MirroredTrial
 from sweeper.trial import Record, Started, State
 from tests.records import make_end, make_trial
 
-TOLD = Experiment("grid", "beta against JSD", "sweeper run grid.yaml", goals={"loss": False})
+INPUT = Experiment("grid", "beta against JSD", "sweeper run grid.yaml", goals={"loss": False})
 
 
 def ended(seed: int, state: State = State.COMPLETED, beta: float = 1.0, **metrics: float) -> Record:
@@ -26,62 +26,62 @@ def running(seed: int) -> Record:
 
 
 def test_a_configuration_shows_mean_std_interval_and_n_over_its_completed_seeds() -> None:
-    page = config_overview(TOLD, [ended(0, loss=1.0), ended(1, loss=3.0), ended(2, State.FAILED, loss=99.0)])
+    overview = config_overview(INPUT, [ended(0, loss=1.0), ended(1, loss=3.0), ended(2, State.FAILED, loss=99.0)])
     expected = {"loss.mean": 2.0, "loss.std": 2**0.5, "loss.n": 2, "loss.ci_low": -10.706, "loss.ci_high": 14.706}
-    assert dict(page.metrics) == pytest.approx(expected, abs=1e-3)
-    assert (page.name, page.status, page.params) == ("beta=1", "FINISHED", {"beta": "1"})
-    assert (page.start_ms, page.end_ms) == (1_000_000, 1_002_000)
+    assert dict(overview.metrics) == pytest.approx(expected, abs=1e-3)
+    assert (overview.name, overview.status, overview.params) == ("beta=1", "FINISHED", {"beta": "1"})
+    assert (overview.start_ms, overview.end_ms) == (1_000_000, 1_002_000)
 
 
 def test_a_configuration_of_many_metrics_shows_fewer_than_fifty() -> None:
     metrics = {"loss": 1.0} | {f"m{i}": 1.0 for i in range(60)}
     records = [ended(seed, State.COMPLETED, 1.0, **metrics) for seed in (0, 1)]
-    assert len(config_overview(TOLD, records).metrics) < 50
+    assert len(config_overview(INPUT, records).metrics) < 50
 
 
 def test_a_configuration_without_a_completed_seed_failed_or_was_cut_short() -> None:
-    assert config_overview(TOLD, [ended(0, State.FAILED), ended(1, State.DIVERGED)]).status == "FAILED"
-    cut = config_overview(TOLD, [ended(0, State.FAILED), running(1)])
+    assert config_overview(INPUT, [ended(0, State.FAILED), ended(1, State.DIVERGED)]).status == "FAILED"
+    cut = config_overview(INPUT, [ended(0, State.FAILED), running(1)])
     assert (cut.status, cut.tags["sweeper.state"]) == ("KILLED", "1 failed, 1 unfinished")
 
 
 def test_a_page_that_opens_says_who_it_is_and_no_more() -> None:
-    page = opening(config_overview(TOLD, [running(0), running(1)]))
-    assert (page.status, page.metrics, page.params) == ("RUNNING", {}, {})
-    assert page.tags["sweeper.kind"] == "config"
-    assert "sweeper.state" not in page.tags
+    overview = opening(config_overview(INPUT, [running(0), running(1)]))
+    assert (overview.status, overview.metrics, overview.params) == ("RUNNING", {}, {})
+    assert overview.tags["sweeper.kind"] == "config"
+    assert "sweeper.state" not in overview.tags
 
 
 def test_the_summary_names_the_best_mean_in_the_goals_direction() -> None:
     records = [ended(0, beta=1.0, loss=1.0), ended(1, beta=1.0, loss=3.0), ended(0, beta=2.0, loss=2.5)]
-    page = summary_overview(TOLD, records, {})
-    assert page.metrics["loss.best"] == 2.0
-    assert "0 failed" not in page.tags["sweeper.state"]
-    assert "Best loss (mean over seeds): 2 at `beta=1`" in page.tags["mlflow.note.content"]
-    assert "sweeper run grid.yaml" in page.tags["mlflow.note.content"]
+    overview = summary_overview(INPUT, records, {})
+    assert overview.metrics["loss.best"] == 2.0
+    assert "0 failed" not in overview.tags["sweeper.state"]
+    assert "Best loss (mean over seeds): 2 at `beta=1`" in overview.tags["mlflow.note.content"]
+    assert "sweeper run grid.yaml" in overview.tags["mlflow.note.content"]
 
 
 def test_a_nan_is_not_the_best() -> None:
     records = [ended(0, beta=1.0, loss=float("nan")), ended(0, beta=2.0, loss=2.5)]
-    assert summary_overview(TOLD, records, {}).metrics["loss.best"] == 2.5
+    assert summary_overview(INPUT, records, {}).metrics["loss.best"] == 2.5
 
 
 def test_the_digest_knows_figures_and_the_content_of_files(tmp_path: Path) -> None:
     (file := tmp_path / "report.html").write_text("one")
-    first, same, other = (summary_overview(TOLD, [ended(0, loss=1.0)], {"report.html": file}) for _ in range(3))
+    first, same, other = (summary_overview(INPUT, [ended(0, loss=1.0)], {"report.html": file}) for _ in range(3))
     assert first.digest == same.digest
     file.write_text("two")
     assert other.digest != first.digest
-    assert config_overview(TOLD, [ended(0, loss=1.0)]).digest != config_overview(TOLD, [ended(0, loss=2.0)]).digest
+    assert config_overview(INPUT, [ended(0, loss=1.0)]).digest != config_overview(INPUT, [ended(0, loss=2.0)]).digest
 
 
-def test_a_sheet_shows_a_page_only_if_digest_status_and_end_are_its_own() -> None:
-    page, sheet = config_overview(TOLD, [ended(0, loss=1.0)]), RunState()
-    assert not sheet.shows(page)
-    sheet.adopt(Found("run", page.status, end_ms=page.end_ms, digest=page.digest))
-    assert sheet.shows(page)
-    sheet.adopt(Found("run", "RUNNING", end_ms=0, digest=page.digest))
-    assert not sheet.shows(page)
+def test_a_run_shows_an_overview_only_if_digest_status_and_end_are_its_own() -> None:
+    overview, state = config_overview(INPUT, [ended(0, loss=1.0)]), RunState()
+    assert not state.shows(overview)
+    state.adopt(Found("run", overview.status, end_ms=overview.end_ms, digest=overview.digest))
+    assert state.shows(overview)
+    state.adopt(Found("run", "RUNNING", end_ms=0, digest=overview.digest))
+    assert not state.shows(overview)
 
 
 def test_a_group_is_two_seeds_that_have_runs() -> None:
@@ -95,9 +95,9 @@ def test_the_settings_that_make_the_data_are_its_name_and_digest() -> None:
         make_trial(seed, **{"task.name": name, "loss": 1.0}) for seed, name in ((0, "sum"), (1, "sum"), (0, "detour"))
     ]
     records = [Record(trial, 1, None, make_end(trial)) for trial in made]
-    data = summary_overview(TOLD, records, {}).data
+    data = summary_overview(INPUT, records, {}).data
     assert [(one.name, one.source) for one in data] == [
         ("sum", '{"task.name":"sum"}'),
         ("detour", '{"task.name":"detour"}'),
     ]
-    assert summary_overview(TOLD, [ended(0)], {}).data == []
+    assert summary_overview(INPUT, [ended(0)], {}).data == []

@@ -35,7 +35,7 @@ SCREENSHOTS = os.environ.get("SWEEPER_SCREENSHOTS")
 def sweep(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Sweep:
     """A sweep of three configurations with three seeds each, on the server."""
     sweep = Sweep(tmp_path_factory.mktemp("shown"), server.address)
-    sweep.told = replace(sweep.told, goals={"alignment": True}, command="sweeper run grid.yaml")
+    sweep.input = replace(sweep.input, goals={"alignment": True}, command="sweeper run grid.yaml")
     lives = [a_life(s, beta=b, alignment=0.2 * b + 0.01 * s, reports=8) for b in (1, 2, 3) for s in (0, 1, 2)]
     assert sweep.sync(*lives).is_whole
     return sweep
@@ -72,16 +72,16 @@ def wait_until(page: Page, holds: Callable[[], bool]) -> None:
 
 
 def test_the_addresses_of_a_sweeps_views_are_printed(sweep: Sweep, server: Server) -> None:
-    lines = [line for line in where_to_look(server.store, sweep.uri) if line.startswith(sweep.told.name)]
+    lines = [line for line in where_to_look(server.store, sweep.uri) if line.startswith(sweep.input.name)]
     assert lines == [
-        f"{sweep.told.name}, configs: {sweep.uri}{link(sweep.experiment, CONFIGS)}",
-        f"{sweep.told.name}, trials: {sweep.uri}{link(sweep.experiment, TRIALS)}",
+        f"{sweep.input.name}, configs: {sweep.uri}{link(sweep.experiment, CONFIGS)}",
+        f"{sweep.input.name}, trials: {sweep.uri}{link(sweep.experiment, TRIALS)}",
     ]
 
 
 def test_the_runs_of_a_sweep_are_found_and_a_configuration_opens_to_its_seeds(sweep: Sweep, tmp_path: Path) -> None:
     with shown(sweep, link(sweep.experiment), tmp_path / "runs.png") as page:
-        page.get_by_role("link", name=f"{sweep.told.name}: summary").wait_for()
+        page.get_by_role("link", name=f"{sweep.input.name}: summary").wait_for()
         parent = page.get_by_role("link", name="beta=3 name=adam", exact=True)
         assert page.get_by_role("link", name="seed=").count() == 0
         page.locator(".ag-row", has=parent).locator("button").first.click()

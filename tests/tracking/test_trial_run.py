@@ -76,7 +76,7 @@ def test_late_words_of_an_old_attempt_are_dropped() -> None:
     assert (copy.record.reports, copy.record.ended) == ([], None)
 
 
-def test_events_told_twice_count_once() -> None:
+def test_events_pushed_twice_count_once() -> None:
     events = (started(), reported(10), ended(loss=1.0))
     assert copy_of(*events, *events).record == copy_of(*events).record
 
@@ -87,13 +87,13 @@ def test_the_same_attempt_begun_again_by_a_new_driver_starts_afresh() -> None:
     assert (copy.record.reports, copy.live) == ([], True)
 
 
-def test_a_trial_that_a_killed_driver_left_is_owed_nothing_and_adopts_nothing() -> None:
+def test_a_trial_that_a_killed_driver_left_has_nothing_pending_and_adopts_nothing() -> None:
     copy = MirroredTrial(Record(TRIAL, 1, started(), None, [reported(10)]))
     assert not copy.pending
     assert not copy.adopt(found("RUNNING"))
 
 
-def test_what_is_owed_is_what_is_not_written() -> None:
+def test_what_is_pending_is_what_is_not_written() -> None:
     copy = copy_of(started())
     assert copy.pending
     copy.opened = True

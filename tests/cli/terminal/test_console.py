@@ -29,7 +29,7 @@ def said(on: Console) -> str:
     ("seconds", "text"),
     [(0.04, "0.0 s"), (9.94, "9.9 s"), (59, "59 s"), (200, "3 min 20 s"), (7500, "2 h 05 min"), (270_000, "3 d 3 h")],
 )
-def test_durations_are_read_at_a_glance(seconds: float, text: str) -> None:
+def test_durations_are_short_and_readable(seconds: float, text: str) -> None:
     assert console.duration(seconds) == text
 
 
@@ -99,7 +99,7 @@ def test_a_long_heading_is_broken_at_its_underscores() -> None:
     assert console.heading("loss.inter_latent_divergence_weight", []) == "inter_\nlatent_\ndivergence_\nweight"
 
 
-def test_names_that_end_alike_are_told_apart() -> None:
+def test_names_that_end_alike_are_distinct() -> None:
     assert console.heading("a.lr", ["a.lr", "b.lr"]) == "a.lr"
 
 

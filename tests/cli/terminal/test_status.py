@@ -70,7 +70,7 @@ def said(*things: RenderableType, width: int = 80) -> str:
     return console.file.getvalue()
 
 
-def test_a_glance_has_rate_time_left_best_so_far_and_the_curve_of_what_runs() -> None:
+def test_the_progress_has_rate_time_left_best_so_far_and_the_curve_of_what_runs() -> None:
     text = said(render(SEEN))
     for words in ("2/4", "120 trials an hour, about 1 min 00 s left", "score 0.75 at beta=1, n=2", "30  1", "▁█"):
         assert words in text
@@ -94,7 +94,7 @@ def test_piped_a_line_whenever_something_changed() -> None:
     assert "\x1b" not in "".join(lines)
 
 
-def test_on_a_terminal_the_picture_is_drawn_again() -> None:
+def test_on_a_terminal_the_progress_is_drawn_again() -> None:
     later = replace(SEEN, progress=replace(PROGRESS, driver="", counts={"completed": 4}))
     looks = iter([SEEN, later])
     console = Console(file=io.StringIO(), width=80, force_terminal=True)

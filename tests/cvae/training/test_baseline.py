@@ -106,7 +106,7 @@ def test_many_baselines_are_trained_some_at_a_time(monkeypatch, counted):
     assert counted == [(2, 0), (2, 0), (1, 0)]
 
 
-def test_who_comes_later_is_told_the_same_without_training(counted):
+def test_who_comes_later_gets_the_same_without_training(counted):
     config = settings_of()
     mine, key = Baselines(Program.of(config)), BaselineKey.of(config, 0)
     first = [mine.baseline_nll([(key, number)])[0] for number in range(3)]

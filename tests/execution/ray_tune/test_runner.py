@@ -170,7 +170,7 @@ def wait_for_starts(folder: Path, count: int) -> None:
         time.sleep(0.05)
 
 
-def test_a_second_driver_is_refused_and_told_who_runs(folder: Path, sweeper: Sweeper) -> None:
+def test_a_second_driver_is_refused_and_names_who_runs(folder: Path, sweeper: Sweeper) -> None:
     (folder / "toy.yaml").write_text(SLOW)
     driver = start()
     wait_for_starts(folder, 1)

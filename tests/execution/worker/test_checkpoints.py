@@ -25,7 +25,7 @@ def counting(folder: Path, **rules: Any) -> Job:
 
 
 def stopped_after(folder: Path, events: int, **rules: Any) -> list[Any]:
-    """The events of an attempt that was told to stop at its next checkpoint once it had sent so many."""
+    """The events of an attempt that was ordered to stop at its next checkpoint once it had sent so many."""
     driver = Notebook(stops=lambda count: count >= events)
     single.run(counting(folder, **rules), driver)
     return driver.events

@@ -45,7 +45,7 @@ def test_the_same_results_give_the_same_bytes(kind: str, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_sweep_without_results_is_told_not_drawn(kind: str, tmp_path: Path) -> None:
+def test_a_sweep_without_results_is_reported_not_plotted(kind: str, tmp_path: Path) -> None:
     lost = [(point, seed, State.FAILED) for point in range(6) for seed in range(3)]
     context = grid(tmp_path, lost=lost)
     assert all(isinstance(plot, NotApplicable) for plot in drawn(kind, context))

@@ -107,17 +107,17 @@ def test_several_goals_make_a_study_of_several_objectives(tmp_path: Path) -> Non
     assert made.trials[0].values == [2.0, 2.5]
 
 
-def test_optunas_own_pictures_open_it(folder: Path) -> None:
+def test_optunas_own_plots_open_it(folder: Path) -> None:
     text = SWEEP.replace("trials: 100", "trials: 12").replace("gap < 2", "loss < 2").replace("kind:", "target:")
     (folder / "toy.yaml").write_text(text.replace("[1, true, [2, 3]]", "[0, 2]").replace("n: {", "steps: {"))
     runs.train(folder / "toy.yaml")
     optuna_study.write(folder / "results", "toy", folder / "study.db")
     made = opened(folder / "study.db")
-    pictures = optuna.visualization
-    assert len(pictures.plot_optimization_history(made).data[0].x) == len(made.trials) == 6
-    assert len(pictures.plot_intermediate_values(made).data) >= 6
-    assert pictures.plot_parallel_coordinate(made).data
-    assert pictures.plot_slice(made).data
+    plots = optuna.visualization
+    assert len(plots.plot_optimization_history(made).data[0].x) == len(made.trials) == 6
+    assert len(plots.plot_intermediate_values(made).data) >= 6
+    assert plots.plot_parallel_coordinate(made).data
+    assert plots.plot_slice(made).data
 
 
 def test_a_search_goes_on_in_the_study_that_was_handed_out(tmp_path: Path) -> None:

@@ -86,6 +86,6 @@ def test_what_is_no_pivot_is_refused(axes: list[str], words: str) -> None:
         pivot(frame(), VARIED, axes)
 
 
-def test_no_trial_left_is_told() -> None:
+def test_no_trial_left_is_reported() -> None:
     with pytest.raises(UsageError, match="no trial is left"):
         pivot(frame()[:0], VARIED, ["loss.a", "loss.b", "score"])

@@ -9,7 +9,7 @@ def test_words_carry_their_columns() -> None:
     assert [(token.text, token.column) for token in tokens("a  >= 1")] == [("a", 1), (">=", 4), ("1", 7), ("", 8)]
 
 
-def test_kinds_are_told_apart() -> None:
+def test_kinds_are_distinct() -> None:
     kinds = [token.kind for token in tokens("not loss.beta >= 1e-3 and `a b` == 'x'")]
     assert kinds == ["operator", "name", "operator", "number", "operator", "name", "operator", "string", "end"]
 

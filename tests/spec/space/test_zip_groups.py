@@ -34,7 +34,7 @@ def test_an_unknown_name_among_varying_ones_is_refused_but_a_fixed_one_leaves() 
     assert [warning.found for warning in fixed.warnings] == ['"c"']
 
 
-def test_a_group_of_which_nothing_varies_is_only_told() -> None:
+def test_a_group_of_which_nothing_varies_is_only_reported() -> None:
     idle = zipped([["x", "y"]], [A], {})
     assert (idle.groups, idle.problems, len(idle.warnings)) == ((), (), 2)
 
