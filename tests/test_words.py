@@ -19,7 +19,7 @@ IN_TEXTS = ["courses?", "stretch(?:es)?", "surprise", "replay", "stand-ins?", "t
 IN_TEXTS += ["stubs?", "lacking", "peers", "heard", "fates?", "judge?ments?", "unfit", "rails", "verbs?", "prices?"]
 IN_TEXTS += ["pictures?", "heed", "dearer", "in vain", "in good order", "for want of", "read past", "in doubt"]
 PER = re.compile(
-    r"\b(?:one|two|three|once|twice|\d[\d_.]*)(?: (?!(?:as|at|by|for|if|in|is|of|on|or|to|when|where|with)\b)[a-z]+)? an? "
+    r"\b(?:one|two|three|once|twice|\d[\d_.]*)(?: (?!(?:as|by|for|if|in|is|of|on|or|to|when|where)\b)[a-z]+)? an? "
     r"(?:second|minute|hour|step|trial|seed|sweep|run|line|file|pack|metric|process|worker|core|configuration|cell|row"
     r"|column|parameter|event|batch|member|device|GPU|call|report|level|group|value|token)\b"
 )
