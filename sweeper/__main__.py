@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from sweeper.cli.app import app
 from sweeper.cli.output import news_console
-from sweeper.cli.terminal.plain_text import say
+from sweeper.cli.terminal.plain_text import print_text
 from sweeper.errors import Exit, LedgerWarning, SweeperError
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def _run() -> NoReturn:
         if debug:
             raise
         text = f"internal error: {type(error).__name__}: {error}\n  hint: --debug shows the traceback; please report it"
-        say(text, news=True)
+        print_text(text, news=True)
         sys.exit(Exit.INTERNAL)
     sys.exit(Exit.OK)
 
@@ -83,7 +83,7 @@ def _warn(
 
         print_problems(news_console("--no-color" in sys.argv), [message.problem], "warning")
     else:
-        say(warnings.formatwarning(message, category, filename, lineno).rstrip(), news=True)
+        print_text(warnings.formatwarning(message, category, filename, lineno).rstrip(), news=True)
 
 
 def _quit(*_: object) -> NoReturn:

@@ -70,7 +70,7 @@ def export(
     if level is LevelChoice.config and form.value in tables.MARKUP and any(is_metric(frame, name) for name in named):
         _configs(sweep_dir, frame, named, spread, form, note, output)
     else:
-        _out(tables.select(frame, expanded(frame, named), ()), tables.Format(form), note, output)
+        _write_frame(tables.select(frame, expanded(frame, named), ()), tables.Format(form), note, output)
 
 
 def _frame(
@@ -113,7 +113,7 @@ def _configs(
     tables.select(frame, [name for name in columns if not configurations.is_metric(frame, name)], ())
     units = {name: unit_of(text) for name, text in results.descriptions.items()}
     table = configurations.as_styled_table(frame, columns, Spread(spread), results.maximize, units, note)
-    _put(tables.MARKUP[tables.Format(form)](table), output)
+    _write_text(tables.MARKUP[tables.Format(form)](table), output)
 
 
 def _pivot(
@@ -137,22 +137,22 @@ def _pivot(
     made = pivot.pivot(trials, results.varied, axes, maximize, unit_of(results.descriptions.get(metric, "")))
     chosen = tables.Format(form)
     if chosen in tables.MARKUP:
-        _put(tables.MARKUP[chosen](pivot.as_styled_table(made, pivot.Spread(spread), note)), output)
+        _write_text(tables.MARKUP[chosen](pivot.as_styled_table(made, pivot.Spread(spread), note)), output)
     else:
-        _out(pivot.as_frame(made), chosen, note, output)
+        _write_frame(pivot.as_frame(made), chosen, note, output)
 
 
-def _out(frame: pd.DataFrame, form: str, note: str, output: Path | None) -> None:
+def _write_frame(frame: pd.DataFrame, form: str, note: str, output: Path | None) -> None:
     from sweeper.reporting.tables import tables
 
     chosen = tables.Format(form)
     if output is None:
-        _put(tables.text(frame, chosen, note), None)
+        _write_text(tables.text(frame, chosen, note), None)
     else:
         tables.write(frame, chosen, output, note)
 
 
-def _put(text: str, output: Path | None) -> None:
+def _write_text(text: str, output: Path | None) -> None:
     from sweeper.reporting.tables import tables
 
     if output is None:

@@ -12,7 +12,7 @@ import typer
 
 from sweeper.cli.options import AssumeSd, Shared, shares
 from sweeper.cli.output import load_sweep, news_console, print_json
-from sweeper.cli.terminal.plain_text import say
+from sweeper.cli.terminal.plain_text import print_text
 from sweeper.errors import Exit, Problem, SweeperError, UsageError
 
 
@@ -72,4 +72,4 @@ def init(name: Annotated[str, typer.Argument(help="The name of the sweep.")] = "
             file.write(text)
     except OSError as error:
         raise UsageError(Problem(f"cannot write it: {error.strerror}", str(path))) from error
-    say(f"wrote {path}; next: sweeper plan {path}", news=True)
+    print_text(f"wrote {path}; next: sweeper plan {path}", news=True)

@@ -9,7 +9,7 @@ import typer
 
 from sweeper.cli.options import Shared, SweepName, shares
 from sweeper.cli.output import named_sweep, news_console, print_json, write_file
-from sweeper.cli.terminal.plain_text import say
+from sweeper.cli.terminal.plain_text import print_text
 from sweeper.errors import Problem, UsageError
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def report(
     if shared.as_json:
         print_json({"sweep": sweep_dir.name, "files": [str(path)]})
     else:
-        say(path)
+        print_text(path)
 
 
 def _written(
@@ -120,7 +120,7 @@ def _written(
                 write_file(path, content)
                 written.append(str(path))
                 if echo:
-                    say(path)
+                    print_text(path)
     return written, skipped
 
 

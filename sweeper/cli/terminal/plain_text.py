@@ -21,7 +21,7 @@ def plain(text: str) -> str:
     return text.translate(_TABLE)
 
 
-def say(text: object, *, news: bool = False) -> None:
+def print_text(text: object, *, news: bool = False) -> None:
     """Print a line: a path, an address. `news` goes to standard error."""
     print(plain(str(text)), file=sys.stderr if news else sys.stdout, flush=True)
 
