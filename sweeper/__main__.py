@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from sweeper.cli.app import app
 from sweeper.cli.output import news_console
+from sweeper.cli.terminal import streams
 from sweeper.cli.terminal.plain_text import print_text
 from sweeper.errors import Exit, LedgerWarning, SweeperError
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 def main() -> NoReturn:
     """Run a command and end this process with its exit code, whatever threads and processes a trainer left in it."""
+    streams.open_closed()
     try:
         _run()
     except SystemExit as end:
@@ -54,7 +56,10 @@ def _run() -> NoReturn:
     warnings.showwarning = _warn
     debug = "--debug" in sys.argv
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()  # here, where an error is still reported
     except SweeperError as error:
         if debug:
             raise
@@ -63,9 +68,13 @@ def _run() -> NoReturn:
         print_problems(news_console("--no-color" in sys.argv), error.problems)
         sys.exit(error.exit_code)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left: nothing to complain about
+        streams.discard_output()  # the reader left: nothing to complain about
         sys.exit(Exit.OK)
     except Exception as error:
+        if streams.is_output_error(error):
+            streams.discard_output()
+            print_text(f"error: standard output cannot be written: {error}", news=True)
+            sys.exit(Exit.INTERNAL)
         if debug:
             raise
         text = f"internal error: {type(error).__name__}: {error}\n  hint: --debug shows the traceback; please report it"
