@@ -52,7 +52,8 @@ def _leave(code: int) -> NoReturn:
 
 def _run() -> NoReturn:
     """The one error boundary: a user's error is a few lines and its exit code, ours says how to see the traceback."""
-    signal.signal(signal.SIGINT, _quit)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP):
+        signal.signal(number, _quit)
     warnings.showwarning = _warn
     debug = "--debug" in sys.argv
     try:
@@ -95,8 +96,9 @@ def _warn(
         print_text(warnings.formatwarning(message, category, filename, lineno).rstrip(), news=True)
 
 
-def _quit(*_: object) -> NoReturn:
-    sys.exit(Exit.INTERRUPTED)
+def _quit(number: int, *_: object) -> NoReturn:
+    """Before a run begins and after it has ended there is nothing to stop."""
+    sys.exit(Exit.INTERRUPTED if number == signal.SIGINT else Exit.TERMINATED)
 
 
 if __name__ == "__main__":

@@ -132,12 +132,12 @@ def killed_driver(runner: str) -> Fault:
     return fault
 
 
-def signalled(number: signal.Signals, presses: int, runner: str, *codes: int) -> Fault:
+def signalled(number: signal.Signals, presses: int, runner: str, *codes: int, group: bool = False) -> Fault:
     """A signal to the driver at random moments of its work; it has to end with one of `codes`.
 
-    Ctrl-C goes to all processes of the driver's group, as a terminal sends it.
+    Ctrl-C, and others with `group`, go to all processes of the driver's group, as terminals, `timeout` and `srun` do.
     """
-    send = os.killpg if number is signal.SIGINT else os.kill
+    send = os.killpg if group or number is signal.SIGINT else os.kill
 
     def fault(folder: Path, times: int, subject: Subject) -> Row:
         sweep, wrong, done = Sweep(folder, subject, runner), "", 0

@@ -46,6 +46,12 @@ def on_both_runners(name: str, number: signal.Signals, presses: int, *codes: int
     ]
 
 
+def to_the_group(name: str, number: signal.Signals) -> Line:
+    """The row of a signal to the whole process group of a driver on Ray; Ctrl-C always is one."""
+    fault = faults.signalled(number, 1, "ray", 143, group=True)
+    return f"{name} to the process group, Ray", fault, [Tried(toy(8, LONG + EVERY, 3.0), 2)]
+
+
 Line = tuple[str, Fault, list[Tried]]
 # tests/execution/ray_tune/test_runner.py does the like of what --quick leaves out to Ray in every CI run.
 FAULTS: list[Line] = [
@@ -86,6 +92,7 @@ FAULTS: list[Line] = [
     ("SIGHUP, terminal closed", faults.closed_terminal, [Tried(PLAIN, 5, 1), Tried(BUNDLED, 3)]),
     *on_both_runners("SIGTERM", signal.SIGTERM, 1, 143),
     *on_both_runners("SIGUSR1", signal.SIGUSR1, 1, 143),
+    *(to_the_group(number.name, number) for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)),
     *on_both_runners("Ctrl-C", signal.SIGINT, 1, 130),
     *on_both_runners("Ctrl-C twice", signal.SIGINT, 2, 130),
     *on_both_runners("Ctrl-C three times", signal.SIGINT, 3, 130, -9),

@@ -40,6 +40,7 @@ import ray
 from sweeper.devices import cpus_here, gpu_share, gpus_here
 from sweeper.errors import Exit, Problem, ScheduleError, UsageError
 from sweeper.execution.ray_tune import reaper
+from sweeper.execution.ray_tune.daemons import detached
 from sweeper.execution.ray_tune.head_watch import HeadLost, HeadWatch
 from sweeper.execution.ray_tune.session_folder import session_folder, use_own_token
 from sweeper.execution.runner import PackResources, Source
@@ -68,7 +69,9 @@ def run_on_ray(
     All calls of Ray are made in a thread of their own. In the main thread ray.init would take SIGTERM for itself, and
     Tune SIGUSR1. Without its head Tune blocks within seconds, so that only another thread can end the run.
     """
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)}
+    handlers = {
+        number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
+    }
     storage = folder / ".ray"  # Tune insists on a place for its own state; nothing is ever read from it
     os.environ.update(RAY_preload_python_modules=",".join([WORKER, *imports]))  # Ray's name, in Ray's letters
     head, done = HeadWatch(address or ""), Future[None]()  # of our own Ray it is known once that has started
@@ -144,7 +147,8 @@ def _connect(address: str | None, share: PackResources) -> None:
         else:
             use_own_token()
             place = session_folder()
-            ray.init(address="local", num_cpus=_cores(share), include_dashboard=False, _temp_dir=place, **quiet)
+            with detached():
+                ray.init(address="local", num_cpus=_cores(share), include_dashboard=False, _temp_dir=place, **quiet)
     except UsageError:
         raise
     except Exception as error:
