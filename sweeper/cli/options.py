@@ -13,6 +13,8 @@ from typing import Annotated, Any
 
 import typer
 
+from sweeper.ledger.paths import check_local
+
 
 class RunnerChoice(StrEnum):
     ray = "ray"
@@ -96,6 +98,9 @@ class Shared:
     quiet: bool = False
     no_color: bool = False
     debug: bool = False
+
+    def __post_init__(self) -> None:
+        check_local(self.results)
 
 
 def shares(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from sweeper.devices import check_cpus, cpus_here, gpu_share, gpus_here
 from sweeper.errors import LedgerError, Problem, SweeperError, UsageError
 from sweeper.execution.options import Options, Runner
+from sweeper.ledger.paths import check_local
 from sweeper.planning.plan import Plan
 from sweeper.planning.sweep_trainer import trainer_needed
 from sweeper.redaction import MASK
@@ -17,6 +18,7 @@ from sweeper.spec.sweep import ADAPTIVE, Budget, Sweep
 
 def check(plan: Plan, options: Options) -> None:
     """Everything that can be known to fail before anything is created or started. Raises SweeperError."""
+    check_local(options.results)
     address = options.address if options.runner is Runner.RAY else None
     if problems := refusals(plan, address):
         raise UsageError(*problems)

@@ -10,10 +10,11 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from sweeper.errors import LedgerError, Problem
+from sweeper.errors import LedgerError, Problem, UsageError
 
 ALLOWED = "letters, digits, '.', '_', '-' and inner spaces; first a letter, digit or _; at most 100"
 _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._ -]{0,98}[A-Za-z0-9_-])?")
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")  # as a Path has it: s3:/bucket
 _RESERVED = ("mlflow.db", "mlartifacts")  # what else lies in the results folder
 
 
@@ -26,6 +27,16 @@ def similar_folder_name(name: str) -> str:
     better = re.sub(r"[^A-Za-z0-9._-]+", "-", name[:80])
     better = re.sub(r"-{2,}", "-", better).strip("-. ")
     return better if is_folder_name(better) else ""
+
+
+def check_local(results: Path) -> None:
+    """Refuse a URL as results folder; it would become a local folder named `s3:`. Raises UsageError."""
+    if _URL.match(str(results)):
+        hint = "give a local folder or a mounted file system, and copy it afterwards (aws s3 sync, rclone): a results "
+        hint += "folder can be moved"
+        raise UsageError(
+            Problem("a results folder cannot be a URL", "", "--results", str(results), "a path, as ./results", hint)
+        )
 
 
 def inside(results: Path, *parts: str) -> Path:

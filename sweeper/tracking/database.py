@@ -9,6 +9,7 @@ import sqlite3
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -22,6 +23,8 @@ SETTINGS = {
     "MLFLOW_SQLALCHEMYSTORE_POOL_RECYCLE": "1",  # seconds; an older connection may lead into a file since deleted
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
+
+PLACES = {"experiments": "artifact_location", "runs": "artifact_uri", "logged_models": "artifact_location"}
 
 
 def connect(uri: str) -> MlflowClient:
@@ -58,3 +61,32 @@ def make_database(path: Path) -> None:
             os.link(beside, path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def mend_places(path: Path, artifacts: str) -> None:
+    """Point the experiments of a results folder's own store to the artifacts beside it, where they name another place.
+
+    MLflow keeps absolute addresses: a folder that was moved or copied would read and write artifacts where it was. An
+    experiment stays as it is where only the place that it names is there, and so does a store that is not beside
+    `artifacts` (a `file:` address).
+    """
+    here = path.with_name("mlartifacts").resolve()
+    if artifacts != here.as_uri() or not path.exists():
+        return
+    with contextlib.closing(sqlite3.connect(path)) as database, database:
+        tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
+        if "experiments" not in tables:
+            return
+        for number, old in database.execute("SELECT experiment_id, artifact_location FROM experiments").fetchall():
+            root, _, name = str(old or "").rpartition("/")
+            if root == artifacts or not root.endswith("/mlartifacts") or urlsplit(root).scheme != "file":
+                continue
+            if Path(unquote(urlsplit(old).path)).exists() and not (here / unquote(name)).exists():
+                continue
+            for table, column in PLACES.items():
+                if table in tables:  # older versions of MLflow lack some
+                    database.execute(
+                        f"UPDATE {table} SET {column} = ? || substr({column}, ?) "
+                        f"WHERE experiment_id = ? AND ({column} = ? OR substr({column}, 1, ?) = ?)",
+                        (f"{artifacts}/{name}", len(old) + 1, number, old, len(old) + 1, f"{old}/"),
+                    )

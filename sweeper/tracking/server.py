@@ -22,6 +22,7 @@ from urllib.error import URLError
 from urllib.parse import quote
 
 from sweeper.errors import Problem, ScheduleError, UsageError
+from sweeper.tracking.database import mend_places
 from sweeper.tracking.saved_views import VIEW_TAG, link
 
 START_S = 90.0  # MLflow imports for 5 to 10 s on two cores, and longer beside a busy sweep
@@ -52,6 +53,8 @@ def serve(uri: str, artifacts: str, host: str = "127.0.0.1", port: int = 5000) -
     _check_loopback(host, port)
     _check_store(uri)
     _check_free(host, port)
+    if uri.startswith("sqlite:///"):
+        mend_places(Path(uri.removeprefix("sqlite:///")), artifacts)
     address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     with (
         tempfile.TemporaryFile("w+", errors="replace") as log,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from sweeper.reporting.commands import alone
-from sweeper.tracking.database import connect, make_database
+from sweeper.tracking.database import connect, make_database, mend_places
 from sweeper.tracking.experiment import Experiment
 from sweeper.tracking.limits import LONGEST_TAG, batches, ms, without_password
 from sweeper.tracking.overview_runs import OverviewRun, RunState, opening
@@ -168,6 +168,7 @@ class Store:
 
     def _see_to_the_file(self, file: Path) -> None:
         make_database(file)
+        mend_places(file, self._results)
         inode, self._inode = self._inode, file.stat().st_ino
         if inode not in (0, self._inode):
             self.close()

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweeper.errors import LedgerError
-from sweeper.ledger.paths import SweepDir, is_folder_name, list_sweeps, similar_folder_name
+from sweeper.errors import LedgerError, UsageError
+from sweeper.ledger.paths import SweepDir, check_local, is_folder_name, list_sweeps, similar_folder_name
+from tests.conftest import Sweeper
 
 
 @pytest.mark.parametrize("name", ["grid", "2024", "a b", "mar17.v2", "_x", "A-1", "x" * 100])
@@ -75,3 +76,17 @@ def test_a_sweep_that_is_a_link_out_is_not_listed(tmp_path: Path) -> None:
         (folder / "ledger.jsonl").touch()
     (tmp_path / "results" / "theirs").symlink_to(tmp_path / "theirs")
     assert [sweep.name for sweep in list_sweeps(tmp_path / "results")] == ["mine"]
+
+
+@pytest.mark.parametrize("url", ["s3://bucket/x", "gs://bucket", "file:///tmp/x", "https://host/x"])
+def test_a_url_is_refused_as_results_folder(url: str, sweeper: Sweeper, folder: Path) -> None:
+    with pytest.raises(UsageError, match=r"cannot be a URL(.|\n)*mounted file system"):
+        check_local(Path(url))
+    if url.startswith("s3"):
+        said = sweeper("list", "--results", url)
+        assert (said.code, said.out, list(folder.iterdir())) == (2, "", [])
+
+
+@pytest.mark.parametrize("path", ["results", "/a:b/c", "a:/b", "./s3:x", "a b/c"])
+def test_a_path_with_a_colon_is_a_path(path: str) -> None:
+    check_local(Path(path))

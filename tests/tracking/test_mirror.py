@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sweeper.tracking.database import connect, make_database
+from sweeper.tracking.database import connect, make_database, mend_places
 from sweeper.tracking.experiment import Data, Experiment
 from sweeper.tracking.mirror import Mirror, artifact_root, store_uri
 from sweeper.tracking.trial_run import Mirrored
@@ -423,3 +423,47 @@ def test_a_full_disk_costs_what_did_not_fit_and_sync_completes_it(template: Path
         assert full.statuses == dict.fromkeys("01234567", "FINISHED")
     finally:
         subprocess.run(["umount", "-l", small], check=True)
+
+
+# --- a results folder that was moved ----------------------------------------------------------------------------------
+
+
+def written(folder: Path, sweep: Sweep, text: str, trials: int) -> list[str]:
+    """Write so many trials and a summary with this file attached; where the store keeps it then."""
+    mirror = Mirror(store_uri(folder), artifact_root(folder), sweep.told)
+    mirror.load([a_life(seed) for seed in range(trials)])
+    mirror.finish(Attached({"note.txt": text}))
+    assert mirror.write(last=True)
+    return sorted(str(path.relative_to(folder)) for path in (folder / "mlartifacts").rglob("note.txt"))
+
+
+@pytest.mark.parametrize("is_copied", [False, True], ids=["moved", "copied"])
+def test_a_folder_that_was_moved_keeps_its_artifacts_beside_its_store(
+    template: Path, tmp_path: Path, is_copied: bool
+) -> None:
+    from mlflow.tracking._tracking_service import utils as mlflow_utils
+
+    old, new = tmp_path / "old place", tmp_path / "new"
+    old.mkdir()
+    shutil.copy(template, old / "mlflow.db")
+    first = written(old, Sweep(old), "first", 1)
+    mlflow_utils._artifact_repos_cache.clear()  # what another process would not remember
+    shutil.copytree(old, new) if is_copied else old.rename(new)
+    assert written(new, Sweep(new), "second", 2) == first
+    assert (new / first[0]).read_text() == "second"
+    assert (old / first[0]).read_text() == "first" if is_copied else not old.exists()
+    client = connect(store_uri(new))
+    (experiment,) = [one for one in client.search_experiments() if one.name != "Default"]
+    assert experiment.artifact_location.startswith(artifact_root(new))
+    for run in client.search_runs([experiment.experiment_id]):
+        assert run.info.artifact_uri.startswith(artifact_root(new))
+
+
+def test_an_experiment_whose_artifacts_are_where_it_says_is_left_alone(template: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "shared" / "mlartifacts" / "theirs"
+    elsewhere.mkdir(parents=True)
+    shutil.copy(template, tmp_path / "mlflow.db")
+    client = connect(store_uri(tmp_path))
+    client.create_experiment("theirs", elsewhere.as_uri())
+    mend_places(tmp_path / "mlflow.db", artifact_root(tmp_path))
+    assert client.get_experiment_by_name("theirs").artifact_location == elsewhere.as_uri()
