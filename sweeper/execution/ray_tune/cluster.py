@@ -69,9 +69,8 @@ def run_on_ray(
     All calls of Ray are made in a thread of their own. In the main thread ray.init would take SIGTERM for itself, and
     Tune SIGUSR1. Without its head Tune blocks within seconds, so that only another thread can end the run.
     """
-    handlers = {
-        number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
-    }
+    stops = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
+    handlers = {number: signal.getsignal(number) for number in stops}
     storage = folder / ".ray"  # Tune insists on a place for its own state; nothing is ever read from it
     os.environ.update(RAY_preload_python_modules=",".join([WORKER, *imports]))  # Ray's name, in Ray's letters
     head, done = HeadWatch(address or ""), Future[None]()  # of our own Ray it is known once that has started
