@@ -430,7 +430,7 @@ def test_a_full_disk_costs_what_did_not_fit_and_sync_completes_it(template: Path
 
 def written(folder: Path, sweep: Sweep, text: str, trials: int) -> list[str]:
     """Write so many trials and a summary with this file attached; where the store keeps it then."""
-    mirror = Mirror(store_uri(folder), artifact_root(folder), sweep.told)
+    mirror = Mirror(store_uri(folder), artifact_root(folder), sweep.input)
     mirror.load([a_life(seed) for seed in range(trials)])
     mirror.finish(Attached({"note.txt": text}))
     assert mirror.write(last=True)
