@@ -149,7 +149,7 @@ def train(
     """Train one trial, the file's first, here in this process: no Ray, nothing recorded. For debugging."""
     from tempfile import TemporaryDirectory
 
-    from sweeper.cli.terminal.live_curves import Curves, file_table, outcome_words
+    from sweeper.cli.terminal.live_curves import Curves, file_table, outcome_text
     from sweeper.execution import single_trial
     from sweeper.planning.plan import headline_metrics, make
     from sweeper.planning.sweep_trainer import find_trainer
@@ -176,7 +176,7 @@ def train(
             console.print(file_table(path))
     if isinstance(ended, Exit):
         raise typer.Exit(ended)
-    console.print(outcome_words(ended, metrics))
+    console.print(outcome_text(ended, metrics))
     if ended.state is State.FAILED:
         raise typer.Exit(Exit.TRIALS_FAILED)
 

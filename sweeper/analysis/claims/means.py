@@ -13,9 +13,9 @@ from sweeper.analysis.claims.verdict import (
     TestResult,
     VerdictRow,
     bracket,
-    counted,
     finite,
-    listed,
+    format_list,
+    plural,
     unjudged,
 )
 from sweeper.analysis.evidence import Evidence, Group
@@ -42,7 +42,7 @@ def judge_mean(claim: Claim, test: Mean, evidence: Evidence) -> TestResult:
     if claim.over == "configs":
         return _every_mean(evidence, bounds, claim.alpha)
     one = estimate(evidence.values)
-    return _one_mean(one, bounds, claim.alpha, f"over {counted(one.n, 'trial')}", len(evidence.measured))
+    return _one_mean(one, bounds, claim.alpha, f"over {plural(one.n, 'trial')}", len(evidence.measured))
 
 
 def judge_equivalent(claim: Claim, test: Equivalent, evidence: Evidence) -> TestResult:
@@ -50,12 +50,12 @@ def judge_equivalent(claim: Claim, test: Equivalent, evidence: Evidence) -> Test
     bounds = (test.to - test.margin, test.to + test.margin)
     groups = evidence.measured
     if claim.over == "trials":
-        one, over = estimate(evidence.values), counted(len(evidence.values), "trial")
+        one, over = estimate(evidence.values), plural(len(evidence.values), "trial")
         return _one_mean(one, bounds, claim.alpha, f"over {over}", len(groups))
     one = grand_mean([group.numbers for group in groups])
     rows = rows_of(groups, [bounds] * len(groups), claim.alpha)
     leaving = [row for row in rows if row.outcome == "fail"]
-    words = f"over {counted(len(groups), 'configuration')}"
+    words = f"over {plural(len(groups), 'configuration')}"
     if leaving and len(groups) > 1:
         words += f"; outside by themselves: {_listed(leaving)}"
     return _one_mean(one, bounds, claim.alpha, words, len(groups), rows)
@@ -81,7 +81,7 @@ def judge_against(claim: Claim, test: Against, evidence: Evidence, folder: Path)
     judged = _each(known, bounds, claim.alpha, f"within {rounded(test.tolerance)} of {path.name}")
     absent = len(evidence.groups) - len(known)
     return (
-        judged if not absent else replace(judged, reservation=f"{counted(absent, 'configuration')} not in {path.name}")
+        judged if not absent else replace(judged, reservation=f"{plural(absent, 'configuration')} not in {path.name}")
     )
 
 
@@ -132,7 +132,7 @@ def needed(one: Estimate, bounds: Bounds, alpha: float) -> int | None:
     return enough(one, bounds if inside else [low if one.mean < low else high], alpha)
 
 
-def interval_words(bounds: Bounds) -> str:
+def interval_text(bounds: Bounds) -> str:
     """`in [0.1, 0.3]`, `at least 0.1`, `at most 0.3`."""
     low, high = bounds
     if high == math.inf:
@@ -143,7 +143,7 @@ def interval_words(bounds: Bounds) -> str:
 def _every_mean(evidence: Evidence, bounds: Bounds, alpha: float) -> TestResult:
     if not any(math.isfinite(end) for end in bounds):  # both ends are the metric's own
         bounds = (min(evidence.values), max(evidence.values))
-    return _each(evidence.groups, [bounds] * len(evidence.groups), alpha, interval_words(bounds))
+    return _each(evidence.groups, [bounds] * len(evidence.groups), alpha, interval_text(bounds))
 
 
 def _each(groups: Sequence[Group], bounds: Sequence[Bounds], alpha: float, what: str) -> TestResult:
@@ -154,7 +154,7 @@ def _each(groups: Sequence[Group], bounds: Sequence[Bounds], alpha: float, what:
     p_pass = max(p_inside(estimate(g.numbers) if g.values else None, b) for g, b in zip(groups, bounds, strict=True))
     p_fail = min(holm([p_outside(one, pair) for _, one, pair in known]))
     good, bad = ([row for row in rows if row.outcome == outcome] for outcome in ("pass", "fail"))
-    words = f"{len(good)} of {counted(len(rows), 'configuration')} {what}"
+    words = f"{len(good)} of {plural(len(rows), 'configuration')} {what}"
     unsure = [row for row in rows if row.outcome == "undecided" and row.n]
     words += (
         f"; outside: {_listed(bad)}"
@@ -179,7 +179,7 @@ def _every_value(evidence: Evidence, bounds: Bounds) -> TestResult:
     low, high = bounds
     values = evidence.values
     outside = [value for value in values if not low <= value <= high]
-    words = f"{len(values) - len(outside)} of {counted(len(values), 'trial')} {interval_words(bounds)}"
+    words = f"{len(values) - len(outside)} of {plural(len(values), 'trial')} {interval_text(bounds)}"
     words += f"; they span {bracket((min(values), max(values)))}"
     worst = max(values, key=lambda value: max(low - value, value - high))
     return TestResult(words, worst, None, len(values), float(bool(outside)), float(not outside))
@@ -189,7 +189,7 @@ def _one_mean(
     one: Estimate, bounds: Bounds, alpha: float, words: str, groups: int, rows: tuple[VerdictRow, ...] = ()
 ) -> TestResult:
     interval = one.interval(1 - 2 * alpha)
-    words = f"mean {rounded(one.mean)} {bracket(interval)}, claimed {interval_words(bounds)}, {words}"
+    words = f"mean {rounded(one.mean)} {bracket(interval)}, claimed {interval_text(bounds)}, {words}"
     count = needed(one, bounds, alpha)
     seeds = max(2, math.ceil(count / groups)) if count else None
     return TestResult(words, one.mean, interval, one.n, p_inside(one, bounds), p_outside(one, bounds), seeds, rows)
@@ -226,7 +226,7 @@ def _equal(cell: str, value: Value) -> bool:
 
 
 def _listed(rows: Sequence[VerdictRow]) -> str:
-    return listed([f"{row.label} {rounded(row.effect or 0.0)} {_row_interval(row)}" for row in rows])
+    return format_list([f"{row.label} {rounded(row.effect or 0.0)} {_row_interval(row)}" for row in rows])
 
 
 def _row_interval(row: VerdictRow) -> str:

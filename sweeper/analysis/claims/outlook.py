@@ -20,7 +20,7 @@ from sweeper.analysis.claims.power import (
     pooled_sd,
     values_of_seeds,
 )
-from sweeper.analysis.claims.verdict import counted, listed
+from sweeper.analysis.claims.verdict import format_list, plural
 from sweeper.analysis.evidence import collect
 from sweeper.analysis.rounding import rounded
 from sweeper.analysis.statistics import MOST_SEEDS
@@ -88,24 +88,24 @@ def warnings_of(plan: Plan, found: Sequence[ClaimOutlook]) -> Iterator[Problem]:
         hint = one.reason
         if one.needs:
             hint = f"seeds: {max(one.seeds_needed or 0, seeds + 1)}, or take the claim out"
-        units = f"{counted(one.found, one.unit)} with {counted(seeds, 'seed')}" if one.needs else ""
-        allowed = f"at least {counted(one.needs, one.unit)}" if one.needs else ""
+        units = f"{plural(one.found, one.unit)} with {plural(seeds, 'seed')}" if one.needs else ""
+        allowed = f"at least {plural(one.needs, one.unit)}" if one.needs else ""
         message = f"the claim {one.name!r} can never pass with this file's trials"
         yield Problem(message, plan.sweep.place(key), key, units, allowed, hint)
 
 
-def in_words(one: ClaimOutlook) -> str:
+def outlook_text(one: ClaimOutlook) -> str:
     """`finds 0.12 or more beyond its bound with 80 % power (sd 0.1 of 24 values in grid)`."""
     if one.decidable is None:
         return f"not known before the run: {one.reason}"
     if not one.decidable and one.needs_device_hours:
         cost = f"seeds: {one.seeds_needed} for {rounded(one.needs_device_hours)} device-hours more"
-        return f"can never pass: {counted(one.found, one.unit)}, {one.needs} needed ({cost})"
+        return f"can never pass: {plural(one.found, one.unit)}, {one.needs} needed ({cost})"
     if not one.decidable:
         return (
             f"can never pass: {one.reason}"
             if one.reason
-            else (f"can never pass: {counted(one.found, one.unit)}, {one.needs} needed")
+            else (f"can never pass: {plural(one.found, one.unit)}, {one.needs} needed")
         )
     if one.smallest_effect is None:
         return one.reason
@@ -115,7 +115,7 @@ def in_words(one: ClaimOutlook) -> str:
     if one.half_effect_seeds:
         hours = one.half_effect_device_hours
         cost = f", {rounded(hours)} device-hours more" if hours is not None else ""
-        text += f"; half of that takes {counted(one.half_effect_seeds, 'seed')}{cost}"
+        text += f"; half of that takes {plural(one.half_effect_seeds, 'seed')}{cost}"
     return text
 
 
@@ -154,7 +154,7 @@ def _pooled(sweeps: Sequence[tuple[str, list[list[float]]]]) -> PriorSpread | No
     if found is None:
         return None
     names = [name for name, groups in sweeps if any(len(group) > 1 for group in groups)]
-    return PriorSpread(found[0], f"of {found[1]} values in {listed(names)}")
+    return PriorSpread(found[0], f"of {found[1]} values in {format_list(names)}")
 
 
 def _outlook(plan: Plan, claim: Claim, planned: Sequence[Record], earlier: _Earlier, sd: float | None) -> ClaimOutlook:

@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 from scipy import stats
 
-from sweeper.analysis.claims.verdict import Outcome, TestResult, VerdictRow, bracket, counted, finite, unjudged
+from sweeper.analysis.claims.verdict import Outcome, TestResult, VerdictRow, bracket, finite, plural, unjudged
 from sweeper.analysis.evidence import value_of
 from sweeper.analysis.pairing import Pairing, PairingBlock, blocks, pairings, settings
 from sweeper.analysis.rounding import rounded
@@ -30,11 +30,11 @@ def judge_compare(claim: Claim, test: Compare, records: Sequence[Record]) -> Tes
         return unjudged(f"no two trials {ended}: {_settings(test.first)} and {_settings(test.second)}")
     one, alpha = estimate(gains), claim.alpha
     interval = one.interval(1 - 2 * alpha)
-    words = f"gain {rounded(one.mean)} {bracket(interval)}, claimed {_asked(test)}, over {counted(one.n, 'pair')}"
+    words = f"gain {rounded(one.mean)} {bracket(interval)}, claimed {_asked(test)}, over {plural(one.n, 'pair')}"
     size = effect_size(gains)
     words += f" (d = {size:.2g})" if math.isfinite(size) else ""
     lost = sum(pairing.lost for pairing in found)
-    words += f", {counted(lost, 'pair')} lost" if lost else ""
+    words += f", {plural(lost, 'pair')} lost" if lost else ""
     reservation = f"a paired claim needs {FEWEST_PAIRS} pairs" if one.n < FEWEST_PAIRS else ""
     few = enough(one, [_bound(test)], alpha)
     most = max(FEWEST_PAIRS if p_for(test, one) <= alpha else 0, few or 0)
@@ -64,7 +64,7 @@ def judge_monotone(claim: Claim, test: Monotone, records: Sequence[Record]) -> T
     interval = total.interval(1 - 2 * claim.alpha)
     direction = "rise" if test.increasing else "fall"
     words = f"{rounded(total.mean)} {bracket(interval)} from {test.parameter}={show(levels[0])} to {show(levels[-1])}, "
-    words += f"claimed to {direction}, over {counted(len(whole), 'block')} of equal settings and seed"
+    words += f"claimed to {direction}, over {plural(len(whole), 'block')} of equal settings and seed"
     reversed_ = [index for index, p in enumerate(back) if p <= claim.alpha]
     if reversed_:
         names = ", ".join(f"{show(levels[i])} to {show(levels[i + 1])}" for i in reversed_)

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from sweeper.analysis.claims.means import Bounds, interval_words, needed, p_inside, p_outside, reachable, rows_of
-from sweeper.analysis.claims.verdict import TestResult, bracket, counted
+from sweeper.analysis.claims.means import Bounds, interval_text, needed, p_inside, p_outside, reachable, rows_of
+from sweeper.analysis.claims.verdict import TestResult, bracket, plural
 from sweeper.analysis.evidence import Evidence
 from sweeper.analysis.rounding import rounded
 from sweeper.analysis.statistics import Estimate, estimate, half_width, holm, share_interval
@@ -32,8 +32,8 @@ def judge_typical(claim: Claim, test: Typical, evidence: Evidence) -> TestResult
     if claim.over == "trials":
         low, high = (float(q) for q in np.quantile(evidence.values, (0.25, 0.75)))
         inside = test.low <= low and high <= test.high
-        words = f"quartiles {rounded(low)} and {rounded(high)} of {counted(len(evidence.values), 'trial')}"
-        words += f", claimed {interval_words(bounds)}"
+        words = f"quartiles {rounded(low)} and {rounded(high)} of {plural(len(evidence.values), 'trial')}"
+        words += f", claimed {interval_text(bounds)}"
         middle = float(np.median(evidence.values))
         return TestResult(words, middle, None, len(evidence.values), float(not inside), float(inside))
     reached, groups = reachable(bounds, evidence.values), evidence.measured
@@ -49,9 +49,7 @@ def judge_typical(claim: Claim, test: Typical, evidence: Evidence) -> TestResult
     ends = [tuple(float(np.quantile(side, q)) for side in (lows, highs)) for q in (0.25, 0.75)]
     values = np.quantile(means.values, (0.25, 0.5, 0.75))
     (first, third) = (f"{rounded(v)} {_interval_text(end)}" for v, end in zip(values[[0, 2]], ends, strict=True))
-    words = (
-        f"quartiles {first} and {third} of {counted(len(groups), 'configuration')}, claimed {interval_words(bounds)}"
-    )
+    words = f"quartiles {first} and {third} of {plural(len(groups), 'configuration')}, claimed {interval_text(bounds)}"
     return TestResult(
         words,
         float(values[1]),
@@ -74,7 +72,7 @@ def judge_best(claim: Claim, test: Best, evidence: Evidence) -> TestResult:
     words_bound = f"{'at least' if sign > 0 else 'at most'} {rounded(sign * bound)}"
     top = max(sign * value for value in evidence.values)
     none_reached = top < bound
-    words_none = f"; not one of {counted(len(evidence.values), 'trial')} reached it" if none_reached else ""
+    words_none = f"; not one of {plural(len(evidence.values), 'trial')} reached it" if none_reached else ""
     if claim.over == "trials":
         words = f"best trial {rounded(sign * top)}, claimed {words_bound}"
         return TestResult(words, sign * top, None, len(evidence.values), float(none_reached), float(not none_reached))
@@ -97,7 +95,7 @@ def judge_share(claim: Claim, test: Share, evidence: Evidence) -> TestResult:
     """The share whose mean (or value) lies inside; those that diverged count, as not inside."""
     asked = f"at least {rounded(test.at_least)}" if test.at_least is not None else f"at most {rounded(test.at_most)}"
     bounds = (test.low, test.high)
-    what = interval_words(bounds)
+    what = interval_text(bounds)
     if claim.over == "trials":
         return _share_of_trials(claim, test, evidence, f"{what}, claimed {asked}")
     groups = [group for group in evidence.groups if group.values or group.states[State.DIVERGED]]
@@ -118,7 +116,7 @@ def judge_share(claim: Claim, test: Share, evidence: Evidence) -> TestResult:
 
     inside = sum(test.low <= mean <= test.high for mean in means.values)
     share, interval = inside / len(groups), shares(claim.alpha)
-    words = f"{inside} of {counted(len(groups), 'configuration')} = {rounded(share)} {bracket(interval)} {what}"
+    words = f"{inside} of {plural(len(groups), 'configuration')} = {rounded(share)} {bracket(interval)} {what}"
     p_pass, p_fail = (_smallest(lambda level, w=wanted: decided(level, w)) for wanted in (True, False))  # type: ignore[misc]
     rows = rows_of(groups, [bounds] * len(groups), claim.alpha)
     most = means.needed(bounds, claim.alpha)
@@ -164,7 +162,7 @@ def _share_of_trials(claim: Claim, test: Share, evidence: Evidence, words: str) 
     more = float(stats.binom.sf(inside - 1, total, asked))  # as many or more, if the share were what is asked
     fewer = float(stats.binom.cdf(inside, total, asked))
     p_pass, p_fail = (more, fewer) if test.at_least is not None else (fewer, more)
-    words = f"{inside} of {counted(total, 'trial')} = {rounded(inside / total)} {bracket(interval)} {words}"
+    words = f"{inside} of {plural(total, 'trial')} = {rounded(inside / total)} {bracket(interval)} {words}"
     return TestResult(words, inside / total, interval, total, p_pass, p_fail, _enough_trials(claim, test, evidence))
 
 

@@ -13,7 +13,7 @@ from sweeper.analysis.claims.pairs import judge_compare, judge_monotone
 from sweeper.analysis.claims.power import power_of
 from sweeper.analysis.claims.registration import ClaimStatus, amended, claim_status
 from sweeper.analysis.claims.spread import judge_best, judge_share, judge_typical
-from sweeper.analysis.claims.verdict import Outcome, TestResult, Verdict, counted, finite, unjudged
+from sweeper.analysis.claims.verdict import Outcome, TestResult, Verdict, finite, plural, unjudged
 from sweeper.analysis.evidence import Evidence, collect
 from sweeper.analysis.statistics import holm
 from sweeper.errors import Exit
@@ -199,12 +199,10 @@ def _sentence(claim: Claim, evidence: Evidence, found: TestResult, outcome: Outc
     if evidence.missing:
         parts.append(f"not counted: {evidence.missing}")
     if evidence.unfinished:
-        parts.append(f"{counted(evidence.unfinished, 'trial')} still to come")
+        parts.append(f"{plural(evidence.unfinished, 'trial')} still to come")
     elif outcome == "undecided":
         parts += [found.reservation] if found.reservation else []
-        parts += (
-            [f"about {counted(found.needed, 'seed')} per configuration needed (80 % power)"] if found.needed else []
-        )
+        parts += [f"about {plural(found.needed, 'seed')} per configuration needed (80 % power)"] if found.needed else []
     if claim.family and found.interval is not None:
         parts.append(f"p = {min(found.p_pass, found.p_fail):.2g} after Holm in {claim.family!r}")
     return "; ".join(parts)

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sweeper.analysis.claims.verdict import counted, listed
+from sweeper.analysis.claims.verdict import format_list, plural
 from sweeper.analysis.comparison import Comparison, Moved, Shift
 from sweeper.analysis.rounding import rounded
 
@@ -20,11 +20,11 @@ def print_comparison(console: Console, found: Comparison, names: tuple[str, str]
     """What is only in one, the metrics asked for and those that moved, what else changed."""
     console.print(Text.assemble(("A ", "bold"), names[0]), soft_wrap=True)
     console.print(Text.assemble(("B ", "bold"), names[1]), soft_wrap=True)
-    same = f", {counted(found.same_trials, 'trial')} the same" if found.same_trials else ""
-    console.print(f"{counted(found.both, 'configuration')} in both{same}")
+    same = f", {plural(found.same_trials, 'trial')} the same" if found.same_trials else ""
+    console.print(f"{plural(found.both, 'configuration')} in both{same}")
     for side, only in (("A", found.only_a), ("B", found.only_b)):
         if only:
-            console.print(f"{len(only)} only in {side}: {listed(only, 4)}")
+            console.print(f"{len(only)} only in {side}: {format_list(only, 4)}")
     shown = [metric for metric in found.metrics if metric.moved or metric.metric in metrics]
     if shown:
         console.print()
@@ -32,7 +32,7 @@ def print_comparison(console: Console, found: Comparison, names: tuple[str, str]
     quiet = len(found.metrics) - sum(metric.moved for metric in found.metrics)
     if found.metrics:
         words = "every metric lies within seed noise" if quiet == len(found.metrics) else ""
-        console.print(words or f"{quiet} of {counted(len(found.metrics), 'metric')} within seed noise")
+        console.print(words or f"{quiet} of {plural(len(found.metrics), 'metric')} within seed noise")
     if found.changes:
         console.print()
         for what, a, b in found.changes:

@@ -56,7 +56,7 @@ class Curves:
         return [n for n in self.metrics if n in self.reports[-1].metrics] or list(self.reports[-1].metrics)[:8]
 
 
-def outcome_words(ended: Ended, metrics: Sequence[str]) -> Text:
+def outcome_text(ended: Ended, metrics: Sequence[str]) -> Text:
     """The end in one line: its state, and its metrics or the reason."""
     values: Mapping[str, float] = ended.metrics
     words = "  ".join(f"{name} {rounded(values[name])}" for name in metrics if name in values)

@@ -42,10 +42,10 @@ def print_plan(console: Console, plan: Plan, claims: Sequence[ClaimOutlook] = ()
         cost = f"about {duration(estimate.seconds)}, {hours:.2f} device-hours, {disk:.1f} MB"
         console.print(f"  estimate: {cost} ({estimate.reason})")
     if claims:
-        from sweeper.analysis.claims.outlook import in_words
+        from sweeper.analysis.claims.outlook import outlook_text
 
         for one in claims:
-            console.print(Text.assemble("  claim ", (one.name, "bold"), f": {in_words(one)}"))
+            console.print(Text.assemble("  claim ", (one.name, "bold"), f": {outlook_text(one)}"))
 
 
 def plan_json(plan: Plan) -> dict[str, object]:

@@ -36,7 +36,7 @@ def render(seen: SweepSummary, limit: int = 10) -> RenderableType:
     driver = f"run by {progress.driver}" if progress.driver else "not running"
     lines: list[RenderableType] = [bar, counts, f"{_pace(progress)}; {driver}"]
     if seen.best:
-        lines.append(Text("best so far  ", "bold").append(best_words(seen.best), "default not bold"))
+        lines.append(Text("best so far  ", "bold").append(best_text(seen.best), "default not bold"))
     if seen.running:
         lines.append(_running(seen.running[:limit]))
     for failure in progress.failures[:limit]:
@@ -51,7 +51,7 @@ def one_line(seen: SweepSummary) -> str:
     """The same in a line, for a log file or a pipe."""
     total, done = _counted(seen.progress)
     states = ", ".join(f"{n} {state}" for state, n in seen.progress.counts.items())
-    best = f"; best {best_words(seen.best)}" if seen.best else ""
+    best = f"; best {best_text(seen.best)}" if seen.best else ""
     return f"{seen.progress.name} {done}/{total}: {states}; {_pace(seen.progress)}{best}"
 
 
@@ -73,7 +73,7 @@ def follow(console: Console, look: Callable[[], SweepSummary], seconds: float) -
             console.print(one_line(seen), soft_wrap=True)
 
 
-def best_words(best: BestConfiguration) -> str:
+def best_text(best: BestConfiguration) -> str:
     """`alignment 0.93 at beta=1, n=3`."""
     values = ", ".join(f"{name} {rounded(value)}" for name, value in best.values.items())
     return f"{values} at {best.name}, n={best.n}"

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from sweeper.analysis.claims.verdict import Outcome, Verdict, counted
+from sweeper.analysis.claims.verdict import Outcome, Verdict, plural
 from sweeper.ledger.chain import Chain
 
 INDENT = 11
@@ -35,9 +35,9 @@ def audit_lines(chain: Chain, quoted: str = "") -> Iterator[str]:
         more = f", nor do {len(chain.breaks) - 1} more" if len(chain.breaks) > 1 else ""
         yield f"broken  line {chain.breaks[0]} of {chain.lines} does not follow the line before it{more}"
     elif not chain.since:
-        yield f"no chain  {counted(chain.lines, 'line')}, none with a hash: written by sweeper 0.1"
+        yield f"no chain  {plural(chain.lines, 'line')}, none with a hash: written by sweeper 0.1"
     else:
-        yield f"intact  {counted(chain.lines, 'line')}, chained since line {chain.since}"
+        yield f"intact  {plural(chain.lines, 'line')}, chained since line {chain.since}"
     if quoted:
         yield f"quoted  {f'line {chain.quoted_at}' if chain.quoted_at else 'no line has this hash'}"
     yield f"head    {chain.head}"
@@ -47,7 +47,7 @@ def summary(verdicts: Sequence[Verdict]) -> Text:
     """`5 claims: 3 pass, 1 fail, 1 undecided`."""
     current = [verdict for verdict in verdicts if not verdict.replaced]
     counts = Counter(verdict.outcome for verdict in current)
-    text = Text(f"{counted(len(current), 'claim')}: ")
+    text = Text(f"{plural(len(current), 'claim')}: ")
     parts = [Text(f"{counts[outcome]} {outcome}", STYLES[outcome]) for outcome in STYLES if counts[outcome]]
     text.append(Text(", ").join(parts))
     late = sum(verdict.status != "registered" for verdict in current)
