@@ -62,6 +62,11 @@ class Evidence:
         silent = states[State.COMPLETED] - len(self.values)
         return ", ".join([*parts, *([f"{silent} without the metric"] if silent else [])])
 
+    def among(self, records: Sequence[Record]) -> list[Record]:
+        """The records of these configurations."""
+        configs = {group.config for group in self.groups}
+        return [record for record in records if record.trial.config in configs]
+
 
 def collect(records: Sequence[Record], metric: str, where: Expression | None = None) -> Evidence:
     """The evidence for a claim about `metric` where `where` holds."""

@@ -214,7 +214,7 @@ def claim_text(keys: Mapping[str, Any]) -> str:
 
 
 def _register(history: History, claims: Sequence[dict[str, Any]]) -> None:
-    new = {claim_text(keys): keys for keys in claims if claim_text(keys) not in history.registered}
+    new = {text: keys for keys in claims if (text := claim_text(keys)) not in history.registered}
     if new:
         seen = frozenset(key for key, record in history.records.items() if record.state.is_result)
         run = len(history.runs)

@@ -56,6 +56,11 @@ class Share:
     at_least: float | None
     at_most: float | None
 
+    @property
+    def asked(self) -> float:
+        """The share that must lie inside, or, for `at_most`, that must not."""
+        return self.at_least if self.at_least is not None else 1 - (self.at_most or 0.0)
+
 
 @dataclass(frozen=True, slots=True)
 class Compare:

@@ -102,11 +102,7 @@ def outlook_text(one: ClaimOutlook) -> str:
         cost = f"seeds: {one.seeds_needed} for {rounded(one.needs_device_hours)} device-hours more"
         return f"can never pass: {plural(one.found, one.unit)}, {one.needs} needed ({cost})"
     if not one.decidable:
-        return (
-            f"can never pass: {one.reason}"
-            if one.reason
-            else (f"can never pass: {plural(one.found, one.unit)}, {one.needs} needed")
-        )
+        return f"can never pass: {one.reason or f'{plural(one.found, one.unit)}, {one.needs} needed'}"
     if one.smallest_effect is None:
         return one.reason
     text = f"finds {rounded(one.smallest_effect)} or more beyond its bound with 80 % power"

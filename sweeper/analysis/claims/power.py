@@ -101,8 +101,7 @@ def design(claim: Claim, records: Sequence[Record], claims: Sequence[Claim], *, 
     A claim of a family of `claims` is tested at the level that Holm's correction leaves at worst.
     """
     evidence = collect(records, claim.metric, claim.where)
-    configs = {group.config for group in evidence.groups}
-    chosen = [record for record in records if record.trial.config in configs]
+    configs, chosen = len(evidence.groups), evidence.among(records)
     alpha = claim.alpha / max(1, sum(other.family == claim.family for other in claims if claim.family))
     match claim.test:
         case Compare() as test:
@@ -110,9 +109,9 @@ def design(claim: Claim, records: Sequence[Record], claims: Sequence[Claim], *, 
         case Monotone() as test:
             return _monotone(claim, test, chosen, alpha, measured)
         case Within() | Typical() | Best() if claim.over == "trials":
-            return Design("trial", sum(_seeds(evidence, measured)), 1, max(1, len(configs)))
+            return Design("trial", sum(_seeds(evidence, measured)), 1, max(1, configs))
         case Mean() | Equivalent() if claim.over == "trials":
-            trials, per_seed = sum(_seeds(evidence, measured)), max(1, len(configs))
+            trials, per_seed = sum(_seeds(evidence, measured)), max(1, configs)
             return MeanDesign("trial", trials, 2, per_seed, alpha)
         case Share() as test if claim.over == "trials":
             return _share(test, evidence, alpha, measured)
@@ -139,9 +138,7 @@ def deviations(claim: Claim, records: Sequence[Record]) -> list[list[float]]:
     """The values whose spread the claim's test looks at, in groups with a mean of their own."""
     if not isinstance(claim.test, Compare | Monotone):
         return values_of_seeds(claim, records)
-    evidence = collect(records, claim.metric, claim.where)
-    configs = {group.config for group in evidence.groups}
-    chosen = [record for record in records if record.trial.config in configs]
+    chosen = collect(records, claim.metric, claim.where).among(records)
     if isinstance(claim.test, Monotone):
         return [[ends[-1] - ends[0] for ends in _ladders(claim, claim.test, chosen, measured=True)]]
     found = pairings(chosen, claim.metric, claim.test.first, claim.test.second)
@@ -206,9 +203,8 @@ def _ladders(claim: Claim, test: Monotone, records: Sequence[Record], *, measure
 
 def _share(test: Share, evidence: Evidence, alpha: float, measured: bool) -> Design:
     trials = sum(_seeds(evidence, measured))
-    asked = test.at_least if test.at_least is not None else 1 - (test.at_most or 0.0)
-    fewest = math.ceil(math.log(alpha) / math.log(asked) - 1e-9) if 0 < asked < 1 else 1
-    return ShareDesign("trial", trials, fewest, max(1, len(evidence.groups)), alpha, asked)
+    fewest = math.ceil(math.log(alpha) / math.log(test.asked) - 1e-9) if 0 < test.asked < 1 else 1
+    return ShareDesign("trial", trials, fewest, max(1, len(evidence.groups)), alpha, test.asked)
 
 
 def _configurations(claim: Claim, evidence: Evidence, alpha: float, measured: bool) -> Design:
@@ -223,8 +219,7 @@ def _configurations(claim: Claim, evidence: Evidence, alpha: float, measured: bo
     if isinstance(claim.test, Typical):
         passing = count - math.floor(0.25 * (count - 1))
     elif isinstance(claim.test, Share):
-        asked = claim.test.at_least if claim.test.at_least is not None else 1 - (claim.test.at_most or 0.0)
-        passing = max(1, math.ceil(asked * count - 1e-9))
+        passing = max(1, math.ceil(claim.test.asked * count - 1e-9))
     return MeanDesign("seed", fewest, 2, alpha=alpha, tests=count, passing=passing)
 
 

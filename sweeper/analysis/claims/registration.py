@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
+from sweeper.analysis.claims.verdict import Status, plural
 from sweeper.ledger.history import History, Registration, claim_text
 from sweeper.trial import Record
-
-Status = Literal["registered", "exploratory", "amended", "unregistered"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,13 +16,15 @@ class ClaimStatus:
     """How a claim stands: its status, a sentence with the reason, and what had been seen.
 
     `results_seen` counts the results that existed when the claim was written, those taken over from other sweeps
-    included; `looks` the times since then that the sweep was complete with more results than before.
+    included; `looks` the times since then that the sweep was complete with more results than before. `amends` are the
+    claims of its name that an amended one replaced, oldest first.
     """
 
     status: Status
     text: str
     results_seen: int
     looks: int
+    amends: tuple[Registration, ...] = ()
 
 
 def claim_status(keys: Mapping[str, Any], history: History, records: Sequence[Record]) -> ClaimStatus:
@@ -41,18 +42,13 @@ def claim_status(keys: Mapping[str, Any], history: History, records: Sequence[Re
     if not seen:
         text = f"registered; look {looks}" if looks > 1 else "registered"
         return ClaimStatus("registered", text, 0, looks)
-    if not amended(keys, history):
+    named = [one for one in history.registered.values() if one.keys.get("name") == keys["name"]]
+    amends = tuple(one for one in named if one.run < registration.run)
+    if not amends:
         return ClaimStatus("exploratory", f"exploratory: {_after(seen, len(results))}", seen, looks)
     reason = history.runs[registration.run].get("reason", "")
     text = f"amended: {_after(seen, len(results))}" + (f" ({reason})" if reason else "")
-    return ClaimStatus("amended", text, seen, looks)
-
-
-def amended(keys: Mapping[str, Any], history: History) -> list[Registration]:
-    """The claims of the same name that this one replaced, oldest first."""
-    now = history.registered.get(claim_text(keys))
-    named = [one for one in history.registered.values() if one.keys["name"] == keys["name"]]
-    return [one for one in named if now is not None and one.run < now.run]
+    return ClaimStatus("amended", text, seen, looks, amends)
 
 
 def _was_seen(record: Record, registration: Registration) -> bool:
@@ -61,4 +57,4 @@ def _was_seen(record: Record, registration: Registration) -> bool:
 
 
 def _after(seen: int, results: int) -> str:
-    return f"written after {seen} of {results} result{'s' if results != 1 else ''}"
+    return f"written after {seen} of {plural(results, 'result')}"

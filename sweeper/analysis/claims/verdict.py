@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from sweeper.analysis.claims.registration import Status
 from sweeper.analysis.rounding import rounded
 
 Outcome = Literal["pass", "fail", "undecided"]
+Status = Literal["registered", "exploratory", "amended", "unregistered"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from sweeper.analysis import frames
 from sweeper.analysis.claims.means import judge_against, judge_equivalent, judge_mean, judge_within
 from sweeper.analysis.claims.pairs import judge_compare, judge_monotone
 from sweeper.analysis.claims.power import power_of
-from sweeper.analysis.claims.registration import ClaimStatus, amended, claim_status
+from sweeper.analysis.claims.registration import ClaimStatus, claim_status
 from sweeper.analysis.claims.spread import judge_best, judge_share, judge_typical
 from sweeper.analysis.claims.verdict import Outcome, TestResult, Verdict, finite, plural, unjudged
 from sweeper.analysis.evidence import Evidence, collect
@@ -61,10 +61,9 @@ def judge_sweep(claims: Sequence[Claim], history: History, folder: Path) -> list
     for claim, verdict in zip(claims, judge(claims, records, folder), strict=True):
         stands = claim_status(claim.keys, history, records)
         found.append(_standing(verdict, stands, claim.needs_registration))
-        if stands.status == "amended":
-            before = [old for one in amended(claim.keys, history) if (old := claim_of(one.keys)) is not None]
-            for one in judge(before, records, folder):
-                found.append(replace(one, status="amended", standing="the text before it was amended", replaced=True))
+        before = [old for one in stands.amends if (old := claim_of(one.keys)) is not None]
+        for one in judge(before, records, folder):
+            found.append(replace(one, status="amended", standing="the text before it was amended", replaced=True))
     return found
 
 
@@ -123,8 +122,7 @@ def _judged(claim: Claim, evidence: Evidence, records: Sequence[Record], folder:
         return unjudged(evidence.problem)
     if not evidence.measured:
         return unjudged(f"no trial has a value of {claim.metric} yet")
-    configs = {group.config for group in evidence.groups}
-    chosen = [record for record in records if record.trial.config in configs]
+    chosen = evidence.among(records)
     match claim.test:
         case Within() as test:
             return judge_within(claim, test, evidence)
