@@ -145,11 +145,10 @@ def router_support(marginal_K: Tensor, floor: Tensor | float) -> Tensor:
     return torch.relu(1 - marginal_K * (marginal_K.shape[-1] / floor)).square().mean(-1)
 
 
-class LossInputs(NamedTuple):
-    """What a term may be made of; dimensions [M] of stacked members may precede those named.
+class TokenScores(NamedTuple):
+    """What the terms are made of, per example and position; dimensions [M] of stacked members may precede those named.
 
-    ``jsd_BT`` is :func:`inter_latent_jsd` of ``logp_BKTV``, ``expected_nll_BT`` :func:`expected_nll`, ``weights_BT``
-    :func:`token_weights`, ``marginal_K`` the marginal of q. ``per_token``: reconstruction in nats per token.
+    ``jsd_BT`` is :func:`inter_latent_jsd` of ``logp_BKTV``, which is kept for the diagnostics.
     """
 
     logp_BKTV: Tensor
@@ -158,6 +157,16 @@ class LossInputs(NamedTuple):
     log_prior_BK: Tensor
     baseline_nll_BT: Tensor
     jsd_BT: Tensor
+
+
+class LossInputs(NamedTuple):
+    """What a term may be made of: the scores, and what all terms share.
+
+    ``expected_nll_BT`` is :func:`expected_nll`, ``weights_BT`` :func:`token_weights`, ``marginal_K`` the marginal of q.
+    ``per_token``: reconstruction in nats per token.
+    """
+
+    scores: TokenScores
     expected_nll_BT: Tensor
     weights_BT: Tensor
     mask_BT: Tensor
@@ -172,11 +181,11 @@ FORMULAS: Mapping[str, Callable[[LossInputs], Tensor]] = MappingProxyType(
         "token_weighted_reconstruction": lambda x: token_weighted_reconstruction(
             x.expected_nll_BT, x.weights_BT, x.mask_BT, x.per_token
         ),
-        "posterior_kl": lambda x: posterior_kl(x.log_q_BK, x.log_prior_BK),
-        "posterior_entropy": lambda x: posterior_entropy(x.log_q_BK),
-        "router_marginal_kl": lambda x: marginal_kl(x.marginal_K, x.log_prior_BK),
+        "posterior_kl": lambda x: posterior_kl(x.scores.log_q_BK, x.scores.log_prior_BK),
+        "posterior_entropy": lambda x: posterior_entropy(x.scores.log_q_BK),
+        "router_marginal_kl": lambda x: marginal_kl(x.marginal_K, x.scores.log_prior_BK),
         "router_support": lambda x: router_support(x.marginal_K, x.support_floor),
-        "inter_latent_jsd": lambda x: -weighted_mean(x.jsd_BT, x.weights_BT, x.mask_BT),
+        "inter_latent_jsd": lambda x: -weighted_mean(x.scores.jsd_BT, x.weights_BT, x.mask_BT),
     }
 )
 """The formula of each term of :data:`sweeper.cvae.terms.TERMS`, by its name: a scalar per member, to be made small."""

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.func import functional_call
 
 from sweeper.cvae import losses
+from sweeper.cvae.losses import TokenScores
 from sweeper.cvae.networks.model import CVAEOutput, SharedDiscreteCVAE
 from sweeper.cvae.tasks import Batch
 from sweeper.cvae.terms import ADDED, RECONSTRUCTIONS, SHARE, TERM_OF_WEIGHT, TERMS
@@ -51,17 +52,6 @@ def exact_log_posterior(log_prior_BK: Tensor, nll_BKT: Tensor, mask_BT: Tensor) 
     return (log_prior_BK - torch.where(mask_BT[..., None, :] > 0, nll_BKT, 0.0).sum(-1)).log_softmax(-1)
 
 
-class TokenScores(NamedTuple):
-    """What the terms are made of, an example and a position at a time; ``logp`` is kept for the diagnostics."""
-
-    logp_BKTV: Tensor
-    nll_BKT: Tensor
-    log_q_BK: Tensor
-    log_prior_BK: Tensor
-    baseline_nll_BT: Tensor
-    jsd_BT: Tensor
-
-
 def baseline_nll(logits_BTV: Tensor, target_BT: Tensor) -> Tensor:
     """The baseline's NLL -log p0(y_t | x, y_<t), [B,T]."""
     return losses.token_nll(losses.log_probabilities(logits_BTV, target_BT.dim() - 2), target_BT)
@@ -90,7 +80,7 @@ def combine(scores: TokenScores, mask_BT: Tensor, weights: LossWeights, marginal
     expected_BT = losses.expected_nll(scores.log_q_BK, scores.nll_BKT)
     tokens_BT = losses.token_weights(scores.baseline_nll_BT, mask_BT, weights.token_weight_warmup)
     inputs = losses.LossInputs(
-        *scores, expected_BT, tokens_BT, mask_BT, marginal_K, weights.support_floor, per_token=per_token
+        scores, expected_BT, tokens_BT, mask_BT, marginal_K, weights.support_floor, per_token=per_token
     )
     terms = {term.name: losses.FORMULAS[term.name](inputs) for term in TERMS}
     plain, weighted = (terms[term.name] for term in RECONSTRUCTIONS)

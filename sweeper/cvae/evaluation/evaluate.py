@@ -17,9 +17,10 @@ from sweeper.cvae import losses
 from sweeper.cvae.evaluation import alignment, divergence
 from sweeper.cvae.evaluation.matching import best_matching
 from sweeper.cvae.evaluation.test_split import SAMPLED_PROMPTS, TestSplit
+from sweeper.cvae.losses import TokenScores
 from sweeper.cvae.networks.generation import under_every_latent
 from sweeper.cvae.networks.model import SharedDiscreteCVAE
-from sweeper.cvae.objective import LossWeights, TokenScores, combine, exact_log_posterior, score
+from sweeper.cvae.objective import LossWeights, combine, exact_log_posterior, score
 from sweeper.cvae.tasks import Batch
 from sweeper.cvae.terms import TERMS
 
