@@ -58,7 +58,7 @@ def run(
     from sweeper.cli.terminal.summary import finished_json, print_finished, print_next
     from sweeper.execution.options import Options, Runner
     from sweeper.execution.preflight import check
-    from sweeper.execution.run import is_mirrored, nothing_to_do
+    from sweeper.execution.run import is_as_run, is_mirrored, nothing_to_do
     from sweeper.execution.run import run as run_plan
     from sweeper.planning.plan import headline_metrics, summary
     from sweeper.planning.sweep_trainer import find_trainer
@@ -77,7 +77,7 @@ def run(
     check(plan, options)
     if is_of_a_run(file):
         confirmed_server(sweep, "")
-    if plan.is_finished and is_mirrored(sweep, results) and _is_as_run(sweep, results):
+    if plan.is_finished and is_mirrored(sweep, results) and is_as_run(sweep, results):
         finished = nothing_to_do(plan, results)
     else:
         claim_outlooks(plan, results, console)
@@ -115,12 +115,6 @@ def _judged(sweep: Sweep, results: Path, finished: RunOutcome) -> tuple[Sequence
     keep_tables(sweep.claims, results / sweep.name)
     verdicts = judge_sweep(sweep.claims, read_history(SweepDir(results, sweep.name)), results / sweep.name)
     return verdicts, exit_code(finished.exit_code, verdicts)
-
-
-def _is_as_run(sweep: Sweep, results: Path) -> bool:
-    from sweeper.analysis.claims.verify import is_as_run
-
-    return is_as_run(sweep, results)
 
 
 @shares("results", "as_json", "no_color")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import socket
 from pathlib import Path
 
 from sweeper.devices import check_cpus, cpus_here, gpu_share, gpus_here
 from sweeper.errors import LedgerError, Problem, SweeperError, UsageError
 from sweeper.execution.options import Options, Runner
+from sweeper.execution.ray_tune import head_watch
 from sweeper.ledger.paths import check_local
 from sweeper.planning.plan import Plan
 from sweeper.planning.sweep_trainer import trainer_needed
@@ -67,11 +67,8 @@ def _check_server(sweep: Sweep) -> None:
 
 def _check_reachable(address: str) -> None:
     """Refuse a cluster that does not answer: Ray itself tries for minutes."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    if not host or not port.isdigit():
-        return  # `auto`, `local`: Ray's own names
     try:
-        socket.create_connection((host, int(port)), timeout=5).close()
+        head_watch.connect(address, 5)
     except OSError as error:
         hint = "start one with `ray start --head`, or leave --address and RAY_ADDRESS out"
         raise UsageError(Problem(f"no Ray cluster answers: {error}", "--address", found=address, hint=hint)) from None

@@ -135,6 +135,12 @@ def is_mirrored(sweep: Sweep, results: Path) -> bool:
     return is_sound and stopped.get("mirror") == shown_uri(sweep, results)
 
 
+def is_as_run(sweep: Sweep, results: Path) -> bool:
+    """Whether the results folder holds the sweep's file as it is now: other claims are news although trials are not."""
+    file = SweepDir(results, sweep.name).spec
+    return file.exists() and file.read_text(encoding="utf-8") == sweep.text
+
+
 def _described(plan: Plan, trainer: Trainer, options: Options) -> dict[str, object]:
     """What a run registers before it trains, beside where it runs: metrics, data, claims and why one was changed."""
     return {

@@ -108,7 +108,7 @@ def test_an_optuna_study_can_be_opened_by_optuna(noisy: Path, sweeper: Sweeper) 
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (["--format", "parquet"], "add --output FILE"),
         (["--format", "optuna"], "add --output FILE"),
@@ -119,8 +119,8 @@ def test_an_optuna_study_can_be_opened_by_optuna(noisy: Path, sweeper: Sweeper) 
         (["--columns", "x"], "no such column"),
     ],
 )
-def test_what_cannot_be_exported_is_reported(noisy: Path, words: list[str], told: str) -> None:
-    with pytest.raises(UsageError, match=told):
+def test_what_cannot_be_exported_is_reported(noisy: Path, words: list[str], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         export(*words)
 
 

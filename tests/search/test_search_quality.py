@@ -116,9 +116,9 @@ def test_the_constraints_decide_what_gp_sees_of_many_results(tmp_path: Path) -> 
     full = search(tmp_path, "gp", BRANIN + 'constraints: ["far > 9"]\n')
     for point in searched(tmp_path, "gp", BRANIN).space.random(300, 1):
         full.tell(point, [ended_with(branin(point) | {"far": number(point, "x")})])
-    seen, told = (
+    seen, whole = (
         study.get_trials(states=[optuna.trial.TrialState.COMPLETE]) for study in (thinned(full._study), full._study)
     )
-    kept, known = (sum(trial.constraints["far > 9"] <= 0 for trial in trials) for trials in (seen, told))
-    assert (len(seen), len(told)) == (GP_SEES, 300)
+    kept, known = (sum(trial.constraints["far > 9"] <= 0 for trial in trials) for trials in (seen, whole))
+    assert (len(seen), len(whole)) == (GP_SEES, 300)
     assert kept == known > 10

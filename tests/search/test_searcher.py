@@ -55,7 +55,7 @@ GRID = MINIMIZE + "parameters:\n  a: {values: [1, 2, 3]}\n  b: {values: [x, y]}\
 TWO_GOALS = "metric: [{name: loss, goal: minimize}, {name: gain, goal: maximize}]\n" + RANGES.removeprefix(MINIMIZE)
 
 
-def told(search: Search) -> list[optuna.trial.FrozenTrial]:
+def known_trials(search: Search) -> list[optuna.trial.FrozenTrial]:
     """The trials that samplers learn from."""
     states = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED)
     return search._study.get_trials(deepcopy=False, states=states)
@@ -112,7 +112,7 @@ def test_a_search_that_is_rebuilt_after_every_third_result_goes_on(tmp_path: Pat
             again.tell(point, [ended_with(metrics)])
         done += optimized(again, lambda p: {"loss": number(p, "x")}, 3)
     assert len({canonical_json(point) for point, _ in done}) == 18
-    assert len(told(again)) == 18
+    assert len(known_trials(again)) == 18
 
 
 def test_a_rebuilt_search_has_learned_what_the_first_one_had(tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_nsga2_goes_on_with_the_generation_it_was_in(tmp_path: Path) -> None:
     again = search(tmp_path, "nsga2", RANGES)
     for k in range(120):
         again.tell({"x": k / 20, "y": 1}, [ended(loss=k)])
-    assert sorted({t.system_attrs["NSGAIISampler:generation"] for t in told(again)}) == [0, 1, 2]
+    assert sorted({t.system_attrs["NSGAIISampler:generation"] for t in known_trials(again)}) == [0, 1, 2]
 
 
 def test_cmaes_goes_on_from_what_was_found(tmp_path: Path) -> None:
@@ -147,27 +147,27 @@ def test_old_results_outside_of_todays_space_are_passed_over(tmp_path: Path) -> 
     for other in ({}, {"beta": 7}, {"beta": "a"}, {"shape": "sgd"}, {"low": 2, "high": 5}, {"depth": 4}, {"gone": 1}):
         again.tell({**inside, **other}, [ended(loss=1)])
     again.tell({"shape": "adam"}, [ended(loss=1)])
-    assert [trial.params for trial in told(again)] == [{"shape": 5, "low": 2, "beta": 0.5}]
+    assert [trial.params for trial in known_trials(again)] == [{"shape": 5, "low": 2, "beta": 0.5}]
 
 
 def test_results_from_before_a_parameter_varied_had_the_trainers_value(tmp_path: Path) -> None:
     again = search(tmp_path, "tpe", GRID, b="y")
     again.tell({"a": 1}, [ended(loss=1)])
-    assert len(told(again)) == 1
+    assert len(known_trials(again)) == 1
     assert {"a": 1, "b": "y"} not in [again.ask() for _ in range(6)]
 
 
 def test_the_searcher_sees_the_mean_over_the_seeds(tmp_path: Path) -> None:
     seeds = search(tmp_path, "tpe", RANGES)
     seeds.tell({"x": 1, "y": 1}, [ended(loss=1), ended(loss=2), ended(State.PRUNED, loss=6)])
-    assert told(seeds)[0].values == [3]
+    assert known_trials(seeds)[0].values == [3]
 
 
 def test_a_configuration_whose_seeds_were_all_pruned_is_pruned(tmp_path: Path) -> None:
     seeds = search(tmp_path, "tpe", RANGES)
     seeds.tell({"x": 1, "y": 1}, [ended(State.PRUNED, steps=4, loss=1), ended(State.PRUNED, steps=2, loss=2)])
-    assert told(seeds)[0].state == optuna.trial.TrialState.PRUNED
-    assert told(seeds)[0].intermediate_values == {4: 1.5}
+    assert known_trials(seeds)[0].state == optuna.trial.TrialState.PRUNED
+    assert known_trials(seeds)[0].intermediate_values == {4: 1.5}
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -178,7 +178,7 @@ def test_a_search_goes_on_where_most_points_are_pruned(tmp_path: Path, method: s
         assert point is not None
         state = State.PRUNED if count % 3 else State.COMPLETED
         pruning.tell(point, [ended(state, steps=5, loss=number(point, "x") ** 2)])
-    states = Counter(trial.state.name for trial in told(pruning))
+    states = Counter(trial.state.name for trial in known_trials(pruning))
     assert states == ({"COMPLETE": 24} if method == "gp" else {"COMPLETE": 8, "PRUNED": 16})
 
 
@@ -187,7 +187,7 @@ def test_a_diverged_seed_counts_as_the_goal_says(tmp_path: Path, impute: str, me
     seeds = search(tmp_path, "tpe", RANGES.replace("minimize}", f"minimize, impute: {impute}}}"))
     seeds.tell({"x": 1, "y": 1}, [ended(loss=9)])
     seeds.tell({"x": 2, "y": 1}, [ended(loss=1), ended(State.DIVERGED, loss=0)])
-    assert [trial.value for trial in told(seeds)] == means
+    assert [trial.value for trial in known_trials(seeds)] == means
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -35,10 +35,12 @@ def a_sweep(folder: Path) -> SweepDir:
 
 def test_a_folder_is_enough_nothing_of_it_is_imported(tmp_path: Path) -> None:
     sweep_dir = a_sweep(tmp_path)
-    uri, artifacts, told = mirror_input(load_spec(sweep_dir.spec), sweep_dir, read_history(sweep_dir).runs[-1])
+    uri, artifacts, experiment = mirror_input(load_spec(sweep_dir.spec), sweep_dir, read_history(sweep_dir).runs[-1])
     assert uri == f"sqlite:///{tmp_path}/results/mlflow.db"
     assert artifacts == f"file://{tmp_path}/results/mlartifacts"
-    assert (told.name, told.goals, told.declared) == ("toy", {"score": True}, ("score",))
-    assert told.note() == "what *x* does\n\n```\nsweeper run toy.yaml\n```"
-    assert [(one.name, one.digest, one.source) for one in told.data] == [("train.csv", "d1ce", "digits/train.csv")]
-    assert told.spec == sweep_dir.spec
+    assert (experiment.name, experiment.goals, experiment.declared) == ("toy", {"score": True}, ("score",))
+    assert experiment.note() == "what *x* does\n\n```\nsweeper run toy.yaml\n```"
+    assert [(one.name, one.digest, one.source) for one in experiment.data] == [
+        ("train.csv", "d1ce", "digits/train.csv")
+    ]
+    assert experiment.spec == sweep_dir.spec

@@ -34,7 +34,6 @@ from sweeper.spec.claims import (
     claim_of,
 )
 from sweeper.spec.load import load_run
-from sweeper.spec.sweep import Sweep
 from sweeper.trial import Record
 
 if TYPE_CHECKING:
@@ -109,12 +108,6 @@ def keep_tables(claims: Sequence[Claim], folder: Path) -> None:
     for claim in claims:
         if isinstance(claim.test, Against) and claim.test.table.is_file() and folder.is_dir():
             replace_file(folder / claim.test.table.name, claim.test.table.read_text(encoding="utf-8", errors="replace"))
-
-
-def is_as_run(sweep: Sweep, results: Path) -> bool:
-    """Whether the results folder holds the sweep's file as it is now: other claims are news although trials are not."""
-    file = SweepDir(results, sweep.name).spec
-    return file.exists() and file.read_text(encoding="utf-8") == sweep.text
 
 
 def _judged(claim: Claim, evidence: Evidence, records: Sequence[Record], folder: Path) -> TestResult:

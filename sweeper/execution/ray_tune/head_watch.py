@@ -27,18 +27,20 @@ class HeadWatch:
 
     def check(self) -> None:
         """Connect to the head, at most every EVERY_S. Raises HeadLost after MISSES failures in a row."""
-        host, _, port = self.address.removeprefix("ray://").rpartition(":")
-        if not host or not port.isdigit() or time.monotonic() < self.checked + EVERY_S:
+        if time.monotonic() < self.checked + EVERY_S:
             return
-        self.misses = 0 if _answers(host, int(port)) else self.misses + 1
+        try:
+            connect(self.address, TIMEOUT_S)
+            self.misses = 0
+        except OSError:
+            self.misses += 1
         self.checked = time.monotonic()
         if self.misses >= MISSES:
             raise HeadLost(Problem("the head of the Ray cluster is lost", found=self.address, hint=HINT))
 
 
-def _answers(host: str, port: int) -> bool:
-    try:
-        socket.create_connection((host, port), timeout=TIMEOUT_S).close()
-    except OSError:
-        return False
-    return True
+def connect(address: str, timeout_s: float) -> None:
+    """Connect to a head once. Raises OSError when it does not answer; `auto`, `local` and "" are not tried."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=timeout_s).close()
