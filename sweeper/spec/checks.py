@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sweeper.errors import Problem, did_you_mean, excerpt
-from sweeper.spec.claims import Compare, Monotone
+from sweeper.spec.claims.records import Compare, Monotone
 from sweeper.spec.space.domains import Choice, Domain, Range
 from sweeper.spec.space.space import no_list
 from sweeper.spec.space.zip_groups import Zips, zipped

@@ -11,7 +11,7 @@ from sweeper.errors import SpecError, SweeperError, excerpt
 from sweeper.redaction import without_login
 from sweeper.spec import merge, overrides, writer
 from sweeper.spec.checks import problems_of, warnings_of
-from sweeper.spec.claims import claim
+from sweeper.spec.claims.records import claim
 from sweeper.spec.document import Document
 from sweeper.spec.space.expressions import condition
 from sweeper.spec.space.parameters import Complaint, domain

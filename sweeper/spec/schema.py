@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from sweeper.spec.claim_keys import ClaimKeys
+from sweeper.spec.claims.keys import ClaimKeys
 from sweeper.spec.fields import Condition, Keys, folder_name, one_or_more_metrics, seeds_in_full
 from sweeper.spec.sections import (
     AbortKeys,

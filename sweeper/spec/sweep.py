@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sweeper.errors import Problem
-from sweeper.spec.claims import Claim
+from sweeper.spec.claims.records import Claim
 from sweeper.spec.document import Document, Place, above
 from sweeper.spec.space.expressions import Expression
 from sweeper.spec.space.space import Space

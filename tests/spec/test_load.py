@@ -8,7 +8,7 @@ import pytest
 
 from sweeper.errors import SpecError
 from sweeper.planning.configurations import configurations
-from sweeper.spec.claims import Best, Compare, Equivalent, Typical
+from sweeper.spec.claims.records import Best, Compare, Equivalent, Typical
 from sweeper.spec.load import load_spec
 from sweeper.spec.sweep import Abort, Budget, Checkpoints, EarlyTermination, Goal, Resources, Retry, Tracking
 from tests.spec.sweep_texts import CONTRACT, SMALL, complaint, loaded, points, refused, written

@@ -22,7 +22,7 @@ from sweeper.analysis.evidence import Evidence, Group
 from sweeper.analysis.rounding import rounded
 from sweeper.analysis.statistics import Estimate, enough, estimate, grand_mean, holm
 from sweeper.ledger.paths import inside
-from sweeper.spec.claims import Against, Claim, Equivalent, Mean, Within
+from sweeper.spec.claims.records import Against, Claim, Equivalent, Mean, Within
 from sweeper.trial import Value
 from sweeper.value_text import exact
 

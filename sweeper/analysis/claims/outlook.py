@@ -28,7 +28,7 @@ from sweeper.errors import Problem
 from sweeper.ledger.history import read_history
 from sweeper.ledger.paths import SweepDir, list_sweeps
 from sweeper.planning.plan import Plan
-from sweeper.spec.claims import Claim, Compare, Monotone
+from sweeper.spec.claims.records import Claim, Compare, Monotone
 from sweeper.trial import Record
 
 

@@ -14,7 +14,7 @@ from sweeper.analysis.evidence import value_of
 from sweeper.analysis.pairing import Pairing, PairingBlock, blocks, pairings, settings
 from sweeper.analysis.rounding import rounded
 from sweeper.analysis.statistics import Estimate, effect_size, enough, estimate, holm
-from sweeper.spec.claims import Claim, Compare, Monotone
+from sweeper.spec.claims.records import Claim, Compare, Monotone
 from sweeper.trial import Params, Record, Value
 from sweeper.value_text import show
 

@@ -12,7 +12,18 @@ from sweeper.analysis.claims.pairs import FEWEST_PAIRS, numbers_taken
 from sweeper.analysis.evidence import Evidence, collect, value_of
 from sweeper.analysis.pairing import blocks, pairings, settings
 from sweeper.analysis.statistics import POWER, estimate
-from sweeper.spec.claims import Against, Best, Claim, Compare, Equivalent, Mean, Monotone, Share, Typical, Within
+from sweeper.spec.claims.records import (
+    Against,
+    Best,
+    Claim,
+    Compare,
+    Equivalent,
+    Mean,
+    Monotone,
+    Share,
+    Typical,
+    Within,
+)
 from sweeper.trial import Record
 
 

@@ -19,7 +19,7 @@ from sweeper.analysis.claims.verdict import TestResult, bracket, plural
 from sweeper.analysis.evidence import Evidence
 from sweeper.analysis.rounding import rounded
 from sweeper.analysis.statistics import Estimate, estimate, half_width, holm, share_interval
-from sweeper.spec.claims import Best, Claim, Share, Typical
+from sweeper.spec.claims.records import Best, Claim, Share, Typical
 from sweeper.trial import State
 
 FAR = 1e150  # stands for infinity: quantiles interpolate between finite numbers only

@@ -20,7 +20,7 @@ from sweeper.errors import Exit
 from sweeper.ledger.atomic import replace_file
 from sweeper.ledger.history import History
 from sweeper.ledger.paths import SweepDir
-from sweeper.spec.claims import (
+from sweeper.spec.claims.records import (
     Against,
     Best,
     Claim,

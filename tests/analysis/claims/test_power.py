@@ -14,9 +14,9 @@ import yaml
 from sweeper.analysis.claims.power import MeanDesign, ShareDesign, design
 from sweeper.analysis.claims.verdict import Verdict
 from sweeper.analysis.claims.verify import judge
-from sweeper.spec.claim_keys import ClaimKeys
-from sweeper.spec.claims import Claim
-from sweeper.spec.claims import claim as record
+from sweeper.spec.claims.keys import ClaimKeys
+from sweeper.spec.claims.records import Claim
+from sweeper.spec.claims.records import claim as record
 from sweeper.trial import Record
 from tests.conftest import Sweeper
 from tests.execution.runs import train

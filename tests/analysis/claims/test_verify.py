@@ -19,8 +19,8 @@ from sweeper.analysis.claims.means import reachable
 from sweeper.analysis.claims.verdict import Verdict
 from sweeper.analysis.claims.verify import judge, keep_tables, verdicts
 from sweeper.ledger.paths import SweepDir
-from sweeper.spec.claim_keys import AgainstKeys, ClaimKeys
-from sweeper.spec.claims import claim as record
+from sweeper.spec.claims.keys import AgainstKeys, ClaimKeys
+from sweeper.spec.claims.records import claim as record
 from sweeper.trial import Record, State
 from tests.conftest import TRAINERS
 from tests.execution.runs import opened, train

@@ -7,7 +7,19 @@ import pytest
 
 from sweeper.errors import SpecError
 from sweeper.planning.configurations import configurations
-from sweeper.spec.claims import Against, Best, Claim, Compare, Equivalent, Mean, Monotone, Share, Test, Typical, Within
+from sweeper.spec.claims.records import (
+    Against,
+    Best,
+    Claim,
+    Compare,
+    Equivalent,
+    Mean,
+    Monotone,
+    Share,
+    Test,
+    Typical,
+    Within,
+)
 from tests.spec.sweep_texts import complaint, loaded
 
 SWEEP = "parameters: {a: {values: [1, 2]}, b: {values: [3, 4]}}\nexpect:\n  - {name: n, metric: m, %s}\n"

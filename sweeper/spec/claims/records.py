@@ -12,7 +12,7 @@ from sweeper.spec.space.expressions import Expression, condition
 from sweeper.trial import Params, canonical
 
 if TYPE_CHECKING:
-    from sweeper.spec.claim_keys import ClaimKeys
+    from sweeper.spec.claims.keys import ClaimKeys
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +147,7 @@ def claim_of(written: Mapping[str, Any]) -> Claim | None:
     """The record of a claim by the keys that a ledger holds; None where they are no claim of this version."""
     from pydantic import ValidationError
 
-    from sweeper.spec.claim_keys import ClaimKeys
+    from sweeper.spec.claims.keys import ClaimKeys
 
     try:
         return claim(ClaimKeys.model_validate(written))
