@@ -84,7 +84,8 @@ def run(
         if not shared.quiet:
             console.print(Text(f"{sweep.name}: {summary(plan)}"))
         try:
-            with Screen(console, plan.expected, headline_metrics(plan, trainer), shared.quiet) as screen:
+            metrics = headline_metrics(plan, trainer)
+            with Screen(console, plan.expected, metrics, shared.quiet, plan.to_run) as screen:
                 finished = run_plan(plan, trainer, options, screen)
         except (ScheduleError, LedgerError) as error:
             raise error.then(f"continue with: {commands.run()}") from error

@@ -46,6 +46,9 @@ class Display(Watcher, Protocol):
     def show(self, text: str) -> None:
         """Show a message."""
 
+    def show_activity(self, text: str) -> None:
+        """Show what the run does until the first trial trains."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunOutcome:
@@ -66,6 +69,9 @@ class Silence:
         pass
 
     def show(self, text: str) -> None:
+        pass
+
+    def show_activity(self, text: str) -> None:
         pass
 
 
@@ -109,7 +115,8 @@ def run(plan: Plan, trainer: Trainer, options: Options, display: Display) -> Run
 
         with interruptible(interrupt):
             session.begin(made, history)
-            _work(session, plan, trainer, options)
+            _work(session, plan, trainer, options, display)
+            display.show_activity("writing to MLflow")
             mirror.finish(attachments)
             mirrored = mirror.close(MIRROR_GRACE_S)
             code = session.end()
@@ -151,11 +158,12 @@ def _described(plan: Plan, trainer: Trainer, options: Options) -> dict[str, obje
     }
 
 
-def _work(source: Source, plan: Plan, trainer: Trainer, options: Options) -> None:
+def _work(source: Source, plan: Plan, trainer: Trainer, options: Options, display: Display) -> None:
     resources = plan.sweep.resources
     if source.is_done():
         return
     if options.runner is Runner.INPROCESS:
+        display.show_activity("importing the trainer")
         if resources.gpu == 0:
             os.environ["CUDA_VISIBLE_DEVICES"] = ""
         run_in_process(source)
@@ -165,7 +173,8 @@ def _work(source: Source, plan: Plan, trainer: Trainer, options: Options) -> Non
     at_once = options.max_concurrent or resources.max_concurrent
     share = PackResources(resources.cpu, resources.gpu, plan.sweep.place("resources"), at_once)
     folder = SweepDir(options.results, plan.sweep.name).folder.resolve()
-    run_on_ray(source, share, options.address, folder, trainer.source, _worth_importing(trainer))
+    imports = _worth_importing(trainer)
+    run_on_ray(source, share, options.address, folder, trainer.source, imports, display.show_activity)
 
 
 def _use_code(plan: Plan, trainer: Trainer) -> None:

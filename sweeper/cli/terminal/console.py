@@ -12,7 +12,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TextIO
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
@@ -24,6 +24,7 @@ from sweeper.trial import State
 from sweeper.value_text import short_names
 
 HEADING_WIDTH = 11  # seven columns then fit into 80 characters
+UNLIMITED = 1_000_000  # characters of a line in a pipe or a file
 NARROW = 140  # below that a finished trial takes two lines on a terminal
 BARS = "▁▂▃▄▅▆▇█"
 STYLES = {
@@ -40,12 +41,17 @@ def news(*, color: bool) -> Console:
     """A console on a copy of standard error, so that what is printed there by others can be sent elsewhere."""
     binary = os.fdopen(os.dup(sys.stderr.fileno()), "wb", buffering=0)
     stream = _Lasting(binary, encoding="utf-8", errors="replace", write_through=True)
-    return PlainConsole(file=stream, no_color=not color, soft_wrap=not stream.isatty())
+    return PlainConsole(file=stream, no_color=not color, **_as_wide_as(stream))
 
 
 def results(*, color: bool) -> Console:
     """A console on standard output, unwrapped when piped."""
-    return PlainConsole(no_color=not color, soft_wrap=not sys.stdout.isatty())
+    return PlainConsole(no_color=not color, **_as_wide_as(sys.stdout))
+
+
+def _as_wide_as(stream: TextIO) -> dict[str, Any]:
+    """A terminal's own width; elsewhere lines are as long as they are."""
+    return {} if stream.isatty() else {"soft_wrap": True, "width": UNLIMITED}
 
 
 class PlainConsole(Console):

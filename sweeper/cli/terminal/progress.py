@@ -1,22 +1,26 @@
-"""Live progress of a run in a terminal; when piped, one line per finished trial."""
+"""Live progress of a run in a terminal; when piped, a line per finished trial and one now and then."""
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.table import Table
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.text import Text
 
 from sweeper.analysis.rounding import rounded
 from sweeper.cli.terminal.console import NARROW, STYLES, duration, heading
+from sweeper.cli.terminal.fitted import FittedColumn, fitted_table
+from sweeper.cli.terminal.workload import Workload
 from sweeper.trial import Ended, Event, Reported, Started, Trial
-from sweeper.value_text import short_names
+from sweeper.value_text import short_names, show
+
+SHOWN = 8  # running trials, at most
+BAR = 24  # characters
+PIPED_EVERY_S = 60.0  # between lines of progress where there is no terminal
 
 
 @dataclass(slots=True)
@@ -30,11 +34,18 @@ class Screen:
     total: int
     metrics: Sequence[str]
     quiet: bool = False
+    planned: Sequence[Trial] = ()
     began: float = field(default_factory=time.monotonic)
     latest: dict[str, Reported] = field(default_factory=dict)
     started: dict[str, tuple[Trial, Started]] = field(default_factory=dict)
     done: int = 0
     live: Live | None = None
+    activity: str = "starting"
+    printed: float = field(default_factory=time.monotonic)
+    work: Workload = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.work = Workload(self.total, self.planned)
 
     def __enter__(self) -> Screen:
         if self.console.is_terminal and not self.quiet:
@@ -47,10 +58,12 @@ class Screen:
             self.live.stop()
 
     def push(self, trial: Trial, event: Event) -> None:
+        self.work.advance(trial, event)
         if isinstance(event, Started):
             self.started[trial.key] = (trial, event)
         elif isinstance(event, Reported):
             self.latest[trial.key] = event
+            self._piped_progress()
         else:
             self.started.pop(trial.key, None)
             self.latest.pop(trial.key, None)
@@ -61,25 +74,60 @@ class Screen:
         if not self.quiet:
             self.console.print(Text(text, "yellow"))
 
-    def render(self) -> RenderableType:
-        elapsed = time.monotonic() - self.began
-        left = elapsed / self.done * (self.total - self.done) if self.done else math.nan
-        words = f"{self.done}/{self.total} trials  {duration(elapsed)}"
-        words += f", about {duration(left)} left" if self.done else ""
-        grid = Table.grid(padding=(0, 2))
-        grid.add_row(ProgressBar(total=max(self.total, 1), completed=self.done, width=30), Text(words))
-        return Group(grid, self._running()) if self.started else Group(grid, Text("  starting workers ...", "dim"))
+    def show_activity(self, text: str) -> None:
+        self.activity = text
 
-    def _running(self) -> Table:
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-        table.add_column("running")
-        for name in ("step", *self.metrics):
-            table.add_column(heading(name, self.metrics), justify="right")
-        for key, (trial, _) in list(self.started.items())[:8]:
-            report = self.latest.get(key)
-            values = [rounded(report.metrics.get(name)) if report else "" for name in self.metrics]
-            table.add_row(trial.name, str(report.step) if report else "", *values)
-        return table
+    def render(self) -> RenderableType:
+        """The bar, what it counts, and the trials that run."""
+        total = self.work.total if self.started or self.done else None  # None: the bar moves to and fro
+        counts = total or self.total
+        bar = Progress(BarColumn(BAR), TaskProgressColumn(), TextColumn("{task.description}", markup=False))
+        made = self.work.made if total else self.done
+        bar.add_task(self._counts(), total=counts if self.started or self.done else None, completed=round(made))
+        news = self._pace() if self.started else f"{self.activity} ..."
+        parts: list[RenderableType] = [bar, Text(f"  {news}", "dim")]
+        return Group(*parts, *self._running()) if self.started else Group(*parts)
+
+    def _counts(self) -> str:
+        now = time.monotonic()
+        left = self.work.left_s(now)
+        text = f"{self.done}/{self.total} trials  {duration(now - self.began)}"
+        return f"{text}, about {duration(left)} left" if left is not None else text
+
+    def _pace(self) -> str:
+        made, total, began = self.work.made, self.work.total, self.work.began
+        if not made:
+            return "training, no report yet"
+        pace = made / max(time.monotonic() - (began or 0.0), 1e-3)
+        return f"{made:.0f}{f' of {total:.0f}' if total else ''} steps, {pace:.3g} per second"
+
+    def _piped_progress(self) -> None:
+        now = time.monotonic()
+        if self.live is None and not self.quiet and now - self.printed > PIPED_EVERY_S:
+            self.printed = now
+            self.console.print(Text(f"{self._counts()}; {self._pace()}"))
+
+    def _running(self) -> list[RenderableType]:
+        trials = [trial for trial, _ in self.started.values()]
+        shown = trials[: max(1, min(SHOWN, self.console.height - 6))]
+        names = list(dict.fromkeys(name for trial in trials for name in trial.varied))
+        columns = [FittedColumn(heading(name, names), 1) for name in names]
+        columns += [FittedColumn("seed", 0), FittedColumn("step", 0)]
+        columns += [
+            FittedColumn(heading(name, self.metrics), 0 if name == self.metrics[0] else 2) for name in self.metrics
+        ]
+        table, left_out = fitted_table(columns, [self._row(trial, names) for trial in shown], self.console.width)
+        table.header_style = "dim"
+        more = len(trials) - len(shown)
+        notes = [f"and {more} more run"] if more else []
+        notes += [f"no room for {', '.join(name.replace(chr(10), '') for name in left_out)}"] if left_out else []
+        return [table, *(Text(note, "dim") for note in notes)]
+
+    def _row(self, trial: Trial, names: Sequence[str]) -> list[str | Text]:
+        report = self.latest.get(trial.key)
+        values = [rounded(report.metrics.get(name)) if report else "" for name in self.metrics]
+        settings = [show(trial.varied[name]) if name in trial.varied else "-" for name in names]
+        return [*settings, str(trial.seed), str(report.step) if report else "", *values]
 
     def _line(self, trial: Trial, event: Ended) -> None:
         if self.quiet:

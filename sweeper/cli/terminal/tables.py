@@ -15,6 +15,7 @@ from sweeper.analysis.columns import metric_columns
 from sweeper.analysis.progress import SweepRow
 from sweeper.analysis.rounding import plus_minus
 from sweeper.cli.terminal.console import STYLES, duration, heading
+from sweeper.cli.terminal.fitted import FittedColumn, fitted_table
 from sweeper.trial import Record, State, by_config, values_of
 from sweeper.value_text import show
 
@@ -37,17 +38,18 @@ def print_sweeps(console: Console, rows: Sequence[SweepRow], now: float) -> None
 
 def print_configurations(console: Console, records: Sequence[Record], metrics: Sequence[str], limit: int = 40) -> None:
     """One row per configuration: what varies, how many seeds completed, and the mean of each metric over them."""
-    groups, columns = by_config(records), metric_columns(records)
+    groups, shown = by_config(records), metric_columns(records)
     names = list(dict.fromkeys(name for record in records for name in record.trial.varied))
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for name in names:
-        table.add_column(heading(name, names), justify="right", overflow="fold")
-    table.add_column("n", justify="right", no_wrap=True)
-    for name in metrics:
-        table.add_column(heading(columns.get(name, name), metrics), justify="right", overflow="fold")
-    for group in list(groups.values())[:limit]:
-        table.add_row(*_configuration_row(group, names, metrics))
+    columns = [FittedColumn(heading(name, names), 1) for name in names] + [FittedColumn("n", 0)]
+    columns += [
+        FittedColumn(heading(shown.get(name, name), metrics), min(place, 1) * 2) for place, name in enumerate(metrics)
+    ]
+    rows = [_configuration_row(group, names, metrics) for group in list(groups.values())[:limit]]
+    table, left_out = fitted_table(columns, rows, console.width)
     console.print(table)
+    if left_out:
+        missing = ", ".join(name.replace("\n", "") for name in left_out)
+        console.print(Text(f"no room for {missing}: sweeper export has all columns", "dim"))
     if len(groups) > limit:
         console.print(f"... and {len(groups) - limit} more configurations", style="dim")
 

@@ -17,7 +17,7 @@ import shutil
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import Any
@@ -58,13 +58,14 @@ def run_on_ray(
     folder: Path,
     code: PlannedSource,
     imports: Sequence[str] = (),
+    show_activity: Callable[[str], None] = lambda text: None,
 ) -> None:
     """Run the source's packs on a Ray cluster, or without an address on a Ray of our own, until it is done.
 
     Workers import the trainer from `code`. Those of our own import the modules `imports` while they wait: none that
-    looks at its devices on import, for they have no GPU of their own yet. Everything that Ray prints goes to
-    `folder`/ray.log. Raises UsageError when the cluster lacks the GPUs or cannot be reached, ScheduleError when Ray
-    itself breaks or its head is lost.
+    looks at its devices on import, for they have no GPU of their own yet. `show_activity` receives what the run waits
+    for until the first trial trains. Everything that Ray prints goes to `folder`/ray.log. Raises UsageError when the
+    cluster lacks the GPUs or cannot be reached, ScheduleError when Ray itself breaks or its head is lost.
 
     All calls of Ray are made in a thread of their own. In the main thread ray.init would take SIGTERM for itself, and
     Tune SIGUSR1. Without its head Tune blocks within seconds, so that only another thread can end the run.
@@ -76,7 +77,7 @@ def run_on_ray(
     head, done = HeadWatch(address or ""), Future[None]()  # of our own Ray it is known once that has started
     with captured(folder / "ray.log"), contextlib.nullcontext() if address else reaper.watched():
         try:
-            arguments = (done, head, source, share, code, address, storage)
+            arguments = (done, head, source, share, code, address, storage, show_activity)
             threading.Thread(target=_work, args=arguments, name="sweeper-ray", daemon=True).start()
             while not done.done():
                 head.check()
@@ -106,15 +107,17 @@ def _work(
     code: PlannedSource,
     address: str | None,
     storage: Path,
+    show_activity: Callable[[str], None],
 ) -> None:
     """Connect, run packs until there are none, and disconnect; an error becomes that of `done`."""
     is_done = False
     try:
         while not is_done:
+            show_activity(f"connecting to Ray at {address}" if address else "starting Ray")
             _connect_and_import(address, share)
             if not address:
                 head.address = ray.get_runtime_context().gcs_address
-            is_done = _run_packs(source, share, code, storage, grows=bool(address))
+            is_done = _run_packs(source, share, code, storage, show_activity, grows=bool(address))
             head.address = address or ""
             _disconnect()
     except BaseException as error:
@@ -130,12 +133,20 @@ def _connect_and_import(address: str | None, share: PackResources) -> None:
     importing.join()
 
 
-def _run_packs(source: Source, share: PackResources, code: PlannedSource, storage: Path, *, grows: bool) -> bool:
+def _run_packs(
+    source: Source,
+    share: PackResources,
+    code: PlannedSource,
+    storage: Path,
+    show_activity: Callable[[str], None],
+    *,
+    grows: bool,
+) -> bool:
     from sweeper.execution.ray_tune import runner
 
     if not grows:
         runner.lighten_tune()
-    return runner.run_packs(source, share, code, storage, grows=grows)
+    return runner.run_packs(source, share, code, storage, show_activity, grows=grows)
 
 
 def _connect(address: str | None, share: PackResources) -> None:

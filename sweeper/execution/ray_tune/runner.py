@@ -11,7 +11,7 @@ import contextlib
 import os
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,15 @@ WHY_LOST = {  # what Ray says, and what we say
 }
 
 
-def run_packs(source: Source, share: PackResources, code: PlannedSource, storage: Path, *, grows: bool) -> bool:
+def run_packs(
+    source: Source,
+    share: PackResources,
+    code: PlannedSource,
+    storage: Path,
+    show_activity: Callable[[str], None],
+    *,
+    grows: bool,
+) -> bool:
     """Run packs on the Ray that is connected; False when Tune broke off although there is more to do.
 
     `grows` says that it may get further machines: one pack more than fits then waits for them, as Ray expects.
@@ -45,7 +53,8 @@ def run_packs(source: Source, share: PackResources, code: PlannedSource, storage
     gpus, fitting = _fitting(share)
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(fitting)  # else the second pack waits until the first one trains
     searcher = PackSearcher(source, fitting, share.max_concurrent or (None if grows else fitting))
-    callback = PackCallback(source)
+    callback = PackCallback(source, lambda: show_activity(f"starting workers: {len(callback.workers)} of {fitting}"))
+    show_activity(f"starting workers: 0 of {fitting}")
     try:
         trainable = tune.with_parameters(PackTrainable, code=dict(code))
         trainable = tune.with_resources(trainable, {"cpu": share.cpu, "gpu": gpus})
@@ -171,8 +180,9 @@ class PackCallback(_StaysHere, tune.Callback):  # type: ignore[misc]
     """Tells the source, in the driver, what the workers sent and which packs are over or lost, and the workers what
     the source orders."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, begun: Callable[[], None] = lambda: None) -> None:
         self.source = source
+        self.begun = begun  # called when a pack's worker has begun
         self.workers: dict[int, Any] = {}
         self.ordered: dict[int, Orders] = {}
         self.received: Counter[int] = Counter()  # events, by pack
@@ -182,6 +192,7 @@ class PackCallback(_StaysHere, tune.Callback):  # type: ignore[misc]
         number = trial.config["pack"].number
         if "handle" in result:
             self.workers[number] = ray.cloudpickle.loads(result["handle"])
+            self.begun()
         self._record(number, result["events"])
         if not result["done"]:
             self._order(number, result["free"])

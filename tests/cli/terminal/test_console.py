@@ -82,8 +82,25 @@ def test_live_progress_shows_what_runs() -> None:
     on = text_console()
     on.print(screen.render())
     assert "0/2 trials" in said(on)
-    assert "beta=1 seed=0" in said(on)
-    assert "0.25" in said(on)
+    assert said(on).splitlines()[-2:] == ["beta  seed  step  score", "   1     0     2   0.25"]
+
+
+def test_start_up_says_what_it_waits_for() -> None:
+    screen = Screen(text_console(), 2, ["score"])
+    screen.show_activity("starting workers: 1 of 2")
+    on = text_console()
+    on.print(screen.render())
+    assert "starting workers: 1 of 2 ..." in said(on)
+
+
+def test_a_long_run_in_a_pipe_shows_its_progress_now_and_then() -> None:
+    on = text_console()
+    screen = Screen(on, 1, ["score"], printed=-1e6)
+    for event in make_life(TRIAL, 0.1, 0.25)[:-1]:
+        screen.push(TRIAL, event)
+    (line,) = said(on).splitlines()
+    assert line.startswith("0/1 trials")
+    assert "steps" in line
 
 
 def test_a_configuration_says_how_many_of_its_seeds_count() -> None:
