@@ -8,6 +8,7 @@ is checked before anything is trained:
     def train(params, report): ...
     train.parameters = {"lr": 0.1, "width": 64}          # name -> default; other names are then errors
     train.metrics = {"accuracy": "share correct, [0, 1]"}
+    train.added = {"width": 64}                          # settings added later -> the value that changes nothing
 """
 
 from __future__ import annotations
@@ -35,14 +36,16 @@ TrainFunction = Callable[..., Mapping[str, float] | None]
 BUNDLED = {"cvae": "sweeper.cvae.training.train:train"}
 # Digest of the code of a bundled trainer -> the digest under which results of equal numbers are filed. Whoever changes
 # that code and none of its numbers (tests/test_code_digest.py) writes the new digest here: no result becomes stale.
-SAME_NUMBERS = {"eb9842a2d6c1": "50369f7ce8fe"}
+SAME_NUMBERS = {"b65bb0726bbb": "50369f7ce8fe"}
 
 
 @dataclass(frozen=True, slots=True)
 class Trainer:
     """A trainer, described without being run.
 
-    `defaults` and `metrics` are None when the trainer does not declare them (then any name is allowed); `check` names
+    `defaults` and `metrics` are None when the trainer does not declare them (then any name is allowed). `added` are
+    settings that it got after results were made, with the value that means "as before": with it a setting is in no key.
+    `check` names
     what is wrong with settings, `idle` those without effect beside the others; `code` is the digest of its `source`,
     which every process imports, `code_before` the one that sweeper 0.1.0 gave it.
     Trials of equal `shape` can be trained as one program, where the trainer can do that. `data` are the files that it
@@ -58,6 +61,7 @@ class Trainer:
     code: str
     shape: Callable[[Params], str] = lambda params: ""
     data: Mapping[str, str] = field(default_factory=dict)
+    added: Params = field(default_factory=dict)
     code_before: str = ""
     source: PlannedSource = field(default_factory=dict, repr=False)
 
@@ -81,6 +85,7 @@ def find(name: str) -> Trainer:
         raise UsageError(Problem(message, "", "trainer", name, "a function(params, report)", hint))
     defaults, metrics = _declared(function, "parameters", name), _declared(function, "metrics", name)
     shape, data = _declared_shape(function, name), _declared_names(function, "data", name)
+    added = _declared_added(function, defaults, name)
     return Trainer(
         name=name,
         target=name,
@@ -91,6 +96,7 @@ def find(name: str) -> Trainer:
         code=code_digest(module, project) if project else "",
         shape=shape,
         data=dict.fromkeys(data, ""),
+        added=added,
         code_before=code_digest_before(module, project) if project else "",
         source=_planned(project),
     )
@@ -164,6 +170,11 @@ def resolve(trainer: Trainer, params: Params) -> dict[str, Value]:
     return {**(trainer.defaults or {}), **params}
 
 
+def complete(trainer: Trainer, params: Params) -> dict[str, Value]:
+    """The settings of a trial with those that its trainer got later and that it does not hold."""
+    return {**trainer.added, **params}
+
+
 @cache
 def _bundled(name: str) -> Trainer:
     """Described once per process: the digest of its code takes 0.2 s, and `validate` may ask for a hundred files."""
@@ -189,6 +200,7 @@ def _bundled(name: str) -> Trainer:
         idle=config.irrelevant,
         code=code,
         shape=shape,
+        added=config.ADDED,
         source=_planned(project),
     )
 
@@ -200,6 +212,14 @@ def _declared(function: TrainFunction, attribute: str, name: str) -> Mapping[str
     raise UsageError(
         Problem(f"its `{attribute}` must be a mapping of names", "", f"trainer {name}", type(value).__name__)
     )
+
+
+def _declared_added(function: TrainFunction, defaults: Params | None, name: str) -> Params:
+    added = _declared(function, "added", name) or {}
+    if strange := [setting for setting in added if defaults is not None and setting not in defaults]:
+        problem = "its `added` must name settings of its `parameters`"
+        raise UsageError(Problem(problem, "", f"trainer {name}", ", ".join(strange), ", ".join(defaults or ())))
+    return added
 
 
 def _declared_names(function: TrainFunction, attribute: str, name: str) -> tuple[str, ...]:

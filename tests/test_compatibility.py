@@ -47,6 +47,21 @@ def test_a_sweep_is_extended_and_another_reuses_its_trials(old: Path, sweeper: S
     assert (other["reused"], other["to_run"]) == (8, 0)
 
 
+def test_a_setting_added_later_leaves_earlier_results_where_they_were(old: Path, sweeper: Sweeper) -> None:
+    """With its old value trials are the old ones (stale, as the code changed), in tables and in what varies it."""
+    mine = (old / "mine.py").read_text().replace('+ params["seed"]', '+ params["seed"] + params["shift"]')
+    mine = mine.replace('{"x": 0.0}', '{"x": 0.0, "shift": 1.0}')  # today's default need not be the old value
+    (old / "mine.py").write_text(mine + 'train.added = {"shift": 0.0}\n')
+    plan = sweeper("plan", "mine.yaml", "shift=0", "--json").json()
+    assert (plan["to_run"], plan["stale"]) == (0, 6)
+    claim = "{name: c, metric: score, compare: {shift: [1, 0]}, min_gain: 0.5}"
+    (old / "mine.yaml").write_text((old / "mine.yaml").read_text().replace("expect:", f"expect:\n  - {claim}"))
+    assert sweeper("run", "mine.yaml", "shift=0,1", "--runner", "inprocess", "--json").json()["trained"] == 6
+    rows = sweeper("export", "mine", "--columns", "x,shift,seed,score", "--where", "seed == 1").out.split()
+    assert rows == ["x,shift,seed,score", "1.0,0,1,1.75", "1.0,1,1,2.75", "2.5,0,1,2.875", "2.5,1,1,3.875"]
+    assert sweeper("verify", "mine", "--json").json()["verdicts"][0]["outcome"] == "pass"
+
+
 def test_a_trial_that_was_called_failed_for_stopping_goes_on_from_its_checkpoint(old: Path) -> None:
     session = runs.train(old / "stopped.yaml")
     (record,) = session.records.values()

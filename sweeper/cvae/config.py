@@ -13,7 +13,7 @@ from sweeper.cvae.stopping import STOP_WHEN, is_stop_condition
 from sweeper.cvae.terms import DisentanglementLossConfig
 
 __all__ = [
-    "DEFAULTS", "DESCRIPTIONS", "METRICS", "CVAEConfig", "DisentanglementLossConfig", "SettingProblem",
+    "ADDED", "DEFAULTS", "DESCRIPTIONS", "METRICS", "CVAEConfig", "DisentanglementLossConfig", "SettingProblem",
     "build", "check", "irrelevant", "shape",
 ]  # fmt: skip
 
@@ -137,6 +137,8 @@ class CVAEConfig:
 SETTINGS = MappingProxyType(collect(CVAEConfig))
 DEFAULTS: Mapping[str, Scalar] = MappingProxyType({name: known.default for name, known in SETTINGS.items()})
 """Every setting by its dotted name, with its default."""
+ADDED: Mapping[str, Scalar] = MappingProxyType({name: known.default for name, known in SETTINGS.items() if known.added})
+"""The settings that the key of a trial leaves out while they have their default, so that older results keep theirs."""
 DESCRIPTIONS: Mapping[str, str] = MappingProxyType(
     {name: f"{known.description} ({known.allowed})" for name, known in SETTINGS.items()}
 )

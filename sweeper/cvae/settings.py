@@ -29,7 +29,7 @@ class Setting:
     """One scalar a person may set: its default, its type (that of the default) and its range or choices.
 
     ``low`` and ``high`` are inclusive. ``only_when`` is ``(other setting, its values)``: elsewhere the setting is legal
-    but has no effect.
+    but has no effect. ``added``: it came after results were made, and its default is what the trainer did before.
     """
 
     default: Scalar
@@ -40,6 +40,7 @@ class Setting:
     accepts: Callable[[object], bool] | None = None
     allowed_text: str = ""
     only_when: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    added: bool = False
 
     @property
     def allowed(self) -> str:

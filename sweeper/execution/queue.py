@@ -12,7 +12,7 @@ from sweeper.ledger.paths import SweepDir
 from sweeper.planning.plan import Plan
 from sweeper.planning.settings import settings
 from sweeper.search.proposals import Proposals
-from sweeper.trainer import Trainer
+from sweeper.trainer import Trainer, complete
 from sweeper.trial import Record, Trial
 
 
@@ -94,7 +94,7 @@ class JobQueue:
             keep=sweep.checkpoints.keep,
             every_s=sweep.checkpoints.every_s,
             maximize=bool(sweep.goals and sweep.goals[0].maximize),
-            shape=self.trainer.shape(trial.params),
+            shape=self.trainer.shape(complete(self.trainer, trial.params)),
             fresh=record.state.is_result,
             searched=self.proposals is not None,
             data=self.trainer.data,

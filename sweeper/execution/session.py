@@ -46,6 +46,8 @@ class Session:
         trials = [item.trial for item in plan.items]
         self.log.ledger.run(plan.sweep.text, provenance, trials, history)
         records |= {t.key: history.records.get(t.key) or Record(t) for t in trials}
+        for trial in trials:
+            records[trial.key].trial = trial  # as the ledger has it now
         again = {trial.key for trial in plan.to_run}
         self.budgets.results = sum(r.state.is_result for key, r in records.items() if key not in again)
         for event in reused_events(self.log.ledger.sweep, plan.of(Action.REUSED)):

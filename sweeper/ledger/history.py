@@ -63,8 +63,14 @@ class History:
             if trial.key in self.undescribed:
                 self._add(trial)
 
+    def describes(self, trial: Trial) -> bool:
+        """Whether the trial is known with the same settings, of which the same vary."""
+        known = self.records[trial.key].trial if trial.key in self.records else None
+        return known is not None and known.params == trial.params and known.varied.keys() == trial.varied.keys()
+
     def _add(self, trial: Trial) -> None:
         record = self.records.setdefault(trial.key, Record(trial))
+        record.trial = trial  # the latest run may vary, or name, settings that the first did not
         for kind, entry in self.undescribed.get(trial.key, ()):
             with contextlib.suppress(*entries.NOT_OURS):
                 entries.advance(record, kind, entry)

@@ -66,11 +66,14 @@ class Ledger:
             os.close(handle)
 
     def run(self, text: str, provenance: Mapping[str, object], trials: Iterable[Trial], known: History) -> None:
-        """Begin a run: the file as run, where it runs, its trials in order (those not `known` yet are described)."""
+        """Begin a run: the file as run, where it runs, its trials in order.
+
+        Those not `known` yet are described, as are those of which the file now varies or names other settings.
+        """
         trials = list(trials)
         replace_file(self.sweep.spec, text)
         for trial in trials:
-            if trial.key not in known.records or trial.key in known.undescribed:
+            if trial.key in known.undescribed or not known.describes(trial):
                 self.trial(trial)
         entry = {"e": "run", "at": time.time(), "pid": os.getpid(), **provenance, "order": [t.key for t in trials]}
         self._append(entry)

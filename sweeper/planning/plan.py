@@ -142,11 +142,11 @@ def _trials(
 
 def _proposed_before(sweep: Sweep, factory: TrialFactory, own: History) -> list[Params]:
     """The points that a searcher proposed in earlier runs and that are points of today's file too, in their order."""
-    space = replace(sweep.space, fixed=factory.base)
+    space = replace(sweep.space, fixed=factory.settings)
     names = [parameter.name for parameter in space.parameters]
     points: dict[str, Params] = {}
     for record in own.planned():
-        params = record.trial.params
+        params = {**factory.added, **record.trial.params}
         point = space.active({name: params[name] for name in names if name in params})
         if factory.config_key(point) == record.trial.config:
             points[record.trial.config] = point

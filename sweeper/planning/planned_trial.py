@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -53,7 +53,8 @@ def planned_trials(trials: list[Trial], own: History, rerun: Rerun, results: Pat
         elif state is State.FAILED and rerun is not Rerun.FAILED:
             yield PlannedTrial(trial, Action.FAILED, record.ended.reason if record and record.ended else "")
         elif state is State.PENDING and (trial.config, trial.seed) in older and rerun is not Rerun.STALE:
-            stale = older[trial.config, trial.seed]
+            earlier = older[trial.config, trial.seed]
+            stale = replace(trial, key=earlier.key, code=earlier.code)
             yield PlannedTrial(
                 stale, Action.STALE, f"trained by older code or data ({stale.code}); --rerun stale trains it again"
             )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sweeper.spec.sweep import Sweep
 from sweeper.spec.written_floats import float_places, with_floats
-from sweeper.trainer import Trainer
+from sweeper.trainer import Trainer, complete
 from sweeper.trial import Trial, Value
 
 
@@ -17,7 +17,7 @@ def settings(trial: Trial, sweep: Sweep, trainer: Trainer) -> dict[str, Value]:
     defaults = trainer.defaults or {}
     written = sweep.floats
     typed: dict[str, Value] = {}
-    for name, value in trial.params.items():
+    for name, value in complete(trainer, trial.params).items():
         declared = defaults.get(name)
         decides = isinstance(declared, int | float | list | dict) and not isinstance(declared, bool)
         typed[name] = with_floats(value, float_places([declared]) if decides else written.get(name))

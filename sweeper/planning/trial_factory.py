@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import lru_cache
+from types import MappingProxyType
 
 from sweeper.spec.sweep import Sweep
 from sweeper.trainer import Trainer, resolve
@@ -14,26 +15,43 @@ from sweeper.trial import Params, Trial, Value, canonical, config_key_of, trial_
 class TrialFactory:
     """Makes trials and their keys. Only what varies is encoded anew: 2.5 times faster than `trial.config_key`.
 
-    Without a trainer (an ordinary W&B file) the keys mean nothing outside of this process.
+    `settings` are all that do not vary. `added` (`Trainer.added`) are left out of keys while they have the value given
+    there, and also out of what a trial holds, unless `named`: trials from before such a setting and from after are the
+    same and look the same. Without a trainer (an ordinary W&B file) the keys mean nothing outside of this process.
     """
 
-    def __init__(self, trainer: str, code: str, base: Params, seeds: Sequence[int]) -> None:
-        self.trainer, self.code, self.base, self.seeds = trainer, code, dict(base), tuple(seeds)
-        self._encoded = {name: _encode(name, self.base[name]) for name in sorted(self.base)}
+    def __init__(
+        self,
+        trainer: str,
+        code: str,
+        settings: Params,
+        seeds: Sequence[int],
+        added: Params = MappingProxyType({}),
+        named: Collection[str] = (),
+    ) -> None:
+        self.trainer, self.code, self.settings, self.seeds = trainer, code, dict(settings), tuple(seeds)
+        self._encoded = {name: _encode(name, self.settings[name]) for name in sorted(self.settings)}
+        self.added = added
+        self._left_out = {_encode(name, value) for name, value in added.items()}
+        hidden = {n for n, text in self._encoded.items() if text in self._left_out and n not in named}
+        self.base = {name: value for name, value in self.settings.items() if name not in hidden}
 
     @classmethod
     def of(cls, sweep: Sweep, trainer: Trainer | None) -> TrialFactory:
         """The family of a sweep: its base is the trainer's defaults, overlaid with what the file sets."""
         if trainer is None:
             return cls("", "", sweep.base, sweep.seeds)
-        return cls(trainer.name, trainer.code, resolve(trainer, sweep.base), sweep.seeds)
+        read = (name for claim in sweep.claims if claim.where is not None for name in claim.where.names)
+        named = {*sweep.base, *read}
+        return cls(trainer.name, trainer.code, resolve(trainer, sweep.base), sweep.seeds, trainer.added, named)
 
     def config_key(self, point: Params) -> str:
         """The key of the configuration that a point makes."""
         parts = {**self._encoded, **{name: _encode(name, value) for name, value in point.items()}}
         if len(parts) != len(self._encoded):
             parts = {name: parts[name] for name in sorted(parts)}
-        return config_key_of(self.trainer, "{" + ",".join(parts.values()) + "}")
+        texts = [text for text in parts.values() if text not in self._left_out] if self._left_out else parts.values()
+        return config_key_of(self.trainer, "{" + ",".join(texts) + "}")
 
     def trials(self, point: Params) -> list[Trial]:
         """The trials of a configuration, one per seed."""

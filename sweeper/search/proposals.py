@@ -15,7 +15,7 @@ class Proposals:
 
     def __init__(self, sweep: Sweep, family: TrialFactory) -> None:
         self.family = family
-        self.search = Search(sweep, family.base)
+        self.search = Search(sweep, family.settings)
         self.groups: dict[str, list[Record]] = {}
         self.exhausted = False
         self._ahead: list[Params] = []
