@@ -9,6 +9,7 @@ is checked before anything is trained:
     train.parameters = {"lr": 0.1, "width": 64}          # name -> default; other names are then errors
     train.metrics = {"accuracy": "share correct, [0, 1]"}
     train.added = {"width": 64}                          # settings added later -> the value that changes nothing
+    train.labels = {"accuracy": {"label": "test accuracy", "short": "acc"}}     # what people read instead of the name
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from sweeper.errors import Exit, Problem, UsageError
 from sweeper.planned_source import PlannedFile, PlannedSource
 from sweeper.trainer_signature import objection
 from sweeper.trial import Params, Value, canonical_json
+from sweeper.value_text import NO_LABELS, Labels
 
 Report = Callable[[int, Mapping[str, float]], None]
 TrainFunction = Callable[..., Mapping[str, float] | None]
@@ -64,6 +66,7 @@ class Trainer:
     added: Params = field(default_factory=dict)
     code_before: str = ""
     source: PlannedSource = field(default_factory=dict, repr=False)
+    labels: Labels = NO_LABELS
 
     def with_data(self, digests: Mapping[str, str]) -> Trainer:
         """The trainer whose results are those of its code with these data; a file that is not there ("") is none."""
@@ -99,6 +102,7 @@ def find(name: str) -> Trainer:
         added=added,
         code_before=code_digest_before(module, project) if project else "",
         source=_planned(project),
+        labels=Labels.declared(_declared(function, "labels", name) or {}),
     )
 
 
@@ -202,6 +206,7 @@ def _bundled(name: str) -> Trainer:
         shape=shape,
         added=config.ADDED,
         source=_planned(project),
+        labels=Labels.declared(importlib.import_module(f"sweeper.{name}.labels").LABELS),
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from sweeper.value_text import settings_text
+from sweeper.value_text import NO_LABELS, Labels
 
 Value = None | bool | int | float | str | list["Value"] | dict[str, "Value"]
 Params = Mapping[str, Value]
@@ -58,6 +58,7 @@ class Trial:
     base: Params
     trainer: str
     code: str
+    labels: Labels = field(default=NO_LABELS, compare=False, repr=False)  # what people read; no part of the trial
 
     @property
     def params(self) -> dict[str, Value]:
@@ -66,12 +67,12 @@ class Trial:
 
     @property
     def settings(self) -> str:
-        """What varies, as text: `beta=1 inter_latent_divergence_weight=0`; "" where nothing does."""
-        return settings_text(self.varied)
+        """What varies, as text: `beta=1 JSD=0`; "" where nothing does."""
+        return self.labels.settings(self.varied)
 
     @property
     def name(self) -> str:
-        """What a person reads: `beta=1 inter_latent_divergence_weight=0 seed=2`."""
+        """What a person reads: `beta=1 JSD=0 seed=2`."""
         return f"{self.settings} seed={self.seed}".strip()
 
 

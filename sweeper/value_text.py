@@ -1,4 +1,4 @@
-"""A value as text: exact, so that reading it gives the value again, or short, for people; and short names.
+"""A value as text: exact, so that reading it gives the value again, or short, for people; and what names are called.
 
 A string that would read as another value (`"null"`, `"true"`, `"1"`, `""`) is in double quotes, so that no two values
 have the same text.
@@ -11,6 +11,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 LONGEST = 60  # characters of a value on screen
 _HEAD = 24  # of them, of a value that is cut
@@ -42,13 +43,70 @@ def show(value: object) -> str:
     return f"{head} ... {count} #{hashlib.sha256(text.encode()).hexdigest()[:4]}"
 
 
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """What parameters and metrics are called where people look: `texts` in titles, `shorts` in headings and lines.
+
+    Keys, columns and the names in MLflow are always the full names.
+    """
+
+    texts: Mapping[str, str] = field(default_factory=dict)
+    shorts: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def declared(cls, declared: Mapping[str, object]) -> Labels:
+        """From `{name: label}` or `{name: {"label": ..., "short": ...}}`; what is neither is left out."""
+        both = {name: {"label": one} if isinstance(one, str) else one for name, one in declared.items()}
+        found = {
+            part: {name: str(one[part]) for name, one in both.items() if isinstance(one, Mapping) and one.get(part)}
+            for part in ("label", "short")
+        }
+        return cls(found["label"], found["short"])
+
+    def as_declared(self) -> dict[str, dict[str, str]]:
+        """The same, as `declared` reads it."""
+        names = [*self.texts, *(name for name in self.shorts if name not in self.texts)]
+        parts = (("label", self.texts), ("short", self.shorts))
+        return {name: {part: of[name] for part, of in parts if name in of} for name in names}
+
+    def over(self, other: Labels) -> Labels:
+        """These, and those of another for names that have none here."""
+        return Labels({**other.texts, **self.texts}, {**other.shorts, **self.shorts})
+
+    def text(self, name: str) -> str:
+        """A name as it stands in a title: its label, else the whole name."""
+        return self.texts.get(name, name)
+
+    def short_names(self, names: Iterable[str]) -> dict[str, str]:
+        """Each name by its short name, else by the shortest suffix of whole words that no other of them has.
+
+        Words end at dots and slashes. A short name that two of them have is none.
+        """
+        names = list(dict.fromkeys(names))
+        words = {name: re.split(r"(?<=[./])", name) for name in names}
+        counts = Counter(self.shorts[name] for name in names if name in self.shorts)
+        found = {name: short for name in names if counts[short := self.shorts.get(name, "")] == 1}
+        suffixes = Counter("".join(w[-n:]) for w in words.values() for n in range(1, len(w) + 1))
+        for name in names:
+            parts = words[name]
+            tails = ("".join(parts[-n:]) for n in range(1, len(parts) + 1))
+            free = (tail for tail in tails if suffixes[tail] == 1 and tail not in found.values())
+            found.setdefault(name, next(free, name))
+        return {name: found[name] for name in names}
+
+    def settings(self, params: Mapping[str, object]) -> str:
+        """Settings by their short names: `beta=1 JSD=0`."""
+        return " ".join(f"{short}={show(params[name])}" for name, short in self.short_names(params).items())
+
+
+NO_LABELS = Labels()
+
+
 def short_names(names: Iterable[str]) -> dict[str, str]:
-    """Each dotted name (or `group/metric`) by its last word; whole where another name ends in the same word."""
-    last = {name: re.split(r"[./]", name)[-1] for name in names}
-    counts = Counter(last.values())
-    return {name: word if counts[word] == 1 else name for name, word in last.items()}
+    """Each name by the shortest suffix of whole words that no other of them has."""
+    return NO_LABELS.short_names(names)
 
 
 def settings_text(params: Mapping[str, object]) -> str:
-    """Settings by their short names: `beta=1 marginal_kl=0`."""
-    return " ".join(f"{short}={show(params[name])}" for name, short in short_names(params).items())
+    """Settings by the short names that they have without labels: `beta=1 marginal_kl=0`."""
+    return NO_LABELS.settings(params)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sweeper.spec.document import scalar
-from sweeper.value_text import LONGEST, exact, short_names, show
+from sweeper.value_text import LONGEST, Labels, exact, short_names, show
 from tests.records import make_trial
 
 VALUES = st.recursive(
@@ -54,3 +54,30 @@ def test_a_short_name_is_one_that_tells_apart() -> None:
     trial = make_trial(3, **{"a.lr": 1, "b.lr": 2})
     assert trial.name == "a.lr=1 b.lr=2 seed=3"
     assert replace(trial, varied={}).name == "seed=3"
+
+
+LABELS = Labels.declared({"a.lr": {"label": "learning rate", "short": "lr"}, "loss.jsd": "JSD weight"})
+
+
+def test_labels_stand_for_names_that_have_them() -> None:
+    assert LABELS.text("loss.jsd") == "JSD weight"
+    assert LABELS.text("other") == "other"
+    assert LABELS.short_names(["a.lr", "b.lr", "loss.jsd"]) == {"a.lr": "lr", "b.lr": "b.lr", "loss.jsd": "jsd"}
+    assert LABELS.settings({"a.lr": 0.1, "loss.jsd": 1}) == "lr=0.1 jsd=1"
+
+
+def test_a_short_name_that_two_have_is_none() -> None:
+    twice = Labels.declared({name: {"short": "w"} for name in ("x.a", "x.b")})
+    assert [*twice.short_names(["x.a", "x.b"]).values()] == ["a", "b"]
+
+
+def test_without_labels_the_shortest_suffix_that_tells_apart_is_the_name() -> None:
+    assert [*short_names(["model.enc.lr", "model.dec.lr", "model.lr"]).values()] == ["enc.lr", "dec.lr", "model.lr"]
+
+
+def test_labels_of_a_file_win_over_those_of_a_trainer_and_are_read_back_from_the_ledger() -> None:
+    ours = Labels.declared({"a.lr": {"short": "eta"}}).over(LABELS)
+    assert ours.short_names(["a.lr"]) == {"a.lr": "eta"}
+    assert ours.text("a.lr") == "learning rate"
+    assert Labels.declared(ours.as_declared()) == ours
+    assert Labels.declared({"a": 3, "b": {"label": None}}) == Labels()  # a stranger's ledger

@@ -17,7 +17,7 @@ from sweeper.ledger.paths import SweepDir, list_sweeps
 from sweeper.search import ranking
 from sweeper.spec.sweep import Sweep
 from sweeper.trial import Record, State, Value
-from sweeper.value_text import exact
+from sweeper.value_text import NO_LABELS, Labels, exact
 
 CURVES_LIMIT = 32_000_000  # bytes of curves.jsonl; reading more would take longer than a redraw lasts
 LEVELS = 12  # of a parameter on the map
@@ -151,6 +151,7 @@ class SweepSummary:
     best: BestConfiguration | None
     running: Sequence[RunningTrial]
     map: Map | None
+    labels: Labels = NO_LABELS
 
     def as_json(self) -> dict[str, object]:
         best = asdict(self.best) if self.best else None
@@ -165,7 +166,9 @@ def summarize(folder: SweepDir, sweep: Sweep | None, now: float) -> SweepSummary
     metric = sweep.goals[0].name if sweep and sweep.goals else ""
     running = [_running(record, metric) for record in records if record.state is State.RUNNING]
     best = _best(sweep, records) if sweep and sweep.goals else None
-    return SweepSummary(progress(folder, history, now), best, running, goal_map(records, metric) if metric else None)
+    return SweepSummary(
+        progress(folder, history, now), best, running, goal_map(records, metric) if metric else None, history.labels
+    )
 
 
 def goal_map(records: Sequence[Record], metric: str) -> Map | None:

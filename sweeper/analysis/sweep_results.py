@@ -26,6 +26,7 @@ from sweeper.ledger.paths import SweepDir
 from sweeper.search import ranking
 from sweeper.spec.load import load_or_none
 from sweeper.trial import Record, State
+from sweeper.value_text import NO_LABELS, Labels
 
 _INTERVAL = re.compile(r"\[[^\]]*\]")
 _UNIT = re.compile(r"(?:nats|bits|ms|s|%|steps|tokens|bytes|MB|GB)(?: an? \w+)?")
@@ -120,6 +121,16 @@ class SweepResults:
         names = {record.trial.trainer for record in self.history.planned()}
         described = [trainer.find(name).metrics or {} for name in names if name in trainer.BUNDLED]
         return {self._columns.get(name, name): text for name, text in (described[0] if described else {}).items()}
+
+    @cached_property
+    def labels(self) -> Labels:
+        """What people read instead of a column's name: as the file says, else as the last run or the trainer did."""
+        names = {record.trial.trainer for record in self.history.planned()} & set(trainer.BUNDLED)
+        known = self.sweep.labels if self.sweep else NO_LABELS
+        for other in (self.history.labels, *(trainer.find(name).labels for name in names)):
+            known = known.over(other)
+        columns = {**{name: parameter_column(name) for name in known.as_declared()}, **self._columns}
+        return Labels.declared({columns[name]: parts for name, parts in known.as_declared().items()})
 
     def maximize(self, metric: str) -> bool | None:
         """Whether more of a metric is better; None where the sweep has no such goal."""

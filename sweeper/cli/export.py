@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +17,7 @@ from sweeper.cli.options import (
     SweepName,
     shares,
 )
-from sweeper.cli.output import named_sweep, news_console
+from sweeper.cli.output import named_sweep, news_console, results_console
 from sweeper.cli.terminal.plain_text import write
 from sweeper.errors import Problem, UsageError
 
@@ -33,6 +34,9 @@ def export(
     form: Annotated[FormatChoice, typer.Option("--format", "-f", help="The form of the table.")] = FormatChoice.csv,
     level: Annotated[LevelChoice, typer.Option(help="What a row is.")] = LevelChoice.trial,
     columns: Annotated[str, typer.Option(help="Only these, comma-separated.", show_default=False)] = "",
+    all_columns: Annotated[
+        bool, typer.Option("--all-columns", help="On a terminal too, where only the important ones are shown.")
+    ] = False,
     sort: Annotated[str, typer.Option(help="By these columns; -NAME descending.", show_default=False)] = "",
     where: Annotated[str, typer.Option(help="Only rows where this holds, as in a file.", show_default=False)] = "",
     pivot: Annotated[
@@ -60,6 +64,10 @@ def export(
         _study(sweep_dir, output)
         return
     known = frames.history(sweep_dir, curves=level is LevelChoice.curve)
+    is_read = output is None and sys.stdout.isatty() and form is FormatChoice.csv
+    if is_read and level in (LevelChoice.trial, LevelChoice.config) and not (columns or pivot or all_columns):
+        _print_important(sweep_dir, level, sort, where, no_color=shared.no_color)
+        return
     note = f"sweeper export of {sweep_dir.name}, hash {frames.digest(sweep_dir, known)}"
     if pivot:
         _pivot(sweep_dir, known, tables.Format(form), _names(pivot), spread, where, better, note, output)
@@ -71,6 +79,22 @@ def export(
         _configs(sweep_dir, frame, named, spread, form, note, output)
     else:
         _write_frame(tables.select(frame, expanded(frame, named), ()), tables.Format(form), note, output)
+
+
+def _print_important(sweep_dir: SweepDir, level: LevelChoice, sort: str, where: str, *, no_color: bool) -> None:
+    """On a terminal: what varies, goals, headlines, n and state, as wide as that is; configurations the best first."""
+    from sweeper.analysis.sweep_results import SweepResults
+    from sweeper.cli.terminal.tables import print_important
+    from sweeper.reporting.tables import tables
+
+    results = SweepResults(sweep_dir)
+    frame = results.configs if level is LevelChoice.config else results.trials
+    frame = tables.filtered(frame, where) if where else frame
+    ranked = level is LevelChoice.config and "rank" in frame and not sort
+    frame = tables.select(frame, (), ["rank"] if ranked else _names(sort))
+    print_important(results_console(no_color), frame, results)
+    news = news_console(no_color)
+    news.print(f"{len(frame.columns)} columns in all: --all-columns, or --output FILE", style="dim", soft_wrap=True)
 
 
 def _frame(
@@ -137,7 +161,9 @@ def _pivot(
     made = pivot.pivot(trials, results.varied, axes, maximize, unit_of(results.descriptions.get(metric, "")))
     chosen = tables.Format(form)
     if chosen in tables.MARKUP:
-        _write_text(tables.MARKUP[chosen](pivot.as_styled_table(made, pivot.Spread(spread), note)), output)
+        _write_text(
+            tables.MARKUP[chosen](pivot.as_styled_table(made, pivot.Spread(spread), note, results.labels)), output
+        )
     else:
         _write_frame(pivot.as_frame(made), chosen, note, output)
 

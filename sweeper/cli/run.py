@@ -85,7 +85,7 @@ def run(
             console.print(Text(f"{sweep.name}: {summary(plan)}"))
         try:
             metrics = headline_metrics(plan, trainer)
-            with Screen(console, plan.expected, metrics, shared.quiet, plan.to_run) as screen:
+            with Screen(console, plan.expected, metrics, shared.quiet, plan.to_run, plan.labels) as screen:
                 finished = run_plan(plan, trainer, options, screen)
         except (ScheduleError, LedgerError) as error:
             raise error.then(f"continue with: {commands.run()}") from error
@@ -159,7 +159,7 @@ def train(
     trial = made.items[0].trial
     metrics = headline_metrics(made, trainer)
     console.print(f"{trial.name}  (the first of {len(made.items)} trials)")
-    curves = Curves(console, metrics)
+    curves = Curves(console, metrics, made.labels)
     with TemporaryDirectory() as folder:
         job = single_trial.job_of(made, trainer, Path(folder))
         if pdb:

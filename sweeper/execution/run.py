@@ -152,6 +152,7 @@ def _described(plan: Plan, trainer: Trainer, options: Options) -> dict[str, obje
     """What a run registers before it trains, beside where it runs: metrics, data, claims and why one was changed."""
     return {
         "metrics": list(trainer.metrics or ()),
+        "labels": plan.labels.as_declared(),
         "data": dict(trainer.data),
         "claims": [claim.keys for claim in plan.sweep.claims],
         "reason": options.reason,

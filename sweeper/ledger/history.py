@@ -6,7 +6,7 @@ import contextlib
 import json
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,6 +15,7 @@ from sweeper.ledger import entries, jsonl, lock
 from sweeper.ledger.chain import Chain
 from sweeper.ledger.paths import SweepDir, list_sweeps
 from sweeper.trial import Ended, Record, Trial
+from sweeper.value_text import NO_LABELS, Labels
 
 VERSION = 2  # since lines carry the hash of the one before; version 1 is read as it is
 T = TypeVar("T")
@@ -56,6 +57,12 @@ class History:
     def planned(self) -> list[Record]:
         """The trials of the sweep as last planned, in that order."""
         return [self.records[key] for key in self.order if key in self.records]
+
+    @property
+    def labels(self) -> Labels:
+        """What the last run called its parameters and metrics."""
+        declared = self.runs[-1].get("labels") if self.runs else None
+        return Labels.declared(declared) if isinstance(declared, Mapping) else NO_LABELS
 
     def describe(self, trials: Iterable[Trial]) -> None:
         """Make records of trials that the caller knows, where the ledger has their ends but not what they are."""
@@ -134,6 +141,8 @@ def read_history(sweep: SweepDir, *, curves: bool = False) -> History:
         history.damaged = sum(map(len, history.undescribed.values()))
         _warn(str(sweep.ledger), f"{len(history.undescribed)} of its trials are described nowhere")
     _look(history)
+    if (labels := history.labels) != NO_LABELS:
+        _name(history, labels)
     if not lock.holder(sweep.lock):
         _close_open_attempts(history)
     if curves:
@@ -225,6 +234,12 @@ def _register(history: History, claims: Sequence[dict[str, Any]]) -> None:
         seen = frozenset(key for key, record in history.records.items() if record.state.is_result)
         run = len(history.runs)
         history.registered |= {text: Registration(keys, run, seen) for text, keys in new.items()}
+
+
+def _name(history: History, labels: Labels) -> None:
+    """Every trial goes by what the last run calls its settings."""
+    for record in history.records.values():
+        record.trial = replace(record.trial, labels=labels)
 
 
 def _look(history: History) -> None:

@@ -19,6 +19,7 @@ from sweeper.spec.space.domains import Range
 from sweeper.spec.sweep import ADAPTIVE, Sweep
 from sweeper.trainer import Trainer
 from sweeper.trial import Params, Trial
+from sweeper.value_text import NO_LABELS, Labels
 
 MAX_PROBLEMS = 20
 TRIED = 100  # points of a search that the trainer's checks see before any was proposed
@@ -37,6 +38,7 @@ class Plan:
     estimate: CostEstimate
     warnings: tuple[Problem, ...]
     ledger_bytes: int  # how long the ledger was when this was planned
+    labels: Labels = NO_LABELS  # what the file and the trainer call parameters and metrics
 
     def of(self, *actions: Action) -> list[PlannedTrial]:
         return [item for item in self.items if item.action in actions]
@@ -81,7 +83,18 @@ def make(sweep: Sweep, trainer: Trainer | None, results: Path, rerun: Rerun = Re
     pack = sweep.resources.pack or 1
     estimate = estimate_cost(items, own, sweep, SweepDir(results, sweep.name), complete=points.complete)
     warnings = (*_idle_settings(sweep, trainer, trials), *_whole_numbers(sweep, trainer))
-    return Plan(sweep, items, configs, dict(points.removed), points.complete, pack, estimate, warnings, ledger_bytes)
+    return Plan(
+        sweep,
+        items,
+        configs,
+        dict(points.removed),
+        points.complete,
+        pack,
+        estimate,
+        warnings,
+        ledger_bytes,
+        factory.labels,
+    )
 
 
 def unknown_metrics(sweep: Sweep, trainer: Trainer) -> list[Problem]:

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from sweeper.spec.sweep import Sweep
 from sweeper.trainer import Trainer, resolve
 from sweeper.trial import Params, Trial, Value, canonical, config_key_of, trial_key
+from sweeper.value_text import NO_LABELS, Labels
 
 
 class TrialFactory:
@@ -28,8 +29,10 @@ class TrialFactory:
         seeds: Sequence[int],
         added: Params = MappingProxyType({}),
         named: Collection[str] = (),
+        labels: Labels = NO_LABELS,
     ) -> None:
         self.trainer, self.code, self.settings, self.seeds = trainer, code, dict(settings), tuple(seeds)
+        self.labels = labels
         self._encoded = {name: _encode(name, self.settings[name]) for name in sorted(self.settings)}
         self.added = added
         self._left_out = {_encode(name, value) for name, value in added.items()}
@@ -40,10 +43,11 @@ class TrialFactory:
     def of(cls, sweep: Sweep, trainer: Trainer | None) -> TrialFactory:
         """The family of a sweep: its base is the trainer's defaults, overlaid with what the file sets."""
         if trainer is None:
-            return cls("", "", sweep.base, sweep.seeds)
+            return cls("", "", sweep.base, sweep.seeds, labels=sweep.labels)
         read = (name for claim in sweep.claims if claim.where is not None for name in claim.where.names)
         named = {*sweep.base, *read}
-        return cls(trainer.name, trainer.code, resolve(trainer, sweep.base), sweep.seeds, trainer.added, named)
+        settings, labels = resolve(trainer, sweep.base), sweep.labels.over(trainer.labels)
+        return cls(trainer.name, trainer.code, settings, sweep.seeds, trainer.added, named, labels)
 
     def config_key(self, point: Params) -> str:
         """The key of the configuration that a point makes."""
@@ -56,7 +60,8 @@ class TrialFactory:
     def trials(self, point: Params) -> list[Trial]:
         """The trials of a configuration, one per seed."""
         key, code = self.config_key(point), self.code
-        return [Trial(trial_key(key, s, code), key, s, point, self.base, self.trainer, code) for s in self.seeds]
+        shared = (self.base, self.trainer, code, self.labels)
+        return [Trial(trial_key(key, seed, code), key, seed, point, *shared) for seed in self.seeds]
 
 
 def _encode(name: str, value: Value) -> str:

@@ -35,6 +35,12 @@ def _condition(text: str) -> str:
     return text
 
 
+def _one_word(text: str) -> str:
+    if re.search(r"[\s=]", text):
+        raise Complaint("a short name has no spaces and no =", allowed="one word")
+    return text
+
+
 def folder_name(name: Any) -> Any:
     """A sweep's name, which becomes a folder."""
     if isinstance(name, str) and not is_folder_name(name):
@@ -80,6 +86,8 @@ Distribution = Annotated[
     str, AfterValidator(_known_distribution), WithJsonSchema({"type": "string", "enum": list(DISTRIBUTIONS)})
 ]
 Condition = Annotated[str, AfterValidator(_condition)]
+Label = Annotated[str, Field(min_length=1, max_length=60)]
+ShortName = Annotated[str, Field(min_length=1, max_length=16), AfterValidator(_one_word)]
 Count = Annotated[int, Field(ge=1, le=10**9)]
 NotNegative = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]

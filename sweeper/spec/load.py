@@ -30,6 +30,7 @@ from sweeper.spec.sweep import (
 )
 from sweeper.spec.written_floats import floats
 from sweeper.trial import Value, canonical
+from sweeper.value_text import Labels
 
 if TYPE_CHECKING:
     from sweeper.spec.schema import SweepKeys
@@ -123,7 +124,15 @@ def _sweep(keys: SweepKeys, document: Document, path: Path) -> Sweep:
         text=writer.dump(_without_login(document.tree)),
         warnings=(),
         places=document.places,
+        labels=_labels(keys),
     )
+
+
+def _labels(keys: SweepKeys) -> Labels:
+    """What the file calls its parameters and metrics."""
+    named = {metric.name: {"label": metric.label, "short": metric.short} for metric in keys.metric or ()}
+    named |= {name: {"label": one.label, "short": one.short} for name, one in keys.parameters.items()}
+    return Labels.declared(named)
 
 
 def _without_login(tree: dict[str, Any]) -> dict[str, Any]:

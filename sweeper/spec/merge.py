@@ -95,8 +95,11 @@ def _merged(older: Tree, newer: Tree) -> Tree:
     return {key: value for key, value in merged.items() if value is not None or key not in newer}
 
 
+_KEPT = ("when", "label", "short")  # whatever the kind of a parameter
+
+
 def _merged_parameters(older: dict[str, Tree], newer: dict[str, Tree]) -> dict[str, Tree]:
-    """Parameters by name. One that changes its kind (values to a range, say) keeps only its `when`."""
+    """Parameters by name. One that changes its kind (values to a range, say) keeps its `when` and its labels."""
     merged = dict(older)
     for name, keys in newer.items():
         if keys is None:
@@ -104,7 +107,7 @@ def _merged_parameters(older: dict[str, Tree], newer: dict[str, Tree]) -> dict[s
         elif isinstance(keys, dict) and isinstance(merged.get(name), dict):
             before = merged[name]
             same = _kind(keys) in (None, _kind(before)) and "values" not in keys and "distribution" not in keys
-            kept = before if same else {key: value for key, value in before.items() if key == "when"}
+            kept = before if same else {key: value for key, value in before.items() if key in _KEPT}
             merged[name] = {
                 key: value for key, value in {**kept, **keys}.items() if value is not None or key == "value"
             }

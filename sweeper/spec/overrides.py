@@ -25,7 +25,7 @@ _SECTIONS = (
 )  # fmt: skip
 PARAMETER_KEYS = (
     "value", "values", "probabilities", "min", "max", "log", "step", "q", "points", "distribution", "mu", "sigma", "a",
-    "b", "when",
+    "b", "when", "label", "short",
 )  # fmt: skip
 KEYS = (*_TEXTS, *_LISTS, *_SECTIONS, "method", "base", "parameters")
 

@@ -21,12 +21,14 @@ from sweeper.spec.fields import (
     Distribution,
     Duration,
     Keys,
+    Label,
     NotNegative,
     Number,
     Positive,
     PositiveNumber,
     Quantum,
     Shape,
+    ShortName,
 )
 from sweeper.spec.space.parameters import Complaint, domain
 
@@ -68,14 +70,21 @@ class ParameterKeys(Keys):
         examples=["loss.beta > 0"],
     )
 
+    label: Label | None = Field(
+        None, description="What it is called in plots and reports; its key stays.", examples=["JSD weight"]
+    )
+    short: ShortName | None = Field(
+        None, description="What it is called in tables and lines of text.", examples=["JSD"]
+    )
     parameters: dict[str, ParameterKeys] | None = Field(
         None, description="Nested parameters; names are joined by dots.", examples=[{"lr": {"values": [0.1, 0.01]}}]
     )
 
     @property
     def given(self) -> dict[str, Any]:
-        """The keys that the file has; an empty one is as if left out, but `value: null` is a value."""
-        keys = {name: getattr(self, name) for name in type(self).model_fields if name in self.model_fields_set}
+        """The keys of its domain that the file has; an empty one is as if left out, but `value: null` is a value."""
+        described = self.model_fields_set - {"label", "short"}
+        keys = {name: getattr(self, name) for name in type(self).model_fields if name in described}
         return {name: value for name, value in keys.items() if value is not None or name == "value"}
 
     @model_validator(mode="after")
@@ -98,6 +107,8 @@ class MetricKeys(Keys):
         description="What a diverged seed is to a search: the worst value seen, nothing, or a failed configuration.",
         examples=["worst"],
     )
+    label: Label | None = Field(None, description="What it is called in plots and reports.", examples=["alignment"])
+    short: ShortName | None = Field(None, description="What it is called in tables.", examples=["align"])
 
 
 class SamplerKeys(Keys):

@@ -13,6 +13,7 @@ from sweeper.spec.space.expressions import Expression
 from sweeper.spec.space.space import Space
 from sweeper.spec.written_floats import FloatPlaces
 from sweeper.trial import Params
+from sweeper.value_text import NO_LABELS, Labels
 
 ADAPTIVE = ("tpe", "gp", "cmaes", "nsga2")  # methods whose next point depends on results
 
@@ -124,6 +125,7 @@ class Sweep:
     warnings: tuple[Problem, ...] = field(compare=False, repr=False)
     places: Mapping[str, Place] = field(compare=False, repr=False)
     floats: Mapping[str, FloatPlaces] = field(default_factory=dict, compare=False, repr=False)
+    labels: Labels = field(default=NO_LABELS, compare=False, repr=False)
 
     def place(self, key: str) -> str:
         """Where a key of the file stands, or the setting or parameter of that name: `grid.yaml:12`, `command line`."""

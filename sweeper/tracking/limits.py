@@ -13,6 +13,7 @@ from sweeper.value_text import exact
 
 # MLflow's own limits, cut to here rather than refused there (older servers take tags up to 5000 only).
 LONGEST_TAG, LONGEST_PARAM, LONGEST_NAME = 5000, 6000, 250
+SHOWN_NAME = 20  # characters of a run's name in lists and charts
 CREDENTIALS = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
 # What another attempt a moment later will not change.
 _LASTING = re.compile(
@@ -65,3 +66,8 @@ def will_last(error: str) -> bool:
 def without_password(text: str) -> str:
     """Text whose addresses carry no user and no password."""
     return without_login(text, mask="")
+
+
+def run_name(name: str, key: str) -> str:
+    """The name of a run, unlike others where only its first characters are shown: its key is then the first of them."""
+    return (name if len(name) <= SHOWN_NAME else f"{key[:6]} {name}")[:LONGEST_NAME]

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 from sweeper.tracking.experiment import Data, Experiment, Files
-from sweeper.tracking.limits import LONGEST_NAME, LONGEST_TAG, legal, ms
+from sweeper.tracking.limits import LONGEST_NAME, LONGEST_TAG, legal, ms, run_name
 from sweeper.tracking.trial_run import Found, MirroredTrial
 from sweeper.trial import Record, State, by_config, canonical_json, values_of
 
@@ -120,7 +120,7 @@ def config_overview(experiment: Experiment, records: Sequence[Record]) -> Overvi
     tags["mlflow.note.content"] = f"Mean over {len(completed)} of {len(records)} seeds: {seeds}."
     params = MirroredTrial(records[0]).params()
     del params["seed"]
-    name = trial.settings or "the configuration"
+    name = run_name(trial.settings, trial.config) or "the configuration"
     overview = _overview(name, records, tags, params, {legal(k): v for k, v in metrics.items()})
     return replace(overview, data=_data(experiment, records))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from sweeper.analysis.columns import parameter_column
 from sweeper.tracking.experiment import MetricChoice
-from sweeper.tracking.limits import LONGEST_NAME, LONGEST_TAG, legal, ms, text
+from sweeper.tracking.limits import LONGEST_TAG, legal, ms, run_name, text
 from sweeper.trial import Ended, Event, Record, Reported, Started, State, Value
 
 STATUS = {State.COMPLETED: "FINISHED", State.PRUNED: "KILLED", State.DIVERGED: "FAILED", State.FAILED: "FAILED"}
@@ -88,7 +88,7 @@ class MirroredTrial:
 
     @property
     def name(self) -> str:
-        return self.record.trial.name[:LONGEST_NAME]
+        return run_name(self.record.trial.name, self.record.trial.key)
 
     @property
     def is_shown(self) -> bool:

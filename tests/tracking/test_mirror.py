@@ -39,7 +39,7 @@ def test_a_completed_trial_is_a_finished_run_with_parameters_and_final_metrics(s
     assert sweep.run(a_life(7)) == Mirrored(runs=1, behind=0, error="")
     (run,) = sweep.runs
     assert run.info.status == "FINISHED"
-    assert run.info.run_name == "beta=0 name=adam seed=7"
+    assert run.info.run_name.endswith(" beta=0 name=adam seed=7")
     assert (run.info.start_time, run.info.end_time) == (1000 * (T0 + 100), 1000 * (T0 + 104))
     assert run.data.params == {"loss.beta": "0", "optim.name": "adam", "train.steps": "2000", "seed": "7"}
     assert run.data.metrics == pytest.approx({"loss": 1 / 3, "accuracy": 0.2, "alignment": 0.9})

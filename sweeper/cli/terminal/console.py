@@ -21,7 +21,7 @@ from rich.text import Text
 from sweeper.cli.terminal.plain_text import plain
 from sweeper.errors import Problem, condensed
 from sweeper.trial import State
-from sweeper.value_text import short_names
+from sweeper.value_text import NO_LABELS, Labels
 
 HEADING_WIDTH = 11  # seven columns then fit into 80 characters
 UNLIMITED = 1_000_000  # characters of a line in a pipe or a file
@@ -116,10 +116,13 @@ def sparkline(values: Sequence[float], width: int = 40) -> str:
     return "".join(BARS[round((v - low) / span * steps)] if math.isfinite(v) else " " for v in shown)
 
 
-def heading(name: str, names: Sequence[str]) -> str:
-    """A column's heading: its short name, broken at underscores."""
+def heading(name: str, names: Sequence[str], labels: Labels = NO_LABELS) -> str:
+    """A column's heading: its short name, broken at underscores unless somebody chose it."""
+    short = labels.short_names([*names, name])[name]
+    if short == labels.shorts.get(name):
+        return short
     lines = [""]
-    for part in re.findall(r"[^_.]+[_.]*", short_names([*names, name])[name]):
+    for part in re.findall(r"[^_.]+[_.]*", short):
         if lines[-1] and len(lines[-1]) + len(part) > HEADING_WIDTH:
             lines.append("")
         lines[-1] += part

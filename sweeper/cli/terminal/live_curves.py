@@ -16,6 +16,7 @@ from rich.text import Text
 from sweeper.analysis.rounding import rounded
 from sweeper.cli.terminal.console import heading, sparkline
 from sweeper.trial import Ended, Event, Reported, State
+from sweeper.value_text import NO_LABELS, Labels
 
 
 @dataclass(slots=True)
@@ -24,6 +25,7 @@ class Curves:
 
     console: Console
     metrics: Sequence[str]
+    labels: Labels = NO_LABELS
     reports: list[Reported] = field(default_factory=list)
 
     @contextmanager
@@ -39,7 +41,8 @@ class Curves:
                 self.reports.pop()  # it is in this one, with more
             self.reports.append(event)
             if not self.console.is_terminal:
-                values = (f"{name} {rounded(event.metrics[name])}" for name in self._shown())
+                short = self.labels.short_names(self._shown())
+                values = (f"{short[name]} {rounded(event.metrics[name])}" for name in self._shown())
                 self.console.print(f"step {event.step}  {'  '.join(values)}")
 
     def render(self) -> RenderableType:
@@ -48,7 +51,7 @@ class Curves:
         table = Table.grid(padding=(0, 2))
         for name in self._shown():
             values = [report.metrics[name] for report in self.reports if name in report.metrics]
-            table.add_row(name, Text(sparkline(values), "cyan"), rounded(values[-1]))
+            table.add_row(self.labels.text(name), Text(sparkline(values), "cyan"), rounded(values[-1]))
         return Group(Text(f"step {self.reports[-1].step}"), table)
 
     def _shown(self) -> list[str]:

@@ -85,8 +85,8 @@ def _open_ended(plan: Plan) -> str:
 def _plan_table(plan: Plan) -> Table:
     names = list(dict.fromkeys(name for item in plan.items[:1000] for name in item.trial.varied))
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for name in ("trial", *(heading(name, names) for name in names), "seed", "action"):
-        table.add_column(name, overflow="fold")
+    for name in ("trial", *(heading(name, names, plan.labels) for name in names), "seed", "action"):
+        table.add_column(name, overflow="fold", vertical="bottom")
     for item in _head_and_tail(list(plan.items), 8):
         if item is None:
             table.add_row(*["..."] * (len(names) + 3))

@@ -16,7 +16,7 @@ from sweeper.cli.terminal.console import NARROW, STYLES, duration, heading
 from sweeper.cli.terminal.fitted import FittedColumn, fitted_table
 from sweeper.cli.terminal.workload import Workload
 from sweeper.trial import Ended, Event, Reported, Started, Trial
-from sweeper.value_text import short_names, show
+from sweeper.value_text import NO_LABELS, Labels, show
 
 SHOWN = 8  # running trials, at most
 BAR = 24  # characters
@@ -35,6 +35,7 @@ class Screen:
     metrics: Sequence[str]
     quiet: bool = False
     planned: Sequence[Trial] = ()
+    labels: Labels = NO_LABELS
     began: float = field(default_factory=time.monotonic)
     latest: dict[str, Reported] = field(default_factory=dict)
     started: dict[str, tuple[Trial, Started]] = field(default_factory=dict)
@@ -111,10 +112,11 @@ class Screen:
         trials = [trial for trial, _ in self.started.values()]
         shown = trials[: max(1, min(SHOWN, self.console.height - 6))]
         names = list(dict.fromkeys(name for trial in trials for name in trial.varied))
-        columns = [FittedColumn(heading(name, names), 1) for name in names]
+        columns = [FittedColumn(heading(name, names, self.labels), 1) for name in names]
         columns += [FittedColumn("seed", 0), FittedColumn("step", 0)]
         columns += [
-            FittedColumn(heading(name, self.metrics), 0 if name == self.metrics[0] else 2) for name in self.metrics
+            FittedColumn(heading(name, self.metrics, self.labels), 0 if name == self.metrics[0] else 2)
+            for name in self.metrics
         ]
         table, left_out = fitted_table(columns, [self._row(trial, names) for trial in shown], self.console.width)
         table.header_style = "dim"
@@ -132,7 +134,7 @@ class Screen:
     def _line(self, trial: Trial, event: Ended) -> None:
         if self.quiet:
             return
-        short = short_names(self.metrics)
+        short = self.labels.short_names(self.metrics)
         values = "  ".join(f"{short[n]} {rounded(event.metrics[n])}" for n in self.metrics if n in event.metrics)
         news = f"{event.reason} (attempt {event.attempt}, to be tried again)" if event.retry else event.reason or values
         if event.origin:

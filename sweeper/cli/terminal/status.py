@@ -18,7 +18,7 @@ from sweeper.analysis.progress import BestConfiguration, Map, Progress, RunningT
 from sweeper.analysis.rounding import rounded
 from sweeper.cli.terminal.console import STYLES, duration, sparkline
 from sweeper.trial import Record, State
-from sweeper.value_text import show
+from sweeper.value_text import NO_LABELS, Labels, show
 
 LOG_LINES = 10
 VIRIDIS = ("#440154", "#3b528b", "#21918c", "#5ec962", "#fde725")
@@ -36,22 +36,22 @@ def render(seen: SweepSummary, limit: int = 10) -> RenderableType:
     driver = f"run by {progress.driver}" if progress.driver else "not running"
     lines: list[RenderableType] = [bar, counts, f"{_pace(progress)}; {driver}"]
     if seen.best:
-        lines.append(Text("best so far  ", "bold").append(best_text(seen.best), "default not bold"))
+        lines.append(Text("best so far  ", "bold").append(best_text(seen.best, seen.labels), "default not bold"))
     if seen.running:
-        lines.append(_running(seen.running[:limit]))
+        lines.append(_running(seen.running[:limit], seen.labels))
     for failure in progress.failures[:limit]:
         text = Text(f"{failure.state} ", STYLES[State(failure.state)])
         lines.append(text.append(f"{failure.trial[:8]}  {failure.name}  {failure.reason}", "default not bold"))
     if len(progress.failures) > limit:
         lines.append(f"and {len(progress.failures) - limit} more")
-    return Group(*lines, *([text_map(seen.map)] if seen.map else []))
+    return Group(*lines, *([text_map(seen.map, seen.labels)] if seen.map else []))
 
 
 def one_line(seen: SweepSummary) -> str:
     """The same in a line, for a log file or a pipe."""
     total, done = _counted(seen.progress)
     states = ", ".join(f"{n} {state}" for state, n in seen.progress.counts.items())
-    best = f"; best {best_text(seen.best)}" if seen.best else ""
+    best = f"; best {best_text(seen.best, seen.labels)}" if seen.best else ""
     return f"{seen.progress.name} {done}/{total}: {states}; {_pace(seen.progress)}{best}"
 
 
@@ -73,24 +73,26 @@ def follow(console: Console, look: Callable[[], SweepSummary], seconds: float) -
             console.print(one_line(seen), soft_wrap=True)
 
 
-def best_text(best: BestConfiguration) -> str:
+def best_text(best: BestConfiguration, labels: Labels = NO_LABELS) -> str:
     """`alignment 0.93 at beta=1, n=3`."""
-    values = ", ".join(f"{name} {rounded(value)}" for name, value in best.values.items())
+    short = labels.short_names(best.values)
+    values = ", ".join(f"{short[name]} {rounded(value)}" for name, value in best.values.items())
     return f"{values} at {best.name}, n={best.n}"
 
 
-def text_map(found: Map) -> RenderableType:
+def text_map(found: Map, labels: Labels = NO_LABELS) -> RenderableType:
     """The map as numbers in a table, coloured where there are colours: dark is low, bright is high."""
     low, high = min(found.cells.values()), max(found.cells.values())
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
-    across = f", averaged over {', '.join(found.others)}" if found.others else ""
+    across = f", averaged over {', '.join(map(labels.text, found.others))}" if found.others else ""
     table.add_column("", justify="right", style="dim")
     for word in found.xs:
         table.add_column(word, justify="right")
     for row in found.ys:
         values = [found.cells.get((column, row)) for column in found.xs]
         table.add_row(row, *(_cell(value, low, high) for value in values))
-    return Group(Text(f"{found.metric}: {found.x} across, {found.y} down{across}", "bold"), table)
+    metric, x, y = map(labels.text, (found.metric, found.x, found.y))
+    return Group(Text(f"{metric}: {x} across, {y} down{across}", "bold"), table)
 
 
 def _cell(value: float | None, low: float, high: float) -> Text:
@@ -100,9 +102,9 @@ def _cell(value: float | None, low: float, high: float) -> Text:
     return Text(f" {rounded(value)} ", f"{'white' if level < 3 else 'black'} on {VIRIDIS[level]}")
 
 
-def _running(running: Sequence[RunningTrial]) -> Table:
+def _running(running: Sequence[RunningTrial], labels: Labels) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for heading in ("running", "step", running[0].metric, ""):
+    for heading in ("running", "step", labels.shorts.get(running[0].metric, running[0].metric), ""):
         table.add_column(heading, justify="right" if heading == "step" else "left")
     for one in running:
         last = rounded(one.curve[-1]) if one.curve else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +22,7 @@ from sweeper.reporting.commands import Commands
 from sweeper.search.pruner import saved_seconds
 from sweeper.search.ranking import best, ranked
 from sweeper.spec.sweep import Sweep
-from sweeper.trial import Record, State, by_config
+from sweeper.trial import Record, State, by_config, values_of
 
 
 def print_finished(
@@ -81,9 +82,11 @@ def _print_best(console: Console, sweep: Sweep, records: Sequence[Record], limit
     names = {record.trial.config: record.trial.settings for record in records}
     what = "best" if len(sweep.goals) == 1 else f"Pareto front, {len(first)} of {len(names)}"
     console.print(Text(what, "bold").append(f", with {kept}:" if kept else ":", "default not bold"))
-    groups = by_config(records)
+    groups, short = by_config(records), records[0].trial.labels.short_names(goal.name for goal in sweep.goals)
     for standing in first[:limit]:
-        values = ", ".join(f"{g.name} {rounded(v)}" for g, v in zip(sweep.goals, standing.values or (), strict=False))
+        values = ", ".join(
+            f"{short[g.name]} {rounded(v)}" for g, v in zip(sweep.goals, standing.values or (), strict=False)
+        )
         console.print(f"  {names[standing.config]}  ({values}{_seeds(groups[standing.config])})", soft_wrap=True)
     if len(first) > limit:
         console.print(f"  and {len(first) - limit} more", style="dim")
@@ -123,7 +126,11 @@ def _print_failures(console: Console, records: Sequence[Record], folder: Path, l
 
 def finished_json(plan: Plan, results: Path, finished: RunOutcome) -> dict[str, object]:
     """How a run ended, as the document that `run --json` prints."""
-    states = Counter(str(record.state) for record in finished.records)
+    states, goals = Counter(str(record.state) for record in finished.records), plan.sweep.goals
+    groups = by_config(finished.records)
+    places = {one.config: place for place, one in enumerate(ranked(plan.sweep, finished.records))}
+    order = sorted(groups, key=lambda config: places.get(config, len(places)))
+    front = [one.config for one in best(plan.sweep, finished.records)] if goals else []
     return {
         "sweep": plan.sweep.name,
         "exit_code": int(finished.exit_code),
@@ -132,6 +139,8 @@ def finished_json(plan: Plan, results: Path, finished: RunOutcome) -> dict[str, 
         "trained": finished.trained,
         "states": dict(states),
         "seconds": round(finished.seconds, 3),
+        "configs": [_config_json(groups[config]) for config in order],
+        "best": [_config_json(groups[config], [goal.name for goal in goals]) for config in front],
         "results": str(results / plan.sweep.name),
         "mlflow": {
             "runs": finished.mirrored.runs,
@@ -140,3 +149,12 @@ def finished_json(plan: Plan, results: Path, finished: RunOutcome) -> dict[str, 
             "error": finished.mirrored.error,
         },
     }
+
+
+def _config_json(group: Sequence[Record], only: Sequence[str] = ()) -> dict[str, object]:
+    """A configuration: what varies, how many seeds completed, and the mean of each metric over them."""
+    ends = [record.ended for record in group if record.state is State.COMPLETED and record.ended]
+    names = only or list(dict.fromkeys(name for ended in ends for name in ended.metrics))
+    means = {name: statistics.fmean(values) for name in names if (values := values_of(group, name))}
+    first = group[0].trial
+    return {"config": first.config, "params": dict(first.varied), "n": len(ends), "seeds": len(group), "metrics": means}

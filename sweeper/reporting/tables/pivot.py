@@ -16,7 +16,7 @@ from sweeper.analysis.rounding import plus_minus, rounded, with_interval
 from sweeper.errors import Problem, UsageError, did_you_mean
 from sweeper.reporting.tables.markup import Cell, StyledTable
 from sweeper.trial import State, Value, canonical
-from sweeper.value_text import exact, short_names, show
+from sweeper.value_text import NO_LABELS, Labels, exact, show
 
 
 class Spread(StrEnum):
@@ -88,9 +88,9 @@ def as_frame(table: Pivot) -> pd.DataFrame:
     return frame
 
 
-def as_styled_table(table: Pivot, spread: Spread, note: str = "") -> StyledTable:
+def as_styled_table(table: Pivot, spread: Spread, note: str = "", labels: Labels = NO_LABELS) -> StyledTable:
     """The table for people: mean and spread, the best of each row in bold, n where seeds are missing."""
-    short = short_names([*table.names, table.across])
+    short = labels.short_names([*table.names, table.across])
     head = [*(short[name] for name in table.names), *(f"{short[table.across]} = {show(c)}" for c in table.columns)]
     sizes = {cell.n for cell in table.cells.values()}
     rows = []
@@ -100,7 +100,9 @@ def as_styled_table(table: Pivot, spread: Spread, note: str = "") -> StyledTable
         headers = [Cell(_named(value), number=isinstance(value, int | float)) for value in row]
         texts = (text_of(cell, spread, len(sizes) > 1) for cell in cells)
         rows.append([*headers, *(Cell(text, i in best, True) for i, text in enumerate(texts))])
-    return StyledTable(head, rows, _caption(table, spread, sizes), note, len(table.names), _label(table))
+    return StyledTable(
+        head, rows, _caption(table, spread, sizes, labels), note, len(table.names), _label(table, labels)
+    )
 
 
 def arrow(maximize: bool | None) -> str:
@@ -114,17 +116,17 @@ def _measured(found: dict[str, np.ndarray], number: int, states: Counter[str]) -
     return Measured(mean, std, low, high, int(found["m.n"][number]), sum(states.values()), others)
 
 
-def _caption(table: Pivot, spread: Spread, sizes: set[int]) -> str:
+def _caption(table: Pivot, spread: Spread, sizes: set[int], labels: Labels) -> str:
     beside = "mean ± standard deviation" if spread is Spread.STD else "mean [95 % interval]"
     size = next(iter(sizes))
     over = f" over n = {size}" if len(sizes) == 1 else " over n seeds as given"
     best = "" if table.maximize is None else "; best of each row in bold"
-    return f"{_label(table)}: {beside}{over}{' seeds' if size != 1 and len(sizes) == 1 else ''}{best}"
+    return f"{_label(table, labels)}: {beside}{over}{' seeds' if size != 1 and len(sizes) == 1 else ''}{best}"
 
 
-def _label(table: Pivot) -> str:
+def _label(table: Pivot, labels: Labels) -> str:
     unit = f" [{table.unit}]" if table.unit else ""
-    return table.metric + unit + arrow(table.maximize)
+    return labels.text(table.metric) + unit + arrow(table.maximize)
 
 
 def text_of(cell: Measured | None, spread: Spread, show_n: bool) -> str:
