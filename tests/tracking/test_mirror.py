@@ -12,6 +12,7 @@ import pytest
 
 from sweeper.tracking.database import connect, make_database, mend_places
 from sweeper.tracking.experiment import Data, Experiment
+from sweeper.tracking.limits import run_name
 from sweeper.tracking.mirror import Mirror, artifact_root, store_uri
 from sweeper.tracking.trial_run import Mirrored
 from sweeper.trial import Record, Reported, State, Trial
@@ -196,7 +197,7 @@ def test_runs_added_by_hand_are_left_alone(sweep: Sweep) -> None:
     sweep.run(a_life(7))
     sweep.client.create_run(sweep.runs[0].info.experiment_id, run_name="my own")
     sweep.run(known=(a_life(7),))
-    assert {run.info.run_name for run in sweep.runs} == {"my own", a_trial(7).name}
+    assert {run.info.run_name for run in sweep.runs} == {"my own", run_name(a_trial(7).name, a_trial(7).key)}
 
 
 def test_a_deleted_experiment_comes_back_with_one_run_a_trial(sweep: Sweep) -> None:
