@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sweeper.cvae.config import DEFAULTS, METRICS, CVAEConfig
     from sweeper.cvae.diverged import Diverged
     from sweeper.cvae.evaluation.evaluate import evaluate
-    from sweeper.cvae.losses import inter_latent_jsd_loss
+    from sweeper.cvae.losses import inter_latent_jsd_from_hidden, inter_latent_jsd_loss
     from sweeper.cvae.networks.model import SharedDiscreteCVAE
     from sweeper.cvae.tasks import make_task
     from sweeper.cvae.terms import DisentanglementLossConfig
@@ -31,6 +31,7 @@ __all__ = [
     "Diverged",
     "SharedDiscreteCVAE",
     "evaluate",
+    "inter_latent_jsd_from_hidden",
     "inter_latent_jsd_loss",
     "load_model",
     "make_task",
@@ -45,6 +46,7 @@ _HOMES = {
     "Diverged": "diverged",
     "SharedDiscreteCVAE": "networks.model",
     "evaluate": "evaluation.evaluate",
+    "inter_latent_jsd_from_hidden": "losses",
     "inter_latent_jsd_loss": "losses",
     "load_model": "checkpoint",
     "make_task": "tasks",

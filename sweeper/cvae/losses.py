@@ -17,6 +17,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from sweeper.cvae import chunked, loss_inputs
+
 WEIGHT_FLOOR = 0.05  # share of the tokens that the weights' sum at least counts as: little uncertain, little reward
 
 
@@ -64,7 +66,8 @@ def inter_latent_jsd(logp_BKTV: Tensor) -> Tensor:
     JSD = (1/K) sum_k KL(p_k || pbar), pbar = (1/K) sum_k p_k. No p_k exceeds 1 and below ``tiny`` none counts, so that
     log pbar needs no logsumexp, which would take half of all. The gradient of log pbar is left out: its share is
     sum_v d pbar_v = 0, because probabilities sum to one, and the gradient in the logits is exact without it. Computed
-    as the generator leaves its logits: what is summed lies outermost, in a third of the time.
+    as the generator leaves its logits: what is summed lies outermost, in a third of the time. First derivatives only:
+    what is left out has derivatives of its own.
     """
     logp_VKBT = logp_BKTV.movedim((-1, -3), (-4, -3))
     p_VKBT = logp_VKBT.exp()
@@ -73,17 +76,42 @@ def inter_latent_jsd(logp_BKTV: Tensor) -> Tensor:
 
 
 def inter_latent_jsd_loss(
-    logits_by_latent: Tensor, baseline_nll: Tensor, mask: Tensor
+    logits_by_latent: Tensor, baseline_nll: Tensor, mask: Tensor, *, check: bool = True
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """-J, minus the mean JSD of the latents' next-token distributions, weighted by a z-free model's NLL.
 
     ``logits_by_latent`` [B,K,T,V], ``baseline_nll`` [B,T] (no gradient reaches it), ``mask`` [B,T]. Returns the loss in
     [-ln K, 0] nats, and ``diagnostics/inter_latent_jsd/weighted_mean`` = J with ``.../unweighted_mean``. The loss is
-    computed in float32 at least.
+    computed in float32 at least, in chunks of positions (:mod:`sweeper.cvae.chunked`).
+    Raises ValueError naming the argument, what was expected and what was found for shapes and dtypes, and, with
+    ``check``, for values; that waits for a GPU once, and is to be left out under ``vmap`` and ``torch.compile``.
     """
-    jsd_BT = inter_latent_jsd(log_probabilities(logits_by_latent))
-    weighted = weighted_mean(jsd_BT, token_weights(baseline_nll, mask), mask)
-    plain = weighted_mean(jsd_BT.detach(), mask.to(jsd_BT.dtype), mask)
+    loss_inputs.check_shapes(logits_by_latent, "logits_by_latent", "[B,K,T,V]", baseline_nll, mask)
+    jsd_BT = chunked.jsd_from_logits(logits_by_latent)
+    if check:
+        loss_inputs.check_values(baseline_nll, mask, jsd_BT, logits_by_latent=logits_by_latent)
+    return _jsd_loss(jsd_BT, baseline_nll, mask)
+
+
+def inter_latent_jsd_from_hidden(
+    hidden_by_latent: Tensor, head: Tensor, baseline_nll: Tensor, mask: Tensor, *, check: bool = True
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """:func:`inter_latent_jsd_loss` of ``hidden_by_latent`` [B,K,T,D] times ``head`` [V,D]; no [B,K,T,V] is ever held.
+
+    Gradients reach both; states in half precision are multiplied in it, and summed in float32.
+    """
+    loss_inputs.check_shapes(hidden_by_latent, "hidden_by_latent", "[B,K,T,D]", baseline_nll, mask)
+    loss_inputs.check_head(hidden_by_latent, head)
+    jsd_BT = chunked.jsd_from_hidden(hidden_by_latent, head)
+    if check:
+        loss_inputs.check_values(baseline_nll, mask, jsd_BT, hidden_by_latent=hidden_by_latent, head=head)
+    return _jsd_loss(jsd_BT, baseline_nll, mask)
+
+
+def _jsd_loss(jsd_BT: Tensor, baseline_nll_BT: Tensor, mask_BT: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    baseline_nll_BT, mask_BT = baseline_nll_BT.to(jsd_BT.dtype), mask_BT.to(jsd_BT.dtype)  # in half, sums overflow
+    weighted = weighted_mean(jsd_BT, token_weights(baseline_nll_BT, mask_BT), mask_BT)
+    plain = weighted_mean(jsd_BT.detach(), mask_BT, mask_BT)
     return -weighted, {
         "diagnostics/inter_latent_jsd/weighted_mean": weighted.detach(),
         "diagnostics/inter_latent_jsd/unweighted_mean": plain,

@@ -9,7 +9,7 @@ from tests.cvae.training.packs import SMALL
 
 def test_the_public_names_are_these():
     settings = ["DEFAULTS", "METRICS", "CVAEConfig", "DisentanglementLossConfig"]
-    model = ["Diverged", "SharedDiscreteCVAE", "inter_latent_jsd_loss"]
+    model = ["Diverged", "SharedDiscreteCVAE", "inter_latent_jsd_loss", "inter_latent_jsd_from_hidden"]
     assert set(sweeper.cvae.__all__) == {*settings, *model, "evaluate", "load_model", "make_task", "train"}
     assert sweeper.cvae.__all__ == sorted(sweeper.cvae.__all__, key=lambda name: (not name.isupper(), name))
 
