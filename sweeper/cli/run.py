@@ -114,7 +114,7 @@ def _judged(sweep: Sweep, results: Path, finished: RunOutcome) -> tuple[Sequence
     from sweeper.ledger.paths import SweepDir
 
     keep_tables(sweep.claims, results / sweep.name)
-    verdicts = judge_sweep(sweep.claims, read_history(SweepDir(results, sweep.name)), results / sweep.name)
+    verdicts = judge_sweep(sweep.claims, read_history(SweepDir(results, sweep.name)), results / sweep.name, sweep.looks)
     return verdicts, exit_code(finished.exit_code, verdicts)
 
 

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -17,6 +17,7 @@ from sweeper.execution.event_log import EventLog, Watcher
 from sweeper.execution.options import Options, Runner
 from sweeper.execution.queue import JobQueue
 from sweeper.execution.runner import PackResources, Source, run_in_process
+from sweeper.execution.seed_batches import SeedBatches
 from sweeper.execution.session import Session
 from sweeper.execution.signals import interruptible
 from sweeper.execution.stop_state import StopState
@@ -49,6 +50,9 @@ class Display(Watcher, Protocol):
     def show_activity(self, text: str) -> None:
         """Show what the run does until the first trial trains."""
 
+    def expect_more(self, count: int) -> None:
+        """So many trials were added to the run."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunOutcome:
@@ -72,6 +76,9 @@ class Silence:
         pass
 
     def show_activity(self, text: str) -> None:
+        pass
+
+    def expect_more(self, count: int) -> None:
         pass
 
 
@@ -104,6 +111,8 @@ def run(plan: Plan, trainer: Trainer, options: Options, display: Display) -> Run
             budgets=Budgets(plan.sweep),
             stop=StopState(display.show),
             pruner=Pruner.of(plan.sweep, history.records.values()),
+            batches=SeedBatches.of(plan, trainer, book, history, display.show),
+            expect_more=display.expect_more,
             when_done=lambda: mirror.finish(attachments),
         )
         mirror.start(_already_known(plan, history))
@@ -155,6 +164,7 @@ def _described(plan: Plan, trainer: Trainer, options: Options) -> dict[str, obje
         "labels": plan.labels.as_declared(),
         "data": dict(trainer.data),
         "claims": [claim.keys for claim in plan.sweep.claims],
+        "looks": asdict(looks) | {"sizes": looks.sizes} if (looks := plan.sweep.looks) else None,
         "reason": options.reason,
     }
 

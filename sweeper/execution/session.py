@@ -12,6 +12,7 @@ from sweeper.execution.event_log import EventLog, reused_events
 from sweeper.execution.queue import JobQueue
 from sweeper.execution.runner import Pack
 from sweeper.execution.running_pack import ActivePacks
+from sweeper.execution.seed_batches import SeedBatches
 from sweeper.execution.stop_state import StopState
 from sweeper.execution.worker.job import Job, StopOrder
 from sweeper.ledger.history import History
@@ -32,6 +33,8 @@ class Session:
     budgets: Budgets
     stop: StopState
     pruner: Pruner | None = None
+    batches: SeedBatches | None = None
+    expect_more: Callable[[int], None] = lambda count: None  # called with how many trials were added
     when_done: Callable[[], None] = lambda: None  # called when no event will come any more
     active: ActivePacks = field(default_factory=ActivePacks)
 
@@ -55,6 +58,7 @@ class Session:
         if self.queue.proposals is not None:
             self.queue.proposals.begin(records.values())
         self.queue.add(plan.to_run)
+        self._look()
 
     def next_pack(self) -> Pack | None:
         jobs = self._take(1)
@@ -166,8 +170,22 @@ class Session:
         self.budgets.count(ended)
         if self.queue.proposals is not None and not ended.origin:
             self.queue.proposals.ended(record.trial)
+        if self.batches is not None and self.batches.ended(record.trial.key):
+            self._look()
         if self.stop.code is None and (why := self.budgets.failing()):
             self.stop.start_nothing(Exit.TRIALS_FAILED, why)
+
+    def _look(self) -> None:
+        """Judge the claims whose seeds have ended, and take in the trials that the open ones need next."""
+        while self.batches is not None and (planned := self.batches.look(self.records)):
+            known = self.batches.history.records
+            self.log.records |= {one.trial.key: known.get(one.trial.key) or Record(one.trial) for one in planned}
+            self.log.ledger.more(one.trial for one in planned)
+            self.expect_more(sum(one.action in (Action.RUN, Action.REUSED) for one in planned))
+            reused = [one for one in planned if one.action is Action.REUSED]
+            for event in reused_events(self.log.ledger.sweep, reused):
+                self.record(event)
+            self.queue.add(one.trial for one in planned if one.action is Action.RUN)
 
     def _check_budget(self, taken: int = 0) -> None:
         """Stop when a budget is spent: of time, the running trials too. `taken` trials are on their way to a pack."""

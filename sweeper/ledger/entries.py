@@ -1,9 +1,10 @@
-"""Entries of a ledger as records: a trial, its starts and ends, its reports. What is none of ours raises NOT_OURS."""
+"""Entries of a ledger as records: trials, starts and ends, reports, looks. What is none of ours raises NOT_OURS."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from sweeper.trial import Ended, Record, Reported, Started, State, Trial
@@ -12,6 +13,23 @@ NOT_OURS = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError)
 KEY = re.compile("[0-9a-f]{16}")
 # Until November 2026 this was written for trials of a pack that had only stopped at a checkpoint: they are pending.
 NO_FAILURE = "trainer contract: train_pack() returned before this member had ended"
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimLook:
+    """A claim judged between two batches of seeds, as a run wrote it down.
+
+    `claim` and `configs` are digests of its text and of the configurations that it was about, `seeds` is how many each
+    had, `level` what the plan of looks left. `outcome`: pass, fail, futile, undecided (the last look), or open.
+    """
+
+    claim: str
+    configs: str
+    look: int
+    seeds: int
+    level: float
+    outcome: str
+    run: int = 0
 
 
 def key_of(entry: Mapping[str, Any]) -> str:
@@ -40,6 +58,18 @@ def trial_of(entry: Mapping[str, Any]) -> Trial:
 def report_of(entry: Mapping[str, Any]) -> Reported:
     """A report of a file of curves."""
     return Reported(**{**entry, "metrics": _floats(entry["metrics"])})
+
+
+def look_of(entry: Mapping[str, Any]) -> ClaimLook:
+    """A claim's look that an entry holds."""
+    return ClaimLook(
+        claim=str(entry["claim"]),
+        configs=str(entry["configs"]),
+        look=int(entry["look"]),
+        seeds=int(entry["seeds"]),
+        level=float(entry["level"]),
+        outcome=str(entry["outcome"]),
+    )
 
 
 def advance(record: Record, kind: str, entry: Mapping[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any, TypeVar
 
 from sweeper.errors import LedgerError, LedgerWarning, Problem
 from sweeper.ledger import entries, jsonl, lock
-from sweeper.ledger.chain import Chain
+from sweeper.ledger.chain import Chain, digest
 from sweeper.ledger.paths import SweepDir, list_sweeps
 from sweeper.trial import Ended, Record, Trial
 from sweeper.value_text import NO_LABELS, Labels
@@ -30,12 +31,20 @@ class Registration:
     seen: frozenset[str]
 
 
+@dataclass(frozen=True, slots=True)
+class SweepLook:
+    """A run that ended with every trial of its plan done and more results than the last such run, at fixed seeds."""
+
+    run: int
+    seeds: int  # of the configuration that has the most
+
+
 @dataclass(slots=True)
 class History:
     """What a ledger says: every trial it knows, the trials of the sweep as last planned, its runs, damaged lines.
 
-    `registered` holds every claim that some run wrote down, in that order, by its text. `looks` names the runs, by
-    their place in `runs`, that ended with every trial of the plan done and more results than the last such run.
+    `registered` holds every claim that some run wrote down, in that order, by its text. `looks` are the complete runs
+    at fixed seeds; `claim_looks` those between batches, of runs whose seeds are added until the claims are decided.
 
     `undescribed` are the starts and ends of trials whose own line is damaged. `is_partial` says that a line after the
     last `run` was damaged: `order` then also has every trial that other lines prove to be asked for.
@@ -45,7 +54,8 @@ class History:
     order: list[str] = field(default_factory=list)
     runs: list[dict[str, Any]] = field(default_factory=list)
     registered: dict[str, Registration] = field(default_factory=dict)
-    looks: list[int] = field(default_factory=list)
+    looks: list[SweepLook] = field(default_factory=list)
+    claim_looks: list[entries.ClaimLook] = field(default_factory=list)
     last_look: int = 0  # the results that it saw
     chain: Chain = field(default_factory=Chain)
     damaged: int = 0
@@ -213,6 +223,9 @@ def _apply(history: History, entry: dict[str, Any], sweep: SweepDir) -> None:
     elif kind == "more":
         history._ask(entries.keys_of(entry["order"]))
         history._new.clear()
+    elif kind == "look":
+        run = len(history.runs) - 1
+        history.claim_looks += [replace(entries.look_of(one), run=run) for one in entry["claims"]]
     elif kind == "stop":
         if not history.is_partial:  # else it may be the end of a run whose beginning is damaged
             history.runs[-1]["stopped"] = entry
@@ -226,6 +239,11 @@ def _apply(history: History, entry: dict[str, Any], sweep: SweepDir) -> None:
 def claim_text(keys: Mapping[str, Any]) -> str:
     """What makes two claims the same: their keys but for the name, in one order."""
     return json.dumps({key: value for key, value in keys.items() if key != "name"}, sort_keys=True)
+
+
+def claim_digest(keys: Mapping[str, Any]) -> str:
+    """The claim in the entries of its looks: 16 hex digits over its text."""
+    return digest(claim_text(keys).encode())[:16]
 
 
 def _register(history: History, claims: Sequence[dict[str, Any]]) -> None:
@@ -244,10 +262,13 @@ def _name(history: History, labels: Labels) -> None:
 
 def _look(history: History) -> None:
     """Called where a run is over, or the ledger: were all trials of the plan done, and more than at the last look?"""
+    if history.runs and history.runs[-1].get("looks"):
+        return  # such a run writes its looks down
     planned = history.planned()
     results = sum(record.state.is_result for record in planned)
     if all(record.ended for record in planned) and results > history.last_look:
-        history.looks.append(len(history.runs) - 1)
+        seeds = Counter(record.trial.config for record in planned)
+        history.looks.append(SweepLook(len(history.runs) - 1, max(seeds.values())))
         history.last_look = results
 
 

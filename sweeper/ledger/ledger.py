@@ -25,6 +25,7 @@ from sweeper.errors import LedgerError, Problem
 from sweeper.ledger import jsonl, lock
 from sweeper.ledger.atomic import cannot_write, replace_file
 from sweeper.ledger.chain import GENESIS, digest
+from sweeper.ledger.entries import ClaimLook
 from sweeper.ledger.history import VERSION, History, ledger_size
 from sweeper.ledger.paths import SweepDir
 from sweeper.trial import Ended, Event, Reported, Started, Trial
@@ -85,6 +86,13 @@ class Ledger:
         for trial in trials:
             self.trial(trial)
         self._append({"e": "more", "order": [trial.key for trial in trials]})
+
+    def look(self, claims: Iterable[ClaimLook]) -> None:
+        """Claims were judged at the end of a batch of seeds."""
+        fields = ("claim", "configs", "look", "seeds", "level", "outcome")
+        written = [{name: getattr(one, name) for name in fields} for one in claims]
+        self._append({"e": "look", "at": time.time(), "claims": written})
+        self._sync()
 
     def trial(self, trial: Trial) -> None:
         """Describe a trial."""

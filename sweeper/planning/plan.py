@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -40,6 +40,17 @@ class Plan:
     ledger_bytes: int  # how long the ledger was when this was planned
     labels: Labels = NO_LABELS  # what the file and the trainer call parameters and metrics
 
+    @property
+    def most_trials(self) -> int:
+        """How many trials the sweep has at most, where seeds are added until the claims are decided."""
+        return self.configs * self.sweep.most_seeds if self.sweep.looks else len(self.items)
+
+    @property
+    def most_device_hours(self) -> float | None:
+        """What it costs at most to train what is left, beyond the results that are there; None: unknown."""
+        left = self.most_trials - len(self.items) + len(self.to_run)
+        return left * self.estimate.trial_s / 3600 if self.estimate.trial_s is not None else None
+
     def of(self, *actions: Action) -> list[PlannedTrial]:
         return [item for item in self.items if item.action in actions]
 
@@ -74,6 +85,7 @@ def make(sweep: Sweep, trainer: Trainer | None, results: Path, rerun: Rerun = Re
         points = configurations(sweep, trainer.defaults or {} if trainer else {})
         known = _proposed_before(sweep, factory, own) if sweep.method in ADAPTIVE else points.points
         configs, trials = _trials(sweep, trainer, factory, known)
+        trials += _added_before(sweep, factory, own, trials) if sweep.looks else []
     except SpecError as error:
         raise SpecError(*problems, *error.problems) from None
     if problems:
@@ -164,6 +176,14 @@ def _proposed_before(sweep: Sweep, factory: TrialFactory, own: History) -> list[
         if factory.config_key(point) == record.trial.config:
             points[record.trial.config] = point
     return list(points.values())
+
+
+def _added_before(sweep: Sweep, factory: TrialFactory, own: History, trials: Sequence[Trial]) -> list[Trial]:
+    """The seeds beyond the first batch that earlier runs added for undecided claims."""
+    first = {trial.config: trial for trial in reversed(trials)}
+    places = [(record.trial.config, record.trial.seed) for record in own.planned()]
+    added = range(len(sweep.seeds), sweep.most_seeds)
+    return [factory.with_seed(first[config], seed) for config, seed in places if config in first and seed in added]
 
 
 def _idle_settings(sweep: Sweep, trainer: Trainer | None, trials: list[Trial]) -> tuple[Problem, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from types import MappingProxyType
 
@@ -62,6 +63,10 @@ class TrialFactory:
         key, code = self.config_key(point), self.code
         shared = (self.base, self.trainer, code, self.labels)
         return [Trial(trial_key(key, seed, code), key, seed, point, *shared) for seed in self.seeds]
+
+    def with_seed(self, trial: Trial, seed: int) -> Trial:
+        """The trial of the same configuration with another seed."""
+        return replace(trial, key=trial_key(trial.config, seed, self.code), seed=seed, code=self.code)
 
 
 def _encode(name: str, value: Value) -> str:

@@ -38,7 +38,7 @@ class SweepAttachments:
         if results.sweep is not None and results.sweep.claims:
             from sweeper.analysis.claims.verify import judge_sweep  # here: scipy takes as long
 
-            verdicts = judge_sweep(results.sweep.claims, results.history, self.sweep_dir.folder)
+            verdicts = judge_sweep(results.sweep.claims, results.history, self.sweep_dir.folder, results.sweep.looks)
             document = {"schema_version": 1, "verdicts": [verdict.as_json() for verdict in verdicts]}
             made["verdicts.json"] = json.dumps(document, indent=1) + "\n"
         return made | dict(self._existing())

@@ -33,7 +33,7 @@ _FEW_POINTS = 100_000  # a third of a second
 
 def problems_of(sweep: Sweep, keys: SweepKeys) -> list[Problem]:
     """Everything that makes the sweep impossible as a whole."""
-    return [*_method(sweep), *early_problems(sweep), *_zips(sweep, keys).problems, *_claims(sweep)]
+    return [*_method(sweep), *early_problems(sweep), *_zips(sweep, keys).problems, *_claims(sweep), *_looks(sweep)]
 
 
 def warnings_of(sweep: Sweep, keys: SweepKeys) -> list[Problem]:
@@ -50,9 +50,9 @@ def warnings_of(sweep: Sweep, keys: SweepKeys) -> list[Problem]:
 
 
 def _too_large(sweep: Sweep, configs: int) -> Iterator[Problem]:
-    trials = configs * len(sweep.seeds)
+    trials = configs * sweep.most_seeds
     if trials > MAX_TRIALS:
-        found = f"{configs} configurations x {len(sweep.seeds)} seeds = {trials} trials"
+        found = f"{configs} configurations x {sweep.most_seeds} seeds = {trials} trials"
         hint = "fewer values, points or seeds, or method: random with a budget"
         yield _problem(sweep, "parameters", "the sweep is too large", found, f"at most {MAX_TRIALS} trials", hint)
 
@@ -70,6 +70,21 @@ def _method(sweep: Sweep) -> Iterator[Problem]:
         yield _problem(sweep, "method", "method: list needs configs", "", "configs: [{name: value}, ...]")
     if sweep.method in ADAPTIVE and not sweep.goals:
         yield _problem(sweep, "method", f"method: {sweep.method} needs a metric", "", "metric: {name: ..., goal: ...}")
+
+
+def _looks(sweep: Sweep) -> Iterator[Problem]:
+    """Why seeds cannot be added until the claims are decided."""
+    if sweep.looks is None:
+        return
+    if not sweep.claims:
+        message = "until: decided needs claims to decide"
+        yield _problem(sweep, "seeds.until", message, "no expect:", "expect: [...]", "or seeds: a number")
+    if sweep.method not in ("grid", "list"):
+        message = "until: decided needs configurations that are known before the run"
+        yield _problem(sweep, "seeds.until", message, f"method: {sweep.method}", "method: grid, list")
+    if sweep.early.type not in ("none", "threshold"):
+        message = f"early_terminate: {sweep.early.type} stops trials by how others do: seeds would not be alike"
+        yield _problem(sweep, "seeds.until", message, "", "early_terminate: {type: none}", "or seeds: a number")
 
 
 def _zips(sweep: Sweep, keys: SweepKeys) -> Zips:
@@ -123,7 +138,7 @@ def _idle(sweep: Sweep, keys: SweepKeys) -> Iterator[Problem]:
             yield _problem(sweep, f"{key}.probabilities", f"probabilities have no effect with method: {sweep.method}")
         if name in keys.base and parameter.when is None:
             yield _problem(sweep, f"base.{name}", "no effect: the parameter of this name is used")
-    if len(keys.seeds) != len(sweep.seeds):
+    if isinstance(keys.seeds, list) and len(keys.seeds) != len(sweep.seeds):
         yield _problem(sweep, "seeds", "a seed is given twice", excerpt(keys.seeds))
     if sweep.configs and sweep.method != "list":
         yield _problem(sweep, "configs", f"configs have no effect with method: {sweep.method}")

@@ -23,6 +23,7 @@ from sweeper.spec.sweep import (
     Checkpoints,
     EarlyTermination,
     Goal,
+    LookPlan,
     Resources,
     Retry,
     Sweep,
@@ -111,7 +112,8 @@ def _sweep(keys: SweepKeys, document: Document, path: Path) -> Sweep:
         space=_space(keys, fixed),
         configs=tuple({name: canonical(value) for name, value in config.items()} for config in keys.configs),
         constraints=tuple(condition(text) for text in keys.constraints),
-        seeds=tuple(dict.fromkeys(keys.seeds)),
+        seeds=_seeds(keys),
+        looks=_looks(keys),
         budget=Budget(budget.trials, budget.wall, budget.device_hours and budget.device_hours * 3600),
         resources=Resources(resources.gpu, resources.cpu, resources.pack, resources.max_concurrent, resources.timeout),
         retry=Retry(keys.retry.max, tuple(keys.retry.never_on)),
@@ -162,6 +164,17 @@ def _space(keys: SweepKeys, fixed: dict[str, Value]) -> Space:
     zips = zipped(keys.zip, parameters, fixed | constants).groups  # spec/checks.py reports the others
     where = tuple(condition(text) for text in keys.where)
     return Space(parameters, zips, where, {**fixed, **constants})
+
+
+def _seeds(keys: SweepKeys) -> tuple[int, ...]:
+    return tuple(dict.fromkeys(keys.seeds)) if isinstance(keys.seeds, list) else tuple(range(keys.seeds.start))
+
+
+def _looks(keys: SweepKeys) -> LookPlan | None:
+    batches = keys.seeds
+    if isinstance(batches, list):
+        return None
+    return LookPlan(batches.start, batches.max, batches.looks, batches.spending, batches.futility)
 
 
 def _early(keys: EarlyKeys) -> EarlyTermination:

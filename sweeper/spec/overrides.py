@@ -69,9 +69,10 @@ def _apply(document: Document, override: str) -> None:
 def _is_sweep_key(key: str) -> bool:
     """Whether the key is one of the sweep file. Raises SpecError for what looks like a slip of one."""
     head, _, rest = key.partition(".")
-    if head in (_SECTIONS if rest else KEYS):
+    known = (*_SECTIONS, "seeds") if rest else KEYS
+    if head in known:
         return True
-    near = difflib.get_close_matches(head[:60], _SECTIONS if rest else KEYS, n=1, cutoff=0.8)
+    near = difflib.get_close_matches(head[:60], known, n=1, cutoff=0.8)
     if near and head not in ("base", "parameters"):
         meant = f"{near[0]}.{rest}" if rest else near[0]
         raise _wrong(key, "unknown key", key, "a key of the sweep file or a setting", f"did you mean {meant}?")
@@ -84,14 +85,15 @@ def _set_sweep_key(document: Document, key: str, text: str) -> None:
         raise _wrong(key, "this section cannot be replaced as a whole", "", "", f"{head}.NAME=VALUE sets one name")
     values = [text] if head in _TEXTS else _values(key, text)
     value: Tree = values if len(values) > 1 else values[0]
-    if head in _LISTS and not isinstance(value, list) and value is not None and (head != "seeds" or "," in text):
+    if head in _LISTS and head != "seeds" and not isinstance(value, list) and value is not None:
         value = [value]
     if rest:
         section = document.tree.get(head)
         if head == "metric" and isinstance(section, str):
             section = {"name": section}
         if section is not None and not isinstance(section, dict):
-            raise _wrong(key, f"{head} is not a mapping here", excerpt(section), f"{head}={{name: ..., goal: ...}}")
+            allowed = "{start: 6, max: 30, until: decided}" if head == "seeds" else "{name: ..., goal: ...}"
+            raise _wrong(key, f"{head} is not a mapping here", excerpt(section), f"{head}={allowed}")
         value = _nested(section or {}, rest.split("."), value)
     _forget(document, f"{head}.{rest}" if rest else head)
     document.tree[head] = value

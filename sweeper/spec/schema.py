@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import cache
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from sweeper.spec.claims.keys import ClaimKeys
-from sweeper.spec.fields import Condition, Keys, folder_name, one_or_more_metrics, seeds_in_full
+from sweeper.spec.fields import MAX_SEEDS, Condition, Keys, folder_name, one_or_more_metrics, seeds_in_full
 from sweeper.spec.sections import (
     AbortKeys,
     BudgetKeys,
@@ -19,15 +19,19 @@ from sweeper.spec.sections import (
     ResourceKeys,
     RetryKeys,
     SamplerKeys,
+    SeedKeys,
     TrackingKeys,
 )
 
 Name = Annotated[str, BeforeValidator(folder_name, json_schema_input_type=Annotated[str, Field(max_length=100)])]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Seeds = Annotated[
-    list[Seed],
-    Field(min_length=1, max_length=10_000),
-    BeforeValidator(seeds_in_full, json_schema_input_type=Annotated[int, Field(ge=1, le=10_000)] | list[Seed]),
+    Annotated[list[Seed], Field(min_length=1, max_length=MAX_SEEDS), Tag("[list]")]
+    | Annotated[SeedKeys, Tag("[keys]")],
+    Discriminator(lambda value: "[keys]" if isinstance(value, dict | SeedKeys) else "[list]"),
+    BeforeValidator(
+        seeds_in_full, json_schema_input_type=Annotated[int, Field(ge=1, le=MAX_SEEDS)] | list[Seed] | SeedKeys
+    ),
 ]
 Metrics = Annotated[
     list[MetricKeys],
@@ -90,7 +94,9 @@ class SweepKeys(Keys):
         [], description="Conditions on metrics that a good configuration meets.", examples=[["task_accuracy >= 0.985"]]
     )
     seeds: Seeds = Field(
-        [0], description="How many seeds each configuration gets, or a list of them.", examples=[3, [0, 1, 2]]
+        [0],
+        description="How many seeds each configuration gets, a list of them, or batches until the claims are decided.",
+        examples=[3, [0, 1, 2], {"start": 6, "max": 30, "until": "decided"}],
     )
     sampler: SamplerKeys = _section(SamplerKeys, description="How points are drawn.", examples=[{"seed": 0}])
     early_terminate: EarlyKeys = _section(

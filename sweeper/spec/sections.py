@@ -14,6 +14,7 @@ from pydantic import (
 )
 
 from sweeper.spec.fields import (
+    MAX_SEEDS,
     AutoCount,
     AutoNumber,
     Condition,
@@ -109,6 +110,45 @@ class MetricKeys(Keys):
     )
     label: Label | None = Field(None, description="What it is called in plots and reports.", examples=["alignment"])
     short: ShortName | None = Field(None, description="What it is called in tables.", examples=["align"])
+
+
+class SeedKeys(Keys):
+    """Seeds in batches, until the claims are decided."""
+
+    start: Annotated[int, Field(ge=2, le=MAX_SEEDS)] = Field(
+        description="Seeds per configuration at the first look.", examples=[6]
+    )
+    max: Annotated[int, Field(ge=3, le=MAX_SEEDS)] = Field(
+        description="Seeds per configuration at the last look.", examples=[30]
+    )
+    until: Literal["decided"] = Field(
+        description="Seeds are added only where a claim is undecided.", examples=["decided"]
+    )
+    looks: Annotated[int, Field(ge=2, le=20)] = Field(
+        6, description="How often claims are judged, the first and the last time included.", examples=[6]
+    )
+    spending: Literal["obrien_fleming", "pocock"] = Field(
+        "obrien_fleming",
+        description="How `alpha` is shared out to the looks: little to early ones, or evenly.",
+        examples=["pocock"],
+    )
+    futility: Annotated[float, Field(ge=0, lt=0.5)] = Field(
+        0.05,
+        description="A claim whose chance to pass by the last look is below this gets no more seeds; 0: never.",
+        examples=[0.1],
+    )
+
+    @model_validator(mode="after")
+    def _grows(self) -> SeedKeys:
+        if self.max <= self.start:
+            raise Complaint(
+                "max is not above start",
+                "max",
+                found=str(self.max),
+                allowed=f"above {self.start}",
+                hint="a fixed number is written seeds: 6",
+            )
+        return self
 
 
 class SamplerKeys(Keys):

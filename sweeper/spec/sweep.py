@@ -98,6 +98,27 @@ class Tracking:
 
 
 @dataclass(frozen=True, slots=True)
+class LookPlan:
+    """Seeds in batches: the open claims are judged at `start` seeds per configuration, then up to `most` in `looks`.
+
+    `spending` names the function that shares the level out to the looks. A claim whose chance to pass by the last look
+    is below `futility` gets no further seeds.
+    """
+
+    start: int
+    most: int
+    looks: int = 6
+    spending: str = "obrien_fleming"
+    futility: float = 0.05
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The seeds per configuration at each look, as evenly spaced as whole numbers are."""
+        steps = min(self.looks - 1, self.most - self.start)
+        return tuple(self.start + round((self.most - self.start) * step / steps) for step in range(steps + 1))
+
+
+@dataclass(frozen=True, slots=True)
 class Sweep:
     """A valid sweep. Two are equal when they ask for the same, wherever their files lie."""
 
@@ -126,6 +147,12 @@ class Sweep:
     places: Mapping[str, Place] = field(compare=False, repr=False)
     floats: Mapping[str, FloatPlaces] = field(default_factory=dict, compare=False, repr=False)
     labels: Labels = field(default=NO_LABELS, compare=False, repr=False)
+    looks: LookPlan | None = None  # `seeds` are then those of the first look
+
+    @property
+    def most_seeds(self) -> int:
+        """How many seeds a configuration can get."""
+        return self.looks.most if self.looks else len(self.seeds)
 
     def place(self, key: str) -> str:
         """Where a key of the file stands, or the setting or parameter of that name: `grid.yaml:12`, `command line`."""

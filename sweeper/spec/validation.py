@@ -15,7 +15,7 @@ from sweeper.spec.space.parameters import Complaint
 Schema = dict[str, Any]
 
 
-_HIDDEN = ("[key]",)  # pydantic's own words in a path
+_HIDDEN = ("[key]", "[list]", "[keys]")  # pydantic's own words in a path
 
 
 def validated(document: Document) -> SweepKeys:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
-from looks import levels
 from scipy.special import stdtr
+
+from sweeper.analysis.claims.spending import levels
 
 LOOKS, REPEATS, ALPHA = (6, 8, 10, 12, 16, 20), 100_000, 0.05
 DATA: dict[str, Callable[[np.random.Generator, tuple[int, int]], np.ndarray]] = {
@@ -17,7 +18,7 @@ DATA: dict[str, Callable[[np.random.Generator, tuple[int, int]], np.ndarray]] = 
 }
 
 
-def passing(gains: np.ndarray, limits: list[float]) -> float:
+def passing(gains: np.ndarray, limits: Sequence[float]) -> float:
     """The share of rows that pass at some look."""
     passed = np.zeros(len(gains), dtype=bool)
     for count, limit in zip(LOOKS, limits, strict=True):
@@ -28,7 +29,7 @@ def passing(gains: np.ndarray, limits: list[float]) -> float:
 
 
 def main() -> None:
-    spending = levels([count / LOOKS[-1] for count in LOOKS], ALPHA)
+    spending = levels(tuple(count / LOOKS[-1] for count in LOOKS), ALPHA)
     print("| looks at n = | " + " | ".join(map(str, LOOKS)) + " |\n|---|" + "---|" * len(LOOKS))
     print("| level | " + " | ".join(f"{level:.5f}" for level in spending) + " |\n")
     print("| differences of | at 5 % each time | at the levels above |\n|---|---|---|")

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from sweeper.analysis.claims.looks import level_of
 from sweeper.analysis.claims.power import (
     Design,
     MeanDesign,
@@ -29,7 +30,7 @@ from sweeper.ledger.history import read_history
 from sweeper.ledger.paths import SweepDir, list_sweeps
 from sweeper.planning.plan import Plan
 from sweeper.spec.claims.records import Claim, Compare, Monotone
-from sweeper.trial import Record
+from sweeper.trial import Record, Trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,21 +74,37 @@ class ClaimOutlook:
 
 def outlooks(plan: Plan, results: Path | None, assumed_sd: float | None = None) -> list[ClaimOutlook]:
     """The outlook of each claim of the plan; the spread is that of earlier results in `results`, or `assumed_sd`."""
-    planned = [Record(item.trial) for item in plan.items]
+    planned = [Record(trial) for trial in _at_most(plan)]
     earlier = _Earlier(plan, results)
-    return [_outlook(plan, claim, planned, earlier, assumed_sd) for claim in plan.sweep.claims]
+    return [_outlook(plan, claim, planned, earlier, assumed_sd) for claim in _at_last_look(plan)]
+
+
+def _at_most(plan: Plan) -> list[Trial]:
+    """The planned trials, with all seeds that the configurations can get."""
+    trials = [item.trial for item in plan.items]
+    first = {trial.config: trial for trial in reversed(trials)}
+    added = range(len(plan.sweep.seeds), plan.sweep.most_seeds)
+    known = [trial for trial in trials if trial.seed not in added]
+    return known + [replace(one, seed=seed, key=f"{config}-{seed}") for config, one in first.items() for seed in added]
+
+
+def _at_last_look(plan: Plan) -> list[Claim]:
+    """The claims with the level that is left for them at the last look."""
+    looks, claims = plan.sweep.looks, plan.sweep.claims
+    return [replace(claim, alpha=level_of(claim, looks, -1, 1)) for claim in claims] if looks else [*claims]
 
 
 def warnings_of(plan: Plan, found: Sequence[ClaimOutlook]) -> Iterator[Problem]:
     """The claims that can never pass with the plan's trials, each with what it needs."""
-    seeds = len(plan.sweep.seeds)
+    seeds = plan.sweep.most_seeds
     for index, one in enumerate(found):
         if one.decidable is not False:
             continue
         key = f"expect[{index}]"
         hint = one.reason
         if one.needs:
-            hint = f"seeds: {max(one.seeds_needed or 0, seeds + 1)}, or take the claim out"
+            enough = max(one.seeds_needed or 0, seeds + 1)
+            hint = f"seeds: {f'{{max: {enough}}}' if plan.sweep.looks else enough}, or take the claim out"
         units = f"{plural(one.found, one.unit)} with {plural(seeds, 'seed')}" if one.needs else ""
         allowed = f"at least {plural(one.needs, one.unit)}" if one.needs else ""
         message = f"the claim {one.name!r} can never pass with this file's trials"
@@ -191,7 +208,7 @@ def _outlook(plan: Plan, claim: Claim, planned: Sequence[Record], earlier: _Earl
 
 def _with_effect(plan: Plan, known: ClaimOutlook, made: Design, sd: float, configs: int) -> ClaimOutlook:
     """The smallest effect, and what finding half of it costs."""
-    smallest, seeds = made.distance(made.found, sd), len(plan.sweep.seeds)
+    smallest, seeds = made.distance(made.found, sd), plan.sweep.most_seeds
     if not smallest:
         return replace(known, smallest_effect=smallest, reason="" if smallest == 0 else "too few to find any effect")
 
@@ -208,5 +225,5 @@ def _with_effect(plan: Plan, known: ClaimOutlook, made: Design, sd: float, confi
 
 def _device_hours(plan: Plan, seeds: int | None, configs: int) -> float | None:
     """What so many seeds of so many configurations cost beyond those of the plan."""
-    more, each_s = max(0, (seeds or 0) - len(plan.sweep.seeds)), plan.estimate.trial_s
+    more, each_s = max(0, (seeds or 0) - plan.sweep.most_seeds), plan.estimate.trial_s
     return more * configs * each_s / 3600 if seeds is not None and each_s is not None else None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sweeper.analysis.claims.verdict import Status, plural
-from sweeper.ledger.history import History, Registration, claim_text
+from sweeper.ledger.history import History, Registration, claim_digest, claim_text
 from sweeper.trial import Record
 
 
@@ -38,7 +38,8 @@ def claim_status(keys: Mapping[str, Any], history: History, records: Sequence[Re
     if registration is None:
         return ClaimStatus("exploratory", f"exploratory: {_after(len(results), len(results))}", len(results), 0)
     seen = sum(_was_seen(record, registration) for record in results)
-    looks = sum(run >= registration.run for run in history.looks)
+    looks = sum(look.run >= registration.run for look in history.looks)
+    looks += len({look.seeds for look in history.claim_looks if look.claim == claim_digest(keys)})
     if not seen:
         text = f"registered; look {looks}" if looks > 1 else "registered"
         return ClaimStatus("registered", text, 0, looks)

@@ -39,6 +39,8 @@ class Verdict:
     `p` is the p value of what was found, after Holm within `family`; None where nothing was tested.
     `status` and `standing` say whether the claim was written before its results, `results_seen` how many there were
     when it was, `looks` how often the complete sweep has been judged since. A `replaced` one is of an older text.
+    `level` is the one it was judged at, alpha but for planned looks, and `spent` how often all looks so far pass a null
+    claim; None where nothing is tested.
     `power` is that of the test at the size that the claim names, with the spread and number found (power.py).
     """
 
@@ -63,6 +65,8 @@ class Verdict:
     replaced: bool = False
     needs_registration: bool = False
     power: float | None = None
+    level: float | None = None
+    spent: float | None = None
 
     def lacks_registration(self, *, strict: bool) -> bool:
         """Whether the claim must be older than its results, by its file or `strict`, and is not."""

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sweeper.analysis import frames
+from sweeper.analysis.claims.look_text import at_look, with_spent
+from sweeper.analysis.claims.looks import ClaimProgress, first_seeds, progress_of
 from sweeper.analysis.claims.means import judge_against, judge_equivalent, judge_mean, judge_within
 from sweeper.analysis.claims.pairs import judge_compare, judge_monotone
 from sweeper.analysis.claims.power import power_of
@@ -18,6 +20,7 @@ from sweeper.analysis.evidence import Evidence, collect
 from sweeper.analysis.statistics import holm
 from sweeper.errors import Exit
 from sweeper.ledger.atomic import replace_file
+from sweeper.ledger.entries import ClaimLook
 from sweeper.ledger.history import History
 from sweeper.ledger.paths import SweepDir
 from sweeper.spec.claims.records import (
@@ -34,6 +37,7 @@ from sweeper.spec.claims.records import (
     claim_of,
 )
 from sweeper.spec.load import load_run
+from sweeper.spec.sweep import LookPlan
 from sweeper.trial import Record
 
 if TYPE_CHECKING:
@@ -41,7 +45,7 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     "name", "kind", "metric", "outcome", "effect", "ci_low", "ci_high", "n", "p", "family",
-    "status", "standing", "results_seen", "looks", "sentence",
+    "status", "standing", "results_seen", "looks", "level", "spent", "sentence",
 )  # fmt: skip
 
 
@@ -49,19 +53,26 @@ def verdicts(results: Path, name: str) -> list[Verdict]:
     """The verdict on each claim of RESULTS/NAME/sweep.yaml, in its order. Raises UsageError for an unknown sweep."""
     sweep_dir = SweepDir(results, name)
     known = frames.history(sweep_dir)
-    claims = load_run(sweep_dir.spec).claims
-    return judge_sweep(claims, known, sweep_dir.folder)
+    sweep = load_run(sweep_dir.spec)
+    return judge_sweep(sweep.claims, known, sweep_dir.folder, sweep.looks)
 
 
-def judge_sweep(claims: Sequence[Claim], history: History, folder: Path) -> list[Verdict]:
-    """The verdict on each claim and whether it is older than its results; then, if amended, that on its old text."""
+def judge_sweep(claims: Sequence[Claim], history: History, folder: Path, plan: LookPlan | None = None) -> list[Verdict]:
+    """The verdict on each claim and whether it is older than its results; then, if amended, that on its old text.
+
+    With a `plan` of looks a verdict is that of the look that decided.
+    """
     records = history.planned()
     found: list[Verdict] = []
-    for claim, verdict in zip(claims, judge(claims, records, folder), strict=True):
+
+    def judged(some: Sequence[Claim]) -> list[Verdict]:
+        return judge_at_looks(some, history, folder, plan) if plan else judge(some, records, folder)
+
+    for claim, verdict in zip(claims, judged(claims), strict=True):
         stands = claim_status(claim.keys, history, records)
-        found.append(_standing(verdict, stands, claim.needs_registration))
+        found.append(_standing(with_spent(verdict, claim, history), stands, claim.needs_registration))
         before = [old for one in stands.amends if (old := claim_of(one.keys)) is not None]
-        for one in judge(before, records, folder):
+        for one in judged(before):
             found.append(replace(one, status="amended", standing="the text before it was amended", replaced=True))
     return found
 
@@ -73,6 +84,31 @@ def judge(claims: Sequence[Claim], records: Sequence[Record], folder: Path) -> l
     judged = [_more(one, known) for one, known in zip(_corrected(claims, judged), collected, strict=True)]
     found = [_verdict(claim, one, found) for claim, one, found in zip(claims, collected, judged, strict=True)]
     return [replace(one, power=power_of(c, records, claims)) for c, one in zip(claims, found, strict=True)]
+
+
+def progress_at_looks(
+    claims: Sequence[Claim], records: Sequence[Record], folder: Path, plan: LookPlan, held: Sequence[ClaimLook]
+) -> list[ClaimProgress]:
+    """How far each claim is, by these trials and the looks that were held."""
+
+    def test(claim: Claim, seen: Sequence[Record]) -> TestResult:
+        return _judged(claim, collect(seen, claim.metric, claim.where), seen, folder)
+
+    return progress_of(claims, records, plan, test, held)
+
+
+def judge_at_looks(claims: Sequence[Claim], history: History, folder: Path, plan: LookPlan) -> list[Verdict]:
+    """The verdict on each claim: that of its last look, from the seeds of that look and at its level."""
+    records, found = history.planned(), []
+    for one in progress_at_looks(claims, records, folder, plan, history.claim_looks):
+        seen = first_seeds(records, one.seeds) if one.last and not one.counted else records
+        level = one.last.level if one.last else one.claim.alpha
+        alone = replace(one.claim, alpha=level, family="")
+        evidence = collect(seen, alone.metric, alone.where)
+        result = replace(_judged(alone, evidence, seen, folder), needed=None)
+        verdict = replace(_verdict(alone, evidence, result), power=power_of(alone, seen, [alone]))
+        found.append(at_look(verdict, one, plan))
+    return found
 
 
 def _standing(verdict: Verdict, stands: ClaimStatus, needed: bool) -> Verdict:
@@ -173,6 +209,7 @@ def _verdict(claim: Claim, evidence: Evidence, found: TestResult) -> Verdict:
         rows=found.rows,
         confidence=round(1 - 2 * claim.alpha, 12),
         p=p if found.interval is not None else None,
+        level=claim.alpha if found.interval is not None else None,
         family=claim.family,
     )
 

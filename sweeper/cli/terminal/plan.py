@@ -28,6 +28,8 @@ def print_plan(console: Console, plan: Plan, claims: Sequence[ClaimOutlook] = ()
     )
     for clause, count in plan.removed_by_where.items():
         console.print(f"  where {clause!r} removed {count} configurations")
+    if sweep.looks:
+        console.print(f"  {_looks_text(plan)}")
     for action in Action:
         if count := len(plan.of(action)):
             console.print(f"  {action:<14}{count}")
@@ -63,6 +65,9 @@ def plan_json(plan: Plan) -> dict[str, object]:
         "stale": count[Action.STALE],
         "to_run": count[Action.RUN] if known else None,
         "failed_before": count[Action.FAILED],
+        "looks": plan.sweep.looks and list(plan.sweep.looks.sizes),
+        "most_trials": plan.most_trials if known else None,
+        "most_device_hours": plan.most_device_hours,
         "removed_by_where": dict(plan.removed_by_where),
         "packs": -(-count[Action.RUN] // plan.pack) if known else None,
         "estimate": {
@@ -72,6 +77,15 @@ def plan_json(plan: Plan) -> dict[str, object]:
             "reason": plan.estimate.reason,
         },
     }
+
+
+def _looks_text(plan: Plan) -> str:
+    """When claims are judged, and what that costs at most."""
+    assert plan.sweep.looks is not None
+    sizes = ", ".join(map(str, plan.sweep.looks.sizes))
+    hours = plan.most_device_hours
+    cost = f", {hours:.2f} device-hours to go" if hours is not None else ""
+    return f"claims are judged at {sizes} seeds, each until decided: at most {plan.most_trials} trials{cost}"
 
 
 def _open_ended(plan: Plan) -> str:

@@ -78,6 +78,10 @@ class Screen:
     def show_activity(self, text: str) -> None:
         self.activity = text
 
+    def expect_more(self, count: int) -> None:
+        self.total += count
+        self.work.trials += count
+
     def render(self) -> RenderableType:
         """The bar, what it counts, and the trials that run."""
         total = self.work.total if self.started or self.done else None  # None: the bar moves to and fro

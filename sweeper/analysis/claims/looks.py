@@ -1,0 +1,203 @@
+"""Claims judged again and again as seeds are added, each time at the level that a spending function leaves.
+
+A look is a function of the results and of the looks that the ledger has: a run that was killed between the end of a
+batch and the entry of its look decides the same when it goes on. A claim that was decided stays decided.
+
+Claims of a family are judged together, by Holm's procedure for group-sequential tests (Maurer and Bretz 2013): each
+look has the level that the function leaves of alpha / m, where m counts the claims of the family that have not passed
+(for failing: not failed). Futility is not binding: it only ends the search for more seeds, and passes nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from scipy.special import ndtri
+
+from sweeper.analysis.claims.spending import conditional_power, levels
+from sweeper.analysis.claims.verdict import TestResult
+from sweeper.analysis.evidence import collect
+from sweeper.analysis.pairing import blocks, settings
+from sweeper.ledger.chain import digest
+from sweeper.ledger.entries import ClaimLook
+from sweeper.ledger.history import claim_digest
+from sweeper.spec.claims.records import Claim, Compare
+from sweeper.spec.sweep import LookPlan
+from sweeper.trial import Record
+
+FAVOURABLE = 1.645  # standard errors: futility is reckoned with the upper end of a one-sided 95 % interval
+Tester = Callable[[Claim, Sequence[Record]], TestResult]
+
+
+@dataclass(slots=True)
+class ClaimProgress:
+    """How far a claim has got: its looks, oldest first, and the seeds that it needs for the next one.
+
+    `counted` says that the claim counts trials and tests nothing: it is about those that are there, and needs no look.
+    `waits_for` are (configuration, seed) of which the next look has no result yet.
+    """
+
+    claim: Claim
+    configs: frozenset[str]
+    looks: list[ClaimLook] = field(default_factory=list)
+    counted: bool = False
+    waits_for: list[tuple[str, int]] = field(default_factory=list)
+
+    @property
+    def last(self) -> ClaimLook | None:
+        return self.looks[-1] if self.looks else None
+
+    @property
+    def is_open(self) -> bool:
+        return not self.counted and (self.last is None or self.last.outcome == "open")
+
+    @property
+    def seeds(self) -> int:
+        """The seeds per configuration at the last look; 0 before the first."""
+        return self.last.seeds if self.last else 0
+
+
+def progress_of(
+    claims: Sequence[Claim], records: Sequence[Record], plan: LookPlan, test: Tester, held: Iterable[ClaimLook] = ()
+) -> list[ClaimProgress]:
+    """How far each claim is, by the results among `records` and the looks that were `held` already.
+
+    A claim is judged at every size of the plan that all seeds of all its configurations have reached, as long as it is
+    open; a look that was held is not repeated.
+    """
+    first = [record for record in records if record.trial.seed < plan.start]
+    known: dict[tuple[str, str], list[ClaimLook]] = {}
+    for look in held:
+        known.setdefault((look.claim, look.configs), []).append(look)
+    found = []
+    for claim in claims:
+        one = ClaimProgress(claim, _needed(claim, first))
+        one.looks = list(known.get((claim_digest(claim.keys), _digest(one.configs)), ()))
+        found.append(one)
+    seen = _Seen(records)
+    for family in _families(found):
+        _follow(family, plan, seen, test)
+    return found
+
+
+def first_seeds(records: Sequence[Record], seeds: int) -> list[Record]:
+    """The records of the first so many seeds."""
+    return [record for record in records if record.trial.seed < seeds]
+
+
+def level_of(claim: Claim, plan: LookPlan, look: int, shared_by: int) -> float:
+    """The level of a look (the first is 0) for a claim that shares its alpha with others of its family."""
+    return levels(_fractions(plan), claim.alpha / shared_by, plan.spending)[look]
+
+
+class _Seen:
+    """Which trials have ended."""
+
+    def __init__(self, records: Sequence[Record]) -> None:
+        self.records = records
+        self._ended = {(r.trial.config, r.trial.seed) for r in records if r.ended is not None and not r.ended.retry}
+
+    def missing(self, configs: Iterable[str], seeds: int) -> list[tuple[str, int]]:
+        pairs = ((config, seed) for config in sorted(configs) for seed in range(seeds))
+        return [pair for pair in pairs if pair not in self._ended]
+
+
+def _follow(family: Sequence[ClaimProgress], plan: LookPlan, seen: _Seen, test: Tester) -> None:
+    """Look at a family, from the size after its last look on, until it is decided or a batch is not there."""
+    for index, seeds in enumerate(plan.sizes):
+        still = [one for one in family if one.is_open and one.seeds < seeds]
+        missing = seen.missing({config for one in still for config in one.configs}, seeds)
+        if missing:
+            for one in still:
+                one.waits_for = [pair for pair in missing if pair[0] in one.configs]
+            return
+        _look(still, family, index, plan, first_seeds(seen.records, seeds), test)
+
+
+def _look(
+    still: Sequence[ClaimProgress],
+    family: Sequence[ClaimProgress],
+    index: int,
+    plan: LookPlan,
+    records: Sequence[Record],
+    test: Tester,
+) -> None:
+    """Judge the open claims of a family at one size, the clearest first."""
+    results: dict[int, TestResult] = {}
+    for number, one in enumerate(still):
+        level = level_of(one.claim, plan, index, _sharing(family, "pass"))
+        results[number] = test(replace(one.claim, alpha=level), records)
+        found = results[number]
+        one.counted = found.n > 0 and found.interval is None and {found.p_pass, found.p_fail} == {0.0, 1.0}
+    tested = [(number, one) for number, one in enumerate(still) if not one.counted]
+    for number, one in sorted(tested, key=lambda pair: results[pair[0]].p_pass):
+        level = level_of(one.claim, plan, index, _sharing(family, "pass"))
+        if results[number].p_pass <= level and not results[number].reservation:
+            _add(one, index, plan, level, "pass")
+    for number, one in sorted(tested, key=lambda pair: results[pair[0]].p_fail):
+        level = level_of(one.claim, plan, index, _sharing(family, "fail"))
+        if one.seeds < plan.sizes[index] and results[number].p_fail <= level:
+            _add(one, index, plan, level, "fail")
+    for number, one in tested:
+        if one.seeds < plan.sizes[index]:
+            level = level_of(one.claim, plan, index, _sharing(family, "pass"))
+            _add(one, index, plan, level, _undecided(one, results[number], index, plan, _sharing(family, "pass")))
+
+
+def _undecided(one: ClaimProgress, found: TestResult, index: int, plan: LookPlan, shared_by: int) -> str:
+    """What becomes of a claim that this look did not decide."""
+    if index == len(plan.sizes) - 1:
+        return "undecided"
+    if not found.n:  # no trial has what it is about, or nothing can be compared: more seeds would have it no more
+        return "futile"
+    return "open" if _chance_to_pass(found, one.claim, index, plan, shared_by) >= plan.futility else "futile"
+
+
+def _chance_to_pass(found: TestResult, claim: Claim, index: int, plan: LookPlan, shared_by: int) -> float:
+    """The conditional power to pass at the last look, if the truth lies at the favourable end of what was found."""
+    fraction = _fractions(plan)[index]
+    z = max(-_normal(found.p_pass), _normal(found.p_fail))  # some tests give a p value of 1 wherever they do not pass
+    drift = (z + FAVOURABLE) / math.sqrt(fraction)
+    return conditional_power(z, fraction, drift, level_of(claim, plan, -1, shared_by))
+
+
+def _normal(p: float) -> float:
+    return float(ndtri(min(max(p, 1e-12), 1 - 1e-12)))
+
+
+def _add(one: ClaimProgress, index: int, plan: LookPlan, level: float, outcome: str) -> None:
+    configs = _digest(one.configs)
+    look = ClaimLook(claim_digest(one.claim.keys), configs, index + 1, plan.sizes[index], level, outcome)
+    one.looks.append(look)
+
+
+def _sharing(family: Sequence[ClaimProgress], outcome: str) -> int:
+    """How many claims of the family share its alpha: those without this outcome."""
+    return max(1, sum(one.last is None or one.last.outcome != outcome for one in family))
+
+
+def _families(found: Sequence[ClaimProgress]) -> list[list[ClaimProgress]]:
+    groups: dict[str, list[ClaimProgress]] = {}
+    for index, one in enumerate(found):
+        groups.setdefault(f"family {one.claim.family}" if one.claim.family else f"claim {index}", []).append(one)
+    return list(groups.values())
+
+
+def _fractions(plan: LookPlan) -> tuple[float, ...]:
+    return tuple(size / plan.most for size in plan.sizes)
+
+
+def _needed(claim: Claim, records: Sequence[Record]) -> frozenset[str]:
+    """The configurations that a claim is about: where its condition holds, and of a comparison those that it pairs."""
+    chosen = collect(records, claim.metric, claim.where).among(records)
+    if not isinstance(claim.test, Compare):
+        return frozenset(record.trial.config for record in chosen)
+    sides = [settings(claim.test.first), settings(claim.test.second)]
+    pairs = [block for block in blocks(chosen, tuple(claim.test.first)) if all(side in block.records for side in sides)]
+    return frozenset(block.records[side].trial.config for block in pairs for side in sides)
+
+
+def _digest(configs: Iterable[str]) -> str:
+    return digest(",".join(sorted(configs)).encode())[:16]
