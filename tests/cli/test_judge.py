@@ -48,14 +48,15 @@ def test_what_ended_a_run_early_is_reported_before_a_failed_claim() -> None:
 
 
 def test_a_claim_written_after_the_results_is_exploratory_in_every_form(toy: Path, sweeper: Sweeper) -> None:
-    train(toy)
+    swept = ["x=1,2,3,4,5,6", "seeds=8"]
+    train(toy, *swept)
     toy.write_text(QUADRATIC + TRUE)
-    said = sweeper("run", toy, "--runner", "inprocess")
-    words = "exploratory: written after 4 of 4 results"
+    said = sweeper("run", toy, *swept, "--runner", "inprocess")
+    words = "exploratory: written after 48 of 48 results"
     assert (said.code, words in said.err) == (0, True)
     assert words in sweeper("verify", "toy").out
     [verdict] = sweeper("verify", "toy", "--json").json()["verdicts"]
-    assert (verdict["status"], verdict["results_seen"]) == ("exploratory", 4)
+    assert (verdict["status"], verdict["results_seen"]) == ("exploratory", 48)
     assert words in sweeper("export", "toy", "--level", "claims", "--format", "latex").out
     sweeper("report", "toy")
     assert words in Path("results/toy/report.html").read_text()

@@ -11,6 +11,7 @@ from sweeper.execution.budgets import Budgets
 from sweeper.execution.event_log import EventLog
 from sweeper.execution.queue import JobQueue
 from sweeper.execution.runner import run_in_process
+from sweeper.execution.seed_batches import SeedBatches
 from sweeper.execution.session import Session
 from sweeper.execution.stop_state import StopState
 from sweeper.ledger.history import read_history
@@ -50,8 +51,10 @@ def opened(file: Path, *overrides: str) -> Iterator[tuple[Session, Notes]]:
         pruner = Pruner.of(sweep, history.records.values())
         records: dict[str, Record] = {}
         queue, log = JobQueue(made, found, book, "abc", records, proposals), EventLog(book, records, (notes,))
-        session = Session(queue, log, Budgets(sweep), StopState(notes.messages.append), pruner)
-        session.begin({}, history)
+        batches = SeedBatches.of(made, found, book, history, notes.messages.append)
+        session = Session(queue, log, Budgets(sweep), StopState(notes.messages.append), pruner, batches)
+        registered = {"claims": [claim.keys for claim in sweep.claims], "looks": sweep.looks is not None}
+        session.begin(registered if sweep.looks else {}, history)
         yield session, notes
         book.stop(session.end(), "")
 

@@ -41,6 +41,7 @@ class ClaimProgress:
 
     claim: Claim
     configs: frozenset[str]
+    plan: LookPlan
     looks: list[ClaimLook] = field(default_factory=list)
     counted: bool = False
     waits_for: list[tuple[str, int]] = field(default_factory=list)
@@ -51,7 +52,12 @@ class ClaimProgress:
 
     @property
     def is_open(self) -> bool:
-        return not self.counted and (self.last is None or self.last.outcome == "open")
+        """Whether further seeds may decide it: also where the plan has got a later last look, or no futility bound."""
+        if self.counted or self.last is None:
+            return not self.counted
+        later = self.last.seeds < self.plan.most
+        again = {"open": True, "undecided": later, "futile": later and not self.plan.futility}
+        return again.get(self.last.outcome, False)
 
     @property
     def seeds(self) -> int:
@@ -73,7 +79,7 @@ def progress_of(
         known.setdefault((look.claim, look.configs), []).append(look)
     found = []
     for claim in claims:
-        one = ClaimProgress(claim, _needed(claim, first))
+        one = ClaimProgress(claim, _needed(claim, first), plan)
         one.looks = list(known.get((claim_digest(claim.keys), _digest(one.configs)), ()))
         found.append(one)
     seen = _Seen(records)
