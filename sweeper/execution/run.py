@@ -102,9 +102,8 @@ def run(plan: Plan, trainer: Trainer, options: Options, display: Display) -> Run
         named_stores.remember(plan.sweep.tracking.uri)
         mirror, attachments = Mirror(*mirror_input(plan.sweep, sweep_dir, made)), SweepAttachments(sweep_dir)
         records: dict[str, Record] = {}
-        proposals = (
-            Proposals(plan.sweep, TrialFactory.of(plan.sweep, trainer)) if plan.sweep.method in ADAPTIVE else None
-        )
+        searched = plan.sweep.method in ADAPTIVE
+        proposals = Proposals(plan.sweep, TrialFactory.of(plan.sweep, trainer)) if searched else None
         session = Session(
             queue=JobQueue(plan, trainer, book, str(made["commit"]), records, proposals),
             log=EventLog(book, records, (display, mirror)),

@@ -19,7 +19,7 @@ from sweeper.ledger.paths import SweepDir
 from tests.conftest import Sweeper
 from tests.execution import runs
 
-# Its score is a + 2 b + noise of sd 0.5 (tests/trainers/noisy.py); `no` is about another a, `near` true but hardly seen.
+# The score is a + 2 b + noise of sd 0.5 (tests/trainers/noisy.py), so that `near` is true but hardly seen.
 DECIDED = """\
 name: toy
 trainer: noisy:train
@@ -197,10 +197,10 @@ def test_a_verdict_that_its_results_do_not_give_is_undecided(file: Path) -> None
     runs.train(file)
     near = max(known(file.parent).claim_looks, key=lambda look: look.seeds)
     with Ledger(SweepDir(file.parent / "results", "toy")) as book:
-        book.look([replace(near, outcome="pass")])
+        book.look([replace(near, outcome="fail")])
     found = judged(file.parent)["near"]
     assert (found.outcome, found.status) == ("undecided", "registered")
-    assert "the ledger has pass at this look, its results give undecided" in found.sentence
+    assert "the ledger has fail at this look, its results give pass" in found.sentence
 
 
 @pytest.mark.ray
