@@ -9,8 +9,10 @@ import signal
 import sys
 import threading
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from sweeper import planned_source
 from sweeper.cli.app import app
 from sweeper.cli.output import news_console
 from sweeper.cli.terminal import streams
@@ -55,6 +57,8 @@ def _run() -> NoReturn:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP):
         signal.signal(number, _quit)
     warnings.showwarning = _warn
+    if sys.path[:1] in ([""], [str(Path.cwd())]):  # `python -m sweeper`: a user's cmd.py must not be Python's
+        planned_source.allow_imports([Path.cwd()])
     debug = "--debug" in sys.argv
     try:
         try:

@@ -104,12 +104,16 @@ class ScheduleError(SweeperError):
 
 
 def excerpt(value: Any, length: int = 60) -> str:
-    """A value as an error message shows it: JSON, escaped and cut."""
+    """A value as an error message shows it: JSON, cut; what cannot be seen is escaped."""
     try:
-        text = json.dumps(value, ensure_ascii=True)
+        text = "".join(map(_visible, json.dumps(value, ensure_ascii=False)))
     except (TypeError, ValueError):
         text = repr(value)
     return text if len(text) <= length else f"{text[:length]}..."
+
+
+def _visible(character: str) -> str:
+    return character if character.isprintable() else json.dumps(character)[1:-1]
 
 
 def did_you_mean(name: str, known: list[str] | tuple[str, ...]) -> str:

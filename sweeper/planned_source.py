@@ -9,8 +9,10 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import linecache
+import os
 import sys
-from collections.abc import Mapping, Sequence
+import sysconfig
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, SourceFileLoader
@@ -49,6 +51,38 @@ def use(source: PlannedSource) -> None:
         for name in loaded:
             del sys.modules[name]
     _FINDER.source = dict(source)
+
+
+def allow_imports(folders: Iterable[Path | str]) -> None:
+    """Let the modules in these folders be imported: before installed packages, but after Python's own.
+
+    A user's `cmd.py` or `code.py` would else be imported where Python, Ray or pandas mean theirs.
+    """
+    wanted = list(dict.fromkeys(str(Path(folder).absolute()) for folder in folders))
+    rest = [entry for entry in sys.path if str(Path(entry).absolute()) not in wanted]
+    place = max((number for number, entry in enumerate(rest, 1) if _is_pythons(entry)), default=0)
+    sys.path[:] = [*rest[:place], *wanted, *rest[place:]]
+
+
+def users_folders() -> list[str]:
+    """The folders of this process that modules are imported from and that are neither Python's nor of packages."""
+    named = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
+    folders = ["", *(entry for entry in sys.path if not _is_installed(entry)), *named]
+    return list(dict.fromkeys(str(Path(folder).absolute()) for folder in folders))
+
+
+def _is_pythons(entry: str) -> bool:
+    """Whether a folder of the path holds modules of Python itself."""
+    own = {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")}
+    return bool(entry) and (entry in own or str(Path(entry).parent) in own) and not _holds_packages(entry)
+
+
+def _is_installed(entry: str) -> bool:
+    return _is_pythons(entry) or _holds_packages(entry) or Path(entry).name == "bin" or entry.endswith(".zip")
+
+
+def _holds_packages(entry: str) -> bool:
+    return Path(entry).name in ("site-packages", "dist-packages")
 
 
 def locate(module: str) -> Path | None:

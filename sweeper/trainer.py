@@ -26,7 +26,7 @@ from typing import Any
 
 from sweeper import planned_source
 from sweeper.code_digest import ModuleSource, code_digest, code_digest_before, project_root, read_project
-from sweeper.errors import Exit, Problem, UsageError
+from sweeper.errors import Exit, Problem, UsageError, did_you_mean
 from sweeper.planned_source import PlannedFile, PlannedSource
 from sweeper.trainer_signature import objection
 from sweeper.trial import Params, Value, canonical_json
@@ -140,8 +140,10 @@ def load(target: str) -> TrainFunction:
     try:
         function = getattr(importlib.import_module(module_name), function_name)
     except AttributeError:
+        own = module_name.partition(".")[0] in sys.stdlib_module_names
+        hint = f"{module_name} is a module of Python itself: give your file another name" if own else ""
         raise UsageError(
-            Problem(f"module {module_name} has no function {function_name}", "", "trainer", target)
+            Problem(f"module {module_name} has no function {function_name}", "", "trainer", target, hint=hint)
         ) from None
     except ModuleNotFoundError as error:
         hint = "modules are looked up on the Python path and in the current folder"
@@ -162,10 +164,12 @@ def _split(target: str) -> tuple[str, str]:
     """Module and function of `package.module:function`; the current folder is then one to import from."""
     module, _, function = target.partition(":")
     if not function or not all(part.isidentifier() for part in module.split(".")):
-        raise UsageError(
-            Problem("no such trainer", "", "trainer", target, f"{', '.join(BUNDLED)}, or package.module:function")
-        )
-    _allow_current_folder()
+        hint = did_you_mean(target.lower(), [*BUNDLED])
+        if not function and target.isidentifier() and not hint:
+            hint = f"a function of a module of your own: {target}:train"
+        allowed = f"{', '.join(BUNDLED)}, or package.module:function"
+        raise UsageError(Problem("no such trainer", "", "trainer", target, allowed, hint))
+    planned_source.allow_imports([Path.cwd()])
     return module, function
 
 
@@ -271,9 +275,3 @@ def _unknown(key: str, known: Params) -> Problem:
 
 def _not_allowed(key: str, found: object, allowed: str) -> Problem:
     return Problem("the trainer does not take this value", "", key, repr(found), allowed)
-
-
-def _allow_current_folder() -> None:
-    here = str(Path.cwd())
-    if here not in sys.path and "" not in sys.path:
-        sys.path.insert(0, here)

@@ -43,6 +43,11 @@ def show(value: object) -> str:
     return f"{head} ... {count} #{hashlib.sha256(text.encode()).hexdigest()[:4]}"
 
 
+def plural(count: int, noun: str) -> str:
+    """`1 seed`, `3 seeds`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 @dataclass(frozen=True, slots=True)
 class Labels:
     """What parameters and metrics are called where people look: `texts` in titles, `shorts` in headings and lines.

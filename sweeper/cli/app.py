@@ -3,19 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Annotated
 
 import typer
 
 from sweeper.cli import export, files, gc, judge, plot, results, run
+from sweeper.cli.terminal.plain_text import print_text
 
 app = typer.Typer(
     name="sweeper",
     help="Sweep the loss weights of a generative model, and say afterwards, with evidence, what they do.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _version(given: bool) -> None:
+    if given:
+        from importlib.metadata import version
+
+        print_text(f"sweeper {version('sweeper')}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[bool, typer.Option("--version", help="The version.", callback=_version, is_eager=True)] = False,
+) -> None:
+    """Sweep the loss weights of a generative model, and say afterwards, with evidence, what they do."""
+
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "run": run.run,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sweeper.cli import completion
 from sweeper.cli.options import (
     FormatChoice,
     IntervalChoice,
@@ -21,6 +22,8 @@ from sweeper.cli.output import named_sweep, news_console, results_console
 from sweeper.cli.terminal.plain_text import write
 from sweeper.errors import Problem, UsageError
 
+COLUMNS = completion.listed(completion.columns)
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -33,14 +36,21 @@ def export(
     sweep: SweepName,
     form: Annotated[FormatChoice, typer.Option("--format", "-f", help="The form of the table.")] = FormatChoice.csv,
     level: Annotated[LevelChoice, typer.Option(help="What a row is.")] = LevelChoice.trial,
-    columns: Annotated[str, typer.Option(help="Only these, comma-separated.", show_default=False)] = "",
+    columns: Annotated[
+        str, typer.Option(help="Only these, comma-separated.", show_default=False, autocompletion=COLUMNS)
+    ] = "",
     all_columns: Annotated[
         bool, typer.Option("--all-columns", help="On a terminal too, where only the important ones are shown.")
     ] = False,
-    sort: Annotated[str, typer.Option(help="By these columns; -NAME descending.", show_default=False)] = "",
+    sort: Annotated[
+        str, typer.Option(help="By these columns; -NAME descending.", show_default=False, autocompletion=COLUMNS)
+    ] = "",
     where: Annotated[str, typer.Option(help="Only rows where this holds, as in a file.", show_default=False)] = "",
     pivot: Annotated[
-        str, typer.Option(metavar="ROW,COL,METRIC", help="The metric over two parameters.", show_default=False)
+        str,
+        typer.Option(
+            metavar="ROW,COL,METRIC", help="The metric over two parameters.", show_default=False, autocompletion=COLUMNS
+        ),
     ] = "",
     spread: Annotated[SpreadChoice, typer.Option(help="Spread of a mean: std, or ci.")] = SpreadChoice.std,
     better: Annotated[

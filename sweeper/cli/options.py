@@ -13,7 +13,9 @@ from typing import Annotated, Any
 
 import typer
 
+from sweeper.cli import completion
 from sweeper.ledger.paths import check_local
+from sweeper.spec.files import find_file
 
 
 class RunnerChoice(StrEnum):
@@ -61,12 +63,43 @@ def _not_negative(value: float | None) -> float | None:
     return value
 
 
-File = Annotated[Path, typer.Argument(metavar="FILE", help="The sweep file (YAML).", show_default=False)]
+File = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FILE",
+        help="The sweep file (YAML), or the name of one in search_spaces/ or of those that come with sweeper.",
+        show_default=False,
+        callback=lambda file: file and find_file(file),
+        autocompletion=completion.files,
+    ),
+]
 Overrides = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[KEY=VALUES ...]", help="e.g. loss.beta=0.5,1 seeds=5 budget.wall=30m", show_default=False),
+    typer.Argument(
+        metavar="[KEY=VALUES ...]",
+        help="e.g. loss.beta=0.5,1 seeds=5 budget.wall=30m",
+        show_default=False,
+        autocompletion=completion.settings,
+    ),
 ]
-SweepName = Annotated[str, typer.Argument(metavar="SWEEP", help="A sweep of the results folder.", show_default=False)]
+SweepName = Annotated[
+    str,
+    typer.Argument(
+        metavar="SWEEP",
+        help="A sweep of the results folder.",
+        show_default=False,
+        autocompletion=completion.sweeps,
+    ),
+]
+TrialKey = Annotated[
+    str,
+    typer.Argument(
+        metavar="TRIAL",
+        help="A trial's key, or its beginning.",
+        show_default=False,
+        autocompletion=completion.trials,
+    ),
+]
 Rerun = Annotated[RerunChoice | None, typer.Option(help="Run these again although the ledger holds them.")]
 AssumeSd = Annotated[
     float | None,

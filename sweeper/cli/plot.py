@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sweeper.cli import completion
 from sweeper.cli.options import Shared, SweepName, shares
 from sweeper.cli.output import named_sweep, news_console, print_json, write_file
 from sweeper.cli.terminal.plain_text import print_text
@@ -31,15 +32,22 @@ Metrics = Annotated[
         help="A metric, as often as wanted; NAME:minimize or NAME:maximize says what is better. By default the goals "
         "and the trainer's headlines.",
         show_default=False,
+        autocompletion=completion.metrics,
     ),
 ]
 XAxis = Annotated[
     str | None,
     typer.Option(
-        "--x", help="A parameter, or a combination: 'loss.beta + loss.x' (heatmap, slice).", show_default=False
+        "--x",
+        help="A parameter, or a combination: 'loss.beta + loss.x' (heatmap, slice).",
+        show_default=False,
+        autocompletion=completion.parameters,
     ),
 ]
-YAxis = Annotated[str | None, typer.Option("--y", help="The same, upwards (heatmap).", show_default=False)]
+YAxis = Annotated[
+    str | None,
+    typer.Option("--y", help="The same, upwards (heatmap).", show_default=False, autocompletion=completion.parameters),
+]
 
 
 @shares("results", "as_json", "no_color")

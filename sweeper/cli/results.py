@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sweeper.cli.options import Shared, SweepName, shares
+from sweeper.cli.options import Shared, SweepName, TrialKey, shares
 from sweeper.cli.output import named_sweep, news_console, print_json, results_console
 from sweeper.cli.server import confirmed_server
 from sweeper.errors import Exit, Problem, UsageError
@@ -60,7 +60,7 @@ def status(
 @shares("results", "no_color")
 def show(
     sweep: SweepName,
-    trial: Annotated[str, typer.Argument(metavar="TRIAL", help="A trial's key, or its beginning.", show_default=False)],
+    trial: TrialKey,
     *,
     shared: Shared,
 ) -> None:
@@ -94,7 +94,7 @@ def ui(
 @shares("results", "no_color")
 def sample(
     sweep: SweepName,
-    trial: Annotated[str, typer.Argument(metavar="TRIAL", help="A trial's key, or its beginning.", show_default=False)],
+    trial: TrialKey,
     z: Annotated[str, typer.Option("--z", help="all, or latents separated by commas.")] = "all",
     prompts: Annotated[int, typer.Option(min=1, help="How many test prompts.")] = 3,
     *,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +25,8 @@ def is_folder_name(name: str) -> bool:
 
 def similar_folder_name(name: str) -> str:
     """The nearest name that can be a folder; empty where nothing is left of it."""
-    better = re.sub(r"[^A-Za-z0-9._-]+", "-", name[:80])
+    plain = unicodedata.normalize("NFKD", name[:80].replace("ß", "ss"))
+    better = re.sub(r"[^A-Za-z0-9._-]+", "-", "".join(c for c in plain if not unicodedata.combining(c)))
     better = re.sub(r"-{2,}", "-", better).strip("-. ")
     return better if is_folder_name(better) else ""
 

@@ -19,7 +19,7 @@ from sweeper.spec.space.domains import Range
 from sweeper.spec.sweep import ADAPTIVE, Sweep
 from sweeper.trainer import Trainer
 from sweeper.trial import Params, Trial
-from sweeper.value_text import NO_LABELS, Labels
+from sweeper.value_text import NO_LABELS, Labels, plural
 
 MAX_PROBLEMS = 20
 TRIED = 100  # points of a search that the trainer's checks see before any was proposed
@@ -134,7 +134,7 @@ def unknown_metrics(sweep: Sweep, trainer: Trainer) -> list[Problem]:
 def summary(plan: Plan) -> str:
     """The plan in one line: `8 trials: 5 to run, 3 cached`; of a search, `8 trials so far: 3 to run, 5 cached`."""
     counts = [f"{len(plan.of(action))} {action}" for action in (Action.RUN, *Action) if plan.of(action)]
-    trials = f"{len(plan.items)} trials" if plan.complete else f"{len(plan.items)} trials so far"
+    trials = plural(len(plan.items), "trial") + ("" if plan.complete else " so far")
     return f"{trials}: {', '.join(dict.fromkeys(counts))}" if counts else trials
 
 

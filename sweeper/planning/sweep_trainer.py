@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from sweeper import provenance
+from sweeper import planned_source, provenance
 from sweeper import trainer as trainers
 from sweeper.errors import Problem, UsageError
 from sweeper.ledger.history import holds_code
@@ -19,7 +19,7 @@ def find_trainer(sweep: Sweep, results: Path, *, needed: bool) -> Trainer | None
     Raises UsageError when there is no such trainer, or none is named and one is needed.
     """
     if sweep.trainer is not None:
-        found = trainers.find(sweep.trainer)
+        found = described(sweep)
         today = found.with_data(provenance.data_digests(found.data))
         # Results from before data counted as code, or from 0.1.0, stay those of this trainer.
         older = (code for code in (found.code_before, found.code) if code != today.code and holds_code(results, code))
@@ -27,6 +27,17 @@ def find_trainer(sweep: Sweep, results: Path, *, needed: bool) -> Trainer | None
     if needed:
         raise UsageError(trainer_needed(sweep))
     return None
+
+
+def described(sweep: Sweep) -> Trainer:
+    """The trainer that a sweep names: its module may lie in the current folder, or beside the file that names it."""
+    assert sweep.trainer is not None, "the caller has looked"
+    if sweep.trainer not in trainers.BUNDLED:
+        files = [sweep.source, *(Path(place.file) for key, place in sweep.places.items() if key == "trainer")]
+        # A results folder may be a stranger's: nothing is imported from it.
+        beside = [file.parent for file in files if not (file.parent / "ledger.jsonl").exists()]
+        planned_source.allow_imports([Path.cwd(), *beside])
+    return trainers.find(sweep.trainer)
 
 
 def trainer_needed(sweep: Sweep) -> Problem:

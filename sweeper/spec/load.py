@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -83,6 +84,19 @@ def starter(name: str) -> str:
         return writer.starter(name)
     except Complaint as complaint:
         raise SpecError(replace(complaint.problem, key="name", found=excerpt(name))) from None
+
+
+def copied(path: Path, name: str) -> str:
+    """The text of a sweep file under another name: with its comments where it stands alone, else merged with its base.
+
+    Raises SpecError.
+    """
+    sweep = load_spec(path)
+    text = path.read_text(encoding="utf-8")
+    if re.search(r"^extends:", text, re.MULTILINE) or not re.search(r"^name:", text, re.MULTILINE):
+        text = sweep.text
+    starter(name)  # refuses a name that cannot be a folder
+    return re.sub(r"^name:.*$", lambda _: f"name: {writer.word(name)}", text, count=1, flags=re.MULTILINE)
 
 
 def placed(error: SpecError, document: Document) -> SpecError:

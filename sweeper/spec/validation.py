@@ -96,8 +96,13 @@ def _hint(found: Any, loc: Sequence[str | int]) -> str:
         return f"early_terminate: {{type: {excerpt(found)}}}"
     if found == "custom" and loc == ("method",):
         return "method: tpe is the one that Optuna uses by default"
+    if loc == ("budget",):
+        kind = "wall" if isinstance(found, str) else "trials"
+        return f"budget: {{{kind}: {found}}}"
     if isinstance(found, str):
-        return did_you_mean(found, resolved(node_at(loc)).get("enum", []))
+        words = list(resolved(node_at(loc)).get("enum", []))
+        begun = [word for word in words if found and word.startswith(found.lower())]
+        return f"did you mean {begun[0]}?" if len(begun) == 1 else did_you_mean(found.lower(), words)
     return ""
 
 

@@ -8,23 +8,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from sweeper.analysis.claims.verdict import (
-    Outcome,
-    TestResult,
-    VerdictRow,
-    bracket,
-    finite,
-    format_list,
-    plural,
-    unjudged,
-)
+from sweeper.analysis.claims.verdict import Outcome, TestResult, VerdictRow, bracket, finite, format_list, unjudged
 from sweeper.analysis.evidence import Evidence, Group
 from sweeper.analysis.rounding import rounded
 from sweeper.analysis.statistics import Estimate, enough, estimate, grand_mean, holm
 from sweeper.ledger.paths import inside
 from sweeper.spec.claims.records import Against, Claim, Equivalent, Mean, Within
 from sweeper.trial import Value
-from sweeper.value_text import exact
+from sweeper.value_text import exact, plural
 
 Bounds = tuple[float, float]
 

@@ -21,7 +21,7 @@ from sweeper.analysis.claims.power import (
     pooled_sd,
     values_of_seeds,
 )
-from sweeper.analysis.claims.verdict import format_list, plural
+from sweeper.analysis.claims.verdict import format_list
 from sweeper.analysis.evidence import collect
 from sweeper.analysis.rounding import rounded
 from sweeper.analysis.statistics import MOST_SEEDS
@@ -31,6 +31,7 @@ from sweeper.ledger.paths import SweepDir, list_sweeps
 from sweeper.planning.plan import Plan
 from sweeper.spec.claims.records import Claim, Compare, Monotone
 from sweeper.trial import Record, Trial
+from sweeper.value_text import plural
 
 
 @dataclass(frozen=True, slots=True)

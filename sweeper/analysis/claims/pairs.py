@@ -9,14 +9,14 @@ from itertools import pairwise
 import numpy as np
 from scipy import stats
 
-from sweeper.analysis.claims.verdict import Outcome, TestResult, VerdictRow, bracket, finite, plural, unjudged
+from sweeper.analysis.claims.verdict import Outcome, TestResult, VerdictRow, bracket, finite, unjudged
 from sweeper.analysis.evidence import value_of
 from sweeper.analysis.pairing import Pairing, PairingBlock, blocks, pairings, settings
 from sweeper.analysis.rounding import rounded
 from sweeper.analysis.statistics import Estimate, effect_size, enough, estimate, holm
 from sweeper.spec.claims.records import Claim, Compare, Monotone
 from sweeper.trial import Params, Record, Value
-from sweeper.value_text import show
+from sweeper.value_text import plural, show
 
 FEWEST_PAIRS = 6  # outcomes are bimodal: five agreeing pairs come from a fair coin once in sixteen, both ways counted
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sweeper.analysis.claims.verdict import Status, plural
+from sweeper.analysis.claims.verdict import Status
 from sweeper.ledger.history import History, Registration, claim_digest, claim_text
 from sweeper.trial import Record
+from sweeper.value_text import plural
 
 
 @dataclass(frozen=True, slots=True)

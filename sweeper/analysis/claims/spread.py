@@ -15,12 +15,13 @@ import numpy as np
 from scipy import stats
 
 from sweeper.analysis.claims.means import Bounds, interval_text, needed, p_inside, p_outside, reachable, rows_of
-from sweeper.analysis.claims.verdict import TestResult, bracket, plural
+from sweeper.analysis.claims.verdict import TestResult, bracket
 from sweeper.analysis.evidence import Evidence
 from sweeper.analysis.rounding import rounded
 from sweeper.analysis.statistics import Estimate, estimate, half_width, holm, share_interval
 from sweeper.spec.claims.records import Best, Claim, Share, Typical
 from sweeper.trial import State
+from sweeper.value_text import plural
 
 FAR = 1e150  # stands for infinity: quantiles interpolate between finite numbers only
 _LEVELS = np.geomspace(1e-6, 0.5, 120)

@@ -110,11 +110,6 @@ def bracket(interval: tuple[float, float]) -> str:
     return f"[{rounded(low)}, {rounded(high)}]" if math.isfinite(high - low) else "[no interval: one seed]"
 
 
-def plural(count: int, noun: str) -> str:
-    """`1 seed`, `3 seeds`."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
 def format_list(words: Sequence[str], limit: int = 3) -> str:
     """The first few, and how many more."""
     more = f" and {len(words) - limit} more" if len(words) > limit else ""

@@ -15,7 +15,7 @@ from sweeper.analysis.claims.pairs import judge_compare, judge_monotone
 from sweeper.analysis.claims.power import power_of
 from sweeper.analysis.claims.registration import ClaimStatus, claim_status
 from sweeper.analysis.claims.spread import judge_best, judge_share, judge_typical
-from sweeper.analysis.claims.verdict import Outcome, TestResult, Verdict, finite, plural, unjudged
+from sweeper.analysis.claims.verdict import Outcome, TestResult, Verdict, finite, unjudged
 from sweeper.analysis.evidence import Evidence, collect
 from sweeper.analysis.statistics import holm
 from sweeper.errors import Exit
@@ -39,6 +39,7 @@ from sweeper.spec.claims.records import (
 from sweeper.spec.load import load_run
 from sweeper.spec.sweep import LookPlan
 from sweeper.trial import Record
+from sweeper.value_text import plural
 
 if TYPE_CHECKING:
     import pandas as pd

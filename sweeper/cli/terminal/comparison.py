@@ -8,9 +8,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sweeper.analysis.claims.verdict import format_list, plural
+from sweeper.analysis.claims.verdict import format_list
 from sweeper.analysis.comparison import Comparison, Moved, Shift
 from sweeper.analysis.rounding import rounded
+from sweeper.value_text import plural
 
 SHOWN = 8  # configurations of a metric
 HOW = {"seeds": "paired by seed", "welch": "Welch", "single": ""}

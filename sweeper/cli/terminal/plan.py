@@ -13,7 +13,7 @@ from rich.text import Text
 from sweeper.cli.terminal.console import duration, heading
 from sweeper.planning.plan import Plan
 from sweeper.planning.planned_trial import Action, PlannedTrial
-from sweeper.value_text import show
+from sweeper.value_text import plural, show
 
 if TYPE_CHECKING:
     from sweeper.analysis.claims.outlook import ClaimOutlook
@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 def print_plan(console: Console, plan: Plan, claims: Sequence[ClaimOutlook] = ()) -> None:
     """The plan for a person: counts, what each `where` removed, the first and last trials, the cost, the claims."""
     sweep = plan.sweep
-    total = f"{plan.configs} configurations x {len(sweep.seeds)} seeds = {len(plan.items)} trials"
+    counts = plural(plan.configs, "configuration"), plural(len(sweep.seeds), "seed"), plural(len(plan.items), "trial")
+    total = "{} x {} = {}".format(*counts)
     console.print(
         Text.assemble((sweep.name, "bold"), f"  {sweep.method}: ", total if plan.complete else _open_ended(plan))
     )
     for clause, count in plan.removed_by_where.items():
-        console.print(f"  where {clause!r} removed {count} configurations")
+        console.print(f"  where {clause!r} removed {plural(count, 'configuration')}")
     if sweep.looks:
         console.print(f"  {_looks_text(plan)}")
     for action in Action:

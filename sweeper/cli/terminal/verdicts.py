@@ -9,8 +9,9 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from sweeper.analysis.claims.verdict import Outcome, Verdict, plural
+from sweeper.analysis.claims.verdict import Outcome, Verdict
 from sweeper.ledger.chain import Chain
+from sweeper.value_text import plural
 
 INDENT = 11
 STYLES: dict[Outcome, str] = {"pass": "green", "fail": "bold red", "undecided": "yellow"}

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -25,7 +24,7 @@ from sweeper.errors import Problem, ScheduleError, SweeperError
 from sweeper.execution.ray_tune import kept_events
 from sweeper.execution.ray_tune.worker import PackTrainable
 from sweeper.execution.runner import Orders, Pack, PackResources, Source
-from sweeper.planned_source import PlannedSource
+from sweeper.planned_source import PlannedSource, users_folders
 from sweeper.trial import Cause, Event
 
 NO_MEMORY = "running low on memory"
@@ -141,8 +140,7 @@ class PackSearcher(_StaysHere, Searcher):  # type: ignore[misc]
         super().__init__()
         self.source = source
         self.fitting, self.most = fitting, most
-        named = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))  # a worker's start may be elsewhere
-        self.here = {"folder": str(Path.cwd()), "path": [*map(os.path.abspath, ["", *sys.path[:1], *named])]}
+        self.here = {"folder": str(Path.cwd()), "path": users_folders()}  # a worker's start may be elsewhere
         self.running: dict[str, Pack] = {}
         self.begun: set[str] = set()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import threading
 from datetime import datetime
 from functools import partial
@@ -28,9 +27,7 @@ class PackTrainable(tune.Trainable):  # type: ignore[misc]
         planned_source.use(code or {})
         with contextlib.suppress(OSError):  # a node of a cluster may not have this folder
             os.chdir(config["folder"])  # Tune has just moved to a folder of its own
-        for folder in reversed(config["path"]):
-            if folder not in sys.path:
-                sys.path.insert(0, folder)
+        planned_source.allow_imports(config["path"])
         self.pack: Pack = config["pack"]
         self.mailbox: Mailbox | None = None
 

@@ -17,7 +17,7 @@ from sweeper.spec.space.domains import Normal, Range
 from sweeper.spec.space.expressions import UnknownName, condition
 from sweeper.spec.space.tokens import ExpressionError
 from sweeper.trial import State, Value
-from sweeper.value_text import short_names, show
+from sweeper.value_text import plural, short_names, show
 
 MANY = 12  # distinct values; up to here they are levels side by side, above they are numbers on a scale
 
@@ -137,7 +137,7 @@ class FigureContext:
         states = Counter(self.trials.state)
         others = ", ".join(f"{states[state]} {state}" for state in State if state != "completed" and states[state])
         configs = self.trials.config.nunique()
-        words = f"{states['completed']} of {len(self.trials)} trials completed, {configs} configurations"
+        words = f"{states['completed']} of {len(self.trials)} trials completed, {plural(configs, 'configuration')}"
         return f"{words}; not in any mean: {others}" if others else words
 
     def ranked(self, metric: str) -> tuple[list[str], str]:
