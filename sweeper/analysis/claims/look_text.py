@@ -6,11 +6,12 @@ from dataclasses import replace
 
 from sweeper.analysis.claims.looks import ClaimProgress
 from sweeper.analysis.claims.spending import passing_rate
-from sweeper.analysis.claims.verdict import Outcome, Verdict, plural
+from sweeper.analysis.claims.verdict import Outcome, Verdict
 from sweeper.ledger.entries import ClaimLook
 from sweeper.ledger.history import History, claim_digest, claim_text
 from sweeper.spec.claims.records import Claim
 from sweeper.spec.sweep import LookPlan
+from sweeper.value_text import plural
 
 _OUTCOMES: dict[str, Outcome] = {"pass": "pass", "fail": "fail"}
 
