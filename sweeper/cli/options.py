@@ -101,6 +101,9 @@ TrialKey = Annotated[
     ),
 ]
 Rerun = Annotated[RerunChoice | None, typer.Option(help="Run these again although the ledger holds them.")]
+Extend = Annotated[
+    bool, typer.Option("--extend", help="Take the name over from another file, whose trials then leave the tables.")
+]
 AssumeSd = Annotated[
     float | None,
     typer.Option(

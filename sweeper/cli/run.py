@@ -11,6 +11,7 @@ import typer
 
 from sweeper.cli.options import (
     AssumeSd,
+    Extend,
     File,
     Overrides,
     Rerun,
@@ -45,6 +46,7 @@ def run(
     max_concurrent: Annotated[int | None, typer.Option(min=1, help="At most so many packs at once.")] = None,
     address: Annotated[str | None, typer.Option(envvar="RAY_ADDRESS", help="A Ray cluster to use.")] = None,
     rerun: Rerun = None,
+    extend: Extend = False,
     take_over: Annotated[bool, typer.Option(help="Take the sweep from a machine that is gone for good.")] = False,
     reason: Annotated[str, typer.Option(help="Why a claim was changed; kept in the ledger.", show_default=False)] = "",
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Never ask.")] = False,
@@ -68,11 +70,11 @@ def run(
     sweep = load_sweep(file, overrides, console)
     trainer = find_trainer(sweep, results, needed=not dry_run)
     commands = Commands(file, overrides or [], results, options_given(context))
-    options = Options(results, Runner(runner), address, max_concurrent, take_over, reason)
+    options = Options(results, Runner(runner), address, max_concurrent, take_over, reason, extend)
     plan = make_plan(sweep, trainer, results, rerun, console)
     if dry_run or trainer is None:
         claims = claim_outlooks(plan, results, console)
-        show_plan(plan, claims, console, shared.as_json, address if runner is RunnerChoice.ray else None)
+        show_plan(plan, claims, console, shared.as_json, address if runner is RunnerChoice.ray else None, extend=extend)
         return
     check(plan, options)
     if is_of_a_run(file):
@@ -120,7 +122,13 @@ def _judged(sweep: Sweep, results: Path, finished: RunOutcome) -> tuple[Sequence
 
 @shares("results", "as_json", "no_color")
 def plan(
-    file: File, overrides: Overrides = None, rerun: Rerun = None, assume_sd: AssumeSd = None, *, shared: Shared
+    file: File,
+    overrides: Overrides = None,
+    rerun: Rerun = None,
+    extend: Extend = False,
+    assume_sd: AssumeSd = None,
+    *,
+    shared: Shared,
 ) -> None:
     """What `run` would do, and what it would cost. Trains nothing."""
     from sweeper.planning.sweep_trainer import find_trainer
@@ -130,7 +138,7 @@ def plan(
     trainer = find_trainer(sweep, shared.results, needed=False)
     planned = make_plan(sweep, trainer, shared.results, rerun, console)
     claims = claim_outlooks(planned, shared.results, console, assume_sd)
-    show_plan(planned, claims, console, shared.as_json, os.environ.get("RAY_ADDRESS"))
+    show_plan(planned, claims, console, shared.as_json, os.environ.get("RAY_ADDRESS"), extend=extend)
 
 
 @shares("no_color")
@@ -215,7 +223,15 @@ def claim_outlooks(
     return found
 
 
-def show_plan(plan: Plan, claims: Sequence[ClaimOutlook], console: Console, as_json: bool, address: str | None) -> None:
+def show_plan(
+    plan: Plan,
+    claims: Sequence[ClaimOutlook],
+    console: Console,
+    as_json: bool,
+    address: str | None,
+    *,
+    extend: bool = False,
+) -> None:
     """Print a plan, and after it why a run would be refused: exit code 2 then."""
     from sweeper.cli.terminal.console import print_problems
     from sweeper.cli.terminal.plan import plan_json, print_plan
@@ -225,6 +241,6 @@ def show_plan(plan: Plan, claims: Sequence[ClaimOutlook], console: Console, as_j
         print_json(plan_json(plan) | {"claims": [one.as_json() for one in claims]})
     else:
         print_plan(results_console(console.no_color), plan, claims)
-    if problems := refusals(plan, address):
+    if problems := refusals(plan, address, extend=extend):
         print_problems(console, problems)
         raise typer.Exit(Exit.USAGE)

@@ -24,3 +24,4 @@ class Options:
     max_concurrent: int | None
     take_over: bool = False
     reason: str = ""  # why a claim was changed: goes into the ledger
+    extend: bool = False  # take the name of another file, whose trials then leave the tables

@@ -20,14 +20,14 @@ def check(plan: Plan, options: Options) -> None:
     """Everything that can be known to fail before anything is created or started. Raises SweeperError."""
     check_local(options.results)
     address = options.address if options.runner is Runner.RAY else None
-    if problems := refusals(plan, address):
+    if problems := refusals(plan, address, extend=options.extend):
         raise UsageError(*problems)
     if address:
         _check_reachable(address)
     _check_writable(options.results / plan.sweep.name)
 
 
-def refusals(plan: Plan, address: str | None) -> list[Problem]:
+def refusals(plan: Plan, address: str | None, *, extend: bool = False) -> list[Problem]:
     """Why a run of this plan would be refused, on this machine or, with an address, on a cluster."""
     sweep, problems = plan.sweep, []
     if sweep.trainer is None:
@@ -35,6 +35,8 @@ def refusals(plan: Plan, address: str | None) -> list[Problem]:
     if not plan.complete and (sweep.method not in ADAPTIVE or sweep.budget == Budget()):
         hint = "add e.g. `budget: {trials: 50}`"
         problems.append(Problem("this search needs a budget", sweep.place("method"), "budget.trials", hint=hint))
+    if plan.hides is not None and not extend:
+        problems.append(plan.hides)
     for passes in (_check_search, _check_server, *(() if address else (_check_gpus, _check_cores))):
         try:
             passes(sweep)

@@ -25,7 +25,7 @@ from sweeper.ledger.atomic import replace_file
 from sweeper.ledger.history import History, read_history
 from sweeper.ledger.ledger import Ledger
 from sweeper.ledger.paths import SweepDir
-from sweeper.planning.plan import Plan
+from sweeper.planning.plan import Plan, file_of
 from sweeper.planning.trial_factory import TrialFactory
 from sweeper.reporting.attachments import SweepAttachments
 from sweeper.search.proposals import Proposals
@@ -161,6 +161,7 @@ def _described(plan: Plan, trainer: Trainer, options: Options) -> dict[str, obje
     return {
         "metrics": list(trainer.metrics or ()),
         "labels": plan.labels.as_declared(),
+        "file": file_of(plan.sweep, options.results),
         "data": dict(trainer.data),
         "claims": [claim.keys for claim in plan.sweep.claims],
         "looks": asdict(looks) | {"sizes": looks.sizes} if (looks := plan.sweep.looks) else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -39,6 +40,7 @@ class Plan:
     warnings: tuple[Problem, ...]
     ledger_bytes: int  # how long the ledger was when this was planned
     labels: Labels = NO_LABELS  # what the file and the trainer call parameters and metrics
+    hides: Problem | None = None  # another file of this name, whose trials would leave the tables
 
     @property
     def most_trials(self) -> int:
@@ -106,7 +108,33 @@ def make(sweep: Sweep, trainer: Trainer | None, results: Path, rerun: Rerun = Re
         warnings,
         ledger_bytes,
         factory.labels,
+        _hidden(sweep, results, own, trials),
     )
+
+
+def file_of(sweep: Sweep, results: Path) -> str:
+    """A sweep's file as seen from the results folder: both can be moved together."""
+    return os.path.relpath(sweep.source.absolute(), results.absolute())
+
+
+def _hidden(sweep: Sweep, results: Path, own: History, trials: list[Trial]) -> Problem | None:
+    """What is wrong where the last run of this name was of another file, with no configuration in common.
+
+    The same file may change in any way: running it again continues and extends.
+    """
+    last = str(own.runs[-1].get("file") or "") if own.runs else ""
+    before = {record.trial.config for record in own.planned() if record.state.is_result}
+    if (
+        last in ("", file_of(sweep, results))
+        or sweep.source.absolute() == SweepDir(results, sweep.name).spec.absolute()
+    ):
+        return None
+    if not before or any(trial.config in before for trial in trials):
+        return None
+    message = "another sweep file has this name, and its trials would be in no table any more"
+    found = f"{sweep.name}, last run from {Path(results, last).resolve().name} ({plural(len(before), 'configuration')})"
+    hint = "give this one another name, in the file or with name=...; --extend makes it the next version of that sweep"
+    return Problem(message, sweep.place("name"), "name", found, hint=hint)
 
 
 def unknown_metrics(sweep: Sweep, trainer: Trainer) -> list[Problem]:
