@@ -34,5 +34,4 @@ def load_model(directory: Path, params: Mapping[str, object]) -> tuple[SharedDis
         model.load_state_dict(load_file(directory / MODEL))
     except RuntimeError as error:
         raise ValueError(f"{directory / MODEL} was not made with these settings: {error}") from error
-    _, test_rows_N = task.split(config.train.test_prompts)
-    return model, task, test_rows_N.tolist()
+    return model, task, task.split(config.train.test_prompts).tested_N.tolist()

@@ -45,6 +45,11 @@ def token_nll(logp_V: Tensor, target: Tensor) -> Tensor:
     return -logp_V.gather(-1, target_1)[..., 0]
 
 
+def sequence_nll(nll_BKT: Tensor, mask_BT: Tensor) -> Tensor:
+    """-log p(y) of whole sequences, [B,K]: what is masked counts nothing."""
+    return torch.where(mask_BT[..., None, :] > 0, nll_BKT, 0.0).sum(-1)
+
+
 def token_weights(baseline_nll_BT: Tensor, mask_BT: Tensor, warmup: Tensor | float = 1.0) -> Tensor:
     """w = m ((1 - warmup) + warmup b), without gradient: from uniform weights to the baseline's NLL, [B,T]."""
     if isinstance(warmup, Tensor):

@@ -1,4 +1,9 @@
-"""Every metric the trainer reports, with its range and unit: computed on the test split at each report."""
+"""Every metric the trainer reports, with its range and unit.
+
+At each report they are computed on the split that decides: for tasks that are sampled or read from files the validation
+split, for enumerated tasks the test split. The former have a test split besides: their last report also has
+``test/NAME``.
+"""
 
 from __future__ import annotations
 
@@ -56,10 +61,27 @@ _DIAGNOSTICS = {
     "diagnostics/sequence_kl/on_policy": "mean KL between the outputs of two latents, estimated on their own, nats",
     "diagnostics/sequence_kl/standard_error": "standard error of that estimate, nats",
     "diagnostics/sequence_kl/teacher_forced": "its proxy: the summed KL of next tokens along the data, nats",
+    "diagnostics/standard_error/task_accuracy": "of task_accuracy, over prompts; only where they are a sample",
+    "diagnostics/standard_error/alignment": "of alignment, likewise",
+    "diagnostics/standard_error/nll": "of nll, likewise, nats a sequence",
     "diagnostics/commit_step": "first step whose minibatch posterior entropy is under half of ln K, -1 if none",
     "diagnostics/learning_rate": "of the step just taken",
     "diagnostics/gradient_norm": "of the step just taken, before clipping",
 }
 
-METRICS: Mapping[str, str] = MappingProxyType(_HEADLINES | _TASK | _ALIGNMENT | _LIKELIHOOD | _LOSS | _DIAGNOSTICS)
+_ERRORS = [f"diagnostics/standard_error/{name}" for name in ("task_accuracy", "alignment", "nll")]
+_TESTED = (*_HEADLINES, *_TASK, *_ALIGNMENT, *_LIKELIHOOD, *_ERRORS)
+REPORTED: Mapping[str, str] = MappingProxyType(_HEADLINES | _TASK | _ALIGNMENT | _LIKELIHOOD | _LOSS | _DIAGNOSTICS)
+"""The metrics of every report."""
+METRICS: Mapping[str, str] = MappingProxyType(
+    {**REPORTED} | {f"test/{name}": f"{name} on the test split, at the end of a training" for name in _TESTED}
+)
 """Name -> one line. A name that ends in ``/T`` stands for one metric per target position."""
+
+
+def test_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Those of a test split, under the names that they have in the last report."""
+    return {f"test/{name}": value for name, value in metrics.items() if name in _TESTED}
+
+
+test_metrics.__test__ = False  # type: ignore[attr-defined]  # not a test

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 from torch.func import functional_call
 
@@ -49,7 +48,7 @@ def log_posterior(output: CVAEOutput, nll_BKT: Tensor, mask_BT: Tensor) -> Tenso
 
 def exact_log_posterior(log_prior_BK: Tensor, nll_BKT: Tensor, mask_BT: Tensor) -> Tensor:
     """log p(z|x,y), [B,K]."""
-    return (log_prior_BK - torch.where(mask_BT[..., None, :] > 0, nll_BKT, 0.0).sum(-1)).log_softmax(-1)
+    return (log_prior_BK - losses.sequence_nll(nll_BKT, mask_BT)).log_softmax(-1)
 
 
 def baseline_nll(logits_BTV: Tensor, target_BT: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from sweeper.cvae.metrics import METRICS
+from sweeper.cvae.metrics import REPORTED
 
 STOP_WHEN = "null, or METRIC >= NUMBER (or <=), several joined by `and`"
 _CLAUSE = re.compile(r"\s*([\w/]+)\s*(>=|<=)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*")
@@ -18,7 +18,7 @@ def is_stop_condition(value: object) -> bool:
     if not isinstance(value, str):
         return False
     matches = [_CLAUSE.fullmatch(clause) for clause in value.split(" and ")]
-    return all(match is not None and match[1] in METRICS for match in matches)
+    return all(match is not None and match[1] in REPORTED for match in matches)
 
 
 def is_reached(condition: str | None, metrics: Mapping[str, float]) -> bool:

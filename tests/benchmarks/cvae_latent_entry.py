@@ -53,19 +53,19 @@ class EarlyGenerator(model.Generator):
             kept.append(past)
         return h_BJD, tuple(kept)
 
-    def begin(self, prompt_BP: Tensor, latents_B: Tensor) -> tuple[Tensor, tuple[Past, ...]]:
+    def begin(self, prompt_BP: Tensor, latents_B: Tensor) -> tuple[Tensor, model.Reading]:
         """Next-token logits after the prompt."""
         h_BPD = self.trunk.embedding(prompt_BP, prompt_BP[..., :0]) + self.entered(latents_B)
         h_BTD, pasts = self._blocks(h_BPD, None)
-        return self._logits(h_BTD), pasts
+        return self._logits(h_BTD), model.Reading(prompt_BP, pasts)
 
     def extend(
-        self, token_B: Tensor, position: int, latents_B: Tensor, pasts: tuple[Past, ...]
-    ) -> tuple[Tensor, tuple[Past, ...]]:
+        self, token_B: Tensor, position: int, latents_B: Tensor, state: model.Reading
+    ) -> tuple[Tensor, model.Reading]:
         """Next-token logits after one further token."""
         h_B1D = self.trunk.embedding.next(token_B[..., None], position) + self.entered(latents_B)
-        h_B1D, pasts = self._blocks(h_B1D, pasts)
-        return self._logits(h_B1D), pasts
+        h_B1D, pasts = self._blocks(h_B1D, state.pasts)
+        return self._logits(h_B1D), state._replace(pasts=pasts)
 
     def _logits(self, h_BTD: Tensor) -> Tensor:
         return linear(F.relu(linear(normalise(h_BTD[..., -1, :]), self.read)), self.head)

@@ -88,8 +88,8 @@ def _sum_obeys(prompt, words, by_position):
 
 
 def test_every_strategy_writes_a_trace_that_is_valid_and_named(task):
-    _, rows_N = task.split(64)
-    batch, strategy_B = task.enumerate(rows_N)
+    rows_N = task.split(64).reported_N
+    batch, strategy_B, _ = task.examples(rows_N)
     rows_B = rows_N.repeat_interleave(len(task.strategies))
     verdict = task.check(rows_B, batch.target_BT)
     assert verdict.steps_B.all()
@@ -101,8 +101,8 @@ def test_every_strategy_writes_a_trace_that_is_valid_and_named(task):
 
 def test_a_mutated_trace_is_judged_as_the_rules_judge_it(task):
     chance = random.Random(0)
-    _, rows_N = task.split(64)
-    batch, _ = task.enumerate(rows_N)
+    rows_N = task.split(64).reported_N
+    batch = task.examples(rows_N).batch
     rows_B = rows_N.repeat_interleave(len(task.strategies))
     mutated_BT = batch.target_BT.clone()
     for trace_T in mutated_BT:
@@ -124,7 +124,7 @@ def test_a_mutated_trace_is_judged_as_the_rules_judge_it(task):
 def test_a_wrong_answer_alone_is_a_wrong_answer_and_valid_steps():
     task = task_of({})
     rows_N = torch.tensor([5])
-    batch, _ = task.enumerate(rows_N)
+    batch = task.examples(rows_N).batch
     batch.target_BT[:, 5] = (batch.target_BT[:, 5] + 1) % 8
     verdict = task.check(rows_N.repeat(6), batch.target_BT)
     assert verdict.steps_B.all()
@@ -134,16 +134,16 @@ def test_a_wrong_answer_alone_is_a_wrong_answer_and_valid_steps():
 def test_a_trace_without_its_style_token_is_not_valid():
     task = task_of(KINDS["all orders"])
     rows_N = torch.tensor([3])
-    batch, _ = task.enumerate(rows_N)
+    batch = task.examples(rows_N).batch
     batch.target_BT[:, 0] = 4
     assert not task.check(rows_N.repeat(8), batch.target_BT).steps_B.any()
 
 
 def test_the_splits_are_disjoint_and_do_not_depend_on_anything(task):
-    train_R, test_N = task.split(256)
+    train_R, test_N, _ = task.split(256)
     assert set(train_R.tolist()).isdisjoint(test_N.tolist())
     assert len(train_R) + len(test_N) == len(task.prompts_NP)
-    assert (task.split(256)[1] == test_N).all()
+    assert (task.split(256).reported_N == test_N).all()
     assert len(task.prompts_NP.unique(dim=0)) == len(task.prompts_NP)
 
 

@@ -13,7 +13,12 @@ from sweeper.cvae.evaluation.evaluate import Evaluation
 
 
 def write_tables(directory: Path, strategies: Sequence[str], evaluation: Evaluation) -> None:
-    """Writes ``confusion.csv`` (each strategy's examples by latent) and ``forced.csv`` (what each latent writes)."""
+    """Writes ``confusion.csv`` (each strategy's examples by latent) and ``forced.csv`` (what each latent writes).
+
+    Writes nothing where no strategies are known.
+    """
+    if not strategies:
+        return
     directory.mkdir(parents=True, exist_ok=True)
     confusion_KS = evaluation.confusion_KS / evaluation.confusion_KS.sum(0, keepdim=True)
     _write(directory / "confusion.csv", strategies, confusion_KS.tolist())

@@ -1,7 +1,7 @@
-"""Every metric of trained models on the test split: teacher-forced, free-running, and the agreement with strategies.
+"""Every metric of trained models on a split: teacher-forced, free-running, and the agreement with strategies.
 
 All members of a pack are scored at once, with stacked networks, and then looked at one by one where a matching has to
-be found. Shapes: M members, N test prompts, S strategies, B = N S examples (prompt-major), K latents, T target
+be found. Shapes: M members, N prompts, S strategies, B examples (those of one prompt together), K latents, T target
 positions, V vocabulary.
 """
 
@@ -16,14 +16,17 @@ from torch import Tensor
 from sweeper.cvae import losses
 from sweeper.cvae.evaluation import alignment, divergence
 from sweeper.cvae.evaluation.matching import best_matching
-from sweeper.cvae.evaluation.test_split import SAMPLED_PROMPTS, TestSplit
+from sweeper.cvae.evaluation.split import SAMPLED_PROMPTS, EvaluationSplit
+from sweeper.cvae.evaluation.standard_errors import standard_errors
 from sweeper.cvae.losses import TokenScores
 from sweeper.cvae.networks.generation import under_every_latent
 from sweeper.cvae.networks.model import SharedDiscreteCVAE
 from sweeper.cvae.objective import LossWeights, combine, exact_log_posterior, score
 from sweeper.cvae.tasks import Batch
+from sweeper.cvae.tasks.task import counted
 from sweeper.cvae.terms import TERMS
 
+POSITIONS = 32  # of the target that have metrics of their own: long ones would have hundreds
 CHUNK = {"cpu": 192, "cuda": 65_536}  # examples scored at once, of all members: activations in the cache, or in memory
 
 
@@ -49,23 +52,27 @@ class Evaluation(NamedTuple):
 
 
 @torch.no_grad()
-def evaluate(model: SharedDiscreteCVAE, split: TestSplit, weights: LossWeights, per_token: bool) -> list[Evaluation]:
+def evaluate(
+    model: SharedDiscreteCVAE, split: EvaluationSplit, weights: LossWeights, per_token: bool
+) -> list[Evaluation]:
     """All metrics but those of the optimiser, of each member; the model and the weights are stacked [M, ...].
 
     It draws from no generator: training goes on unchanged.
     """
-    members, strategies = len(weights.support_floor), len(split.task.strategies)
+    members = len(weights.support_floor)
     scores = _score_in_chunks(model, Batch(*(part.expand(members, -1, -1) for part in split.batch)))
     mask_BT = split.batch.mask_BT
     exact_MBK = exact_log_posterior(scores.log_prior_BK, scores.nll_BKT, mask_BT)
     values = _likelihood_metrics(scores, mask_BT, exact_MBK) | _loss_metrics(scores, mask_BT, weights, per_token)
     values |= _divergence_metrics(scores, mask_BT, split.ceiling_BT)
-    values |= _information_metrics(torch.unflatten(scores.log_q_BK.exp(), 1, (-1, strategies)))
+    routed_MNK = split.mean_by_prompt(scores.log_q_BK.exp())
+    values |= _information_metrics(scores.log_q_BK.exp(), routed_MNK, split.share_N)
     posterior_MBK, exact_MBK = scores.log_q_BK.exp().cpu(), exact_MBK.exp().cpu()
-    prior_MNK = scores.log_prior_BK[:, ::strategies].exp().cpu()
+    prior_MNK = scores.log_prior_BK[:, split.first_N].exp().cpu()
     forced = _judge(split, split.rows_N, _outputs(model, split, split.rows_N, members, prior_MNK.shape[-1]))
-    routed_MNK = torch.unflatten(posterior_MBK, 1, (-1, strategies)).mean(2)
-    free = _free_running_metrics(forced, prior_MNK, routed_MNK, strategies)
+    free = _free_running_metrics(split, forced, prior_MNK, routed_MNK.cpu())
+    if split.task.is_sampled:
+        free |= standard_errors(split, (forced.correct_MNK * prior_MNK).sum(-1), scores, posterior_MBK)
     sampled = _sampled_metrics(model, split, prior_MNK)
     listed = {name: column.tolist() for name, column in (_on_host(values) | free).items()}
     return [
@@ -86,11 +93,12 @@ def _on_host(values: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _evaluation(
-    split: TestSplit, metrics: dict[str, float], posterior_BK: Tensor, exact_BK: Tensor, strategy_NK: Tensor
+    split: EvaluationSplit, metrics: dict[str, float], posterior_BK: Tensor, exact_BK: Tensor, strategy_NK: Tensor
 ) -> Evaluation:
     strategies = len(split.task.strategies)
-    metrics |= _agreement_metrics(split, posterior_BK, strategy_NK)
-    metrics["alignment_bayes"] = _cross_fitted(split, exact_BK)
+    if strategies:
+        metrics |= _agreement_metrics(split, posterior_BK, strategy_NK)
+        metrics["alignment_bayes"] = _cross_fitted(split, exact_BK)
     table_KS = alignment.contingency(posterior_BK, split.strategy_B, strategies)
     return Evaluation(metrics, table_KS, _forced_table(strategy_NK, strategies))
 
@@ -107,18 +115,19 @@ def _score_in_chunks(model: SharedDiscreteCVAE, batch: Batch) -> TokenScores:
 
 def _outputs(
     model: SharedDiscreteCVAE,
-    split: TestSplit,
+    split: EvaluationSplit,
     rows_N: Tensor,
     members: int,
     latents: int,
     uniform_BT: Tensor | None = None,
 ) -> Tensor:
     """Traces [M,N,K,T], greedy or sampled."""
-    prompt_MNP = split.task.prompts_NP[rows_N].to(split.batch.mask_BT.device).expand(members, -1, -1)
-    return under_every_latent(model.generator, prompt_MNP, latents, split.task.trace_length, uniform_BT)
+    task = split.task
+    prompt_MNP = task.prompts(rows_N).to(split.batch.mask_BT.device).expand(members, -1, -1)
+    return under_every_latent(model.generator, prompt_MNP, latents, task.trace_length, uniform_BT, task.end)
 
 
-def _judge(split: TestSplit, rows_N: Tensor, trace_MNKT: Tensor) -> Forced:
+def _judge(split: EvaluationSplit, rows_N: Tensor, trace_MNKT: Tensor) -> Forced:
     members, _, latents = trace_MNKT.shape[:3]
     rows_B, trace_BT = rows_N.repeat_interleave(latents).repeat(members), trace_MNKT.flatten(0, 2).cpu()
     verdict = split.task.check(rows_B, trace_BT)
@@ -126,37 +135,50 @@ def _judge(split: TestSplit, rows_N: Tensor, trace_MNKT: Tensor) -> Forced:
     return Forced(*(part.view(trace_MNKT.shape[:3]) for part in (*verdict, named_B)))
 
 
-def _free_running_metrics(forced: Forced, prior_MNK: Tensor, routed_MNK: Tensor, strategies: int) -> dict[str, Tensor]:
+def _free_running_metrics(
+    split: EvaluationSplit, forced: Forced, prior_MNK: Tensor, routed_MNK: Tensor
+) -> dict[str, Tensor]:
     def mean(right_MNK: Tensor, weight_MNK: Tensor) -> Tensor:
         return (right_MNK * weight_MNK).sum(-1).mean(-1)
 
-    reached_MNS = (forced.strategy_MNK[..., None] == torch.arange(strategies)).any(-2)
-    return {
+    metrics = {
         "task_accuracy": mean(forced.correct_MNK, prior_MNK),
         "task_accuracy_routed": mean(forced.correct_MNK, routed_MNK),
-        "answer_accuracy": mean(forced.answer_MNK, prior_MNK),
-        "valid_rate": mean(forced.steps_MNK, prior_MNK),
-        "coverage": reached_MNS.double().mean((-2, -1)),
     }
+    if split.task.judges_steps:
+        metrics |= {
+            "answer_accuracy": mean(forced.answer_MNK, prior_MNK),
+            "valid_rate": mean(forced.steps_MNK, prior_MNK),
+        }
+    if strategies := len(split.task.strategies):
+        reached_MNS = (forced.strategy_MNK[..., None] == torch.arange(strategies)).any(-2) & split.known_NS
+        metrics["coverage"] = reached_MNS.double().sum((-2, -1)) / split.known_NS.sum()
+    return metrics
 
 
-def _cross_fitted(split: TestSplit, posterior_BK: Tensor) -> float:
-    strategies = len(split.task.strategies)
-    halves_B = split.first_half_N.repeat_interleave(strategies)
-    return alignment.cross_fitted_alignment(posterior_BK, split.strategy_B, strategies, halves_B)
+def _cross_fitted(split: EvaluationSplit, posterior_BK: Tensor) -> float:
+    strategies, known_B = len(split.task.strategies), split.strategy_B >= 0
+    halves_B = split.first_half_N[split.prompt_B[known_B]]
+    return alignment.cross_fitted_alignment(posterior_BK[known_B], split.strategy_B[known_B], strategies, halves_B)
 
 
-def _agreement_metrics(split: TestSplit, posterior_BK: Tensor, strategy_NK: Tensor) -> dict[str, float]:
+def _agreement_metrics(split: EvaluationSplit, posterior_BK: Tensor, strategy_NK: Tensor) -> dict[str, float]:
     strategies, latents = len(split.task.strategies), posterior_BK.shape[1]
-    soft_KS = alignment.contingency(posterior_BK, split.strategy_B, strategies)
-    hard_KS = alignment.contingency(alignment.one_hot_arg_max(posterior_BK), split.strategy_B, strategies)
+    known_B = split.strategy_B >= 0
+    aligned, posterior_BK, strategy_B = (
+        _cross_fitted(split, posterior_BK),
+        posterior_BK[known_B],
+        split.strategy_B[known_B],
+    )
+    soft_KS = alignment.contingency(posterior_BK, strategy_B, strategies)
+    hard_KS = alignment.contingency(alignment.one_hot_arg_max(posterior_BK), strategy_B, strategies)
     match = torch.tensor(best_matching(soft_KS.tolist()))
     follows_NK = (strategy_NK == match)[:, match >= 0]
     one_hot_BK = torch.eye(latents).repeat(len(split.rows_N), 1)
     halves_B = split.first_half_N.repeat_interleave(latents)
     return {
-        "alignment": _cross_fitted(split, posterior_BK),
-        "alignment_hard": alignment.hard_alignment(posterior_BK, split.strategy_B, strategies),
+        "alignment": aligned,
+        "alignment_hard": alignment.hard_alignment(posterior_BK, strategy_B, strategies),
         "alignment_hard_tie": float(alignment.is_tie(posterior_BK)),
         "alignment_nmi": alignment.normalised_information(soft_KS),
         "alignment_ami": alignment.adjusted_information(hard_KS),
@@ -168,7 +190,7 @@ def _agreement_metrics(split: TestSplit, posterior_BK: Tensor, strategy_NK: Tens
 
 
 def _likelihood_metrics(scores: TokenScores, mask_BT: Tensor, exact_MBK: Tensor) -> dict[str, Tensor]:
-    nll_MBK = torch.where(mask_BT[:, None] > 0, scores.nll_BKT, 0.0).sum(-1)
+    nll_MBK = losses.sequence_nll(scores.nll_BKT, mask_BT)
     nll_M = -torch.logsumexp(scores.log_prior_BK - nll_MBK, dim=-1).mean(-1)
     gap_M = (scores.log_q_BK.exp() * (scores.log_q_BK - exact_MBK)).sum(-1).mean(-1)
     tokens = mask_BT.sum() / len(mask_BT)
@@ -197,16 +219,17 @@ def _loss_metrics(scores: TokenScores, mask_BT: Tensor, weights: LossWeights, pe
     )
 
 
-def _divergence_metrics(scores: TokenScores, mask_BT: Tensor, ceiling_BT: Tensor) -> dict[str, Tensor]:
+def _divergence_metrics(scores: TokenScores, mask_BT: Tensor, ceiling_BT: Tensor | None) -> dict[str, Tensor]:
     weights_MBT = losses.token_weights(scores.baseline_nll_BT, mask_BT)
     routed_MBT = divergence.weighted_jsd(
         scores.logp_BKTV, divergence.prefix_posterior(scores.log_prior_BK, scores.nll_BKT)
     )
     count_T = mask_BT.sum(0).clamp_min(1)
     name = "diagnostics/inter_latent_jsd"
-    metrics = {
-        f"{name}/weighted_mean": losses.weighted_mean(scores.jsd_BT, weights_MBT, mask_BT),
-        f"{name}/ceiling": losses.weighted_mean(ceiling_BT, weights_MBT, mask_BT),
+    metrics = {f"{name}/weighted_mean": losses.weighted_mean(scores.jsd_BT, weights_MBT, mask_BT)}
+    if ceiling_BT is not None:
+        metrics[f"{name}/ceiling"] = losses.weighted_mean(ceiling_BT, weights_MBT, mask_BT)
+    metrics |= {
         f"{name}/unweighted_mean": losses.weighted_mean(scores.jsd_BT, mask_BT, mask_BT),
         f"{name}/posterior_weighted": losses.weighted_mean(routed_MBT, weights_MBT, mask_BT),
         "diagnostics/sequence_kl/teacher_forced": torch.where(
@@ -215,19 +238,19 @@ def _divergence_metrics(scores: TokenScores, mask_BT: Tensor, ceiling_BT: Tensor
         .sum(-1)
         .mean(-1),
     }
-    for t, value_M in enumerate(((scores.jsd_BT * mask_BT).sum(-2) / count_T).unbind(-1)):
+    for t, value_M in enumerate(((scores.jsd_BT * mask_BT).sum(-2) / count_T).unbind(-1)[:POSITIONS]):
         metrics[f"{name}/position/{t}"] = value_M
-    for t, value_M in enumerate(((scores.baseline_nll_BT * mask_BT).sum(-2) / count_T).unbind(-1)):
+    for t, value_M in enumerate(((scores.baseline_nll_BT * mask_BT).sum(-2) / count_T).unbind(-1)[:POSITIONS]):
         metrics[f"diagnostics/baseline_nll/position/{t}"] = value_M
     return metrics
 
 
-def _information_metrics(posterior_MNSK: Tensor) -> dict[str, Tensor]:
+def _information_metrics(posterior_MBK: Tensor, given_x_MNK: Tensor, share_N: Tensor) -> dict[str, Tensor]:
     def entropy(p_K: Tensor) -> Tensor:
         return -torch.xlogy(p_K, p_K).sum(-1)
 
-    given_x_MNK, marginal_MK = posterior_MNSK.mean(-2), posterior_MNSK.mean((-3, -2))
-    given_x_M, given_y_M = entropy(given_x_MNK).mean(-1), entropy(posterior_MNSK).mean((-2, -1))
+    marginal_MK = posterior_MBK.mean(-2)
+    given_x_M, given_y_M = (entropy(given_x_MNK) * share_N).mean(-1), entropy(posterior_MBK).mean(-1)
     return {
         "diagnostics/information/z_x": entropy(marginal_MK) - given_x_M,
         "diagnostics/information/z_y_given_x": given_x_M - given_y_M,
@@ -236,15 +259,15 @@ def _information_metrics(posterior_MNSK: Tensor) -> dict[str, Tensor]:
     }
 
 
-def _sampled_metrics(model: SharedDiscreteCVAE, split: TestSplit, prior_MNK: Tensor) -> list[dict[str, float]]:
+def _sampled_metrics(model: SharedDiscreteCVAE, split: EvaluationSplit, prior_MNK: Tensor) -> list[dict[str, float]]:
     rows_N, (members, _, latents) = split.rows_N[:SAMPLED_PROMPTS], prior_MNK.shape
     trace_MNKT = _outputs(model, split, rows_N, members, latents, split.uniform_BT)
     correct_MNK = _judge(split, rows_N, trace_MNKT).correct_MNK
-    prompt_BP = split.task.prompts_NP[rows_N].repeat_interleave(latents, dim=0).to(trace_MNKT.device)
+    prompt_BP = split.task.prompts(rows_N).repeat_interleave(latents, dim=0).to(trace_MNKT.device)
     trace_MBT = trace_MNKT.flatten(1, 2)
-    mask_MBT = torch.ones_like(trace_MBT, dtype=torch.float32)
+    mask_MBT = counted(trace_MBT, split.task.end)
     scores = _score_in_chunks(model, Batch(prompt_BP.expand(members, -1, -1), trace_MBT, mask_MBT))
-    nll_MNKK = torch.unflatten(scores.nll_BKT.sum(-1), 1, (-1, latents)).cpu()
+    nll_MNKK = torch.unflatten(losses.sequence_nll(scores.nll_BKT, mask_MBT), 1, (-1, latents)).cpu()
     accuracy_M = (correct_MNK * prior_MNK[:, : len(rows_N)]).sum(-1).mean(-1)
     return [
         {

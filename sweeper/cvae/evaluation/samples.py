@@ -42,13 +42,13 @@ def generate(
     if generator is not None:
         uniform_BT = torch.rand(len(rows_N) * count, task.trace_length, generator=generator).to(device)
     trace_NKT = under_every_latent(
-        model.generator, task.prompts_NP[rows_N].to(device), count, task.trace_length, uniform_BT
+        model.generator, task.prompts(rows_N).to(device), count, task.trace_length, uniform_BT, task.end
     ).cpu()
     generations = []
-    for row, trace_KT in zip(rows_N, trace_NKT, strict=True):
+    for row, prompt_P, trace_KT in zip(rows_N, task.prompts(rows_N), trace_NKT, strict=True):
         rows_K = row.expand(count)
         verdict, named_K = task.check(rows_K, trace_KT), task.name_strategy(rows_K, trace_KT)
-        prompt = " ".join(task.prompt_vocabulary[token] for token in task.prompts_NP[row].tolist())
+        prompt = " ".join(task.prompt_vocabulary[token] for token in prompt_P.tolist() if token != task.prompt_padding)
         for k in range(count) if latents is None else latents:
             name = task.strategies[named_K[k]] if named_K[k] >= 0 else None
             judged = bool(verdict.steps_B[k]), bool(verdict.answer_B[k])

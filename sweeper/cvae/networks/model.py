@@ -50,11 +50,13 @@ class Sizes(NamedTuple):
     prompt_length: int
     trace_vocabulary: int
     trace_length: int
+    prompt_padding: int | None = None
 
     @classmethod
     def of(cls, task: Task) -> Sizes:
         """The sizes of ``task``."""
-        return cls(len(task.prompt_vocabulary), task.prompts_NP.shape[1], len(task.trace_vocabulary), task.trace_length)
+        vocabularies = len(task.prompt_vocabulary), len(task.trace_vocabulary)
+        return cls(vocabularies[0], task.prompt_length, vocabularies[1], task.trace_length, task.prompt_padding)
 
 
 def causal_bias(prompt_length: int, length: int, like: Tensor) -> Tensor:
@@ -63,12 +65,22 @@ def causal_bias(prompt_length: int, length: int, like: Tensor) -> Tensor:
     return torch.where(j <= t.clamp_min(prompt_length - 1), 0.0, FORBIDDEN).to(like.dtype)
 
 
+def counted_prompt(prompt_BP: Tensor, padding: int | None, dtype: torch.dtype) -> Tensor:
+    """The mask of prompts [B,P]: 1 where a token counts."""
+    return torch.ones_like(prompt_BP, dtype=dtype) if padding is None else (prompt_BP != padding).to(dtype)
+
+
+def hiding_bias(counts_BJ: Tensor) -> Tensor:
+    """[B,1,J,1]: FORBIDDEN at the positions that nobody may attend to."""
+    return torch.where(counts_BJ > 0, 0.0, FORBIDDEN).to(counts_BJ.dtype)[..., None, :, None]
+
+
 class Decoder(nn.Module):
     """A causal reader of (x, y_<t): the generator's trunk, and the body of the baseline."""
 
     def __init__(self, sizes: Sizes, width: int, depth: int, heads: int) -> None:
         super().__init__()
-        self.prompt_length = sizes.prompt_length
+        self.prompt_length, self.padding = sizes.prompt_length, sizes.prompt_padding
         positions = sizes.prompt_length + sizes.trace_length - 1
         self.embedding = Embedding(sizes.prompt_vocabulary, sizes.trace_vocabulary, positions, width)
         self.blocks = nn.ModuleList(Block(width, heads, HIDDEN * width) for _ in range(depth))
@@ -77,19 +89,39 @@ class Decoder(nn.Module):
         """The stream [B,T,D] where a trace token is to be predicted, and what each block remembers of all positions."""
         h_BJD, pasts = self.embedding(prompt_BP, previous_BT), []
         bias_JT = causal_bias(self.prompt_length, h_BJD.shape[-2], h_BJD)
+        hiding = self._hiding(prompt_BP, h_BJD)
+        if hiding is not None:
+            bias_JT = torch.minimum(bias_JT, hiding)
         for depth, block in enumerate(self.blocks, start=1):
             first = self.prompt_length - 1 if depth == len(self.blocks) else 0  # of the rest only the keys are needed
             h_BJD, past = block(h_BJD, bias_JT, first=first)
             pasts.append(past)
         return h_BJD, tuple(pasts)
 
-    def extend(self, token_B1: Tensor, position: int, pasts: tuple[Past, ...]) -> tuple[Tensor, tuple[Past, ...]]:
+    def extend(
+        self, prompt_BP: Tensor, token_B1: Tensor, position: int, pasts: tuple[Past, ...]
+    ) -> tuple[Tensor, tuple[Past, ...]]:
         """The stream [B,1,D] of one further token at ``position``."""
         h_B1D, extended = self.embedding.next(token_B1, position), []
+        bias = self._hiding(prompt_BP, h_B1D, position + 1)
         for block, past in zip(self.blocks, pasts, strict=True):
-            h_B1D, past = block(h_B1D, None, past)
+            h_B1D, past = block(h_B1D, bias, past)
             extended.append(past)
         return h_B1D, tuple(extended)
+
+    def _hiding(self, prompt_BP: Tensor, like: Tensor, length: int | None = None) -> Tensor | None:
+        """What hides the padding of prompts from all of ``length`` positions, as many as ``like`` [...,J,D] has."""
+        if self.padding is None:
+            return None
+        counts_BP = counted_prompt(prompt_BP, self.padding, like.dtype)
+        return hiding_bias(F.pad(counts_BP, (0, (length or like.shape[-2]) - self.prompt_length), value=1.0))
+
+
+class Reading(NamedTuple):
+    """A prompt [B,P], and what each block remembers of it and of the trace so far."""
+
+    prompt_BP: Tensor
+    pasts: tuple[Past, ...]
 
 
 class Generator(nn.Module):
@@ -120,17 +152,15 @@ class Generator(nn.Module):
         logits_VKBT = torch.unflatten(product(self.head, hidden_FKN.flatten(-2)), -1, (-1, *h_BTD.shape[-3:-1]))
         return logits_VKBT.movedim(-4, -1).transpose(-4, -3)
 
-    def begin(self, prompt_BP: Tensor, latents_B: Tensor) -> tuple[Tensor, tuple[Past, ...]]:
+    def begin(self, prompt_BP: Tensor, latents_B: Tensor) -> tuple[Tensor, Reading]:
         """Next-token logits [B,V] after the prompt under one latent per row, and the state to go on from."""
         h_B1D, pasts = self.trunk(prompt_BP, prompt_BP[..., :0])
-        return self._predict(h_B1D[..., 0, :], latents_B), pasts
+        return self._predict(h_B1D[..., 0, :], latents_B), Reading(prompt_BP, pasts)
 
-    def extend(
-        self, token_B: Tensor, position: int, latents_B: Tensor, pasts: tuple[Past, ...]
-    ) -> tuple[Tensor, tuple[Past, ...]]:
+    def extend(self, token_B: Tensor, position: int, latents_B: Tensor, state: Reading) -> tuple[Tensor, Reading]:
         """Next-token logits [B,V] after one further token at ``position``, and the state to go on from."""
-        h_B1D, pasts = self.trunk.extend(token_B[..., None], position, pasts)
-        return self._predict(h_B1D[..., 0, :], latents_B), pasts
+        h_B1D, pasts = self.trunk.extend(state.prompt_BP, token_B[..., None], position, state.pasts)
+        return self._predict(h_B1D[..., 0, :], latents_B), state._replace(pasts=pasts)
 
     def _predict(self, h_BD: Tensor, latents_B: Tensor) -> Tensor:
         entered_BF = self.latent.mT.index_select(-2, latents_B)
@@ -161,7 +191,7 @@ class Router(nn.Module):
     def __init__(self, sizes: Sizes, config: ModelConfig) -> None:
         super().__init__()
         width = config.router_width
-        positions = sizes.prompt_length + sizes.trace_length
+        positions, self.padding = sizes.prompt_length + sizes.trace_length, sizes.prompt_padding
         self.embedding = Embedding(sizes.prompt_vocabulary, sizes.trace_vocabulary, positions, width)
         self.blocks = nn.ModuleList(Block(width, 1, HIDDEN * width) for _ in range(config.router_depth))
         self.head = parameter(config.latents, width)
@@ -173,8 +203,8 @@ class Router(nn.Module):
     def forward(self, prompt_BP: Tensor, target_BT: Tensor, mask_BT: Tensor) -> Tensor:
         """Logits [B,K]."""
         h_BJD = self.embedding(prompt_BP, target_BT)
-        counts_BJ = torch.cat([torch.ones_like(prompt_BP, dtype=mask_BT.dtype), mask_BT], dim=-1)
-        bias = torch.where(counts_BJ > 0, 0.0, FORBIDDEN).to(h_BJD.dtype)[..., None, :, None]
+        counts_BJ = torch.cat([counted_prompt(prompt_BP, self.padding, mask_BT.dtype), mask_BT], dim=-1)
+        bias = hiding_bias(counts_BJ).to(h_BJD.dtype)
         for block in self.blocks:
             h_BJD, _ = block(h_BJD, bias)
         pooled_BD = (normalise(h_BJD) * counts_BJ[..., None]).sum(-2) / counts_BJ.sum(-1, keepdim=True)
@@ -186,7 +216,7 @@ class Prior(nn.Module):
 
     def __init__(self, sizes: Sizes, config: ModelConfig) -> None:
         super().__init__()
-        self.kind, self.latents, self.vocabulary = config.prior, config.latents, sizes.prompt_vocabulary
+        self.kind, self.latents, self.padding = config.prior, config.latents, sizes.prompt_padding
         if self.kind == "learned":
             self.logits = parameter(1, config.latents)
         elif self.kind == "conditional":
@@ -203,8 +233,14 @@ class Prior(nn.Module):
     def forward(self, prompt_BP: Tensor, dtype: torch.dtype) -> Tensor:
         """Log-probabilities [B,K]."""
         if self.kind == "conditional":
-            h_BPD, _ = self.block(self.embedding(prompt_BP, prompt_BP[..., :0]), None)
-            return linear(normalise(h_BPD.mean(-2)), self.head).log_softmax(-1)
+            h_BPD = self.embedding(prompt_BP, prompt_BP[..., :0])
+            if self.padding is None:
+                mean_BD = self.block(h_BPD, None)[0].mean(-2)
+            else:
+                counts_BP = counted_prompt(prompt_BP, self.padding, h_BPD.dtype)
+                h_BPD = self.block(h_BPD, hiding_bias(counts_BP))[0] * counts_BP[..., None]
+                mean_BD = h_BPD.sum(-2) / counts_BP.sum(-1, keepdim=True)
+            return linear(normalise(mean_BD), self.head).log_softmax(-1)
         if self.kind == "learned":
             return self.logits.log_softmax(-1).expand(*prompt_BP.shape[:-1], -1)
         logits_BK = torch.zeros(*prompt_BP.shape[:-1], self.latents, device=prompt_BP.device, dtype=dtype)

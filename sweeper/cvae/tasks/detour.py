@@ -11,13 +11,14 @@ import torch
 from torch import Tensor
 
 from sweeper.cvae.config import TaskConfig
-from sweeper.cvae.tasks.task import CheckResult, Task, uniform_strategies
+from sweeper.cvae.tasks.enumerated import EnumeratedTask, uniform_strategies
+from sweeper.cvae.tasks.task import CheckResult
 
 USUAL_DETOURS = 6
 TEST_SHARE = 1 / 8  # here the answer is a function of the whole prompt: sums have to be learnt from most of their table
 
 
-def detour(config: TaskConfig) -> Task:
+def detour(config: TaskConfig) -> EnumeratedTask:
     """The task modulo ``config.modulus`` with detours 1 .. S."""
     modulus, marked = config.modulus, config.reveal == "marker"
     count = config.strategies or min(USUAL_DETOURS, modulus - 1)
@@ -29,7 +30,7 @@ def detour(config: TaskConfig) -> Task:
         return _verify(prompt_BP, trace_BT, modulus, count, marked)
 
     markers = tuple(f"via{s + 1}:" for s in range(count)) if marked else ()
-    return Task(
+    return EnumeratedTask(
         name="detour",
         prompt_vocabulary=tuple(map(str, range(modulus))),
         trace_vocabulary=(*map(str, range(modulus)), ".", *markers),

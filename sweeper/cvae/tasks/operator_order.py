@@ -12,12 +12,13 @@ import torch
 from torch import Tensor
 
 from sweeper.cvae.config import TaskConfig
-from sweeper.cvae.tasks.task import CheckResult, Task, is_permutation, uniform_strategies
+from sweeper.cvae.tasks.enumerated import EnumeratedTask, is_permutation, uniform_strategies
+from sweeper.cvae.tasks.task import CheckResult
 
 OPERATOR_NAMES = ("+b", "+c", "+3", "+5")
 
 
-def operator_order(config: TaskConfig) -> Task:
+def operator_order(config: TaskConfig) -> EnumeratedTask:
     """The task with ``config.operators`` operators modulo ``config.modulus``; S = operators!"""
     modulus, count = config.modulus, config.operators
     digits = torch.arange(modulus)
@@ -28,7 +29,7 @@ def operator_order(config: TaskConfig) -> Task:
     def verify(prompt_BP: Tensor, trace_BT: Tensor) -> CheckResult:
         return _verify(prompt_BP, trace_BT, modulus, count)
 
-    return Task(
+    return EnumeratedTask(
         name="operator_order",
         prompt_vocabulary=tuple(map(str, range(modulus))),
         trace_vocabulary=(*map(str, range(modulus)), *OPERATOR_NAMES[:count], "."),

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from sweeper.cvae.config import TaskConfig
-from sweeper.cvae.tasks.task import SPLIT_SEED, CheckResult, Task, is_permutation, uniform_strategies
+from sweeper.cvae.tasks.enumerated import EnumeratedTask, is_permutation, uniform_strategies
+from sweeper.cvae.tasks.task import SPLIT_SEED, CheckResult
 
 BASE = 10
 POPULATION = 32_768  # enough that no prompt is learnt by heart; all 5-digit prompts are fewer
@@ -29,7 +30,7 @@ BY_VALUE = ("ascending", "descending")
 ORDERS_OF_MIXTURE = {"positional": BY_POSITION, "mixed": BY_POSITION[:4] + BY_VALUE, "all": BY_POSITION + BY_VALUE}
 
 
-def ordered_sum(config: TaskConfig) -> Task:
+def ordered_sum(config: TaskConfig) -> EnumeratedTask:
     """The task on ``config.length`` digits with the visiting orders of ``config.mixture``."""
     length, positional = config.length, config.emit == "position"
     strategies = ORDERS_OF_MIXTURE[config.mixture]
@@ -44,7 +45,7 @@ def ordered_sum(config: TaskConfig) -> Task:
         return _verify(prompt_BL, trace_BT, positional)
 
     names = tuple(f"#{i + 1}" for i in range(length)) if positional else ()
-    return Task(
+    return EnumeratedTask(
         name="ordered_sum",
         prompt_vocabulary=tuple(map(str, range(BASE))),
         trace_vocabulary=(*map(str, range(BASE)), ".", *names),

@@ -1,14 +1,12 @@
-"""What a task is: all its prompts and, for each prompt and strategy, the one trace that follows the strategy.
+"""What a task is to the trainer and to the evaluation, whether its examples are enumerated, sampled or read from files.
 
-Shapes: N prompts in all, R rows (indices of prompts), B batch, P prompt tokens, S strategies, T trace tokens, Y style
-tokens.
+Shapes: R rows (indices of prompts), N rows to evaluate, B batch, P prompt tokens, T trace tokens.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -34,92 +32,113 @@ class CheckResult(NamedTuple):
 Checker = Callable[[Tensor, Tensor], CheckResult]
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
-    """A task over a finite population of prompts.
+class Splits(NamedTuple):
+    """Disjoint rows of prompts: for training, for what is reported while training, and for a last test at its end.
 
-    ``traces_NST`` is free of style tokens; ``style_probabilities`` [Y] and ``style_tokens`` describe those that a
-    sampled target begins with. ``strategy_probabilities_NS`` is p(s|x). ``verify(prompt_BP, trace_BT)`` judges a
-    style-free trace by the rules of the task, not by comparison with the table.
+    What is reported decides: stops, searches, the best. Without ``final_N`` it is itself the test.
     """
 
-    name: str
-    prompt_vocabulary: tuple[str, ...]
-    trace_vocabulary: tuple[str, ...]
-    strategies: tuple[str, ...]
-    prompts_NP: Tensor
-    traces_NST: Tensor
-    verify: Checker
-    strategy_probabilities_NS: Tensor
-    style_tokens: int = 0
-    style_probabilities: Tensor | None = None
-    test_share: float = 0.5
+    train_R: Tensor
+    reported_N: Tensor
+    final_N: Tensor | None = None
+
+    @property
+    def tested_N(self) -> Tensor:
+        """The rows that the last word on a model comes from."""
+        return self.reported_N if self.final_N is None else self.final_N
+
+
+class Examples(NamedTuple):
+    """Examples to evaluate on, those of one prompt together: strategies [B], -1 where unknown; places in N [B]."""
+
+    batch: Batch
+    strategy_B: Tensor
+    prompt_B: Tensor
+
+
+class Task(Protocol):
+    """Prompts by row, targets for each, and the rules of what is right.
+
+    Sequences of different lengths are padded to P and T: prompts in front, with ``prompt_padding``, a token of the
+    prompt vocabulary that no network attends to; traces behind, by repeating ``end``: nothing after the first one
+    counts. None where all have one length. ``strategies`` is () where none are known, ``is_sampled`` says that the
+    evaluated prompts are a sample of a larger population, and ``judges_steps`` that the checker tells steps from
+    answers.
+    """
+
+    @property
+    def name(self) -> str:
+        """The name in ``task.name``."""
+
+    @property
+    def prompt_vocabulary(self) -> tuple[str, ...]:
+        """The tokens of prompts, as text."""
+
+    @property
+    def trace_vocabulary(self) -> tuple[str, ...]:
+        """The tokens of traces, as text."""
+
+    @property
+    def strategies(self) -> tuple[str, ...]:
+        """The names of the strategies; () where none are known."""
+
+    @property
+    def prompt_length(self) -> int:
+        """P."""
 
     @property
     def trace_length(self) -> int:
-        """T: style tokens, the trace, and the end-of-sequence token."""
-        return self.style_tokens + self.traces_NST.shape[-1]
+        """T, the end-of-sequence token included."""
 
-    def split(self, test_prompts: int) -> tuple[Tensor, Tensor]:
-        """Rows for training and for testing, disjoint; the test takes ``test_share`` at most. One split for all."""
-        generator = torch.Generator().manual_seed(SPLIT_SEED)
-        order = torch.randperm(len(self.prompts_NP), generator=generator)
-        n_test = max(1, min(test_prompts, int(len(order) * self.test_share)))
-        return order[n_test:], order[:n_test]
+    @property
+    def prompt_padding(self) -> int | None:
+        """The token that prompts are padded with."""
+
+    @property
+    def end(self) -> int | None:
+        """The token after which nothing counts."""
+
+    @property
+    def is_sampled(self) -> bool:
+        """Whether evaluated prompts stand for a larger population, so that metrics have standard errors."""
+
+    @property
+    def judges_steps(self) -> bool:
+        """Whether the checker tells valid steps from right answers."""
+
+    def split(self, test_prompts: int) -> Splits:
+        """The rows of each split, ``test_prompts`` at most of those to evaluate. The same for all trials."""
+
+    def prompts(self, rows_N: Tensor) -> Tensor:
+        """The prompts [N,P] of some rows."""
 
     def sample(self, rows_R: Tensor, size: int, generator: torch.Generator) -> Batch:
-        """``size`` examples: a prompt of ``rows_R``, a strategy from p(s|x), style tokens; all from ``generator``."""
-        rows_B = rows_R[torch.randint(len(rows_R), (size,), generator=generator)]
-        below_BS = self.strategy_probabilities_NS[rows_B].cumsum(-1)
-        # by its cumulative probabilities: a fifth of the time of torch.multinomial
-        drawn_B1 = torch.rand(size, 1, generator=generator) * below_BS[:, -1:]
-        trace_BT = self.traces_NST[rows_B, (below_BS[:, :-1] <= drawn_B1).sum(-1)]
-        return self._batch(rows_B, self._styled(trace_BT, generator))
+        """``size`` examples for training with prompts of ``rows_R``; all randomness is from ``generator``."""
 
-    def enumerate(self, rows_R: Tensor) -> tuple[Batch, Tensor]:
-        """Every prompt of ``rows_R`` with each of its strategies, prompt-major, and the strategies [R*S]."""
-        count = len(self.strategies)
-        generator = torch.Generator().manual_seed(SPLIT_SEED)
-        trace_BT = self._styled(self.traces_NST[rows_R].flatten(0, 1), generator)
-        batch = self._batch(rows_R.repeat_interleave(count), trace_BT)
-        return batch, torch.arange(count).repeat(len(rows_R))
+    def examples(self, rows_N: Tensor) -> Examples:
+        """The targets of each prompt, with their strategies, which training never sees."""
+
+    def next_tokens(self, rows_N: Tensor) -> Tensor | None:
+        """How many tokens may come next in each of these examples, given its prefix, [B,T]; None if unknown."""
 
     def check(self, rows_B: Tensor, trace_BT: Tensor) -> CheckResult:
         """Whether each step but the answer is valid, and whether the answer is right, of free-running outputs."""
-        verdict = self.verify(self.prompts_NP[rows_B], trace_BT[:, self.style_tokens :])
-        style_BY = trace_BT[:, : self.style_tokens]
-        first_style = len(self.trace_vocabulary) - (
-            0 if self.style_probabilities is None else len(self.style_probabilities)
-        )
-        return CheckResult(verdict.steps_B & (style_BY >= first_style).all(-1), verdict.answer_B)
 
     def name_strategy(self, rows_B: Tensor, trace_BT: Tensor) -> Tensor:
-        """The strategy [B] whose trace it is, style aside; -1 where it is none."""
-        same_BS = (self.traces_NST[rows_B] == trace_BT[:, None, self.style_tokens :]).all(-1)
-        return torch.where(same_BS.any(-1), same_BS.int().argmax(-1), -1)
+        """The strategy [B] whose trace it is; -1 where it is none."""
 
     def text(self, trace_T: Tensor) -> str:
         """A trace as a person reads it."""
-        return " ".join(self.trace_vocabulary[token] for token in trace_T.tolist())
-
-    def _styled(self, trace_BT: Tensor, generator: torch.Generator) -> Tensor:
-        if not self.style_tokens or self.style_probabilities is None:
-            return trace_BT
-        draws = len(trace_BT) * self.style_tokens
-        style_D = torch.multinomial(self.style_probabilities, draws, replacement=True, generator=generator)
-        first_style = len(self.trace_vocabulary) - len(self.style_probabilities)
-        return torch.cat([style_D.view(len(trace_BT), -1) + first_style, trace_BT], dim=1)
-
-    def _batch(self, rows_B: Tensor, target_BT: Tensor) -> Batch:
-        return Batch(self.prompts_NP[rows_B], target_BT, torch.ones(target_BT.shape))
 
 
-def uniform_strategies(traces_NST: Tensor) -> Tensor:
-    """p(s|x) = 1/S, [N,S]."""
-    count, strategies = traces_NST.shape[:2]
-    return torch.full((count, strategies), 1 / strategies)
+def counted(tokens_BT: Tensor, end: int | None, dtype: torch.dtype = torch.float32) -> Tensor:
+    """The mask of traces [B,T]: 1 up to the first ``end`` and at it, 0 behind; 1 everywhere if there is no ``end``."""
+    if end is None:
+        return torch.ones_like(tokens_BT, dtype=dtype)
+    ends_BT = tokens_BT == end
+    return (ends_BT.cumsum(-1) - ends_BT.long() == 0).to(dtype)
 
 
-def is_permutation(tokens_BL: Tensor, count: int) -> Tensor:
-    """Whether each row holds each of 0 .. count-1 once, [B]."""
-    return (tokens_BL.sort(dim=-1).values == torch.arange(count)).all(-1)
+def without_padding(tokens_BT: Tensor, end: int | None) -> Tensor:
+    """Traces in which every token behind the first ``end`` is ``end``: one trace, one row of tokens."""
+    return tokens_BT if end is None else torch.where(counted(tokens_BT, end) > 0, tokens_BT, end)

@@ -1,4 +1,4 @@
-"""The knobs all tasks share: fewer strategies, a skewed p(s|x), and style tokens that carry no strategy.
+"""The knobs all enumerated tasks share: fewer strategies, a skewed p(s|x), and style tokens that carry no strategy.
 
 Shapes: N prompts, S strategies, Y the alphabet of style tokens.
 """
@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from sweeper.cvae.config import STYLE_TOKENS, TaskConfig
-from sweeper.cvae.tasks.task import Task
+from sweeper.cvae.tasks.enumerated import EnumeratedTask
 
 
-def with_variation(task: Task, config: TaskConfig) -> Task:
+def with_variation(task: EnumeratedTask, config: TaskConfig) -> EnumeratedTask:
     """``task`` with its first ``config.strategies`` strategies, their skew, and its style tokens."""
     count = config.strategies or len(task.strategies)
     styles = STYLE_TOKENS if config.nuisance_tokens else 0

@@ -21,6 +21,7 @@ from torch.func import functional_call
 from sweeper.cvae import losses
 from sweeper.cvae.config import CVAEConfig, TrainConfig
 from sweeper.cvae.objective import baseline_nll
+from sweeper.cvae.tasks.task import counted
 from sweeper.cvae.training import batches
 from sweeper.cvae.training.cuda_graph import CudaGraphRunner
 from sweeper.cvae.training.optim import Moments, adamw_, bias_correction, clip_
@@ -137,7 +138,7 @@ class BaselineBatch:
             (prompt_GBP.long(), target_GBT[..., :-1]),
         )
         nll_GBT = baseline_nll(logits_GBTV, target_GBT)
-        mask_GBT = torch.ones_like(nll_GBT)
+        mask_GBT = counted(target_GBT, program.task.end, nll_GBT.dtype)
         (gradient_GW,) = torch.autograd.grad(losses.reconstruction(nll_GBT, mask_GBT, per_token=True).sum(), flat_GW)
         with torch.no_grad():
             self.baseline_nll_GCBT.index_copy_(1, self.at_1, nll_GBT.unsqueeze(1))

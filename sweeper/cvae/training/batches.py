@@ -21,7 +21,7 @@ LONGEST = 64
 
 
 class Examples(NamedTuple):
-    """The batches of a chunk: prompts [C,B,P] and targets [C,B,T], bytes."""
+    """The batches of a chunk: prompts [C,B,P] and targets [C,B,T], in the smallest type that holds them."""
 
     prompt_CBP: Tensor
     target_CBT: Tensor
@@ -38,7 +38,9 @@ def examples(program: Program, seed: int, chunk: int) -> Examples:
     steps = length(program)
     generator = torch.Generator().manual_seed(_mixed(seed, chunk))
     batch = program.task.sample(program.train_rows_R, steps * program.batch_size, generator)
-    tokens = (part.to(torch.uint8) for part in (batch.prompt_BP, batch.target_BT))  # an eighth of what has to be moved
+    sizes = len(program.task.prompt_vocabulary), len(program.task.trace_vocabulary)
+    kind = torch.uint8 if max(sizes) <= 256 else torch.int32  # an eighth, or half, of what has to be moved
+    tokens = (part.to(kind) for part in (batch.prompt_BP, batch.target_BT))
     return Examples(*(torch.unflatten(part, 0, (steps, -1)) for part in tokens))
 
 

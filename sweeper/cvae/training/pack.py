@@ -17,9 +17,10 @@ from sweeper.cvae.config import shape
 from sweeper.cvae.diverged import Diverged
 from sweeper.cvae.evaluation.confusion import write_tables
 from sweeper.cvae.evaluation.evaluate import Evaluation, evaluate
+from sweeper.cvae.evaluation.split import EvaluationSplit
+from sweeper.cvae.metrics import test_metrics
 from sweeper.cvae.networks.model import with_parameters
 from sweeper.cvae.objective import LossWeights, step_loss
-from sweeper.cvae.stopping import is_reached
 from sweeper.cvae.training import batches, member_state
 from sweeper.cvae.training.baseline import BaselineKey, baselines
 from sweeper.cvae.training.compiled import Loss, loss_for
@@ -133,9 +134,22 @@ class TrainingPack:
             rows = due[start : start + group]
             members = [self.members[row] for row in rows]
             evaluations = evaluate_rows(self.program, self.state, rows, members)
+            self._test_at_the_end(rows, members, evaluations)
             for row, one, evaluation in zip(rows, members, evaluations, strict=True):
                 if not self._goes_on(row, one, evaluation):
                     self.running[row] = None
+
+    def _test_at_the_end(self, rows: list[int], members: list[RunningMember], evaluations: list[Evaluation]) -> None:
+        """Adds the metrics on the final test split of the members that end here, where the task has one."""
+        if self.program.final is None:
+            return
+        ending = [i for i, one in enumerate(members) if one.ends_with(evaluations[i].metrics)]
+        if ending:
+            theirs = [rows[i] for i in ending], [members[i] for i in ending]
+            for i, tested in zip(
+                ending, evaluate_rows(self.program, self.state, *theirs, self.program.final), strict=True
+            ):
+                evaluations[i].metrics.update(test_metrics(tested.metrics))
 
     def checkpoint(self) -> None:
         """Saves the members whose checkpoint is due; those that must stop there leave."""
@@ -237,7 +251,7 @@ class TrainingPack:
         one.metrics, one.reported = evaluation.metrics, one.step
         if not one.member.report(one.step, dict(one.metrics)):
             return False
-        if one.is_last_step or is_reached(one.config.train.stop_when, one.metrics):
+        if one.ends_with(one.metrics):
             self._finish(row, one, evaluation)
             return False
         return True
@@ -266,16 +280,20 @@ def trained_parameters(program: Program, flat_MW: Tensor, running: list[RunningM
 
 
 def evaluate_rows(
-    program: Program, members: BatchedState, rows: list[int], running: list[RunningMember]
+    program: Program,
+    members: BatchedState,
+    rows: list[int],
+    running: list[RunningMember],
+    split: EvaluationSplit | None = None,
 ) -> list[Evaluation]:
-    """The metrics of some members at their present step, those of the optimiser included."""
+    """The metrics of some members at their present step, those of the optimiser included; of the program's split."""
     values_MX = torch.tensor([hyperparameters(one.config, [one.step]) for one in running], device=program.device)[
         ..., 0
     ]
     weights = LossWeights.of(dict(zip(HYPERPARAMETERS, values_MX.unbind(1), strict=True)))
     weights = weights._replace(token_weight_warmup=torch.ones_like(weights.token_weight_warmup))
     model = with_parameters(program.model, trained_parameters(program, members.flat_MW[rows], running))
-    evaluations = evaluate(model, program.split, weights, program.per_token)
+    evaluations = evaluate(model, split or program.split, weights, program.per_token)
     norms, commits = torch.stack([members.norm_M[rows].double(), members.commit_M[rows].double()]).tolist()
     for evaluation, one, norm, commit in zip(evaluations, running, norms, commits, strict=True):
         evaluation.metrics["diagnostics/commit_step"] = commit

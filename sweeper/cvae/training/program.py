@@ -1,4 +1,4 @@
-"""What all members of a pack share: the task, the networks' shapes, the test split and the device."""
+"""What all members of a pack share: the task, the networks' shapes, what is evaluated and the device."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from sweeper.cvae.config import CVAEConfig, ModelConfig, TaskConfig
-from sweeper.cvae.evaluation.test_split import TestSplit
+from sweeper.cvae.evaluation.split import EvaluationSplit
 from sweeper.cvae.networks.model import SharedDiscreteCVAE, Sizes
 from sweeper.cvae.tasks import Task, make_task
 from sweeper.cvae.training.optim import Layout
@@ -20,14 +20,18 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # <malloc.h>
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Program:
-    """Made once for all trials that agree in it; holds nothing of any one of them."""
+    """Made once for all trials that agree in it; holds nothing of any one of them.
+
+    ``split`` is evaluated at each report, ``final``, where there is one, at the end of a training.
+    """
 
     task: Task
     model: SharedDiscreteCVAE
     layout: Layout  # of all that a member trains: the baseline is trained apart
     baseline_layout: Layout
     train_rows_R: Tensor
-    split: TestSplit
+    split: EvaluationSplit
+    final: EvaluationSplit | None
     device: torch.device
     batch_size: int
     per_token: bool
@@ -59,22 +63,24 @@ def _program(
 ) -> Program:
     if device.type == "cpu":
         keep_freed_memory()
-    task, (train_rows_R, split) = _data(task_config, test_prompts, model_config.latents, device)
+    task, train_rows_R, split, final = _data(task_config, test_prompts, model_config.latents, device)
     model = SharedDiscreteCVAE(Sizes.of(task), model_config).to(device)
     own, baseline = (
         Layout.of({name: of for name, of in model.named_parameters() if name.startswith("baseline.") is is_baseline})
         for is_baseline in (False, True)
     )
-    return Program(task, model, own.to(device), baseline.to(device), train_rows_R, split, device, batch_size, per_token)
+    layouts = own.to(device), baseline.to(device)
+    return Program(task, model, *layouts, train_rows_R, split, final, device, batch_size, per_token)
 
 
 @lru_cache(maxsize=4)
 def _data(
     config: TaskConfig, test_prompts: int, latents: int, device: torch.device
-) -> tuple[Task, tuple[Tensor, TestSplit]]:
+) -> tuple[Task, Tensor, EvaluationSplit, EvaluationSplit | None]:
     task = make_task(config)
-    train_rows_R, test_rows_N = task.split(test_prompts)
-    return task, (train_rows_R, TestSplit.of(task, test_rows_N, latents, device))
+    splits = task.split(test_prompts)
+    final = None if splits.final_N is None else EvaluationSplit.of(task, splits.final_N, latents, device)
+    return task, splits.train_R, EvaluationSplit.of(task, splits.reported_N, latents, device), final
 
 
 def _device(name: str) -> torch.device:

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from sweeper.cvae.config import CVAEConfig, build
+from sweeper.cvae.stopping import is_reached
 
 
 class CheckpointStore(Protocol):
@@ -102,6 +103,10 @@ class RunningMember:
         """Whether the step just done has a report that was not made yet."""
         due = self.is_last_step or self.step % self.config.train.report_every == 0
         return due and self.reported < self.step
+
+    def ends_with(self, metrics: Mapping[str, float]) -> bool:
+        """Whether a report of these metrics is its last."""
+        return self.is_last_step or is_reached(self.config.train.stop_when, metrics)
 
     @property
     def steps_to_report(self) -> int:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from sweeper.cvae.objective import LossWeights, Terms, step_loss
 from sweeper.cvae.tasks import Batch
+from sweeper.cvae.tasks.task import counted
 from sweeper.cvae.terms import TERMS
 from sweeper.cvae.training.compiled import Loss
 from sweeper.cvae.training.cuda_graph import CudaGraphRunner
@@ -45,7 +46,7 @@ def advance(program: Program, state: BatchedState, loss: Loss = step_loss) -> No
     row_M = torch.arange(len(state), device=program.device)
     at_M = state.step_M % state.hyperparameters_MCX.shape[1]
     prompt_MBP, target_MBT = state.prompt_MCBP[row_M, at_M].long(), state.target_MCBT[row_M, at_M].long()
-    batch = Batch(prompt_MBP, target_MBT, torch.ones_like(target_MBT, dtype=state.flat_MW.dtype))
+    batch = Batch(prompt_MBP, target_MBT, counted(target_MBT, program.task.end, state.flat_MW.dtype))
     values = dict(zip(HYPERPARAMETERS, state.hyperparameters_MCX[row_M, at_M].unbind(-1), strict=True))
     flat_MW = state.flat_MW.detach().requires_grad_()
     loss_M, (terms, marginal_MK) = loss(

@@ -250,11 +250,11 @@ def test_a_report_that_memory_prevented_is_made_up_for(monkeypatch):
     evaluate = pack_module.evaluate_rows
     failed: list[bool] = []
 
-    def evaluate_rows(program, members, rows, running):
+    def evaluate_rows(program, members, rows, running, split=None):
         if not failed and running[0].step == 4:
             failed.append(True)
             raise torch.cuda.OutOfMemoryError
-        return evaluate(program, members, rows, running)
+        return evaluate(program, members, rows, running, split)
 
     monkeypatch.setattr(pack_module, "evaluate_rows", evaluate_rows)
     trials = [Trial(seed=seed, train__report_every=2) for seed in range(2)]
