@@ -18,14 +18,15 @@ __all__ = [
 ]  # fmt: skip
 
 STYLE_TOKENS = 8  # size of the alphabet of nuisance tokens; their entropy is at most ln 8
-OPERATORS, DETOUR, SUM = "operator_order", "detour", "ordered_sum"
+OPERATORS, DETOUR, SUM, SORT = "operator_order", "detour", "ordered_sum", "sort_trace"
+ENUMERATED = (OPERATORS, DETOUR, SUM)
 
 
 @dataclass(frozen=True, slots=True)
 class TaskConfig:
     """Which task, and its knobs."""
 
-    name: str = setting(OPERATORS, "the task: what x, y and a strategy are", choices=(OPERATORS, DETOUR, SUM))
+    name: str = setting(OPERATORS, "the task: what x, y and a strategy are", choices=(*ENUMERATED, SORT))
     modulus: int = setting(
         8, "numbers are taken modulo this", low=3, high=32, only_when=(("task.name", (OPERATORS, DETOUR)),)
     )
@@ -51,12 +52,21 @@ class TaskConfig:
         choices=("positional", "mixed", "all"),
         only_when=(("task.name", (SUM,)),),
     )
+    longest: int = setting(
+        8, "most digits in x; lists have 5 to so many", low=5, high=10, only_when=(("task.name", (SORT,)),), added=True
+    )
     strategies: int = setting(0, "how many of the task's strategies are used; 0: its usual number", low=0, high=31)
     skew: float = setting(0.0, "p(s|x) falls by exp(-skew) from one strategy to the next", low=0, high=10)
     skew_by: str = setting(
         "global", "whether the commonest strategy is the same for every x or turns with x", choices=("global", "prompt")
     )
-    nuisance_tokens: int = setting(0, "style tokens before the trace, independent of the strategy", low=0, high=4)
+    nuisance_tokens: int = setting(
+        0,
+        "style tokens before the trace, independent of the strategy",
+        low=0,
+        high=4,
+        only_when=(("task.name", ENUMERATED),),
+    )
     nuisance_entropy: float = setting(
         1.0, "entropy of each style token, nats", low=0, high=math.log(STYLE_TOKENS) + 1e-9
     )
@@ -188,7 +198,7 @@ def available_strategies(params: Mapping[str, object]) -> int:
         return math.factorial(int(_number(params, "task.operators")))
     if name == DETOUR:
         return int(_number(params, "task.modulus")) - 1
-    return 8 if _get(params, "task.mixture") == "all" else 6
+    return 8 if name == SUM and _get(params, "task.mixture") == "all" else 6
 
 
 def _get(params: Mapping[str, object], key: str) -> object:

@@ -1,4 +1,4 @@
-"""The three tasks: many ways to one answer."""
+"""The tasks: many ways to one answer."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from sweeper.cvae.config import TaskConfig
 from sweeper.cvae.tasks.detour import detour
 from sweeper.cvae.tasks.operator_order import operator_order
 from sweeper.cvae.tasks.ordered_sum import ordered_sum
+from sweeper.cvae.tasks.sort_trace import sort_trace
 from sweeper.cvae.tasks.task import Batch, Task
 from sweeper.cvae.tasks.variation import with_variation
 
@@ -16,4 +17,6 @@ _MAKERS = {"operator_order": operator_order, "detour": detour, "ordered_sum": or
 
 def make_task(config: TaskConfig) -> Task:
     """The task that ``config`` describes, with the number of strategies asked for and its style tokens."""
+    if config.name == "sort_trace":
+        return sort_trace(config)
     return with_variation(_MAKERS[config.name](config), config)
