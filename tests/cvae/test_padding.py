@@ -1,5 +1,7 @@
 """Padding, masks and lengths, on all tasks: what does not count changes nothing."""
 
+import dataclasses
+
 import pytest
 import torch
 
@@ -24,8 +26,8 @@ def task(request):
     return make_task(build({"task.name": request.param}).task)
 
 
-def network_for(sizes, **changes):
-    model = SharedDiscreteCVAE(sizes, ModelConfig(**(SMALL | {"prior": "conditional", "depth": 2} | changes)))
+def network_for(sizes):
+    model = SharedDiscreteCVAE(sizes, dataclasses.replace(ModelConfig(), **(SMALL | {"prior": "conditional", "depth": 2})))
     model.reset(torch.Generator().manual_seed(1))
     with torch.no_grad():  # a conditional prior that is not uniform
         model.prior.head.normal_(generator=torch.Generator().manual_seed(2))

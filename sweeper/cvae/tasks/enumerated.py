@@ -12,7 +12,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from sweeper.cvae.tasks.task import SPLIT_SEED, Batch, Checker, CheckResult, Examples, Splits
+from sweeper.cvae.tasks.task import SPLIT_SEED, Batch, Checker, CheckResult, LabelledExamples, Splits
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +70,13 @@ class EnumeratedTask:
         trace_BT = self.traces_NST[rows_B, (below_BS[:, :-1] <= drawn_B1).sum(-1)]
         return self._batch(rows_B, self._styled(trace_BT, generator))
 
-    def examples(self, rows_N: Tensor) -> Examples:
+    def examples(self, rows_N: Tensor) -> LabelledExamples:
         """Every prompt of ``rows_N`` with each of its strategies, prompt-major."""
         count = len(self.strategies)
         generator = torch.Generator().manual_seed(SPLIT_SEED)
         trace_BT = self._styled(self.traces_NST[rows_N].flatten(0, 1), generator)
         batch = self._batch(rows_N.repeat_interleave(count), trace_BT)
-        return Examples(
+        return LabelledExamples(
             batch, torch.arange(count).repeat(len(rows_N)), torch.arange(len(rows_N)).repeat_interleave(count)
         )
 

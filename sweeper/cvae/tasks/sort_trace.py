@@ -17,7 +17,7 @@ from torch import Tensor
 from sweeper.cvae.config import TaskConfig
 from sweeper.cvae.tasks.enumerated import valid_next_tokens
 from sweeper.cvae.tasks.sorting import ALGORITHMS, OUTCOMES, Step, apply, trace
-from sweeper.cvae.tasks.task import SPLIT_SEED, Batch, CheckResult, Examples, Splits, counted
+from sweeper.cvae.tasks.task import SPLIT_SEED, Batch, CheckResult, LabelledExamples, Splits, counted
 from sweeper.cvae.tasks.variation import skewed
 
 BASE = 10
@@ -71,12 +71,12 @@ class SortTrace:
         drawn_B1 = torch.rand(size, 1, generator=generator) * below_BS[:, -1:]
         return self._batch(rows_B, (below_BS[:, :-1] <= drawn_B1).sum(-1))
 
-    def examples(self, rows_N: Tensor) -> Examples:
+    def examples(self, rows_N: Tensor) -> LabelledExamples:
         """Every prompt of ``rows_N`` with the trace of each algorithm."""
         count = len(self.strategies)
         strategy_B = torch.arange(count).repeat(len(rows_N))
         prompt_B = torch.arange(len(rows_N)).repeat_interleave(count)
-        return Examples(self._batch(rows_N[prompt_B], strategy_B), strategy_B, prompt_B)
+        return LabelledExamples(self._batch(rows_N[prompt_B], strategy_B), strategy_B, prompt_B)
 
     def next_tokens(self, rows_N: Tensor) -> Tensor:
         """How many tokens may come next in each example if one of the algorithms goes on, [B,T]."""
@@ -86,7 +86,7 @@ class SortTrace:
     def check(self, rows_B: Tensor, trace_BT: Tensor) -> CheckResult:
         """Replays each trace: whether its steps are true and sort the list, and whether it ends in the sorted list."""
         prompts_BP = self.prompts_NP[rows_B].tolist()
-        judged = [self._replay(*pair) for pair in zip(prompts_BP, trace_BT.tolist(), strict=True)]
+        judged = [self._judge(*pair) for pair in zip(prompts_BP, trace_BT.tolist(), strict=True)]
         return CheckResult(*(torch.tensor(column, dtype=torch.bool) for column in zip(*judged, strict=True)))
 
     def name_strategy(self, rows_B: Tensor, trace_BT: Tensor) -> Tensor:
@@ -122,7 +122,7 @@ class SortTrace:
         written = [token for i, j, what in steps for token in (first + i, first + j, BASE + OUTCOMES.index(what))]
         return [*written, self.end - 1, *sorted(digits), self.end]
 
-    def _replay(self, prompt: Sequence[int], tokens: Sequence[int]) -> tuple[bool, bool]:
+    def _judge(self, prompt: Sequence[int], tokens: Sequence[int]) -> tuple[bool, bool]:
         """Whether all steps are valid, and whether the answer is right."""
         values = self._digits(prompt)
         written = tokens[: tokens.index(self.end)] if self.end in tokens else tokens
@@ -154,5 +154,4 @@ def _prompts(longest: int) -> Tensor:
     digits_NP = torch.randint(BASE, (POPULATION, longest), generator=generator)
     length_N1 = torch.randint(SHORTEST, longest + 1, (POPULATION, 1), generator=generator)
     digits_NP = torch.where(torch.arange(longest) >= longest - length_N1, digits_NP, SortTrace.prompt_padding)
-    unique_NP = digits_NP.unique(dim=0)  # sorted: drawn again into an order that says nothing
-    return unique_NP[torch.randperm(len(unique_NP), generator=generator)]
+    return torch.tensor(list(dict.fromkeys(map(tuple, digits_NP.tolist()))))

@@ -15,7 +15,7 @@ SPLIT_SEED = 20260319  # one split for all trials: what differs between two tria
 
 
 class Batch(NamedTuple):
-    """Examples to learn from: prompt [B,P] and target [B,T] tokens, mask [B,T] (1 where a token counts)."""
+    """LabelledExamples to learn from: prompt [B,P] and target [B,T] tokens, mask [B,T] (1 where a token counts)."""
 
     prompt_BP: Tensor
     target_BT: Tensor
@@ -48,7 +48,7 @@ class Splits(NamedTuple):
         return self.reported_N if self.final_N is None else self.final_N
 
 
-class Examples(NamedTuple):
+class LabelledExamples(NamedTuple):
     """Examples to evaluate on, those of one prompt together: strategies [B], -1 where unknown; places in N [B]."""
 
     batch: Batch
@@ -115,7 +115,7 @@ class Task(Protocol):
     def sample(self, rows_R: Tensor, size: int, generator: torch.Generator) -> Batch:
         """``size`` examples for training with prompts of ``rows_R``; all randomness is from ``generator``."""
 
-    def examples(self, rows_N: Tensor) -> Examples:
+    def examples(self, rows_N: Tensor) -> LabelledExamples:
         """The targets of each prompt, with their strategies, which training never sees."""
 
     def next_tokens(self, rows_N: Tensor) -> Tensor | None:

@@ -141,10 +141,8 @@ class TrainingPack:
 
     def _test_at_the_end(self, rows: list[int], members: list[RunningMember], evaluations: list[Evaluation]) -> None:
         """Adds the metrics on the final test split of the members that end here, where the task has one."""
-        if self.program.final is None:
-            return
         ending = [i for i, one in enumerate(members) if one.ends_with(evaluations[i].metrics)]
-        if ending:
+        if self.program.final is not None and ending:
             theirs = [rows[i] for i in ending], [members[i] for i in ending]
             for i, tested in zip(
                 ending, evaluate_rows(self.program, self.state, *theirs, self.program.final), strict=True
