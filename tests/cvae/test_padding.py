@@ -1,11 +1,9 @@
 """Padding, masks and lengths, on all tasks: what does not count changes nothing."""
 
-import dataclasses
-
 import pytest
 import torch
 
-from sweeper.cvae.config import ModelConfig, build
+from sweeper.cvae.config import build
 from sweeper.cvae.evaluation.evaluate import evaluate
 from sweeper.cvae.evaluation.split import EvaluationSplit
 from sweeper.cvae.networks.generation import free_run
@@ -14,10 +12,20 @@ from sweeper.cvae.objective import combine, score, step_loss
 from sweeper.cvae.tasks import Batch, make_task
 from sweeper.cvae.tasks.task import counted, without_padding
 from sweeper.cvae.terms import TERM_OF_WEIGHT
-from tests.cvae.networks.networks import SMALL, baseline_nll_of, own_parameters_of, parameters_of, stack, weights_of
+from tests.cvae.networks.networks import baseline_nll_of, own_parameters_of, parameters_of, stack, weights_of
 
 TASKS = ["operator_order", "detour", "ordered_sum", "sort_trace"]
 ALL = weights_of(**dict.fromkeys(TERM_OF_WEIGHT, 0.5))
+SETTINGS: dict[str, object] = {
+    "model.latents": 3,
+    "model.width": 16,
+    "model.heads": 2,
+    "model.hidden": 12,
+    "model.router_width": 8,
+    "model.baseline_width": 8,
+    "model.depth": 2,
+    "model.prior": "conditional",
+}
 CPU = torch.device("cpu")
 
 
@@ -27,7 +35,7 @@ def task(request):
 
 
 def network_for(sizes):
-    model = SharedDiscreteCVAE(sizes, dataclasses.replace(ModelConfig(), **(SMALL | {"prior": "conditional", "depth": 2})))
+    model = SharedDiscreteCVAE(sizes, build(SETTINGS).model)
     model.reset(torch.Generator().manual_seed(1))
     with torch.no_grad():  # a conditional prior that is not uniform
         model.prior.head.normal_(generator=torch.Generator().manual_seed(2))
