@@ -27,18 +27,23 @@ class Sweep:
     runner: str = "inprocess"
     more: str = ""
     env: dict[str, str] = field(default_factory=dict)
+    results: str = "results"
+    closed: bool = False  # without standard output and error
     chance: random.Random = field(default_factory=lambda: random.Random(0))
 
     def __post_init__(self) -> None:
         (self.folder / "toy.yaml").write_text(self.subject.text + self.more)
 
     def start(self, *overrides: str, stream: int | None = None) -> subprocess.Popen[bytes]:
-        return self.call("run", "toy.yaml", "--runner", self.runner, *overrides, stream=stream)
+        where = ("--results", self.results) if self.results != "results" else ()
+        return self.call("run", "toy.yaml", "--runner", self.runner, *where, *overrides, stream=stream)
 
     def call(self, *words: str, stream: int | None = None) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "sweeper", *words]
         python_path = os.pathsep.join([str(HERE), str(HERE.parents[1])])
         env = {**os.environ, "PYTHONPATH": python_path, "OMP_NUM_THREADS": "1", MARK: str(self.folder), **self.env}
+        if self.closed:
+            command = ["sh", "-c", 'exec "$0" "$@" >&- 2>&-', *command]
         log = stream or self.said.open("ab")
         return subprocess.Popen(command, cwd=self.folder, env=env, stdout=log, stderr=log, start_new_session=True)
 
@@ -100,14 +105,14 @@ class Sweep:
 
     @property
     def ledger(self) -> Path:
-        return self.folder / "results" / "toy" / "ledger.jsonl"
+        return self.folder / self.results / "toy" / "ledger.jsonl"
 
     def state(self) -> dict[str, str]:
         """What the ledger says of each trial: its parameters as text -> its state and reason."""
         from sweeper.ledger.history import read_history
         from sweeper.ledger.paths import SweepDir
 
-        records = read_history(SweepDir(self.folder / "results", "toy")).planned()
+        records = read_history(SweepDir(self.folder / self.results, "toy")).planned()
         return {r.trial.name: f"{r.state} {r.ended.reason if r.ended else ''}" for r in records}
 
 

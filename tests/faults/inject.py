@@ -16,11 +16,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import faults
+import places
 from audit import Row
 from faults import Fault
 from rich.console import Console
 from rich.table import Table
-from subjects import BUNDLED, BUSY, EVERY, LONG, SLOW, Subject, toy
+from subjects import BUNDLED, BUNDLED_SEARCH, BUSY, EVERY, LONG, SEARCH, SLOW, Subject, toy
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ def on_both_runners(name: str, number: signal.Signals, presses: int, *codes: int
 def to_the_group(name: str, number: signal.Signals) -> Line:
     """The row of a signal to the whole process group of a driver on Ray; Ctrl-C always is one."""
     fault = faults.signalled(number, 1, "ray", 143, group=True)
-    return f"{name} to the process group, Ray", fault, [Tried(toy(8, LONG + EVERY, 3.0), 2)]
+    return f"{name} to the process group, Ray", fault, [Tried(toy(8, LONG + EVERY, 3.0), 2), Tried(BUNDLED_ON_RAY, 2)]
 
 
 Line = tuple[str, Fault, list[Tried]]
@@ -76,7 +77,7 @@ FAULTS: list[Line] = [
     (
         "head of our own Ray killed",
         faults.lost_own_head,
-        [Tried(toy(8, LONG + EVERY, 2.0), 2)],
+        [Tried(toy(8, LONG + EVERY, 2.0), 2), Tried(BUNDLED, 1)],
     ),
     ("disk full", faults.full_disk, [Tried(CHECKPOINTED, 5, 1), Tried(replace(BUNDLED, latest_s=8.0), 3)]),
     ("results folder read-only", faults.read_only, [Tried(CHECKPOINTED, 5), Tried(replace(BUNDLED, latest_s=8.0), 2)]),
@@ -101,6 +102,20 @@ FAULTS: list[Line] = [
         "budget.wall spent, Ray",
         faults.spent_budget("ray"),
         [Tried(replace(PLAIN, latest_s=8.0), 3), Tried(replace(BUNDLED, latest_s=14.0), 2)],
+    ),
+    ("damaged run line", places.between_runs(places.damaged_line("run")), [Tried(PLAIN, 5), Tried(BUNDLED, 3)]),
+    (
+        "damaged line of a search's trial",
+        places.between_runs(places.damaged_line("more")),
+        [Tried(SEARCH, 5), Tried(BUNDLED_SEARCH, 2)],
+    ),
+    ("ledger with CRLF", places.between_runs(places.crlf), [Tried(PLAIN, 5), Tried(BUNDLED, 3)]),
+    ("results folder moved", places.moved_folder, [Tried(PLAIN, 5), Tried(BUNDLED, 3)]),
+    ("stdout and stderr closed", places.closed_streams, [Tried(PLAIN, 5), Tried(BUNDLED, 3)]),
+    (
+        "TMPDIR of 200 characters, Ray",
+        places.long_tmpdir,
+        [Tried(replace(PLAIN, latest_s=5.0), 2), Tried(BUNDLED_ON_RAY, 2)],
     ),
 ]
 COLUMNS = ["fault", "trainer", "times", "trials", "found", "differ", "lost", "doubled", "MLflow", "orphans"]

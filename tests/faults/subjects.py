@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +76,22 @@ checkpoints: {every_s: 1}
 """,
     8,
     4.0,
+)
+
+# Searches: which configurations they try depends on what has ended when, so that numbers are not compared.
+SEARCH = Subject(
+    "toy, search",
+    "name: toy\ntrainer: trainer:train\nmetric: {name: score, goal: maximize}\nmethod: tpe\nbudget: {trials: 8}\n"
+    "parameters: {pause: {min: 0.05, max: 0.15}}\n",
+    8,
+    1.0,
+    lambda params: {"score": params["steps"] * (params["steps"] + 1) / 2},
+)
+BUNDLED_SEARCH = replace(
+    BUNDLED,
+    trainer="bundled, search",
+    text=BUNDLED.text.replace("{values: [0, 0.5, 1, 2]}", "{min: 0.0, max: 2.0}").replace("seeds: 2", "seeds: 1")
+    + "method: tpe\nbudget: {trials: 8}\n",
 )
 
 
