@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import stdtr, stdtrit
+from scipy.special import betaincinv, stdtr, stdtrit
 
 CONFIDENCE = 0.95
 RESAMPLES = 9_999
@@ -139,10 +139,9 @@ def share_interval(count: int, of: int, confidence: float = CONFIDENCE) -> tuple
     >>> [round(end, 3) for end in share_interval(9, of=10)]
     [0.555, 0.997]
     """
-    from scipy import stats
-
-    interval = stats.binomtest(count, of).proportion_ci(confidence, method="exact")
-    return float(interval.low), float(interval.high)
+    tail = (1 - confidence) / 2
+    low = float(betaincinv(count, of - count + 1, tail)) if count else 0.0
+    return low, float(betaincinv(count + 1, of - count, 1 - tail)) if count < of else 1.0
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -1,20 +1,55 @@
-"""How often null sweeps pass a paired claim that is judged at six looks: `python tests/benchmarks/claims_looks.py`."""
+"""How often null sweeps pass or fail a claim that is judged at six looks: `python tests/benchmarks/claims_looks.py`.
+
+First a paired claim in arrays, at 5 % each time and at the levels of a spending function. Then every kind of claim
+through sweeper's own judges, from records of trials, as a run looks at them; the truth lies at the claim's bound.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 from scipy.special import stdtr
 
 from sweeper.analysis.claims.spending import levels
+from sweeper.analysis.claims.verify import progress_at_looks
+from sweeper.spec.claims.records import Claim, claim_of
+from sweeper.spec.sweep import LookPlan
+from sweeper.trial import Ended, Record, State, Trial, config_key, trial_key
+
+Draw = Callable[[np.random.Generator, tuple[int, int]], np.ndarray]
 
 LOOKS, REPEATS, ALPHA = (6, 8, 10, 12, 16, 20), 100_000, 0.05
-DATA: dict[str, Callable[[np.random.Generator, tuple[int, int]], np.ndarray]] = {
+DATA: dict[str, Draw] = {
     "normal": lambda rng, shape: rng.normal(size=shape),
     "bimodal": lambda rng, shape: rng.choice([0.17, 1.0], shape) + rng.normal(0, 0.02, shape),
     "bounded (beta 8, 1)": lambda rng, shape: rng.beta(8, 1, shape),
     "heavy tails (t, 3 df)": lambda rng, shape: rng.standard_t(3, shape),
+}
+MEANS = {"normal": 0.0, "bimodal": 0.585, "bounded (beta 8, 1)": 8 / 9, "heavy tails (t, 3 df)": 0.0}
+PLAN = LookPlan(start=6, most=30, futility=0.0)  # no claim is given up: the most chances to pass or fail falsely
+SWEEPS = 2_000
+
+# Each kind with its number of configurations (x = 0, 1, ...), and a bound at the truth: the noise has mean 0.
+KINDS: dict[str, tuple[int, dict[str, Any]]] = {
+    "mean": (1, {"mean": {"at_least": 0}}),
+    "mean, over trials": (3, {"over": "trials", "mean": {"at_least": 0}}),
+    "within": (2, {"within": [0, 100]}),
+    "equivalent": (3, {"equivalent": {"to": 1, "margin": 1}}),
+    "compare, greater": (2, {"compare": {"x": [1, 0]}}),
+    "compare, not_lower": (2, {"compare": {"x": [1, 0]}, "effect": "not_lower", "margin": 0}),
+    "monotone": (4, {"monotone": {"x": "increasing"}}),
+    "typical": (4, {"typical": [0, 100]}),
+    "best": (3, {"best": {"at_least": 0}}),
+    "share": (4, {"share": {"above": 0, "at_least": 0.5}}),
+    "share, over trials": (1, {"over": "trials", "share": {"above": 0, "at_least": 0.5}}),
+    "against": (2, {"against": {"table": "reference.csv", "tolerance": 1}}),
 }
 
 
@@ -28,6 +63,46 @@ def passing(gains: np.ndarray, limits: Sequence[float]) -> float:
     return float(passed.mean())
 
 
+@cache
+def _trial(x: int, seed: int) -> Trial:
+    config = config_key("imaginary", {"x": x})
+    return Trial(trial_key(config, seed, "c0de"), config, seed, {"x": x}, {}, "imaginary", "c0de")
+
+
+def _records(values: np.ndarray) -> Iterator[Record]:
+    """A record for each configuration (row) and seed (column)."""
+    for (x, seed), value in np.ndenumerate(values):
+        trial = _trial(x, seed)
+        end = Ended(trial.key, 1, 0.0, State.COMPLETED, "", {"m": float(value)}, 1, 1.0, 0.0, "cpu", "here")
+        yield Record(trial, 1, ended=end)
+
+
+def outcomes(claim: Claim, configs: int, draw: Callable[[], np.ndarray], folder: Path, sweeps: int) -> Counter[str]:
+    """How the claim ends in so many sweeps."""
+    found: Counter[str] = Counter()
+    for _ in range(sweeps):
+        [one] = progress_at_looks([claim], [*_records(draw()[:configs])], folder, PLAN, [])
+        found[one.looks[-1].outcome if one.looks else "counted"] += 1
+    return found
+
+
+def _print_kinds(only: Sequence[str]) -> None:
+    print("| kind | data | false passes | false fails |\n|---|---|---|---|")
+    with TemporaryDirectory() as name:
+        (Path(name) / "reference.csv").write_text("x,m.mean\n0,-1\n1,-1\n")  # the truth is 1 above: at the tolerance
+        for kind, (configs, keys) in KINDS.items():
+            claim = claim_of({"name": kind, "metric": "m", **keys})
+            assert claim is not None
+            for data, noise in DATA.items() if not only or kind in only else ():
+                rng = np.random.default_rng(17)
+                centre = np.median(noise(rng, (1, 200_000))) if kind == "share, over trials" else MEANS[data]
+                shape = (configs, PLAN.most)
+                found = outcomes(
+                    claim, configs, lambda f=noise, r=rng, c=centre, s=shape: f(r, s) - c, Path(name), SWEEPS
+                )
+                print(f"| {kind} | {data} | {found['pass'] / SWEEPS:.1%} | {found['fail'] / SWEEPS:.1%} |", flush=True)
+
+
 def main() -> None:
     spending = levels(tuple(count / LOOKS[-1] for count in LOOKS), ALPHA)
     print("| looks at n = | " + " | ".join(map(str, LOOKS)) + " |\n|---|" + "---|" * len(LOOKS))
@@ -38,6 +113,8 @@ def main() -> None:
         shape = (REPEATS, LOOKS[-1])
         gains = draw(rng, shape) - draw(rng, shape)
         print(f"| {name} | {passing(gains, [ALPHA] * len(LOOKS)):.2%} | {passing(gains, spending):.2%} |")
+    print()
+    _print_kinds(sys.argv[1:])
 
 
 if __name__ == "__main__":
