@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -77,11 +77,11 @@ def _records(values: np.ndarray) -> Iterator[Record]:
         yield Record(trial, 1, ended=end)
 
 
-def outcomes(claim: Claim, configs: int, draw: Callable[[], np.ndarray], folder: Path, sweeps: int) -> Counter[str]:
-    """How the claim ends in so many sweeps."""
+def outcomes(claim: Claim, sweeps: Iterable[np.ndarray], folder: Path) -> Counter[str]:
+    """How the claim ends in each of these sweeps: a row of values for each configuration, a column for each seed."""
     found: Counter[str] = Counter()
-    for _ in range(sweeps):
-        [one] = progress_at_looks([claim], [*_records(draw()[:configs])], folder, PLAN, [])
+    for values in sweeps:
+        [one] = progress_at_looks([claim], [*_records(values)], folder, PLAN, [])
         found[one.looks[-1].outcome if one.looks else "counted"] += 1
     return found
 
@@ -96,10 +96,8 @@ def _print_kinds(only: Sequence[str]) -> None:
             for data, noise in DATA.items() if not only or kind in only else ():
                 rng = np.random.default_rng(17)
                 centre = np.median(noise(rng, (1, 200_000))) if kind == "share, over trials" else MEANS[data]
-                shape = (configs, PLAN.most)
-                found = outcomes(
-                    claim, configs, lambda f=noise, r=rng, c=centre, s=shape: f(r, s) - c, Path(name), SWEEPS
-                )
+                sweeps = (noise(rng, (configs, PLAN.most)) - centre for _ in range(SWEEPS))
+                found = outcomes(claim, sweeps, Path(name))
                 print(f"| {kind} | {data} | {found['pass'] / SWEEPS:.1%} | {found['fail'] / SWEEPS:.1%} |", flush=True)
 
 
