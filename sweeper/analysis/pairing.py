@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -24,6 +25,18 @@ class Pairing:
     @property
     def gains(self) -> list[float]:
         return [one - other for one, other in zip(self.first, self.second, strict=True)]
+
+
+@dataclass(slots=True)
+class Contrast:
+    """A weighted sum of the metric over several settings, all others being equal: its value for every seed that has it.
+
+    `lost` seeds have all the trials of it and not all the values.
+    """
+
+    label: str
+    values: dict[int, float] = field(default_factory=dict)
+    lost: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,3 +83,31 @@ def pairings(records: Sequence[Record], metric: str, first: Params, second: Para
             pairing.first.append(values[0] or 0.0)
             pairing.second.append(values[1] or 0.0)
     return list(found.values())
+
+
+def contrasts(records: Sequence[Record], metric: str, weights: Sequence[tuple[Params, float]]) -> list[Contrast]:
+    """The sum of weight times metric over these settings of the same parameters, for every choice of the others."""
+    wanted, names = [(settings(chosen), weight) for chosen, weight in weights], tuple(weights[0][0])
+    found: dict[str, Contrast] = {}
+    for block in blocks(records, names):
+        if any(key not in block.records for key, _ in wanted):
+            continue
+        params = block.records[wanted[0][0]].trial.params
+        rest = canonical_json({name: value for name, value in params.items() if name not in names})
+        contrast = found.setdefault(rest, Contrast(block.label))
+        values = [value_of(block.records[key], metric) for key, _ in wanted]
+        if None in values:
+            contrast.lost += 1
+        else:
+            terms = (weight * (value or 0.0) for (_, weight), value in zip(wanted, values, strict=True))
+            contrast.values[block.seed] = math.fsum(terms)
+    return list(found.values())
+
+
+def seed_means(found: Sequence[Contrast]) -> dict[int, float]:
+    """The mean of each seed over these contrasts: what shares a seed is one draw, not several independent ones."""
+    by_seed: dict[int, list[float]] = {}
+    for contrast in found:
+        for seed, value in contrast.values.items():
+            by_seed.setdefault(seed, []).append(value)
+    return {seed: math.fsum(values) / len(values) for seed, values in by_seed.items()}

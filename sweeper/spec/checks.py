@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sweeper.errors import Problem, did_you_mean, excerpt
-from sweeper.spec.claims.records import Compare, Monotone
+from sweeper.spec.claims.records import Compare, Interaction, Monotone, Test
 from sweeper.spec.space.domains import Choice, Domain, Range
 from sweeper.spec.space.space import no_list
 from sweeper.spec.space.zip_groups import Zips, zipped
 from sweeper.spec.sweep import ADAPTIVE, Sweep
-from sweeper.trial import canonical
+from sweeper.trial import Value, canonical
 
 _COUNTS = {"type", "metric", "min_steps", "max_steps", "min_iter", "max_iter"}
 _READ = {
@@ -101,19 +101,39 @@ def _claims(sweep: Sweep) -> Iterator[Problem]:
     listed = sweep.method in ("grid", "list")  # a grid takes the points of a range
     continuous = {p.name for p in sweep.space.parameters if not listed and _is_continuous(p.domain)}
     for index, claim in enumerate(sweep.claims):
-        if not isinstance(claim.test, Compare | Monotone):
-            continue
-        key, read = "monotone", [claim.test.parameter] if isinstance(claim.test, Monotone) else []
-        if isinstance(claim.test, Compare):
-            key, read = "compare", [*claim.test.first]
-        for name in read:
+        key = f"expect[{index}].{claim.kind}"
+        for name in _changed(claim.test):
             if name not in names:
-                where, hint = f"expect[{index}].{key}", did_you_mean(name, names)
-                yield _problem(sweep, where, "not a parameter that varies", excerpt(name), ", ".join(names), hint)
+                hint = did_you_mean(name, names)
+                yield _problem(sweep, key, "not a parameter that varies", excerpt(name), ", ".join(names), hint)
             elif name in continuous:
                 hint = "values: [...], or method: grid with points"
                 message = "no two trials agree in a continuous parameter: this can never be judged"
-                yield _problem(sweep, f"expect[{index}].{key}", message, excerpt(name), hint=hint)
+                yield _problem(sweep, key, message, excerpt(name), hint=hint)
+        if isinstance(claim.test, Interaction):
+            yield from _never_taken(sweep, key, claim.test)
+
+
+def _changed(test: Test) -> dict[str, list[Value]]:
+    """The parameters that a claim says something about the change of, each with the values that it names."""
+    if isinstance(test, Monotone):
+        return {test.parameter: []}
+    if isinstance(test, Compare):
+        return {name: [value, test.second[name]] for name, value in test.first.items()}
+    return {name: [value, test.high[name]] for name, value in test.low.items()} if isinstance(test, Interaction) else {}
+
+
+def _never_taken(sweep: Sweep, key: str, test: Test) -> Iterator[Problem]:
+    """The values named that their parameter never takes."""
+    choices = {p.name: [*p.domain.values] for p in sweep.space.parameters if isinstance(p.domain, Choice)}
+    for name, value in ((name, canonical(value)) for config in sweep.configs for name, value in config.items()):
+        if value not in choices.setdefault(name, []):
+            choices[name].append(value)
+    for name, values in _changed(test).items():
+        for value in values:
+            if name in choices and value not in choices[name]:
+                message, allowed = f"{name} never takes this value", excerpt(choices[name])
+                yield _problem(sweep, key, message, excerpt(value), allowed)
 
 
 def _is_continuous(domain: Domain) -> bool:
@@ -209,15 +229,9 @@ def _empty(sweep: Sweep) -> Iterator[Problem]:
 
 def _never_compared(sweep: Sweep) -> Iterator[Problem]:
     """Claims that compare a value which the parameter never takes."""
-    choices = {p.name: p.domain.values for p in sweep.space.parameters if isinstance(p.domain, Choice)}
     for index, claim in enumerate(sweep.claims):
-        if not isinstance(claim.test, Compare):
-            continue
-        for name, first in claim.test.first.items():
-            for value in (first, claim.test.second[name]):
-                if name in choices and value not in choices[name]:
-                    key, allowed = f"expect[{index}].compare", excerpt(list(choices[name]))
-                    yield _problem(sweep, key, "the parameter never takes this value", excerpt(value), allowed)
+        if isinstance(claim.test, Compare):
+            yield from _never_taken(sweep, f"expect[{index}].compare", claim.test)
 
 
 def _problem(sweep: Sweep, key: str, message: str, found: str = "", allowed: str = "", hint: str = "") -> Problem:

@@ -31,6 +31,16 @@ from tests.spec.sweep_texts import SMALL, complaint, loaded
         ("parameters: {x: {values: [1, 2], when: 'y > 1'}, y: {values: [1, 2], when: 'x > 1'}}", "circular"),
         ("parameters: {x: {values: [1, 2]}}\nexpect: [{name: n, metric: m, compare: {xx: [1, 2]}}]", "did you mean x?"),
         ("parameters: {x: {values: [1, 2]}}\nexpect: [{name: n, metric: m, monotone: {y: increasing}}]", "monotone"),
+        (
+            "parameters: {x: {values: [1, 2]}, y: {values: [1, 2]}}\n"
+            "expect: [{name: n, metric: m, interaction: {x: [1, 2], yy: [1, 2]}}]",
+            'found: "yy"\n  allowed: x, y\n  hint: did you mean y?',
+        ),
+        (
+            "parameters: {x: {values: [1, 2]}, y: {values: [1, 2]}}\n"
+            "expect: [{name: n, metric: m, interaction: {x: [1, 2], y: [1, 3]}}]",
+            "y never takes this value\n  found: 3\n  allowed: [1, 2]",
+        ),
         ("parameters: {x: {values: [0, 1]}}\nwhere: ['1 / x > 0']", "division by zero"),
         ("parameters: {x: {values: [a, b]}}\nwhere: ['x > 0']", "needs two numbers"),
         ("parameters: {x: {values: [1, 2]}}\nwhere: ['x + 1']", "must be true or false"),

@@ -29,7 +29,7 @@ from sweeper.errors import Problem
 from sweeper.ledger.history import read_history
 from sweeper.ledger.paths import SweepDir, list_sweeps
 from sweeper.planning.plan import Plan
-from sweeper.spec.claims.records import Claim, Compare, Monotone
+from sweeper.spec.claims.records import Claim, Compare, Interaction, Monotone
 from sweeper.trial import Record, Trial
 from sweeper.value_text import plural
 
@@ -145,9 +145,10 @@ class _Earlier:
         for sweeps in (self._here, self._elsewhere):
             if found := _pooled([(name, deviations(claim, records)) for name, records in sweeps]):
                 return found
-        for sweeps in (self._here, self._elsewhere) if isinstance(claim.test, Compare | Monotone) else ():
+        terms = {Compare: 2, Monotone: 2, Interaction: 4}.get(type(claim.test), 0)  # of a difference of single values
+        for sweeps in (self._here, self._elsewhere) if terms else ():
             if found := _pooled([(name, values_of_seeds(claim, records)) for name, records in sweeps]):
-                return PriorSpread(math.sqrt(2) * found.sd, f"{found.source}, as of unpaired seeds")
+                return PriorSpread(math.sqrt(terms) * found.sd, f"{found.source}, as of unpaired seeds")
         return None
 
     @cached_property

@@ -14,7 +14,7 @@ from sweeper.analysis.evidence import value_of
 from sweeper.analysis.pairing import Pairing, PairingBlock, blocks, pairings, settings
 from sweeper.analysis.rounding import rounded
 from sweeper.analysis.statistics import Estimate, effect_size, enough, estimate, holm
-from sweeper.spec.claims.records import Claim, Compare, Monotone
+from sweeper.spec.claims.records import Claim, Compare, Interaction, Monotone
 from sweeper.trial import Params, Record, Value
 from sweeper.value_text import plural, show
 
@@ -30,13 +30,13 @@ def judge_compare(claim: Claim, test: Compare, records: Sequence[Record]) -> Tes
         return unjudged(f"no two trials {ended}: {_settings(test.first)} and {_settings(test.second)}")
     one, alpha = estimate(gains), claim.alpha
     interval = one.interval(1 - 2 * alpha)
-    words = f"gain {rounded(one.mean)} {bracket(interval)}, claimed {_asked(test)}, over {plural(one.n, 'pair')}"
+    words = f"gain {rounded(one.mean)} {bracket(interval)}, claimed {asked_text(test)}, over {plural(one.n, 'pair')}"
     size = effect_size(gains)
     words += f" (d = {size:.2g})" if math.isfinite(size) else ""
     lost = sum(pairing.lost for pairing in found)
     words += f", {plural(lost, 'pair')} lost" if lost else ""
     reservation = f"a paired claim needs {FEWEST_PAIRS} pairs" if one.n < FEWEST_PAIRS else ""
-    few = enough(one, [_bound(test)], alpha)
+    few = enough(one, [bound_of(test)], alpha)
     most = max(FEWEST_PAIRS if p_for(test, one) <= alpha else 0, few or 0)
     seeds = math.ceil(most / len(found)) if most else None
     p_pass, p_fail = p_for(test, one), p_against(test, one)
@@ -78,7 +78,7 @@ def judge_monotone(claim: Claim, test: Monotone, records: Sequence[Record]) -> T
     return TestResult(words, total.mean, interval, len(whole), p_pass, min([p_fall, *back]), seeds, rows, reservation)
 
 
-def p_for(test: Compare, one: Estimate) -> float:
+def p_for(test: Compare | Interaction, one: Estimate) -> float:
     """The p value for what is claimed of the gain. Greater by nothing in particular means more than 0."""
     if test.effect == "greater":
         return one.p_above(test.min_gain, strict=test.min_gain == 0)
@@ -87,7 +87,7 @@ def p_for(test: Compare, one: Estimate) -> float:
     return one.p_above(-test.margin) if test.effect == "not_lower" else one.p_below(test.margin)
 
 
-def p_against(test: Compare, one: Estimate) -> float:
+def p_against(test: Compare | Interaction, one: Estimate) -> float:
     """The p value for the opposite."""
     if test.effect == "greater":
         return one.p_below(test.min_gain, strict=test.min_gain > 0)
@@ -98,12 +98,12 @@ def p_against(test: Compare, one: Estimate) -> float:
     return one.p_above(test.margin, strict=True)
 
 
-def _bound(test: Compare) -> float:
+def bound_of(test: Compare | Interaction) -> float:
     return {"greater": test.min_gain, "less": -test.min_gain, "not_lower": -test.margin}.get(test.effect, test.margin)
 
 
-def _asked(test: Compare) -> str:
-    bound = rounded(_bound(test))
+def asked_text(test: Compare | Interaction) -> str:
+    bound = rounded(bound_of(test))
     if test.effect in ("greater", "less") and test.min_gain == 0:
         return "above 0" if test.effect == "greater" else "below 0"
     return f"at least {bound}" if test.effect in ("greater", "not_lower") else f"at most {bound}"
@@ -117,7 +117,7 @@ def _rows(found: Sequence[Pairing], test: Compare, alpha: float) -> tuple[Verdic
             continue
         one = estimate(pairing.gains)
         low, high = (finite(end) for end in one.interval(1 - 2 * alpha))
-        outcome = _outcome(p_for(test, one), p_against(test, one), alpha)
+        outcome = outcome_of(p_for(test, one), p_against(test, one), alpha)
         rows.append(VerdictRow(pairing.label, "", outcome, one.mean, low, high, one.n))
     return tuple(rows)
 
@@ -129,12 +129,12 @@ def _steps(
     for (one, other), step, p in zip(pairwise(levels), steps, back, strict=True):
         low, high = (finite(end) for end in step.interval(1 - 2 * alpha))
         forward = step.p_above(0, strict=True) if sign > 0 else step.p_below(0, strict=True)
-        outcome = _outcome(forward, p, alpha)
+        outcome = outcome_of(forward, p, alpha)
         rows.append(VerdictRow(f"{show(one)} to {show(other)}", "", outcome, step.mean, low, high, step.n))
     return tuple(rows)
 
 
-def _outcome(p_pass: float, p_fail: float, alpha: float) -> Outcome:
+def outcome_of(p_pass: float, p_fail: float, alpha: float) -> Outcome:
     return "pass" if p_pass <= alpha else "fail" if p_fail <= alpha else "undecided"
 
 

@@ -10,7 +10,7 @@ from scipy.special import betaincinv, nctdtr, nctdtrinc, stdtrit
 
 from sweeper.analysis.claims.pairs import FEWEST_PAIRS, numbers_taken
 from sweeper.analysis.evidence import Evidence, collect, value_of
-from sweeper.analysis.pairing import blocks, pairings, settings
+from sweeper.analysis.pairing import blocks, contrasts, pairings, seed_means, settings
 from sweeper.analysis.statistics import POWER, estimate
 from sweeper.spec.claims.records import (
     Against,
@@ -18,6 +18,7 @@ from sweeper.spec.claims.records import (
     Claim,
     Compare,
     Equivalent,
+    Interaction,
     Mean,
     Monotone,
     Share,
@@ -117,6 +118,8 @@ def design(claim: Claim, records: Sequence[Record], claims: Sequence[Claim], *, 
     match claim.test:
         case Compare() as test:
             return _compare(claim, test, chosen, alpha, measured)
+        case Interaction() as test:
+            return _interaction(claim, test, chosen, alpha, measured)
         case Monotone() as test:
             return _monotone(claim, test, chosen, alpha, measured)
         case Within() | Typical() | Best() if claim.over == "trials":
@@ -134,7 +137,7 @@ def design(claim: Claim, records: Sequence[Record], claims: Sequence[Claim], *, 
 def claimed_size(claim: Claim) -> tuple[float, bool]:
     """How large the effect or the margin is that a claim names (0: it names none), and whether it has two ends."""
     match claim.test:
-        case Compare() as test:
+        case Compare() | Interaction() as test:
             return test.min_gain or test.margin, False
         case Equivalent() as test:
             return test.margin, True
@@ -147,11 +150,13 @@ def claimed_size(claim: Claim) -> tuple[float, bool]:
 
 def deviations(claim: Claim, records: Sequence[Record]) -> list[list[float]]:
     """The values whose spread the claim's test looks at, in groups with a mean of their own."""
-    if not isinstance(claim.test, Compare | Monotone):
+    if not isinstance(claim.test, Compare | Interaction | Monotone):
         return values_of_seeds(claim, records)
     chosen = collect(records, claim.metric, claim.where).among(records)
     if isinstance(claim.test, Monotone):
         return [[ends[-1] - ends[0] for ends in _ladders(claim, claim.test, chosen, measured=True)]]
+    if isinstance(claim.test, Interaction):
+        return [[*seed_means(contrasts(chosen, claim.metric, claim.test.corners)).values()]]
     found = pairings(chosen, claim.metric, claim.test.first, claim.test.second)
     return [[gain for pairing in found for gain in pairing.gains]]
 
@@ -187,6 +192,16 @@ def _compare(claim: Claim, test: Compare, records: Sequence[Record], alpha: floa
     found = pairings(records, claim.metric, test.first, test.second)
     pairs = sum(len(pairing.gains) + (0 if measured else pairing.lost) for pairing in found)
     return MeanDesign("pair", pairs, FEWEST_PAIRS, max(1, len(found)), alpha)
+
+
+def _interaction(claim: Claim, test: Interaction, records: Sequence[Record], alpha: float, measured: bool) -> Design:
+    seeds: set[int] = set()
+    keys = {settings(chosen) for chosen, _ in test.corners}
+    for block in blocks(records, tuple(test.low)):
+        found = [block.records[key] for key in keys & block.records.keys()]
+        if len(found) == len(keys) and not (measured and any(value_of(r, claim.metric) is None for r in found)):
+            seeds.add(block.seed)
+    return MeanDesign("seed", len(seeds), FEWEST_PAIRS, alpha=alpha)
 
 
 def _monotone(claim: Claim, test: Monotone, records: Sequence[Record], alpha: float, measured: bool) -> Design:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sweeper.analysis import frames
+from sweeper.analysis.claims.contrasts import judge_interaction
 from sweeper.analysis.claims.look_text import at_look, with_spent
 from sweeper.analysis.claims.looks import ClaimProgress, first_seeds, progress_of
 from sweeper.analysis.claims.means import judge_against, judge_equivalent, judge_mean, judge_within
@@ -29,6 +30,7 @@ from sweeper.spec.claims.records import (
     Claim,
     Compare,
     Equivalent,
+    Interaction,
     Mean,
     Monotone,
     Share,
@@ -170,6 +172,8 @@ def _judged(claim: Claim, evidence: Evidence, records: Sequence[Record], folder:
             return judge_share(claim, test, evidence)
         case Compare() as test:
             return judge_compare(claim, test, chosen)
+        case Interaction() as test:
+            return judge_interaction(claim, test, chosen)
         case Monotone() as test:
             return judge_monotone(claim, test, chosen)
 

@@ -10,10 +10,11 @@ from sweeper.spec.fields import Condition, Keys, NotNegative
 from sweeper.spec.space.parameters import Complaint
 from sweeper.trial import canonical
 
-KINDS = ("within", "typical", "mean", "best", "share", "compare", "equivalent", "monotone", "against")
-_ONLY_WITH_COMPARE = ("effect", "min_gain", "margin")
+KINDS = ("within", "typical", "mean", "best", "share", "compare", "interaction", "equivalent", "monotone", "against")
+_OF_GAINS = ("effect", "min_gain", "margin")  # keys of compare and interaction
 Ends = Annotated[list[float | None], Field(min_length=2, max_length=2)]
 Part = Annotated[float, Field(ge=0, le=1)]
+Pairs = dict[str, Annotated[list[Any], Field(min_length=2, max_length=2)]]
 
 
 class BestKeys(Keys):
@@ -84,14 +85,22 @@ class ClaimKeys(Keys):
         None, description="How many reach a value.", examples=[{"above": 0.9, "at_least": 0.8}]
     )
     best: BestKeys | None = Field(None, description="What the best reaches.", examples=[{"at_least": 0.9}])
-    compare: dict[str, Annotated[list[Any], Field(min_length=2, max_length=2)]] | None = Field(
+    compare: Pairs | None = Field(
         None,
         description="A parameter and two values: the first against the second, paired by configuration and seed. "
         "Several parameters change together.",
         examples=[{"loss.inter_latent_divergence_weight": [1, 0]}],
     )
+    interaction: Pairs | None = Field(
+        None,
+        description="Two parameters, each from one value to another: what both changes bring together, beyond the sum "
+        "of what each brings alone. One value per seed.",
+        examples=[{"loss.beta": [0, 1], "loss.inter_latent_divergence_weight": [0, 1]}],
+    )
     effect: Literal["greater", "less", "not_lower", "not_higher"] | None = Field(
-        None, description="What the first of `compare` is, against the second (default greater).", examples=["greater"]
+        None,
+        description="What the gain of `compare` or `interaction` is (default greater).",
+        examples=["greater"],
     )
     min_gain: NotNegative | None = Field(None, description="By how much at least (greater, less).", examples=[0.1])
     margin: NotNegative | None = Field(
@@ -134,15 +143,18 @@ class ClaimKeys(Keys):
             raise Complaint("at least one parameter is needed", "compare")
         if self.monotone is not None and len(self.monotone) != 1:
             raise Complaint("exactly one parameter is needed", "monotone", found=", ".join(self.monotone) or "none")
-        for pair in (self.compare or {}).values():
+        if self.interaction is not None and len(self.interaction) != 2:
+            found = ", ".join(self.interaction) or "none"
+            raise Complaint("exactly two parameters are needed", "interaction", found=found)
+        for pair in (self.compare or self.interaction or {}).values():
             if len({repr(canonical(value)) for value in pair}) == 1:
-                raise Complaint("the two values are the same", "compare")
+                raise Complaint("the two values are the same", kind)
         self._check_effect(kind)
 
     def _check_effect(self, kind: str) -> None:
-        for key in _ONLY_WITH_COMPARE:
-            if kind != "compare" and getattr(self, key) is not None:
-                raise Complaint(f"{key} goes with compare only", key)
+        for key in _OF_GAINS:
+            if kind not in ("compare", "interaction") and getattr(self, key) is not None:
+                raise Complaint(f"{key} goes with compare and interaction only", key)
         strict = self.effect in (None, "greater", "less")
         if self.margin is not None and strict:
             raise Complaint(

@@ -77,6 +77,27 @@ class Compare:
 
 
 @dataclass(frozen=True, slots=True)
+class Interaction:
+    """What changing two parameters from `low` to `high` brings beyond the sum of changing each, the rest being equal.
+
+    `effect`, `min_gain` and `margin` are of this difference of differences, as they are of a gain of `Compare`.
+    """
+
+    low: Params
+    high: Params
+    effect: str
+    min_gain: float
+    margin: float
+
+    @property
+    def corners(self) -> list[tuple[Params, float]]:
+        """The four settings of the two parameters, each with its sign in the difference of differences."""
+        (one, other) = self.low
+        mixed = [{one: self.low[one], other: self.high[other]}, {one: self.high[one], other: self.low[other]}]
+        return [(self.high, 1.0), *((settings, -1.0) for settings in mixed), (self.low, 1.0)]
+
+
+@dataclass(frozen=True, slots=True)
 class Equivalent:
     """The mean lies within `margin` of `to`: two one-sided tests."""
 
@@ -100,7 +121,7 @@ class Against:
     tolerance: float
 
 
-Test = Within | Typical | Mean | Best | Share | Compare | Equivalent | Monotone | Against
+Test = Within | Typical | Mean | Best | Share | Compare | Interaction | Equivalent | Monotone | Against
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,9 +199,11 @@ def _test(keys: ClaimKeys) -> Test:
         return Monotone(parameter, direction == "increasing")
     if keys.against:
         return Against(Path(keys.against.table), keys.against.tolerance)
-    assert keys.compare is not None
-    first, second = ({name: canonical(pair[side]) for name, pair in keys.compare.items()} for side in (0, 1))
-    return Compare(first, second, keys.effect or "greater", keys.min_gain or 0.0, keys.margin or 0.0)
+    pairs = keys.compare or keys.interaction
+    assert pairs is not None
+    first, second = ({name: canonical(pair[side]) for name, pair in pairs.items()} for side in (0, 1))
+    kind = Compare if keys.compare else Interaction
+    return kind(first, second, keys.effect or "greater", keys.min_gain or 0.0, keys.margin or 0.0)
 
 
 def _ends(pair: Sequence[float | None]) -> tuple[float, float]:

@@ -108,6 +108,7 @@ CLAIMS = [
     ("compare: {a: [2, 0], b: [0, 1]}, min_gain: 1.1", "fail"),
     ("compare: {b: [1, 0]}, where: b == 1", "undecided"),
     ("compare: {b: [1, 0]}, where: c > 1", "undecided"),
+    ("interaction: {a: [0, 2], b: [0, 1]}", "undecided"),
     ("monotone: {a: increasing}", "pass"),
     ("monotone: {a: decreasing}", "fail"),
     ("monotone: {b: increasing}", "pass"),
@@ -248,6 +249,8 @@ TESTS = [
     {"equivalent": {"to": 0, "margin": 1}, "over": "trials"},
     {"compare": {"b": [1, 0]}},
     {"compare": {"b": [1, 0], "a": [0, 2]}, "effect": "not_higher"},
+    {"interaction": {"a": [0, 2], "b": [0, 1]}},
+    {"interaction": {"a": [1, 0], "b": [0, 1]}, "effect": "not_lower", "margin": 0.1},
     {"monotone": {"a": "increasing"}},
     {"monotone": {"b": "decreasing"}},
 ]
