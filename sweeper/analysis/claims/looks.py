@@ -23,7 +23,7 @@ from sweeper.analysis.pairing import blocks, settings
 from sweeper.ledger.chain import digest
 from sweeper.ledger.entries import ClaimLook
 from sweeper.ledger.history import claim_digest
-from sweeper.spec.claims.records import Claim, Compare
+from sweeper.spec.claims.records import Claim, Compare, Interaction
 from sweeper.spec.sweep import LookPlan
 from sweeper.trial import Record
 
@@ -196,13 +196,13 @@ def _fractions(plan: LookPlan) -> tuple[float, ...]:
 
 
 def _needed(claim: Claim, records: Sequence[Record]) -> frozenset[str]:
-    """The configurations that a claim is about: where its condition holds, and of a comparison those that it pairs."""
+    """The configurations that a claim is about: where its condition holds, and of a comparison those that it uses."""
     chosen = collect(records, claim.metric, claim.where).among(records)
-    if not isinstance(claim.test, Compare):
+    if not isinstance(claim.test, Compare | Interaction):
         return frozenset(record.trial.config for record in chosen)
-    sides = [settings(claim.test.first), settings(claim.test.second)]
-    pairs = [block for block in blocks(chosen, tuple(claim.test.first)) if all(side in block.records for side in sides)]
-    return frozenset(block.records[side].trial.config for block in pairs for side in sides)
+    sides = [settings(side) for side in claim.test.sides]
+    whole = [block for block in blocks(chosen, tuple(claim.test.sides[0])) if block.records.keys() >= {*sides}]
+    return frozenset(block.records[side].trial.config for block in whole for side in sides)
 
 
 def _digest(configs: Iterable[str]) -> str:

@@ -75,6 +75,11 @@ class Compare:
     min_gain: float
     margin: float
 
+    @property
+    def sides(self) -> list[Params]:
+        """The settings whose trials it takes together."""
+        return [self.first, self.second]
+
 
 @dataclass(frozen=True, slots=True)
 class Interaction:
@@ -95,6 +100,11 @@ class Interaction:
         (one, other) = self.low
         mixed = [{one: self.low[one], other: self.high[other]}, {one: self.high[one], other: self.low[other]}]
         return [(self.high, 1.0), *((settings, -1.0) for settings in mixed), (self.low, 1.0)]
+
+    @property
+    def sides(self) -> list[Params]:
+        """The settings whose trials it takes together."""
+        return [settings for settings, _ in self.corners]
 
 
 @dataclass(frozen=True, slots=True)
