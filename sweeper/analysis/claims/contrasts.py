@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sweeper.analysis.claims.pairs import FEWEST_PAIRS, asked_text, bound_of, outcome_of, p_against, p_for
-from sweeper.analysis.claims.verdict import TestResult, VerdictRow, bracket, finite, format_list, plural, unjudged
+from sweeper.analysis.claims.verdict import TestResult, VerdictRow, bracket, finite, format_list, unjudged
 from sweeper.analysis.pairing import Contrast, contrasts, seed_means
 from sweeper.analysis.rounding import rounded
 from sweeper.analysis.statistics import Estimate, enough, estimate, holm
 from sweeper.spec.claims.records import Claim, Interaction
 from sweeper.trial import Record
-from sweeper.value_text import show
+from sweeper.value_text import plural, show
 
 
 def judge_interaction(claim: Claim, test: Interaction, records: Sequence[Record]) -> TestResult:
