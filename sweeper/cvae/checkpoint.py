@@ -10,7 +10,9 @@ from torch import Tensor
 
 from sweeper.cvae.config import build
 from sweeper.cvae.networks.model import SharedDiscreteCVAE, Sizes
+from sweeper.cvae.objective import LossForm
 from sweeper.cvae.tasks import Task, make_task
+from sweeper.cvae.terms import LOOKAHEAD
 
 MODEL = "model.safetensors"
 
@@ -29,7 +31,7 @@ def load_model(directory: Path, params: Mapping[str, object]) -> tuple[SharedDis
     """
     config = build({name: value for name, value in params.items() if name != "seed"})
     task = make_task(config.task)
-    model = SharedDiscreteCVAE(Sizes.of(task), config.model)
+    model = SharedDiscreteCVAE(Sizes.of(task), config.model, LossForm.of(config.loss).uses(LOOKAHEAD))
     try:
         model.load_state_dict(load_file(directory / MODEL))
     except RuntimeError as error:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from sweeper.cvae.metrics import METRICS
 from sweeper.cvae.settings import Scalar, SettingProblem, collect, construct, problems_of, setting
 from sweeper.cvae.stopping import STOP_WHEN, is_stop_condition
-from sweeper.cvae.terms import DisentanglementLossConfig
+from sweeper.cvae.terms import LOOKAHEAD, ORACLE_FORK, DisentanglementLossConfig
 
 __all__ = [
     "ADDED", "DEFAULTS", "DESCRIPTIONS", "METRICS", "CVAEConfig", "DisentanglementLossConfig", "SettingProblem",
@@ -175,6 +175,8 @@ def _problems_between(params: Mapping[str, object]) -> list[SettingProblem]:
         most = available_strategies(params)
         if _number(params, "task.strategies") > most:
             found.append(SettingProblem("task.strategies", params["task.strategies"], f"at most {most} for this task"))
+    if not names.isdisjoint(_WEIGHTINGS) or "task.name" in names:
+        found += _weighting_problems(params)
     for key in names:
         if key.startswith("loss.schedules.") and key.endswith((".start", ".end", ".kind")):
             found += _schedule_problems(params, key.rpartition(".")[0])
@@ -182,6 +184,22 @@ def _problems_between(params: Mapping[str, object]) -> list[SettingProblem]:
 
 
 _WIDTHS_AND_HEADS = ("model.heads", "model.width", "model.baseline_width")
+
+
+_WEIGHTINGS = ("loss.token_weighting", "loss.reconstruction_weighting")
+
+
+def _weighting_problems(params: Mapping[str, object]) -> list[SettingProblem]:
+    chosen = {key: _get(params, key) for key in _WEIGHTINGS}
+    name = _get(params, "task.name")
+    if name not in ENUMERATED:
+        tasks = ", ".join(ENUMERATED)
+        allowed = f"another weighting, as where strategies part is known of the tasks {tasks} only, not of {name}"
+        return [SettingProblem(key, ORACLE_FORK, allowed) for key, kind in chosen.items() if kind == ORACLE_FORK]
+    if {*chosen.values()} == {ORACLE_FORK, LOOKAHEAD}:
+        allowed = f"no {LOOKAHEAD} next to {ORACLE_FORK}: a training has one of the two"
+        return [SettingProblem(key, kind, allowed) for key, kind in chosen.items() if kind == LOOKAHEAD]
+    return []
 
 
 def _schedule_problems(params: Mapping[str, object], prefix: str) -> list[SettingProblem]:
@@ -232,6 +250,7 @@ _FIXED = {
     for key, known in SETTINGS.items()
     if key.startswith(("task.", "model."))
     or key in ("loss.reduction", "train.batch_size", "train.test_prompts", "train.device", "train.compile")
+    or key in (*_WEIGHTINGS, "loss.jsd_mixture")
 }
 
 
@@ -262,4 +281,8 @@ def _is_idle(params: Mapping[str, object], key: str) -> bool:
     return part != "kind" and (kind == "constant" or (kind == "delayed" and part == "start"))
 
 
-_SWITCHES = {"task.skew_by": "task.skew", "task.nuisance_entropy": "task.nuisance_tokens"}
+_SWITCHES = {
+    "task.skew_by": "task.skew",
+    "task.nuisance_entropy": "task.nuisance_tokens",
+    "loss.reconstruction_weighting": "loss.token_weighted_reconstruction_weight",
+}

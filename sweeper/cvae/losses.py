@@ -58,6 +58,24 @@ def token_weights(baseline_nll_BT: Tensor, mask_BT: Tensor, warmup: Tensor | flo
     return torch.where(mask_BT > 0, weight_BT, 0.0)
 
 
+def prefix_posterior(log_prior_BK: Tensor, nll_BKT: Tensor) -> Tensor:
+    """log p(z | x, y_<t), [B,K,T], by Bayes' rule."""
+    past_BKT = nll_BKT.cumsum(-1) - nll_BKT
+    return (log_prior_BK[..., None] - past_BKT).log_softmax(-2)
+
+
+def predictive_nll(log_prior_BK: Tensor, nll_BKT: Tensor) -> Tensor:
+    """-log p(y_t | x, y_<t) of the model with z summed out, [B,T]."""
+    return -torch.logsumexp(prefix_posterior(log_prior_BK, nll_BKT) - nll_BKT, dim=-2)
+
+
+def lookahead_divergence(logits_BTV: Tensor, baseline_logits_BTV: Tensor) -> Tensor:
+    """KL(p1 || p0) without gradient, [B,T]: what y_>t says about y_t beyond x and y_<t, I(y_t; y_>t | x, y_<t)."""
+    members = logits_BTV.dim() - 3
+    logp1_BTV, logp0_BTV = (log_probabilities(one.detach(), members) for one in (logits_BTV, baseline_logits_BTV))
+    return (logp1_BTV.exp() * (logp1_BTV - logp0_BTV)).sum(-1).clamp_min(0)
+
+
 def weighted_mean(values_BT: Tensor, weights_BT: Tensor, mask_BT: Tensor) -> Tensor:
     """sum w v / max(sum w, 0.05 sum m), a scalar; 0 if nothing counts."""
     total = torch.maximum(weights_BT.sum((-2, -1)), WEIGHT_FLOOR * mask_BT.sum((-2, -1)))
@@ -78,6 +96,14 @@ def inter_latent_jsd(logp_BKTV: Tensor) -> Tensor:
     p_VKBT = logp_VKBT.exp()
     logmean_VBT = p_VKBT.detach().mean(-3).clamp_min(torch.finfo(p_VKBT.dtype).tiny).log()
     return (p_VKBT * (logp_VKBT - logmean_VBT.unsqueeze(-3))).sum(-4).mean(-3)
+
+
+def mixture_jsd(logp_BKTV: Tensor, log_weight_BKT: Tensor) -> Tensor:
+    """sum_k w_k KL(p_k || sum_j w_j p_j), [B,T], for weights w that get no gradient; first derivatives only."""
+    log_weight_BKT = log_weight_BKT.detach()
+    logmean_BTV = torch.logsumexp(log_weight_BKT[..., None] + logp_BKTV.detach(), dim=-3)
+    p_BKTV = logp_BKTV.exp() * log_weight_BKT.exp()[..., None]
+    return (p_BKTV * (logp_BKTV - logmean_BTV.unsqueeze(-3))).sum((-3, -1))
 
 
 def inter_latent_jsd_loss(
@@ -181,7 +207,8 @@ def router_support(marginal_K: Tensor, floor: Tensor | float) -> Tensor:
 class TokenScores(NamedTuple):
     """What the terms are made of, per example and position; dimensions [M] of stacked members may precede those named.
 
-    ``jsd_BT`` is :func:`inter_latent_jsd` of ``logp_BKTV``, which is kept for the diagnostics.
+    ``jsd_BT`` is :func:`inter_latent_jsd` of ``logp_BKTV``, which is kept for the diagnostics. ``importance_BT`` are
+    weights that the model does not make, of forks or of :func:`lookahead_divergence`; [B,0] where these are not used.
     """
 
     logp_BKTV: Tensor
@@ -190,18 +217,22 @@ class TokenScores(NamedTuple):
     log_prior_BK: Tensor
     baseline_nll_BT: Tensor
     jsd_BT: Tensor
+    importance_BT: Tensor
 
 
 class LossInputs(NamedTuple):
     """What a term may be made of: the scores, and what all terms share.
 
-    ``expected_nll_BT`` is :func:`expected_nll`, ``weights_BT`` :func:`token_weights`, ``marginal_K`` the marginal of q.
-    ``per_token``: reconstruction in nats per token.
+    ``expected_nll_BT`` is :func:`expected_nll`, ``marginal_K`` the marginal of q, ``jsd_BT`` the JSD by the mixture
+    chosen; ``jsd_weights_BT`` and ``reconstruction_weights_BT`` are what tokens weigh. ``per_token``: reconstruction in
+    nats per token.
     """
 
     scores: TokenScores
     expected_nll_BT: Tensor
-    weights_BT: Tensor
+    jsd_BT: Tensor
+    jsd_weights_BT: Tensor
+    reconstruction_weights_BT: Tensor
     mask_BT: Tensor
     marginal_K: Tensor
     support_floor: Tensor
@@ -212,13 +243,13 @@ FORMULAS: Mapping[str, Callable[[LossInputs], Tensor]] = MappingProxyType(
     {
         "reconstruction": lambda x: reconstruction(x.expected_nll_BT, x.mask_BT, x.per_token),
         "token_weighted_reconstruction": lambda x: token_weighted_reconstruction(
-            x.expected_nll_BT, x.weights_BT, x.mask_BT, x.per_token
+            x.expected_nll_BT, x.reconstruction_weights_BT, x.mask_BT, x.per_token
         ),
         "posterior_kl": lambda x: posterior_kl(x.scores.log_q_BK, x.scores.log_prior_BK),
         "posterior_entropy": lambda x: posterior_entropy(x.scores.log_q_BK),
         "router_marginal_kl": lambda x: marginal_kl(x.marginal_K, x.scores.log_prior_BK),
         "router_support": lambda x: router_support(x.marginal_K, x.support_floor),
-        "inter_latent_jsd": lambda x: -weighted_mean(x.scores.jsd_BT, x.weights_BT, x.mask_BT),
+        "inter_latent_jsd": lambda x: -weighted_mean(x.jsd_BT, x.jsd_weights_BT, x.mask_BT),
     }
 )
 """The formula of each term of :data:`sweeper.cvae.terms.TERMS`, by its name: a scalar per member, to be made small."""

@@ -110,6 +110,13 @@ Schedules = dataclasses.make_dataclass(
 )
 
 
+BASELINE, ORACLE_FORK, LOOKAHEAD = "baseline", "oracle_fork", "lookahead"
+WEIGHTINGS = (BASELINE, "uniform", "posterior", ORACLE_FORK, LOOKAHEAD)
+"""What a token weighs in J and in R_tw. baseline: the NLL of the z-free baseline; posterior: that of the model itself,
+z summed out by its posterior given the prefix; uniform: 1; oracle_fork: 1 where the task's strategies part, else 0;
+lookahead: KL(p1 || p0), what the rest of the trace says about the token beyond its prefix."""
+
+
 @dataclass(frozen=True, slots=True)
 class DisentanglementLossConfig(LossWeightSettings):
     """The loss: the weight of each term, how each is scheduled, and what else shapes the terms."""
@@ -120,5 +127,17 @@ class DisentanglementLossConfig(LossWeightSettings):
     support_floor: float = setting(0.5, "each latent should hold this share of 1/K", low=0.01, high=1)
     marginal_ema: float = setting(
         0.0, "memory of the marginal of q, a step; 0: this minibatch alone", low=0, high=0.999
+    )
+    token_weighting: str = setting(
+        BASELINE, "what a token weighs in the inter-latent JSD", choices=WEIGHTINGS, added=True
+    )
+    reconstruction_weighting: str = setting(
+        BASELINE, "what a token weighs in the token-weighted reconstruction", choices=WEIGHTINGS, added=True
+    )
+    jsd_mixture: str = setting(
+        "uniform",
+        "weights of the latents in the JSD: all alike, or their posterior given the prefix",
+        choices=("uniform", "posterior"),
+        added=True,
     )
     schedules: Any = field(default_factory=Schedules)

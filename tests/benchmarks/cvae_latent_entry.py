@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sweeper.cvae.networks import model
-from sweeper.cvae.networks.transformer import Past, linear, normalise
+from sweeper.cvae.networks.transformer import Past, causal_bias, linear, normalise
 from sweeper.cvae.training import program, train
 
 TASKS = {
@@ -44,7 +44,7 @@ class EarlyGenerator(model.Generator):
         return torch.unflatten(logits, 1, (entry_MKD.shape[1], -1)).transpose(1, 2)
 
     def _blocks(self, h_BJD: Tensor, pasts: tuple[Past, ...] | None) -> tuple[Tensor, tuple[Past, ...]]:
-        bias = model.causal_bias(self.trunk.prompt_length, h_BJD.shape[-2], h_BJD) if pasts is None else None
+        bias = causal_bias(self.trunk.prompt_length, h_BJD.shape[-2], h_BJD) if pasts is None else None
         kept = []
         for i, block in enumerate(self.trunk.blocks):
             last = i == len(self.trunk.blocks) - 1 and pasts is None

@@ -14,7 +14,7 @@ import torch
 
 from sweeper.cvae import losses
 from sweeper.cvae.config import build
-from sweeper.cvae.objective import LossWeights, combine, score
+from sweeper.cvae.objective import LossForm, LossWeights, combine, score
 from sweeper.cvae.training import batches, member_state
 from sweeper.cvae.training.baseline import baselines
 from sweeper.cvae.training.pack import evaluate_rows
@@ -121,7 +121,7 @@ def term_times(program: Program) -> dict[str, float]:
         "router marginal KL": both(log_q, lambda: losses.marginal_kl(marginal(), prior)),
         "router support": both(log_q, lambda: losses.router_support(marginal(), 0.5)),
         "inter-latent JSD": both(logp, lambda: losses.weighted_mean(losses.inter_latent_jsd(logp), tokens, mask)),
-        "all terms, forwards": seconds(lambda: combine(scores, mask, weights, marginal_K, per_token=False)),
+        "all terms, forwards": seconds(lambda: combine(scores, mask, weights, marginal_K, LossForm())),
     }
 
 

@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sweeper.cvae import losses
-from sweeper.cvae.objective import combine, exact_log_posterior, score, step_loss
+from sweeper.cvae.objective import LossForm, combine, exact_log_posterior, score, step_loss
 from sweeper.cvae.tasks import Batch
 from tests.cvae.networks.networks import baseline_nll_of, batch_of, network, own_parameters_of, stack, weights_of
 
-SUM, MEAN = False, True  # whether the reconstruction is counted per token
+SUM, MEAN = LossForm(), LossForm(per_token=True)  # whether the reconstruction is counted per token
 ALL = {
     "beta": 0.7,
     "posterior_entropy_weight": 0.2,

@@ -5,7 +5,7 @@ import torch
 
 from sweeper.cvae.config import DEFAULTS, METRICS
 from sweeper.cvae.losses import FORMULAS
-from sweeper.cvae.objective import combine, score
+from sweeper.cvae.objective import LossForm, combine, score
 from sweeper.cvae.terms import ADDED, DEPENDENT_WEIGHTS, TERM_OF_WEIGHT, TERMS
 from sweeper.cvae.training.step import WATCHED
 from tests.cvae.networks.networks import batch_of, network, weights_of
@@ -31,7 +31,7 @@ def test_a_weight_adds_its_own_term_and_nothing_else(weight):
         scores = score(model(*batch), batch)
     marginal_K = scores.log_q_BK.exp().mean(0)
     first, second = (
-        combine(scores, batch.mask_BT, weights_of(torch.float64, **{weight: value}), marginal_K, per_token=False)
+        combine(scores, batch.mask_BT, weights_of(torch.float64, **{weight: value}), marginal_K, LossForm())
         for value in (0.25, 1.25)
     )
     assert float(second["total"] - first["total"]) == pytest.approx(float(first[ADDED[weight].name]), rel=1e-9)

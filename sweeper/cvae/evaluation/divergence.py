@@ -13,12 +13,6 @@ import torch
 from torch import Tensor
 
 
-def prefix_posterior(log_prior_BK: Tensor, nll_BKT: Tensor) -> Tensor:
-    """log p(z | x, y_<t), [B,K,T], by Bayes' rule."""
-    past_BKT = nll_BKT.cumsum(-1) - nll_BKT
-    return (log_prior_BK[..., None] - past_BKT).log_softmax(-2)
-
-
 def weighted_jsd(logp_BKTV: Tensor, log_weight_BKT: Tensor) -> Tensor:
     """sum_k w_k KL(p_k || sum_j w_j p_j), [B,T]: I(z; y_t) for z ~ w."""
     log_joint_BKTV = log_weight_BKT[..., None] + logp_BKTV

@@ -21,10 +21,11 @@ from sweeper.cvae.evaluation.standard_errors import standard_errors
 from sweeper.cvae.losses import TokenScores
 from sweeper.cvae.networks.generation import under_every_latent
 from sweeper.cvae.networks.model import SharedDiscreteCVAE
-from sweeper.cvae.objective import LossWeights, combine, exact_log_posterior, score
+from sweeper.cvae.objective import LossForm, LossWeights, combine, exact_log_posterior, score
 from sweeper.cvae.tasks import Batch
+from sweeper.cvae.tasks.forks import forks
 from sweeper.cvae.tasks.task import counted
-from sweeper.cvae.terms import TERMS
+from sweeper.cvae.terms import ORACLE_FORK, TERMS
 
 POSITIONS = 32  # of the target that have metrics of their own: long ones would have hundreds
 CHUNK = {"cpu": 192, "cuda": 65_536}  # examples scored at once, of all members: activations in the cache, or in memory
@@ -53,7 +54,7 @@ class Evaluation(NamedTuple):
 
 @torch.no_grad()
 def evaluate(
-    model: SharedDiscreteCVAE, split: EvaluationSplit, weights: LossWeights, per_token: bool
+    model: SharedDiscreteCVAE, split: EvaluationSplit, weights: LossWeights, form: LossForm
 ) -> list[Evaluation]:
     """All metrics but those of the optimiser, of each member; the model and the weights are stacked [M, ...].
 
@@ -61,9 +62,11 @@ def evaluate(
     """
     members = len(weights.support_floor)
     scores = _score_in_chunks(model, Batch(*(part.expand(members, -1, -1) for part in split.batch)))
+    if form.uses(ORACLE_FORK):
+        scores = scores._replace(importance_BT=forks(split.task, *split.batch[:2]).to(split.batch.mask_BT.device))
     mask_BT = split.batch.mask_BT
     exact_MBK = exact_log_posterior(scores.log_prior_BK, scores.nll_BKT, mask_BT)
-    values = _likelihood_metrics(scores, mask_BT, exact_MBK) | _loss_metrics(scores, mask_BT, weights, per_token)
+    values = _likelihood_metrics(scores, mask_BT, exact_MBK) | _loss_metrics(scores, mask_BT, weights, form)
     values |= _divergence_metrics(scores, mask_BT, split.ceiling_BT)
     routed_MNK = split.mean_by_prompt(scores.log_q_BK.exp())
     values |= _information_metrics(scores.log_q_BK.exp(), routed_MNK, split.share_N)
@@ -203,8 +206,8 @@ def _likelihood_metrics(scores: TokenScores, mask_BT: Tensor, exact_MBK: Tensor)
     }
 
 
-def _loss_metrics(scores: TokenScores, mask_BT: Tensor, weights: LossWeights, per_token: bool) -> dict[str, Tensor]:
-    terms = combine(scores, mask_BT, weights, scores.log_q_BK.exp().mean(-2), per_token)
+def _loss_metrics(scores: TokenScores, mask_BT: Tensor, weights: LossWeights, form: LossForm) -> dict[str, Tensor]:
+    terms = combine(scores, mask_BT, weights, scores.log_q_BK.exp().mean(-2), form)
     excess_MBT = losses.expected_nll(scores.log_q_BK, scores.nll_BKT) - scores.baseline_nll_BT
     weights_MBT = losses.token_weights(scores.baseline_nll_BT, mask_BT)
     # the headline among them comes last: exports have their columns in this order
@@ -221,9 +224,7 @@ def _loss_metrics(scores: TokenScores, mask_BT: Tensor, weights: LossWeights, pe
 
 def _divergence_metrics(scores: TokenScores, mask_BT: Tensor, ceiling_BT: Tensor | None) -> dict[str, Tensor]:
     weights_MBT = losses.token_weights(scores.baseline_nll_BT, mask_BT)
-    routed_MBT = divergence.weighted_jsd(
-        scores.logp_BKTV, divergence.prefix_posterior(scores.log_prior_BK, scores.nll_BKT)
-    )
+    routed_MBT = divergence.weighted_jsd(scores.logp_BKTV, losses.prefix_posterior(scores.log_prior_BK, scores.nll_BKT))
     count_T = mask_BT.sum(0).clamp_min(1)
     name = "diagnostics/inter_latent_jsd"
     metrics = {f"{name}/weighted_mean": losses.weighted_mean(scores.jsd_BT, weights_MBT, mask_BT)}

@@ -15,12 +15,15 @@ from torch import Tensor, nn
 
 from sweeper.cvae.config import ModelConfig
 from sweeper.cvae.losses import inter_latent_jsd_loss
+from sweeper.cvae.networks.lookahead import BaselineAndLookahead, Lookahead
 from sweeper.cvae.networks.transformer import (
-    FORBIDDEN,
     Block,
     Embedding,
     Past,
+    causal_bias,
+    counted_prompt,
     draw,
+    hiding_bias,
     linear,
     normalise,
     parameter,
@@ -34,13 +37,15 @@ HIDDEN = 2  # hidden units of a perceptron, as a multiple of the width
 class CVAEOutput(NamedTuple):
     """What the losses need of one teacher-forced pass.
 
-    ``router_logits_BK`` is None if the router is Bayes' rule, ``baseline_logits_BTV`` if it was not requested.
+    ``router_logits_BK`` is None if the router is Bayes' rule, ``baseline_logits_BTV`` if it was not requested, and
+    ``lookahead_logits_BTV`` also where the model has no :class:`Lookahead`.
     """
 
     logits_by_latent_BKTV: Tensor
     router_logits_BK: Tensor | None
     log_prior_BK: Tensor
     baseline_logits_BTV: Tensor | None
+    lookahead_logits_BTV: Tensor | None = None
 
 
 class Sizes(NamedTuple):
@@ -57,22 +62,6 @@ class Sizes(NamedTuple):
         """The sizes of ``task``."""
         vocabularies = len(task.prompt_vocabulary), len(task.trace_vocabulary)
         return cls(vocabularies[0], task.prompt_length, vocabularies[1], task.trace_length, task.prompt_padding)
-
-
-def causal_bias(prompt_length: int, length: int, like: Tensor) -> Tensor:
-    """[J,T]: 0 where position t may attend to j, FORBIDDEN elsewhere; the prompt sees itself whole."""
-    j, t = torch.arange(length, device=like.device)[:, None], torch.arange(length, device=like.device)
-    return torch.where(j <= t.clamp_min(prompt_length - 1), 0.0, FORBIDDEN).to(like.dtype)
-
-
-def counted_prompt(prompt_BP: Tensor, padding: int | None, dtype: torch.dtype) -> Tensor:
-    """The mask of prompts [B,P]: 1 where a token counts."""
-    return torch.ones_like(prompt_BP, dtype=dtype) if padding is None else (prompt_BP != padding).to(dtype)
-
-
-def hiding_bias(counts_BJ: Tensor) -> Tensor:
-    """[B,1,J,1]: FORBIDDEN at the positions that nobody may attend to."""
-    return torch.where(counts_BJ > 0, 0.0, FORBIDDEN).to(counts_BJ.dtype)[..., None, :, None]
 
 
 class Decoder(nn.Module):
@@ -181,8 +170,12 @@ class Baseline(nn.Module):
 
     def forward(self, prompt_BP: Tensor, previous_BT: Tensor) -> Tensor:
         """Teacher-forced logits [B,T,V]."""
-        h_BTD, _ = self.body(prompt_BP, previous_BT)
-        return linear(normalise(h_BTD), self.head)
+        return self.read(prompt_BP, previous_BT)[1]
+
+    def read(self, prompt_BP: Tensor, previous_BT: Tensor) -> tuple[Tensor, Tensor]:
+        """The normalised states [B,T,D] and the logits [B,T,V] that the head makes of them."""
+        h_BTD = normalise(self.body(prompt_BP, previous_BT)[0])
+        return h_BTD, linear(h_BTD, self.head)
 
 
 class Router(nn.Module):
@@ -250,22 +243,27 @@ class Prior(nn.Module):
 class SharedDiscreteCVAE(nn.Module):
     """p(y|x) = sum_z p(z) p(y|x,z) by exact enumeration of z, with a router q(z|x,y) and a z-free baseline p0(y|x).
 
+    With ``lookahead`` a second z-free model p1 also sees what follows a token.
+
     It holds parameters and no state, and draws from no generator but the one given to :meth:`reset`, so that
     ``torch.func.functional_call`` makes it a pure function. Attribute names are the groups of the optimiser.
     """
 
-    def __init__(self, sizes: Sizes, config: ModelConfig) -> None:
+    def __init__(self, sizes: Sizes, config: ModelConfig, lookahead: bool = False) -> None:
         super().__init__()
         self.sizes, self.config = sizes, config
         self.generator = Generator(sizes, config)
         self.router = Router(sizes, config) if config.router == "network" else None
         self.prior = Prior(sizes, config)
         self.baseline = Baseline(sizes, config)
+        width, depth = config.baseline_width, config.baseline_depth
+        reader = Decoder(sizes, width, depth, config.heads) if lookahead else None  # after all others are drawn
+        self.lookahead = None if reader is None else Lookahead(reader, width, sizes.trace_vocabulary)
 
     def reset(self, generator: torch.Generator) -> None:
         """Draws every parameter from ``generator``, in the order of the modules."""
         for module in self.modules():
-            if isinstance(module, Embedding | Block | Generator | Baseline | Router | Prior):
+            if isinstance(module, Embedding | Block | Generator | Baseline | Router | Prior | Lookahead):
                 module.reset(generator)
 
     def forward(self, prompt_BP: Tensor, target_BT: Tensor, mask_BT: Tensor, with_baseline: bool = True) -> CVAEOutput:
@@ -274,8 +272,8 @@ class SharedDiscreteCVAE(nn.Module):
         logits_BKTV = self.generator(prompt_BP, previous_BT)
         router_BK = None if self.router is None else self.router(prompt_BP, target_BT, mask_BT)
         prior_BK = self.prior(prompt_BP, logits_BKTV.dtype)
-        baseline_BTV = self.baseline(prompt_BP, previous_BT) if with_baseline else None
-        return CVAEOutput(logits_BKTV, router_BK, prior_BK, baseline_BTV)
+        z_free = BaselineAndLookahead(self.baseline, self.lookahead)(prompt_BP, target_BT) if with_baseline else ()
+        return CVAEOutput(logits_BKTV, router_BK, prior_BK, *(z_free or (None, None)))
 
     def compute_inter_latent_divergence_loss(
         self, logits_by_latent_BKTV: Tensor, baseline_nll_BT: Tensor, mask_BT: Tensor
@@ -286,7 +284,7 @@ class SharedDiscreteCVAE(nn.Module):
 
 def with_parameters(model: SharedDiscreteCVAE, parameters: Mapping[str, Tensor]) -> SharedDiscreteCVAE:
     """A model like ``model`` that holds these parameters, which may be stacked [M, ...]."""
-    copied = SharedDiscreteCVAE(model.sizes, model.config)
+    copied = SharedDiscreteCVAE(model.sizes, model.config, model.lookahead is not None)
     for name, tensor in parameters.items():
         owner, _, leaf = name.rpartition(".")
         setattr(copied.get_submodule(owner), leaf, nn.Parameter(tensor, requires_grad=False))

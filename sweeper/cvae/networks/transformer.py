@@ -41,6 +41,22 @@ def draw(weight: Tensor, generator: torch.Generator, gain: float = 1.0) -> None:
         weight.normal_(0.0, gain / math.sqrt(weight.shape[-1]), generator=generator)
 
 
+def causal_bias(prompt_length: int, length: int, like: Tensor) -> Tensor:
+    """[J,T]: 0 where position t may attend to j, FORBIDDEN elsewhere; the prompt sees itself whole."""
+    j, t = torch.arange(length, device=like.device)[:, None], torch.arange(length, device=like.device)
+    return torch.where(j <= t.clamp_min(prompt_length - 1), 0.0, FORBIDDEN).to(like.dtype)
+
+
+def counted_prompt(prompt_BP: Tensor, padding: int | None, dtype: torch.dtype) -> Tensor:
+    """The mask of prompts [B,P]: 1 where a token counts."""
+    return torch.ones_like(prompt_BP, dtype=dtype) if padding is None else (prompt_BP != padding).to(dtype)
+
+
+def hiding_bias(counts_BJ: Tensor) -> Tensor:
+    """[B,1,J,1]: FORBIDDEN at the positions that nobody may attend to."""
+    return torch.where(counts_BJ > 0, 0.0, FORBIDDEN).to(counts_BJ.dtype)[..., None, :, None]
+
+
 def normalise(h_D: Tensor) -> Tensor:
     """Zero mean and unit variance along the last dimension, without gain or bias."""
     return F.layer_norm(h_D, h_D.shape[-1:])

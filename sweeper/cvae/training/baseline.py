@@ -20,6 +20,7 @@ from torch.func import functional_call
 
 from sweeper.cvae import losses
 from sweeper.cvae.config import CVAEConfig, TrainConfig
+from sweeper.cvae.networks.lookahead import BaselineAndLookahead
 from sweeper.cvae.objective import baseline_nll
 from sweeper.cvae.tasks.task import counted
 from sweeper.cvae.training import batches
@@ -51,15 +52,19 @@ class BaselineKey(NamedTuple):
 
 
 class StepChunk(NamedTuple):
-    """The results of one chunk: -log p0 of each token [C,B,T], and the parameters [W] after the steps that report."""
+    """The results of one chunk: -log p0 of each token [C,B,T], and the parameters [W] after the steps that report.
+
+    ``lookahead_CBT`` is KL(p1 || p0) of each token, [C,B,0] without a look-ahead model.
+    """
 
     baseline_nll_CBT: Tensor
+    lookahead_CBT: Tensor
     parameters: dict[int, Tensor]
 
     @property
     def bytes(self) -> int:
         """Its size in memory."""
-        return sum(tensor.nbytes for tensor in (self.baseline_nll_CBT, *self.parameters.values()))
+        return sum(tensor.nbytes for tensor in (self.baseline_nll_CBT, self.lookahead_CBT, *self.parameters.values()))
 
 
 @dataclass(slots=True, eq=False)
@@ -85,6 +90,7 @@ class BaselineBatch:
     prompt_GCBP: Tensor
     target_GCBT: Tensor
     baseline_nll_GCBT: Tensor
+    lookahead_GCBT: Tensor
     at_1: Tensor
 
     @property
@@ -115,6 +121,7 @@ class BaselineBatch:
             torch.stack([each.prompt_CBP for each in examples]).to(device),
             target_GCBT,
             torch.zeros(target_GCBT.shape, device=device),
+            torch.zeros(target_GCBT.shape if program.model.lookahead else (*target_GCBT.shape[:-1], 0), device=device),
             torch.zeros(1, dtype=torch.long, device=device),
         )
 
@@ -132,17 +139,21 @@ class BaselineBatch:
         target_GBT = target_GBT.long()
         flat_GW = self.flat_GW.detach().requires_grad_()
         weights = program.baseline_layout.unflatten(flat_GW)
-        logits_GBTV = functional_call(
-            program.model.baseline,
-            {name.removeprefix("baseline."): weight for name, weight in weights.items()},
-            (prompt_GBP.long(), target_GBT[..., :-1]),
-        )
+        both = BaselineAndLookahead(program.model.baseline, program.model.lookahead)
+        logits_GBTV, lookahead_GBTV = functional_call(both, weights, (prompt_GBP.long(), target_GBT))
         nll_GBT = baseline_nll(logits_GBTV, target_GBT)
         mask_GBT = counted(target_GBT, program.task.end, nll_GBT.dtype)
-        (gradient_GW,) = torch.autograd.grad(losses.reconstruction(nll_GBT, mask_GBT, per_token=True).sum(), flat_GW)
+        loss_G = losses.reconstruction(nll_GBT, mask_GBT, per_token=True)
+        if lookahead_GBTV is not None:  # its gradient and the baseline's are of other parameters
+            loss_G = loss_G + losses.reconstruction(baseline_nll(lookahead_GBTV, target_GBT), mask_GBT, per_token=True)
+        (gradient_GW,) = torch.autograd.grad(loss_G.sum(), flat_GW)
         with torch.no_grad():
             self.baseline_nll_GCBT.index_copy_(1, self.at_1, nll_GBT.unsqueeze(1))
-            clip_(gradient_GW, self.clip_G)
+            if lookahead_GBTV is not None:
+                divergence_GBT = losses.lookahead_divergence(lookahead_GBTV, logits_GBTV)
+                self.lookahead_GCBT.index_copy_(1, self.at_1, divergence_GBT.unsqueeze(1))
+            for part_GW in program.baseline_layout.split(gradient_GW, by="baseline."):
+                clip_(part_GW, self.clip_G)
             moments = Moments(self.mean_GW, self.square_GW)
             adamw_(self.flat_GW, gradient_GW, moments, correction_G, rate_G[:, None], self.decay_GW)
             self.at_1.add_(1)
@@ -169,6 +180,11 @@ class Baselines:
         """-log p0 of each token [C,B,T] in a chunk, for each key and number of a chunk."""
         found = self._chunks(dict.fromkeys(wanted))
         return [found[one].baseline_nll_CBT for one in wanted]
+
+    def lookahead(self, wanted: Sequence[tuple[BaselineKey, int]]) -> list[Tensor]:
+        """KL(p1 || p0) of each token [C,B,T] in a chunk, likewise."""
+        found = self._chunks(dict.fromkeys(wanted))
+        return [found[one].lookahead_CBT for one in wanted]
 
     def parameters(self, wanted: Sequence[tuple[BaselineKey, int]]) -> Tensor:
         """The parameters [M,W] of each key after a number of steps at which it reports."""
@@ -219,7 +235,9 @@ class Baselines:
                 kept[i][mark] = trainer.rows.flat_GW[i].clone()
         for i, each in enumerate(states):
             each.moving, each.done = [tensor[i].clone() for tensor in trainer.rows.moving], number + 1
-            self.results[each, number] = StepChunk(trainer.rows.baseline_nll_GCBT[i].clone(), kept[i])
+            self.results[each, number] = StepChunk(
+                trainer.rows.baseline_nll_GCBT[i].clone(), trainer.rows.lookahead_GCBT[i].clone(), kept[i]
+            )
 
     def _loaded(self, states: list[BaselineState], number: int) -> BaselineTrainer:
         """The baselines in rows: those of the last chunk where the number is the same, because its step is recorded."""

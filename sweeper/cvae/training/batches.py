@@ -14,6 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from sweeper.cvae.tasks.forks import forks
 from sweeper.cvae.training.program import Program
 
 EXAMPLES = 8192  # drawn at once: many steps for the cost of a few; 80 kB of tokens
@@ -42,6 +43,13 @@ def examples(program: Program, seed: int, chunk: int) -> Examples:
     kind = torch.uint8 if max(sizes) <= 256 else torch.int32  # an eighth, or half, of what has to be moved
     tokens = (part.to(kind) for part in (batch.prompt_BP, batch.target_BT))
     return Examples(*(torch.unflatten(part, 0, (steps, -1)) for part in tokens))
+
+
+@lru_cache(maxsize=16)
+def fork_weights(program: Program, seed: int, chunk: int) -> Tensor:
+    """1 where the strategies part, else 0, of the chunk's targets [C,B,T], on the CPU."""
+    tokens = (part.flatten(0, 1).long() for part in examples(program, seed, chunk))
+    return torch.unflatten(forks(program.task, *tokens), 0, (length(program), -1))
 
 
 def _mixed(seed: int, chunk: int) -> int:

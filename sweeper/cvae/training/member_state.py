@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from sweeper.cvae.config import CVAEConfig
+from sweeper.cvae.terms import LOOKAHEAD, ORACLE_FORK
 from sweeper.cvae.training import batches
 from sweeper.cvae.training.baseline import BaselineKey, baselines
 from sweeper.cvae.training.optim import Moments
@@ -47,6 +48,7 @@ class BatchedState:
     prompt_MCBP: Tensor
     target_MCBT: Tensor
     baseline_nll_MCBT: Tensor
+    importance_MCBT: Tensor
     hyperparameters_MCX: Tensor
 
     @property
@@ -99,10 +101,17 @@ def member(program: Program, config: CVAEConfig, seed: int, saved: Mapping[str, 
         "prompt_MCBP": torch.empty_like(chunk.prompt_CBP, device=device),
         "target_MCBT": torch.empty_like(chunk.target_CBT, device=device),
         "baseline_nll_MCBT": torch.empty(chunk.target_CBT.shape, device=device),
+        "importance_MCBT": torch.empty(*chunk.target_CBT.shape[:2], _important(program, chunk), device=device),
         "hyperparameters_MCX": torch.empty(steps, len(HYPERPARAMETERS), device=device),
     }
     values |= {name: tensor.to(device) for name, tensor in (saved or {}).items()}
     return BatchedState(**{name: tensor[None] for name, tensor in values.items()})
+
+
+def _important(program: Program, chunk: batches.Examples) -> int:
+    """How many positions of a target have an importance: all, or none where no term weighs tokens by it."""
+    is_used = program.form.uses(LOOKAHEAD) or program.form.uses(ORACLE_FORK)
+    return chunk.target_CBT.shape[-1] if is_used else 0
 
 
 def load_chunk(program: Program, state: BatchedState, members: Mapping[int, tuple[CVAEConfig, int, int]]) -> None:
@@ -123,3 +132,8 @@ def load_chunk(program: Program, state: BatchedState, members: Mapping[int, tupl
     ):
         mine.index_copy_(0, rows, torch.stack(parts).to(program.device))
     state.baseline_nll_MCBT.index_copy_(0, rows, torch.stack(baselines(program).baseline_nll(wanted)))
+    if program.form.uses(LOOKAHEAD):
+        state.importance_MCBT.index_copy_(0, rows, torch.stack(baselines(program).lookahead(wanted)))
+    elif program.form.uses(ORACLE_FORK):
+        forks = [batches.fork_weights(program, baseline.seed, number) for baseline, number in wanted]
+        state.importance_MCBT.index_copy_(0, rows, torch.stack(forks).to(program.device))

@@ -53,6 +53,12 @@ class Layout(NamedTuple):
             name: part.view(*members, *shape) for part, (name, shape) in zip(parts, self.shapes.items(), strict=True)
         }
 
+    def split(self, flat_W: Tensor, by: str) -> list[Tensor]:
+        """Views of the vector's parts: the parameters whose names begin with ``by``, which come first, and the rest."""
+        first = sum(shape.numel() for name, shape in self.shapes.items() if name.startswith(by))
+        parts = torch.split(flat_W, [first, flat_W.shape[-1] - first], dim=-1)
+        return [part for part in parts if part.shape[-1]]
+
 
 def _is_decayed(name: str) -> bool:
     return not any(word in name for word in ("embedding", "latent", "prior"))

@@ -291,7 +291,7 @@ def evaluate_rows(
     weights = LossWeights.of(dict(zip(HYPERPARAMETERS, values_MX.unbind(1), strict=True)))
     weights = weights._replace(token_weight_warmup=torch.ones_like(weights.token_weight_warmup))
     model = with_parameters(program.model, trained_parameters(program, members.flat_MW[rows], running))
-    evaluations = evaluate(model, split or program.split, weights, program.per_token)
+    evaluations = evaluate(model, split or program.split, weights, program.form)
     norms, commits = torch.stack([members.norm_M[rows].double(), members.commit_M[rows].double()]).tolist()
     for evaluation, one, norm, commit in zip(evaluations, running, norms, commits, strict=True):
         evaluation.metrics["diagnostics/commit_step"] = commit

@@ -12,9 +12,12 @@ from torch import Tensor
 from sweeper.cvae.config import CVAEConfig, ModelConfig, TaskConfig
 from sweeper.cvae.evaluation.split import EvaluationSplit
 from sweeper.cvae.networks.model import SharedDiscreteCVAE, Sizes
+from sweeper.cvae.objective import LossForm
 from sweeper.cvae.tasks import Task, make_task
+from sweeper.cvae.terms import LOOKAHEAD
 from sweeper.cvae.training.optim import Layout
 
+Z_FREE = ("baseline.", "lookahead.")  # parameters that are trained once per seed
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # <malloc.h>
 
 
@@ -34,7 +37,7 @@ class Program:
     final: EvaluationSplit | None
     device: torch.device
     batch_size: int
-    per_token: bool
+    form: LossForm
 
     @classmethod
     def of(cls, config: CVAEConfig) -> Program:
@@ -42,12 +45,12 @@ class Program:
         device = _device(config.train.device)
         train = config.train
         return _program(
-            config.task, config.model, train.batch_size, train.test_prompts, config.loss.reduction == "mean", device
+            config.task, config.model, train.batch_size, train.test_prompts, LossForm.of(config.loss), device
         )
 
     def initial_W(self, seed: int, layout: Layout) -> Tensor:
         """The parameters that a member, or its baseline, begins with, drawn on the CPU: the same everywhere, [W]."""
-        drawn = SharedDiscreteCVAE(self.model.sizes, self.model.config)
+        drawn = SharedDiscreteCVAE(self.model.sizes, self.model.config, self.form.uses(LOOKAHEAD))
         drawn.reset(torch.Generator().manual_seed((2 * seed) % 2**63))
         return layout.flatten(dict(drawn.named_parameters())).detach().to(self.device)
 
@@ -58,19 +61,19 @@ def _program(
     model_config: ModelConfig,
     batch_size: int,
     test_prompts: int,
-    per_token: bool,
+    form: LossForm,
     device: torch.device,
 ) -> Program:
     if device.type == "cpu":
         keep_freed_memory()
     task, train_rows_R, split, final = _data(task_config, test_prompts, model_config.latents, device)
-    model = SharedDiscreteCVAE(Sizes.of(task), model_config).to(device)
+    model = SharedDiscreteCVAE(Sizes.of(task), model_config, form.uses(LOOKAHEAD)).to(device)
     own, baseline = (
-        Layout.of({name: of for name, of in model.named_parameters() if name.startswith("baseline.") is is_baseline})
+        Layout.of({name: of for name, of in model.named_parameters() if name.startswith(Z_FREE) is is_baseline})
         for is_baseline in (False, True)
     )
     layouts = own.to(device), baseline.to(device)
-    return Program(task, model, *layouts, train_rows_R, split, final, device, batch_size, per_token)
+    return Program(task, model, *layouts, train_rows_R, split, final, device, batch_size, form)
 
 
 @lru_cache(maxsize=4)

@@ -56,7 +56,8 @@ def advance(program: Program, state: BatchedState, loss: Loss = step_loss) -> No
         batch,
         state.baseline_nll_MCBT[row_M, at_M],
         state.marginal_MK,
-        program.per_token,
+        program.form,
+        state.importance_MCBT[row_M, at_M],
     )
     (gradient_MW,) = torch.autograd.grad(loss_M.sum(), flat_MW)
     with torch.no_grad():

@@ -28,7 +28,7 @@ def test_a_certain_latent_leaves_nothing_to_learn():
 def test_the_prefix_posterior_is_bayes_rule():
     nll_BKT = -logp_of(1, 1, 2, 3)
     prior_BK = torch.tensor([[0.25, 0.75]]).double().log()
-    posterior_BKT = divergence.prefix_posterior(prior_BK, nll_BKT).exp()
+    posterior_BKT = losses.prefix_posterior(prior_BK, nll_BKT).exp()
     assert torch.allclose(posterior_BKT[0, :, 0], prior_BK[0].exp())
     joint_K = prior_BK[0].exp() * (-nll_BKT[0, :, :2].sum(-1)).exp()
     assert torch.allclose(posterior_BKT[0, :, 2], joint_K / joint_K.sum())

@@ -11,6 +11,7 @@ from sweeper.cvae.config import METRICS, build
 from sweeper.cvae.evaluation.evaluate import evaluate
 from sweeper.cvae.evaluation.split import EvaluationSplit
 from sweeper.cvae.networks.model import CVAEOutput
+from sweeper.cvae.objective import LossForm
 from sweeper.cvae.tasks import make_task
 from tests.cvae.networks.networks import stack, weights_of
 
@@ -91,7 +92,7 @@ class SideBySide(nn.Module):
 def evaluations_of(*oracles, prompts=32):
     split = EvaluationSplit.of(TASK, TASK.split(prompts).reported_N, len(oracles[0].order), CPU)
     model: Any = SideBySide(*oracles)
-    return evaluate(model, split, stack([weights_of()] * len(oracles)), per_token=False)
+    return evaluate(model, split, stack([weights_of()] * len(oracles)), LossForm())
 
 
 def metrics_of(order, routed=True):
