@@ -8,7 +8,7 @@ from sweeper.cvae.evaluation.evaluate import evaluate
 from sweeper.cvae.evaluation.split import EvaluationSplit
 from sweeper.cvae.networks.generation import free_run
 from sweeper.cvae.networks.model import SharedDiscreteCVAE, Sizes, with_parameters
-from sweeper.cvae.objective import combine, score, step_loss
+from sweeper.cvae.objective import LossForm, combine, score, step_loss
 from sweeper.cvae.tasks import Batch, make_task
 from sweeper.cvae.tasks.task import counted, without_padding
 from sweeper.cvae.terms import TERM_OF_WEIGHT
@@ -84,7 +84,7 @@ def widened(model, sizes, wider):
 
 def terms_of(model, batch):
     nll_BT = baseline_nll_of(model, batch)
-    return step_loss(model, own_parameters_of(model), ALL, batch, nll_BT, torch.full((3,), 1 / 3), False)[1][0]
+    return step_loss(model, own_parameters_of(model), ALL, batch, nll_BT, torch.full((3,), 1 / 3), LossForm())[1][0]
 
 
 def test_a_padded_batch_has_the_losses_of_an_unpadded_one(task):
@@ -107,7 +107,7 @@ def test_what_stands_behind_the_mask_changes_no_bit_of_any_loss_or_gradient(task
     for each in (first, second):
         parameters = {name: value.requires_grad_() for name, value in own_parameters_of(model).items()}
         nll_BT = baseline_nll_of(model, each)
-        total, (terms, _) = step_loss(model, parameters, ALL, each, nll_BT, torch.full((3,), 1 / 3), False)
+        total, (terms, _) = step_loss(model, parameters, ALL, each, nll_BT, torch.full((3,), 1 / 3), LossForm())
         used = {name: value for name, value in parameters.items() if not name.endswith("embedding.trace")}
         found.append((terms, torch.autograd.grad(total, list(used.values()))))
     assert all(torch.equal(found[0][0][name], found[1][0][name]) for name in found[0][0])
@@ -142,9 +142,9 @@ def test_metrics_do_not_look_behind_the_end():
     split = EvaluationSplit.of(task, task.split(12).reported_N, 3, CPU)
     model = network_for(Sizes.of(task))
     stacked = with_parameters(model, {name: value[None] for name, value in parameters_of(model).items()})
-    before = evaluate(stacked, split, stack([ALL]), per_token=False)[0].metrics
+    before = evaluate(stacked, split, stack([ALL]), LossForm())[0].metrics
     split.batch.target_BT.copy_(torch.where(split.batch.mask_BT > 0, split.batch.target_BT, 5))
-    assert evaluate(stacked, split, stack([ALL]), per_token=False)[0].metrics == before
+    assert evaluate(stacked, split, stack([ALL]), LossForm())[0].metrics == before
 
 
 def test_masked_positions_have_no_weight_in_any_term():
@@ -157,7 +157,7 @@ def test_masked_positions_have_no_weight_in_any_term():
         baseline_nll_BT=torch.where(batch.mask_BT > 0, scores.baseline_nll_BT, 1e9),
     )
     marginal_K = torch.full((3,), 1 / 3)
-    quiet, noisy = (combine(each, batch.mask_BT, ALL, marginal_K, True) for each in (scores, loud))
+    quiet, noisy = (combine(each, batch.mask_BT, ALL, marginal_K, LossForm(per_token=True)) for each in (scores, loud))
     assert all(torch.equal(quiet[name], noisy[name]) for name in quiet)
 
 
