@@ -31,6 +31,7 @@ from sweeper.ledger.paths import SweepDir
 from sweeper.trial import Ended, Event, Reported, Started, Trial
 
 SYNC_S = 0.1  # waiting for the disk costs milliseconds: short trials share it
+CHECK_S = 1.0  # reports come often: after so long one finds out that the folder is gone
 
 
 class Ledger:
@@ -42,7 +43,8 @@ class Ledger:
     """
 
     def __init__(self, sweep: SweepDir, *, take_over: bool = False) -> None:
-        self.sweep, self._take_over, self._synced = sweep, take_over, 0.0
+        self.sweep, self._take_over = sweep, take_over
+        self._synced = self._checked = 0.0
 
     def __enter__(self) -> Ledger:
         try:
@@ -103,9 +105,11 @@ class Ledger:
     def record(self, event: Event) -> None:
         """Write an event down: it outlives this process at once. It outlives a power cut when a moment has passed."""
         if isinstance(event, Reported):
+            if time.monotonic() - self._checked > CHECK_S:
+                self._check_place()
             self._write(self._curves, jsonl.encode(_fields(event)))
             return
-        self._check_lock()
+        self._check_place()
         self._append({"e": "start" if isinstance(event, Started) else "end", **_fields(event)})
         if isinstance(event, Ended) and time.monotonic() - self._synced > SYNC_S:
             self._sync()
@@ -120,9 +124,18 @@ class Ledger:
                 os.fsync(handle)
         self._synced = time.monotonic()
 
-    def _check_lock(self) -> None:
+    def _check_place(self) -> None:
+        """What is written must still be where the sweep's readers, and its next run, look for it."""
+        self._checked, place = time.monotonic(), str(self.sweep.folder)
+        if not lock.is_ours(self._ledger, self.sweep.ledger):
+            hint = "MLflow keeps what it has shown of them; a folder that was only moved can be moved back"
+            message = "the folder was deleted or moved while the sweep ran; the results in it are lost"
+            raise LedgerError(Problem(message, place, hint=hint))
+        if not self.sweep.lock.exists():
+            hint = "nothing is lost; delete no file of a sweep that runs"
+            raise LedgerError(Problem("the lock was deleted while the sweep ran", place, hint=hint))
         if not lock.is_ours(self._lock, self.sweep.lock):
-            raise LedgerError(Problem("another run has taken this sweep over", str(self.sweep.folder)))
+            raise LedgerError(Problem("another run has taken this sweep over", place))
 
     def _append(self, entry: Mapping[str, object]) -> None:
         line = jsonl.encode({**entry, jsonl.PREVIOUS: self._head})

@@ -35,7 +35,7 @@ def take(path: Path, *, take_over: bool = False) -> int:
 
 
 def is_ours(handle: int, path: Path) -> bool:
-    """Whether the lock that was taken is still the one at `path`."""
+    """Whether the file that was opened is still the one at `path`."""
     try:
         return os.path.samestat(os.fstat(handle), path.stat())
     except OSError:

@@ -1,4 +1,4 @@
-"""MLflow stores as they are opened: a client that keeps quiet, and a SQLite database that is whole or not there."""
+"""MLflow stores as they are opened: a client that keeps quiet, a SQLite database that is whole, what is wrong."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import logging
 import os
 import sqlite3
 import threading
+import urllib.error
+import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -61,6 +63,37 @@ def make_database(path: Path) -> None:
             os.link(beside, path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def another_version(address: str, revision: str) -> str:
+    """What to do about a database whose schema, `revision` of its migrations, is not that of the MLflow installed.
+
+    MLflow says "out-of-date" of both kinds: one that it knows is older, and can be upgraded; another one is newer.
+    """
+    import mlflow  # whoever met such a database has imported them
+    from alembic.script import ScriptDirectory
+
+    migrations = ScriptDirectory(str(Path(mlflow.__file__).parent / "store" / "db_migrations"))
+    version = f"MLflow {mlflow.__version__}, which is installed here"
+    if any(one.revision == revision for one in migrations.walk_revisions()):
+        return f"{address} is older than {version}: back it up, then `mlflow db upgrade {address}`"
+    return (
+        f"{address} was made by a newer MLflow than {version} (it lacks schema {revision}): `pip install --upgrade "
+        "mlflow`, or name another store with tracking.uri; `mlflow db upgrade` cannot help"
+    )
+
+
+def first_line(url: str, status: int) -> str:
+    """What a server says with an error of this HTTP status, asked once more without a log-in; "" for another answer."""
+    try:
+        urllib.request.urlopen(url, timeout=5).close()
+    except urllib.error.HTTPError as answer:
+        with contextlib.suppress(OSError):
+            lines = answer.read(10_000).decode(errors="replace").split("\n") if answer.code == status else []
+            return next((" ".join(line.split()) for line in lines if line.strip()), "")
+    except (OSError, ValueError):
+        pass
+    return ""
 
 
 def mend_places(path: Path, artifacts: str) -> None:

@@ -1,4 +1,4 @@
-"""What MLflow accepts as names, values and batches, and its errors in one line; without MLflow itself."""
+"""What MLflow accepts as names, values and batches, and its errors in one line; without importing MLflow."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from sweeper.redaction import without_login
+from sweeper.tracking.database import another_version, first_line
 from sweeper.trial import Value, canonical
 from sweeper.value_text import exact
 
@@ -15,9 +16,18 @@ from sweeper.value_text import exact
 LONGEST_TAG, LONGEST_PARAM, LONGEST_NAME = 5000, 6000, 250
 SHOWN_NAME = 20  # characters of a run's name in lists and charts
 CREDENTIALS = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
+# How MLflow says that a database has another schema than its own: older or newer, or so much newer that tables differ.
+_SCHEMA = re.compile(r"database schema \(found version (\w+)|Can't locate revision identified by '(\w+)'")
+# How it says that a server did answer, but not as it should; its own attempts lose what the answer said.
+_ANSWER = re.compile(
+    r"API request to (?P<url>\S+) failed with exception .*too many (?P<many>\d+) error responses"
+    r"|failed with error code (?P<code>\d+) != \d+(?:\. Response body: '(?P<body>[^\n']*))?"
+    r"|not in a valid JSON format\. Response body: '(?P<odd>[^\n']*)"
+)
 # What another attempt a moment later will not change.
 _LASTING = re.compile(
-    r"refused|not known|name resolution|no address|log-in|disk is full|no space left|no module named", re.IGNORECASE
+    r"refused|not known|name resolution|no address|log-in|disk is full|no space left|no module named|installed here",
+    re.IGNORECASE,
 )
 
 
@@ -48,10 +58,14 @@ def ms(seconds: float) -> int:
 def one_line(error: Exception, address: str) -> str:
     """What went wrong, in one line, without passwords, and with the cure where there is one."""
     message = " ".join(str(error).split()) or type(error).__name__
-    if "out-of-date database schema" in message or "Can't locate revision" in message:
-        return f"{address} was made by another MLflow version: back it up, then `mlflow db upgrade {address}`"
+    if schema := _SCHEMA.search(message):
+        return another_version(address, schema[1] or schema[2])
     if "error code 401" in message or "error code 403" in message:
         return f"{address} refuses this log-in: {CREDENTIALS}"
+    if answer := _ANSWER.search(str(error)):
+        status = answer["many"] or answer["code"] or "200"
+        said = answer["body"] or answer["odd"] or (first_line(answer["url"], int(status)) if answer["url"] else "")
+        return f"{address} answers with HTTP {status}" + (f": {without_password(said.strip())[:150]}" if said else "")
     if "Max retries exceeded" in message or "timeout exception" in message:
         why = re.search(r"Connection refused|Name or service not known|Temporary failure in name resolution", message)
         return f"{address} does not answer" + (f": {why[0].lower()}" if why else "")
@@ -60,7 +74,7 @@ def one_line(error: Exception, address: str) -> str:
 
 def will_last(error: str) -> bool:
     """Whether an error, in the words of `one_line`, is one that waiting some seconds more will not cure."""
-    return bool(_LASTING.search(error))
+    return bool(_LASTING.search(error)) and " answers with HTTP 5" not in error
 
 
 def without_password(text: str) -> str:

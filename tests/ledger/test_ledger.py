@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -168,6 +169,24 @@ def test_a_line_of_a_stranger_is_counted_and_names_no_folder(tmp_path: Path, ent
         book._append(entry)
     history = read_history(sweep)
     assert (history.records, history.damaged) == ({}, 1)
+
+
+@pytest.mark.parametrize(
+    ("gone", "words"),
+    [("folder", "deleted or moved while the sweep ran; the results in it are lost"), ("lock", "the lock was deleted")],
+)
+def test_a_folder_that_is_deleted_while_its_sweep_runs_is_said_to_be(gone: str, words: str, sweep: SweepDir) -> None:
+    with Ledger(sweep) as book:
+        book.run("name: toy\n", {}, [A], History())
+        if gone == "lock":
+            sweep.lock.unlink()
+        else:
+            shutil.rmtree(sweep.folder)
+            (sweep.folder / "trials" / A.key).mkdir(parents=True)  # a worker that makes the folder of its next trial
+        for event in make_life(A, 0.1):
+            with pytest.raises(LedgerError, match=words):
+                book.record(event)
+            book._checked = 0.0  # as when a second has passed
 
 
 def test_a_sweep_can_be_taken_over_and_its_holder_stops(sweep: SweepDir) -> None:

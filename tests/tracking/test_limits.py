@@ -47,7 +47,9 @@ DENIED = "API request to endpoint /api/2.0/mlflow/runs/search failed with error 
         ("API request to http://x failed with timeout exception Read timed out", "http://x does not answer", False),
         (DENIED, "http://x refuses this log-in: set MLFLOW_TRACKING_USERNAME", True),
         ("(sqlite3.OperationalError) database or disk is full", "database or disk is full", True),
-        ("API request failed with error code 500 != 200", "error code 500", False),
+        ("API request failed with error code 500 != 200", "http://x answers with HTTP 500", False),
+        ("failed with error code 404 != 200. Response body: 'none\nhere'", "x answers with HTTP 404: none", False),
+        ("failed with error code 502 != 200. Response body: 'refused'", "x answers with HTTP 502: refused", False),
     ],
 )
 def test_an_error_says_what_is_wrong_and_whether_waiting_would_help(error: str, line: str, lasting: bool) -> None:

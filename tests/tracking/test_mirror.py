@@ -12,7 +12,7 @@ import pytest
 
 from sweeper.tracking.database import connect, make_database, mend_places
 from sweeper.tracking.experiment import Data, Experiment
-from sweeper.tracking.limits import run_name
+from sweeper.tracking.limits import run_name, will_last
 from sweeper.tracking.mirror import Mirror, artifact_root, store_uri
 from sweeper.tracking.trial_run import Mirrored
 from sweeper.trial import Record, Reported, State, Trial
@@ -268,14 +268,38 @@ def test_a_file_that_is_no_database_is_named(tmp_path: Path, capfd: pytest.Captu
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_store_of_another_mlflow_is_said_to_be_one(sweep: Sweep, capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("revision", "words"),
+    [
+        ("0a1b2c3d4e5f", "was made by a newer MLflow than MLflow {}, which is installed here (it lacks schema 0a1"),
+        ("older", "is older than MLflow {}, which is installed here: back it up, then `mlflow db upgrade sqlite:"),
+    ],
+)
+def test_a_store_of_another_mlflow_is_said_to_be_newer_or_older(
+    revision: str, words: str, sweep: Sweep, capfd: pytest.CaptureFixture[str]
+) -> None:
+    import mlflow
+    from alembic.script import ScriptDirectory
+
+    migrations = ScriptDirectory(str(Path(mlflow.__file__).parent / "store" / "db_migrations"))
+    before_last = list(migrations.walk_revisions())[1].revision
     with sqlite3.connect(sweep.folder / "mlflow.db") as database:
-        database.execute("UPDATE alembic_version SET version_num = '0a1b2c3d4e5f'")
+        found = before_last if revision == "older" else revision
+        database.execute("UPDATE alembic_version SET version_num = ?", (found,))
     database.close()
     mirrored = sweep.sync(a_life(7))
     assert mirrored.behind == 1
-    assert "made by another MLflow version" in mirrored.error
+    assert words.format(mlflow.__version__) in mirrored.error
+    assert will_last(mirrored.error)
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_store_so_new_that_its_tables_differ_is_newer_too(sweep: Sweep) -> None:
+    with sqlite3.connect(sweep.folder / "mlflow.db") as database:
+        database.execute("DROP TABLE latest_metrics")
+        database.execute("UPDATE alembic_version SET version_num = '0a1b2c3d4e5f'")
+    database.close()
+    assert "made by a newer MLflow" in sweep.sync(a_life(7)).error
 
 
 @pytest.mark.parametrize("uri", ["nonsense://somewhere", "http://127.0.0.1:9", "/a/folder"])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -147,3 +149,29 @@ def test_the_end_of_a_run_does_not_wait_for_a_server_that_is_gone(tmp_path: Path
     mirrored = mirror.close(PATIENT)
     assert (mirrored.behind, mirrored.overviews) == (6, 3)
     assert mirrored.error == "http://127.0.0.1:9 does not answer: connection refused"
+
+
+class Broken(BaseHTTPRequestHandler):
+    """A server whose every answer is an error."""
+
+    def do_GET(self) -> None:
+        content = b"\nthe database is gone\nmore of it"
+        self.send_response(500)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def do_POST(self) -> None:
+        self.do_GET()
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def test_a_server_that_answers_with_an_error_is_told_from_one_that_does_not_answer(tmp_path: Path) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Broken) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        mirrored = Sweep(tmp_path, address).sync(a_life(1))
+        server.shutdown()
+    assert mirrored == Mirrored(0, 1, f"{address} answers with HTTP 500: the database is gone", 1)

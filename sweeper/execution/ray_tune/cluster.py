@@ -38,7 +38,7 @@ import psutil
 import ray
 
 from sweeper.devices import cpus_here, gpu_share, gpus_here
-from sweeper.errors import Exit, Problem, ScheduleError, UsageError
+from sweeper.errors import Exit, LedgerError, Problem, ScheduleError, UsageError
 from sweeper.execution.ray_tune import reaper
 from sweeper.execution.ray_tune.daemons import detached
 from sweeper.execution.ray_tune.head_watch import HeadLost, HeadWatch
@@ -120,6 +120,11 @@ def _work(
             is_done = _run_packs(source, share, code, storage, show_activity, grows=bool(address))
             head.address = address or ""
             _disconnect()
+    except (LedgerError, UsageError) as error:  # not of Ray: it is shut down before its daemons are ended
+        head.address = address or ""
+        if ray.is_initialized():
+            _disconnect()
+        done.set_exception(error)
     except BaseException as error:
         done.set_exception(error)
     else:
