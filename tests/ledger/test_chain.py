@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sweeper.ledger import jsonl
-from sweeper.ledger.history import audit, read_history
+from sweeper.ledger.history import audit, claim_digest, read_history
 from sweeper.ledger.ledger import Ledger
 from sweeper.ledger.paths import SweepDir
 from sweeper.trial import State
@@ -101,3 +101,19 @@ def test_a_ledger_of_version_1_is_read_and_chained_from_then_on(tmp_path: Path) 
     chain = audit(sweep)
     assert (chain.since, chain.breaks) == (len(lines) + 1, [])
     assert [record.state for record in read_history(sweep).planned()] == [State.COMPLETED] * 4
+
+
+def test_a_damaged_line_counts_as_a_line_of_the_chain(tmp_path: Path) -> None:
+    sweep = written(tmp_path)
+    lines = sweep.ledger.read_bytes().splitlines(keepends=True)
+    lines[2] = lines[2].replace(b'"', b"'", 1)
+    sweep.ledger.write_bytes(b"".join(lines))
+    chain = audit(sweep)
+    assert (chain.lines, chain.breaks[0]) == (len(lines), 4)
+
+
+@pytest.mark.parametrize("key", ["expect", "where", "alpha"])
+def test_a_claim_is_its_keys_and_not_its_name(key: str) -> None:
+    keys = {"name": "one", "metric": "score", "best": {"at_least": 1}}
+    assert claim_digest({**keys, "name": "another"}) == claim_digest(keys)
+    assert claim_digest({**keys, key: "x == 1"}) != claim_digest(keys)

@@ -221,3 +221,27 @@ def test_a_result_belongs_to_the_run_that_trained_it(sweep: SweepDir) -> None:
         book.run("", {"command": "second"}, [trial], read_history(sweep))
     assert read_history(sweep).run_of(end)["command"] == "first"
     assert read_history(sweep).run_of(replace(end, origin="other")) == {}
+
+
+def test_a_curve_that_was_reported_again_is_the_later_one(sweep: SweepDir) -> None:
+    trial = make_trial(x=1)
+    with Ledger(sweep) as book:
+        book.run("", {}, [trial], History())
+        book.record(Started(trial.key, 1, 0.0, "cpu", "here"))
+        for step, score in ((10, 1.0), (20, 2.0), (30, 3.0), (15, 4.0)):
+            book.record(Reported(trial.key, 1, 0.0, step, {"score": score}))
+    reports = read_history(sweep, curves=True).records[trial.key].reports
+    assert [(r.step, r.metrics["score"]) for r in reports] == [(10, 1.0), (15, 4.0)]
+
+
+def test_a_number_that_json_lacks_is_never_written() -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        jsonl.encode({"score": float("nan")})
+
+
+def test_a_line_after_one_without_an_end_begins_anew(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    for text in (b"\x00", b"x" * 7, b"whole\n"):
+        path.write_bytes(text)
+        os.close(jsonl.open_for_append(path))
+        assert path.read_bytes() == text.removesuffix(b"\n") + b"\n"

@@ -159,3 +159,29 @@ def test_the_cost_of_an_open_search_is_unknown_rather_than_nothing(toy: Path) ->
         "disk_bytes": None,
         "reason": "the search adds trials as results come in",
     }
+
+
+def test_a_search_has_nothing_to_do_once_its_budget_has_ended(toy: Path) -> None:
+    toy.write_text(toy.read_text().replace("method: grid\n", "method: tpe\n"))
+    train(toy, "budget.trials=3")
+    found = {budget: make(toy, f"budget.trials={budget}") for budget in (2, 3, 5)}
+    assert {budget: made.is_finished for budget, made in found.items()} == {2: True, 3: True, 5: False}
+    assert {budget: made.expected for budget, made in found.items()} == {2: 0, 3: 0, 5: 2}
+    again = make(toy, "budget.trials=5", rerun=Rerun.ALL)
+    assert (len(again.to_run), again.expected) == (3, 5)
+
+
+def test_a_search_goes_on_from_its_earlier_points_while_its_settings_are_the_same(toy: Path) -> None:
+    toy.write_text(toy.read_text().replace("method: grid\n", "method: tpe\nbudget: {trials: 3}\n"))
+    train(toy)
+    same, other = make(toy), make(toy, "base.target=0.5")
+    assert fates(same) == [Action.CACHED] * 3
+    assert (fates(other), other.expected) == ([], 3)
+
+
+def test_a_list_of_problems_ends(toy: Path) -> None:
+    values = ", ".join(str(-number) for number in range(1, 500))
+    toy.write_text(f"trainer: cvae\nparameters: {{train.steps: {{values: [{values}]}}}}\n")
+    with pytest.raises(SpecError) as caught:
+        make(toy)
+    assert [problem.found for problem in caught.value.problems] == [str(-n) for n in range(1, plan.MAX_PROBLEMS + 1)]
