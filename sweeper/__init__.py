@@ -55,7 +55,7 @@ def make_plan(spec: Sweep, results: str | Path = "results") -> Plan:
 
     >>> plan = make_plan(load_spec("search_spaces/grid.yaml"))
     >>> len(plan.to_run), plan.to_run[0].name
-    (8, 'beta=0.5 router_marginal_kl_to_prior_weight=0 inter_latent_divergence_weight=0 seed=0')
+    (8, 'beta=0.5 mKL=0 JSD=0 seed=0')
     """
     from sweeper.planning.plan import make
     from sweeper.planning.sweep_trainer import find_trainer

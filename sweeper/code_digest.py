@@ -61,6 +61,13 @@ def code_digest(module: str, project: Mapping[str, ModuleSource]) -> str:
 
     Comments, layout, docstrings and the names of these modules do not count: a module that is moved or renamed, with
     the imports that name it, leaves the digest as it is.
+
+    >>> path = Path("mine.py")
+    >>> _ = path.write_text("def train(params, report):\\n    report(1, {'loss': 0})\\n")
+    >>> before = code_digest("mine", read_project("mine", path))
+    >>> _ = path.write_text('def train(params, report):\\n    "Train."\\n    report(1, {"loss": 0})  # the end\\n')
+    >>> code_digest("mine", read_project("mine", path)) == before
+    True
     """
     return _digest(module, _reachable(module, project.get))
 

@@ -146,7 +146,15 @@ class SweepResults:
 
 
 def load_results(folder: Path) -> SweepResults:
-    """The results of the sweep in RESULTS/NAME. Raises UsageError where there is none."""
+    """The results of the sweep in RESULTS/NAME. Raises UsageError where there is none.
+
+    >>> found = load_results(Path("results/published/jsd"))
+    >>> found.name, len(found.trials), len(found.configs)
+    ('jsd', 360, 60)
+    >>> best = found.configs.sort_values("alignment.mean", ascending=False).iloc[0]
+    >>> float(best["loss.beta"]), round(float(best["alignment.mean"]), 3)
+    (0.5, 1.0)
+    """
     path = folder.resolve()
     results = SweepResults(SweepDir(path.parent, path.name))
     _ = results.history

@@ -116,6 +116,15 @@ def inter_latent_jsd_loss(
     computed in float32 at least, in chunks of positions (:mod:`sweeper.cvae.chunked`).
     Raises ValueError naming the argument, what was expected and what was found for shapes and dtypes, and, with
     ``check``, for values; that waits for a GPU once, and is to be left out under ``vmap`` and ``torch.compile``.
+
+    Two latents that are sure of different tokens at the first position, and equal at the second:
+
+    >>> logits = torch.tensor([[[[9.0, -9.0], [0.0, 0.0]], [[-9.0, 9.0], [0.0, 0.0]]]])  # B = 1, K = 2, T = 2, V = 2
+    >>> loss, found = inter_latent_jsd_loss(logits, torch.tensor([[0.7, 0.1]]), torch.ones(1, 2))
+    >>> round(loss.item(), 3)  # ln 2 times 0.7 / 0.8
+    -0.607
+    >>> round(found["diagnostics/inter_latent_jsd/unweighted_mean"].item(), 3)  # ln 2 / 2
+    0.347
     """
     loss_inputs.check_shapes(logits_by_latent, "logits_by_latent", "[B,K,T,V]", baseline_nll, mask)
     jsd_BT = chunked.jsd_from_logits(logits_by_latent)

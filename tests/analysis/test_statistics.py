@@ -148,3 +148,7 @@ def test_a_group_of_one_value_borrows_the_spread_of_the_others() -> None:
     assert found.mean == 3.5
     assert found.se == pytest.approx(math.sqrt((1 + 2) / 4))
     assert statistics.grand_mean([[1.0], [2.0]]).se == math.inf
+
+
+def test_no_corrected_p_value_is_above_one() -> None:
+    assert list(statistics.holm([0.9, 0.8, 0.01])) == pytest.approx([1.0, 1.0, 0.03])

@@ -247,6 +247,11 @@ class SharedDiscreteCVAE(nn.Module):
 
     It holds parameters and no state, and draws from no generator but the one given to :meth:`reset`, so that
     ``torch.func.functional_call`` makes it a pure function. Attribute names are the groups of the optimiser.
+
+    >>> model = SharedDiscreteCVAE(Sizes(10, 5, 20, 9), ModelConfig(latents=6))
+    >>> model.reset(torch.Generator().manual_seed(0))
+    >>> len(dict(model.named_children()))  # generator, router, prior, baseline
+    4
     """
 
     def __init__(self, sizes: Sizes, config: ModelConfig, lookahead: bool = False) -> None:
