@@ -9,7 +9,9 @@ from tests.records import make_end, make_trial
 
 def record(seed: int, score: float | None, **varied: float) -> Record:
     trial = make_trial(seed, **varied)
-    end = make_end(trial, State.COMPLETED if score is not None else State.FAILED, **({"score": score} if score else {}))
+    end = make_end(
+        trial, State.COMPLETED if score is not None else State.FAILED, **({} if score is None else {"score": score})
+    )
     return Record(trial, ended=end)
 
 
@@ -33,3 +35,8 @@ def test_a_block_has_its_seed() -> None:
 def test_halves_of_pairs_are_no_gains() -> None:
     with pytest.raises(ValueError, match="argument"):
         _ = Pairing("", [1.0, 2.0], [1.0]).gains
+
+
+def test_a_value_of_zero_is_a_value() -> None:
+    (found,) = pairings([record(0, 0.0, weight=0), record(0, 0.0, weight=1)], "score", {"weight": 1}, {"weight": 0})
+    assert (found.first, found.second, found.lost) == ([0.0], [0.0], 0)
