@@ -1,11 +1,13 @@
-"""Which parameters matter: the share of a metric's variance that each explains, by fANOVA as Optuna computes it."""
+"""Which parameters matter: exact shares of the variance for a complete grid, else PED-ANOVA or fANOVA as in Optuna."""
 
 from __future__ import annotations
 
 import json
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,16 +16,26 @@ from sweeper.trial import Params
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
+    from optuna.importance import BaseImportanceEvaluator
 
-FORESTS = 5  # fANOVA is random: it is repeated, and the spread is shown
-TREES = 8  # a forest; 64, Optuna's default, say the same and take a minute for a thousand configurations
+REPEATS = 5  # forests, or resamples: what is random is repeated, and the range is shown
+TREES = 8  # of a forest; 64, Optuna's default, say the same and take a minute for a thousand configurations
 FEWEST = 4  # configurations below which it says nothing
 ENOUGH = 10  # configurations a parameter, below which its values are a guess
+TOP, TOP_COUNT = 0.1, 5  # the best share of the configurations for PED-ANOVA, and at least how many
+
+
+class Method(StrEnum):
+    """How importance was computed."""
+
+    ANOVA = "anova"
+    PED_ANOVA = "ped-anova"
+    FANOVA = "fanova"
 
 
 @dataclass(frozen=True, slots=True)
 class Importance:
-    """The share of the variance that a parameter explains alone, in [0, 1]: the mean over forests, and their range."""
+    """The share that a parameter explains alone, in [0, 1]: the mean over repeats, and their range."""
 
     parameter: str
     mean: float
@@ -31,15 +43,95 @@ class Importance:
     high: float
 
 
-def importances(points: Sequence[Params], values: Sequence[float], log: Mapping[str, bool]) -> list[Importance]:
-    """The importance of every parameter, the greatest first.
+@dataclass(frozen=True, slots=True)
+class Importances:
+    """The importance of every parameter, the greatest first. `top` is the share of PED-ANOVA's best configurations."""
+
+    method: Method
+    rows: list[Importance]
+    top: float = TOP
+    repeats: int = REPEATS
+
+
+def importances(
+    points: Sequence[Params], values: Sequence[float], log: Mapping[str, bool], maximize: bool | None = None
+) -> Importances:
+    """The importance of every parameter: exact for a complete grid, PED-ANOVA where it is known what is better.
 
     `points` are configurations that all name the same parameters, `values` the metric's mean over the seeds of each,
-    `log` the parameters on a logarithmic scale. Hutter, Hoos, Leyton-Brown (2014): an efficient approach for assessing
-    hyperparameter importance; Optuna's FanovaImportanceEvaluator computes it.
+    `log` the parameters on a logarithmic scale. Watanabe, Bansal, Hutter (2023): PED-ANOVA; Hutter, Hoos, Leyton-Brown
+    (2014): fANOVA; Optuna computes both.
     """
+    if is_complete_grid(points):
+        return Importances(Method.ANOVA, grid_shares(points, values))
+    if maximize is None:
+        return Importances(Method.FANOVA, _fanova(points, values, log))
+    top = min(0.5, max(TOP, TOP_COUNT / len(points)))
+    costs = np.asarray(values) * (-1 if maximize else 1)
+    return Importances(Method.PED_ANOVA, _ped_anova(points, costs, log, top), top)
+
+
+def is_complete_grid(points: Sequence[Params]) -> bool:
+    """Whether every combination of the parameters' values is there, once."""
+    keys = [tuple(json.dumps(value) for value in point.values()) for point in points]
+    return len(set(keys)) == len(keys) == math.prod(len(set(level)) for level in zip(*keys, strict=True))
+
+
+def grid_shares(points: Sequence[Params], values: Sequence[float]) -> list[Importance]:
+    """The share of the variance over a complete grid that the means along each parameter have: its main effect."""
+    found = []
+    for name in points[0]:
+        groups: dict[str, list[float]] = {}
+        for point, value in zip(points, values, strict=True):
+            groups.setdefault(json.dumps(point[name]), []).append(value)
+        share = float(np.var([np.mean(group) for group in groups.values()]) / np.var(values))
+        found.append(Importance(name, share, share, share))
+    return sorted(found, key=lambda row: -row.mean)
+
+
+def _fanova(points: Sequence[Params], values: Sequence[float], log: Mapping[str, bool]) -> list[Importance]:
+    from optuna.importance import FanovaImportanceEvaluator
+
+    runs = [
+        _evaluated(points, values, log, FanovaImportanceEvaluator(n_trees=TREES, seed=seed), normalize=False)
+        for seed in range(REPEATS)
+    ]
+    return _ranges(runs, runs)
+
+
+def _ped_anova(points: Sequence[Params], costs: np.ndarray, log: Mapping[str, bool], top: float) -> list[Importance]:
+    from optuna.importance import PedAnovaImportanceEvaluator
+
+    draws, all_points = np.random.default_rng(0), np.arange(len(points))
+    resamples = [draws.choice(all_points, len(points)) for _ in range(REPEATS)]
+    evaluator = PedAnovaImportanceEvaluator(target_quantile=top)
+    whole, *runs = (
+        _evaluated([points[i] for i in chosen], costs[chosen], log, evaluator, normalize=True)
+        for chosen in (all_points, *resamples)
+    )
+    return _ranges([whole], [whole, *runs])
+
+
+def _ranges(shown: Sequence[Mapping[str, float]], runs: Sequence[Mapping[str, float]]) -> list[Importance]:
+    rows = [
+        Importance(
+            name, float(np.mean([run[name] for run in shown])), min(r[name] for r in runs), max(r[name] for r in runs)
+        )
+        for name in shown[0]
+    ]
+    return sorted(rows, key=lambda row: -row.mean)
+
+
+def _evaluated(
+    points: Sequence[Params],
+    values: Sequence[float] | np.ndarray,
+    log: Mapping[str, bool],
+    evaluator: BaseImportanceEvaluator,
+    *,
+    normalize: bool,
+) -> dict[str, float]:
     import optuna
-    from optuna.importance import FanovaImportanceEvaluator, get_param_importances
+    from optuna.importance import get_param_importances
     from optuna.trial import create_trial
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -48,18 +140,11 @@ def importances(points: Sequence[Params], values: Sequence[float], log: Mapping[
     study = optuna.create_study()
     for point, value in zip(points, values, strict=True):
         params = {name: _number(spaces[name], point[name]) for name in names}
-        study.add_trial(create_trial(params=params, distributions=spaces, value=value))
-    found: dict[str, list[float]] = {name: [] for name in names}
+        study.add_trial(create_trial(params=params, distributions=spaces, value=float(value)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for seed in range(FORESTS):
-            shares = get_param_importances(
-                study, evaluator=FanovaImportanceEvaluator(n_trees=TREES, seed=seed), normalize=False
-            )
-            for name in names:
-                found[name].append(shares.get(name, 0.0))
-    rows = [Importance(name, float(np.mean(of)), min(of), max(of)) for name, of in found.items()]
-    return sorted(rows, key=lambda row: -row.mean)
+        shares = get_param_importances(study, evaluator=evaluator, normalize=normalize)
+    return {name: shares.get(name, 0.0) for name in names}
 
 
 def _space(values: Sequence[object], log: bool) -> BaseDistribution:

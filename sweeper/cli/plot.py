@@ -20,7 +20,8 @@ Kinds = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[KIND ...]",
-        help="heatmap, seeds, slice, curves, importance, pareto, parallel; all that make sense by default.",
+        help="heatmap, contour, seeds, slice, curves, history, edf, importance, pareto, parallel, timeline; "
+        "all that make sense by default.",
         show_default=False,
     ),
 ]

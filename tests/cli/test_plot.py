@@ -21,10 +21,10 @@ def test_plot_writes_what_makes_sense_and_says_what_does_not(trained: str, sweep
     said = sweeper("plot", trained, "--format", "svg", "--metric", "loss")
     assert said.code == 0, said.err
     names = {Path(line).name for line in said.out.splitlines()}
-    kinds = ("heatmap-loss", "seeds-loss", "slice-loss", "curves-loss", "importance-loss", "parallel")
-    assert names == {f"{kind}.svg" for kind in kinds}
+    kinds = ("heatmap-loss", "seeds-loss", "slice-loss", "curves-loss", "history-loss", "edf-loss", "importance-loss")
+    assert names == {f"{kind}.svg" for kind in (*kinds, "parallel", "timeline")}
     assert all(Path(line).read_text().startswith("<?xml") for line in said.out.splitlines())
-    assert said.err.startswith("pareto skipped: needs two metrics")
+    assert [line.split()[0] for line in said.err.splitlines()] == ["contour", "pareto"]
 
 
 def test_a_named_kind_that_makes_no_sense_is_an_error_with_a_hint(trained: str, sweeper: Sweeper) -> None:

@@ -12,13 +12,29 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from sweeper.reporting.figures import curves, heatmap, importance, parallel, pareto, seeds, slice, style
+from sweeper.reporting.figures import (
+    contour,
+    curves,
+    edf,
+    heatmap,
+    history,
+    importance,
+    parallel,
+    pareto,
+    seeds,
+    slice,
+    style,
+    timeline,
+)  # fmt: skip
 from sweeper.reporting.figures.context import FigureContext, NotApplicable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["KINDS", "FigureContext", "FigureKind", "ImageFormat", "NotApplicable", "RenderedFigure", "draw"]
+
+
+MANY, COARSE = 300, 130  # trials, and dots per inch of the plots of more
 
 
 class ImageFormat(StrEnum):
@@ -56,12 +72,16 @@ KINDS: dict[str, FigureKind] = {
     kind.name: kind
     for kind in (
         FigureKind("heatmap", heatmap.draw, by_metric=True),
+        FigureKind("contour", contour.draw, by_metric=True),
         FigureKind("seeds", seeds.draw, by_metric=True),
         FigureKind("slice", slice.draw, by_metric=True),
         FigureKind("curves", curves.draw, by_metric=True, interactive=True),
+        FigureKind("history", history.draw, by_metric=True),
+        FigureKind("edf", edf.draw, by_metric=True),
         FigureKind("importance", importance.draw, by_metric=True),
         FigureKind("pareto", pareto.draw, by_metric=False, interactive=True),
         FigureKind("parallel", parallel.draw, by_metric=False, interactive=True),
+        FigureKind("timeline", timeline.draw, by_metric=False),
     )
 }
 
@@ -88,6 +108,8 @@ def _content(
     if absent:
         raise NotApplicable(f"no trial has reported {absent[0]} as its result")
     content: dict[ImageFormat, bytes] = {}
+    if len(context.trials) > MANY:
+        dots_per_inch = min(dots_per_inch, COARSE)  # so that the file stays below a megabyte
     if forms & {ImageFormat.PNG, ImageFormat.SVG}:
         with style.look():
             figure = kind.draw(*arguments)

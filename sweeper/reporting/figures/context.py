@@ -13,11 +13,11 @@ from sweeper.analysis.columns import parameter_column, parameter_names
 from sweeper.analysis.frames import cell_value
 from sweeper.analysis.sweep_results import SweepResults, unit_of
 from sweeper.errors import Problem, UsageError, did_you_mean
-from sweeper.spec.space.domains import Normal, Range
+from sweeper.spec.space.domains import Beta, Domain, Normal, Range
 from sweeper.spec.space.expressions import UnknownName, condition
 from sweeper.spec.space.tokens import ExpressionError
 from sweeper.trial import State, Value
-from sweeper.value_text import plural, short_names, show
+from sweeper.value_text import plural, show
 
 MANY = 12  # distinct values; up to here they are levels side by side, above they are numbers on a scale
 
@@ -34,6 +34,8 @@ class FigureAxis:
     values: pd.Series
     log: bool
     reads: tuple[str, ...]
+    label: str
+    is_drawn: bool = False  # from a range, by a search: a scale however few values there are
 
     @property
     def levels(self) -> list[Value] | None:
@@ -41,7 +43,7 @@ class FigureAxis:
         distinct = {canonical_level(value): value for value in self.values}
         numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value in distinct.values())
         if numeric:
-            return sorted(distinct.values()) if len(distinct) <= MANY else None
+            return sorted(distinct.values()) if len(distinct) <= MANY and not self.is_drawn else None
         return sorted(distinct.values(), key=lambda v: (isinstance(v, str), str(v)))
 
     def positions(self) -> pd.Series:
@@ -90,16 +92,24 @@ class FigureContext:
         return self.results.maximize(metric) if asked is None else asked
 
     def label(self, metric: str) -> str:
-        """A metric's name, with its unit and its better side where they are known."""
+        """What a metric is called, with its unit and its better side where they are known."""
         unit = unit_of(self.results.descriptions.get(metric, ""))
         better = {True: ", higher is better", False: ", lower is better", None: ""}[self.maximize(metric)]
-        return f"{metric} [{unit}]{better}" if unit else f"{metric}{better}"
+        return f"{self.text(metric)} [{unit}]{better}" if unit else f"{self.text(metric)}{better}"
+
+    def text(self, name: str) -> str:
+        """What a parameter or a metric is called in titles and on axes."""
+        return self.results.labels.text(name)
+
+    def short_names(self, names: Sequence[str]) -> dict[str, str]:
+        """What they are called where there is little room."""
+        return self.results.labels.short_names(names)
 
     def axis(self, text: str) -> FigureAxis:
         """The axis of a parameter or of a combination. Raises UsageError for a name that is no parameter."""
         names = [parameter_column(name) for name in parameter_names(self.results.history.planned())]
         if text in names:
-            return FigureAxis(text, self.trials[text], self._log(text), (text,))
+            return FigureAxis(text, self.trials[text], self._log(text), (text,), self.text(text), self._is_drawn(text))
         try:
             expression = condition(text)
             rows = self.trials[[name for name in names if name in expression.names]].to_dict("records")
@@ -111,7 +121,7 @@ class FigureContext:
             raise UsageError(
                 Problem("no such parameter", found=str(error), allowed=_some(self.varied), hint=hint)
             ) from None
-        return FigureAxis(text, values.map(_tidy), False, expression.names)
+        return FigureAxis(text, values.map(_tidy), False, expression.names, text)
 
     def axes(self, count: int) -> list[FigureAxis]:
         """The axes asked for, filled up with what varies. Raises NotApplicable where that is not enough."""
@@ -151,7 +161,7 @@ class FigureContext:
             return configs, "in the order of the plan"
         means = self.done.groupby("config")[by].mean().dropna()
         order = means.sort_values(ascending=not self.maximize(by), kind="stable").index
-        return [*order, *(config for config in configs if config not in means.index)], f"by {by}"
+        return [*order, *(config for config in configs if config not in means.index)], f"by {self.text(by)}"
 
     def config_label(self, config: str) -> str:
         """A configuration in words: what varies, by the shortest names that tell them apart."""
@@ -159,15 +169,28 @@ class FigureContext:
 
     @cached_property
     def _config_labels(self) -> dict[str, str]:
-        names = short_names(self.varied)
+        names = self.short_names(self.varied)
         rows = self.trials.drop_duplicates("config")[["config", *self.varied]].to_dict("records")
         words = {row["config"]: "  ".join(f"{names[n]}={show(cell_value(row[n]))}" for n in names) for row in rows}
         return {config: label or config[:8] for config, label in words.items()}
 
     def _log(self, name: str) -> bool:
-        space = self.results.sweep.space.parameters if self.results.sweep else ()
-        domain = next((p.domain for p in space if parameter_column(p.name) == name), None)
+        domain = self._domain(name)
         return isinstance(domain, Range | Normal) and domain.log
+
+    def _is_drawn(self, name: str) -> bool:
+        """Whether a search draws the parameter from a range of more values than levels could show."""
+        domain, sweep = self._domain(name), self.results.sweep
+        if sweep is None or sweep.method in ("grid", "list") or not isinstance(domain, Range | Normal | Beta):
+            return False
+        if not isinstance(domain, Range):
+            return True
+        step = domain.step or (1 if domain.integer else 0)
+        return not step or (domain.high - domain.low) / step >= MANY
+
+    def _domain(self, name: str) -> Domain | None:
+        space = self.results.sweep.space.parameters if self.results.sweep else ()
+        return next((p.domain for p in space if parameter_column(p.name) == name), None)
 
 
 def canonical_level(value: object) -> str:

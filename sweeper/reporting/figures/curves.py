@@ -88,7 +88,7 @@ def draw(context: FigureContext, metric: str) -> Figure:
     for number, curve in enumerate(shown):
         _line(panel, curve, number)
     panel.set_xlabel("step")
-    panel.set_ylabel(metric)
+    panel.set_ylabel(context.text(metric))
     if style.is_wide(pd.concat([curve.median for curve in all_of_them])):
         style.logarithmic(panel, "y")
     panel.legend(loc="upper left", bbox_to_anchor=(-0.05, -0.17), borderaxespad=0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +18,7 @@ from sweeper.cvae.terms import DEPENDENT_WEIGHTS, INDEPENDENT_SUMS
 from sweeper.reporting.figures import style
 from sweeper.reporting.figures.context import FigureAxis, FigureContext, NotApplicable, canonical_level
 from sweeper.trial import State
-from sweeper.value_text import short_names, show
+from sweeper.value_text import show
 
 FACETS = 12
 _COLUMNS = 4
@@ -60,7 +59,8 @@ def draw(context: FigureContext, metric: str) -> Figure:
     x_axis, y_axis, why = laid_out(context)
     rows = context.trials.assign(_x=x_axis.positions(), _y=y_axis.positions())
     if x_axis.levels is None or y_axis.levels is None:
-        return _scattered(context, metric, x_axis, y_axis, rows, why)
+        drawn = x_axis if x_axis.levels is None else y_axis
+        raise NotApplicable(f"{drawn.label} was drawn from a range: contour shows that")
     facets, averaged = facets_of(context, rows, {*x_axis.reads, *y_axis.reads})
     notes = [f"A cell is the mean ± standard deviation over its trials. {averaged}".strip(), *why]
     columns = min(len(facets), max(1, min(_COLUMNS, 12 // len(x_axis.levels))))
@@ -69,7 +69,7 @@ def draw(context: FigureContext, metric: str) -> Figure:
     figure = style.new_figure(context, context.label(metric), *notes, height=height)
     panels = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True)
     values = rows[rows.state == State.COMPLETED].groupby(["_x", "_y", *_others(facets)], dropna=False)[metric].mean()
-    norm = _norm(values)
+    norm = color_norm(values)
     cell_size = CellSize(
         0.8 * style.WIDTH / (columns * len(x_axis.levels)), (height / lines - 0.8) / len(y_axis.levels)
     )
@@ -82,7 +82,7 @@ def draw(context: FigureContext, metric: str) -> Figure:
         panel.label_outer()
     for panel in list(panels.flat)[len(facets) :]:
         panel.set_visible(False)
-    style.colorbar(figure, ScalarMappable(norm, style.MAP), panels, metric)
+    style.colorbar(figure, ScalarMappable(norm, style.MAP), panels, context.text(metric))
     return figure
 
 
@@ -113,8 +113,8 @@ def facets_of(context: FigureContext, rows: pd.DataFrame, used: set[str]) -> tup
     keys = pd.Series([" ".join(map(canonical_level, row)) for row in rows[others].to_numpy(object)], index=rows.index)
     distinct = list(dict.fromkeys(keys))
     if len(distinct) > FACETS:
-        return [Facet("", rows)], f"Averaged over {', '.join(others)}."
-    facets, short = [], short_names(context.varied)
+        return [Facet("", rows)], f"Averaged over {', '.join(map(context.text, others))}."
+    facets, short = [], context.short_names(context.varied)
     for key in distinct:
         part = rows[keys == key]
         words = (f"{short[name]}={show(cell_value(part[name].iloc[0]))}" for name in others)
@@ -126,7 +126,7 @@ def _others(facets: list[Facet]) -> list[str]:
     return ["config"] if len(facets) > 1 else []
 
 
-def _norm(values: pd.Series) -> Normalize:
+def color_norm(values: pd.Series) -> Normalize:
     finite = values[np.isfinite(values)]
     if finite.empty:
         raise NotApplicable("no completed trial has a value")
@@ -154,24 +154,3 @@ def _cells(panel: Axes, metric: str, facet: Facet, size: tuple[int, int], cell_s
         text = panel.text(x, y, words, ha="center", va="center", fontsize=6.5, color=color, linespacing=1.2)
         text.set_in_layout(False)  # it lies within its cell; a hundred of them would take the layout seconds
     panel.imshow(grid, origin="lower", aspect="auto", cmap=style.MAP, norm=norm, interpolation="nearest")
-
-
-def _scattered(
-    context: FigureContext, metric: str, x_axis: FigureAxis, y_axis: FigureAxis, rows: pd.DataFrame, why: list[str]
-) -> Figure:
-    """Too many values for cells: a dot where trials are, and nothing made up in between."""
-    counted = rows.assign(value=rows[metric].where(rows.state == State.COMPLETED))
-    places = counted.groupby(["_x", "_y"], as_index=False).value.mean()
-    means, lost = places.dropna(), places[places.value.isna()]
-    others = [name for name in context.varied if name not in {*x_axis.reads, *y_axis.reads}]
-    also = f", which differ in {', '.join(others)} too" if others else ""
-    notes = [f"A dot is the mean over the completed trials there{also}; a cross has none.", *why]
-    figure = style.new_figure(context, context.label(metric), *notes, height=4.6)
-    panel = figure.subplots()
-    panel.scatter(lost._x, lost._y, marker="x", s=18, color=style.GREY, linewidths=0.8)
-    look: dict[str, Any] = {"cmap": style.MAP, "norm": _norm(means.value), "edgecolors": "white", "linewidths": 0.3}
-    dots = panel.scatter(means._x, means._y, c=means.value, s=34 if len(means) < 200 else 12, **look)
-    style.scale(panel, x_axis, "x")
-    style.scale(panel, y_axis, "y")
-    style.colorbar(figure, dots, panel, metric)
-    return figure

@@ -29,7 +29,7 @@ def parallel(context: FigureContext) -> go.Figure:
     found = parallel_axes(context)
     first = next(axis for axis in found if axis.name == context.shown[0])
     colors = [first.height(value) for value in first.values]
-    bar = {"title": _text(first.name), "tickvals": [0, 1], "ticktext": [f"{v:.3g}" for v in first.span]}
+    bar = {"title": _text(first.label), "tickvals": [0, 1], "ticktext": [f"{v:.3g}" for v in first.span]}
     line = {"color": colors, "colorscale": style.MAP, "showscale": True, "colorbar": bar}
     hidden = {"color": "rgba(0,0,0,0)"}  # the ends of a range, which plotly writes as the numbers that we gave it
     dimensions = [_dimension(axis) for axis in found]
@@ -41,13 +41,13 @@ def _dimension(axis: ParallelAxis) -> dict[str, Any]:
     """Levels in words; a logarithmic axis as decades, which plotly has no axis for here."""
     if axis.is_levels:
         ticks = {"tickvals": [at for at, _ in axis.ticks], "ticktext": [_text(words) for _, words in axis.ticks]}
-        return {"label": _text(axis.name), "values": list(axis.values), **ticks}
+        return {"label": _text(axis.label), "values": list(axis.values), **ticks}
     if axis.log:
         logs = np.log10(axis.values.to_numpy(float))
         decades = list(range(math.floor(logs.min()), math.ceil(logs.max()) + 1))
         words = [f"{10.0**decade:g}" for decade in decades]
-        return {"label": _text(axis.name), "values": list(logs), "tickvals": decades, "ticktext": words}
-    return {"label": _text(axis.name), "values": list(axis.values)}
+        return {"label": _text(axis.label), "values": list(logs), "tickvals": decades, "ticktext": words}
+    return {"label": _text(axis.label), "values": list(axis.values)}
 
 
 def pareto(context: FigureContext) -> go.Figure:
@@ -64,7 +64,7 @@ def pareto(context: FigureContext) -> go.Figure:
         figure.add_scatter(x=list(part.x), y=list(part.y), mode="markers", name=name, text=words, marker=marker)
     figure.update_xaxes(title=_text(context.label(found.names[0])))
     figure.update_yaxes(title=_text(context.label(found.names[1])))
-    return _titled(figure, context, " against ".join(found.names), *notes_on(found))
+    return _titled(figure, context, " against ".join(map(context.text, found.names)), *notes_on(found))
 
 
 def curves(context: FigureContext, metric: str) -> go.Figure:
@@ -83,7 +83,7 @@ def curves(context: FigureContext, metric: str) -> go.Figure:
         figure.add_scatter(x=list(median.index), y=list(median), mode="lines", name=name, line=line, **shared)
     figure.update_layout(legend={"orientation": "h", "y": -0.2})
     figure.update_xaxes(title="step")
-    figure.update_yaxes(title=_text(metric))
+    figure.update_yaxes(title=_text(context.text(metric)))
     notes = ["Medians over the seeds; a click in the legend shows or hides."]
     if len(found) > MAX_CURVES:
         notes.append(f"The first {MAX_CURVES} of {len(found)} configurations, {context.ranked(metric)[1]}.")

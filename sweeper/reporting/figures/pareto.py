@@ -99,7 +99,7 @@ def draw(context: FigureContext) -> Figure:
     one, two = found.names
     names = [f"{n}: {context.config_label(str(config))}" for n, config in enumerate(found.front.index, 1)]
     notes = [*notes_on(found), "Small dots are seeds, large ones their means.", *(names if len(names) <= NAMED else ())]
-    figure = style.new_figure(context, f"{one} against {two}", *notes, height=4.2)
+    figure = style.new_figure(context, f"{context.text(one)} against {context.text(two)}", *notes, height=4.2)
     panel = figure.subplots()
     panel.scatter(context.done[one], context.done[two], s=8, color=style.GREY, alpha=0.6, linewidths=0)
     rest = found.means[~found.means.front]

@@ -37,7 +37,7 @@ def draw(context: FigureContext, metric: str) -> Figure:
     _means(panel, context, metric, configs)
     panel.set_ylim(len(configs) - 0.5, -0.5)
     panel.set_yticks(range(len(configs)), [style.wrapped(context.config_label(c), 48) for c in configs], fontsize=7)
-    panel.set_xlabel(metric)
+    panel.set_xlabel(context.text(metric))
     _keep_in_sight(panel, values.loc[values.config.isin(configs), metric])
     return figure
 

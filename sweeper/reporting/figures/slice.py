@@ -33,7 +33,7 @@ def draw(context: FigureContext, metric: str) -> Figure:
     for panel in list(panels.flat)[len(axes) :]:
         panel.set_visible(False)
     for first in panels[:, 0]:
-        first.set_ylabel(metric)
+        first.set_ylabel(style.wrapped(context.text(metric), 24))
     if style.is_wide(context.done[metric]):
         style.logarithmic(panels[0, 0], "y")
     return figure

@@ -77,13 +77,15 @@ def scale(axes: Axes, axis: FigureAxis, which: str, width: int = 46) -> None:
     """Ticks and label of a parameter: its levels in words, or numbers on a linear or logarithmic scale."""
     side = axes.xaxis if which == "x" else axes.yaxis
     set_label = axes.set_xlabel if which == "x" else axes.set_ylabel
-    set_label(wrapped(axis.name, width))
+    set_label(wrapped(axis.label, width))
     levels = axis.levels
     if levels is not None:
         side.set_major_locator(FixedLocator(range(len(levels))))
         side.set_ticklabels([textwrap.shorten(show(level), 16, placeholder="...") for level in levels])
+        if which == "x" and sum(len(show(level)[:16]) for level in levels) > width:
+            side.set_tick_params(rotation=90)
     elif axis.log:
-        logarithmic(axes, which)
+        logarithmic(axes, which, ticks=max(3, width // 9))
 
 
 def is_wide(values: pd.Series) -> bool:
@@ -92,11 +94,13 @@ def is_wide(values: pd.Series) -> bool:
     return bool(len(finite)) and bool(finite.min() > 0) and bool(finite.max() / finite.min() > 1e3)
 
 
-def logarithmic(axes: Axes, which: str) -> None:
+def logarithmic(axes: Axes, which: str, ticks: int = 8) -> None:
     """A logarithmic axis whose ticks are plain numbers."""
     (axes.set_xscale if which == "x" else axes.set_yscale)("log")
     side = axes.xaxis if which == "x" else axes.yaxis
-    side.set_major_locator(LogLocator(numticks=8))
+    low, high = sorted(axes.get_xlim() if which == "x" else axes.get_ylim())
+    few = high / max(low, 1e-300) < 30  # one decade has one tick: then 1, 2 and 5 of each
+    side.set_major_locator(LogLocator(numticks=ticks, subs=(1.0, 2.0, 5.0) if few else (1.0,)))
     side.set_minor_locator(NullLocator())
     side.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 

@@ -57,6 +57,14 @@ def grid(folder: Path, **more: Any) -> FigureContext:
     return FigureContext(SweepResults(write(folder, points, score_and_cost, **more)))
 
 
+def search(folder: Path, count: int) -> FigureContext:
+    """A random search of so many configurations, a seed each."""
+    text = TEXT.replace("values: [0, 0.5, 1]", "min: 0.0, max: 1.0").replace(", points: 2", "")
+    text = text.replace("name: toy", "name: toy\nmethod: random")
+    points = [{"beta": (i * 0.618) % 1, "rate": 10 ** ((i * 0.755) % 4 - 3), "kind": "ab"[i % 2]} for i in range(count)]
+    return FigureContext(SweepResults(write(folder, points, score_and_cost, seeds=1, text=text)))
+
+
 def score_and_cost(point: dict[str, Any], seed: int) -> dict[str, float]:
     score = point["beta"] + 0.1 * (point["kind"] == "b") + 0.01 * seed
     return {"score": score, "cost": 1 + point["beta"] ** 2 + 0.01 * seed}

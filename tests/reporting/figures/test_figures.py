@@ -2,18 +2,26 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
 
 from sweeper.analysis.sweep_results import SweepResults
-from sweeper.reporting.figures import KINDS, FigureContext, ImageFormat, RenderedFigure, draw
+from sweeper.reporting.figures import KINDS, FigureContext, ImageFormat, RenderedFigure, draw, style
 from sweeper.reporting.figures.context import NotApplicable
 from sweeper.trial import State
 from tests.records import make_trial
-from tests.reporting.figures.sweeps import grid, score_and_cost, write
+from tests.reporting.figures.sweeps import TEXT, grid, score_and_cost, search, write
 
+LONG_LABEL = "label: weight of the divergence between latents, short: div"
+LONG = TEXT.replace("values: [0, 0.5, 1]", f"values: [0, 0.5, 1], {LONG_LABEL}")
 LOST = [(0, 0, State.FAILED), (0, 1, State.FAILED), (0, 2, State.DIVERGED), (1, 0, State.DIVERGED)]
 
 
@@ -24,6 +32,9 @@ def drawn(kind: str, context: FigureContext, *forms: ImageFormat) -> list[Render
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_draws_a_sweep_in_which_trials_were_lost(kind: str, tmp_path: Path) -> None:
     for plot in drawn(kind, grid(tmp_path, lost=LOST), ImageFormat.PNG, ImageFormat.SVG):
+        if kind == "contour":
+            assert "heatmap shows grids" in str(plot)
+            continue
         assert isinstance(plot, RenderedFigure), plot
         assert plot.content[ImageFormat.PNG].startswith(b"\x89PNG")
         ElementTree.fromstring(plot.content[ImageFormat.SVG])
@@ -31,9 +42,70 @@ def test_every_kind_draws_a_sweep_in_which_trials_were_lost(kind: str, tmp_path:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_draws_a_random_search(kind: str, tmp_path: Path) -> None:
-    points = [{"beta": i / 20, "rate": 10 ** (i % 7 - 3), "kind": "ab"[i % 2]} for i in range(20)]
-    context = FigureContext(SweepResults(write(tmp_path, points, score_and_cost, seeds=1)))
-    assert all(isinstance(plot, RenderedFigure) for plot in drawn(kind, context))
+    plots = drawn(kind, search(tmp_path, 25))
+    if kind == "heatmap":
+        assert all("contour shows that" in str(plot) for plot in plots)
+    else:
+        assert all(isinstance(plot, RenderedFigure) for plot in plots), plots
+
+
+def test_a_range_of_a_search_is_a_scale_however_few_its_values(tmp_path: Path) -> None:
+    axis = search(tmp_path, 5).axis("rate")
+    assert (axis.levels, axis.log) == (None, True)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("sweep", ["grid", "search"])
+def test_no_text_overlaps_another_or_leaves_the_page(kind: str, sweep: str, tmp_path: Path) -> None:
+    context = grid(tmp_path, text=LONG) if sweep == "grid" else search(tmp_path, 25)
+    for metric in context.shown[:1] if KINDS[kind].by_metric else [None]:
+        with style.look():
+            try:
+                figure = KINDS[kind].draw(context, *([metric] if metric else []))
+            except NotApplicable:
+                return
+            boxes = text_boxes(figure)
+    assert len(boxes) > 3
+    width, height = figure.get_size_inches() * figure.dpi
+    for text, box in boxes:
+        assert min(box.x0, box.y0, width - box.x1, height - box.y1) > -2, f"{text!r} leaves the page"
+    for (one, box), (other, second) in combinations(boxes, 2):
+        both = Bbox.intersection(box, second)
+        assert both is None or min(both.width, both.height) < 2, f"{one!r} overlaps {other!r}"
+
+
+def text_boxes(figure: Figure) -> list[tuple[str, Bbox]]:
+    """Every text that can be seen, with the pixels that it fills."""
+    FigureCanvasAgg(figure).draw()
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    texts = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
+    hidden = {label for axes in figure.axes for label in _out_of_sight(axes)}
+    seen = [
+        text
+        for text in texts
+        if text not in hidden and text.axes not in [a for a in figure.axes if not a.get_visible()]
+    ]
+    return [(text.get_text(), text.get_window_extent(renderer)) for text in seen]
+
+
+def _out_of_sight(axes: Axes) -> list[Text]:
+    """The labels of ticks beyond the ends of an axis, and all of one that is not shown: they are not drawn."""
+    found = []
+    for side in (axes.xaxis, axes.yaxis):
+        low, high = sorted(side.get_view_interval())
+        drawn = side.get_visible() and axes.get_visible()
+        for tick in (*side.get_major_ticks(), *side.get_minor_ticks()):
+            inside = low <= tick.get_loc() <= high and drawn
+            found += [label for label in (tick.label1, tick.label2) if not (inside and label.get_visible())]
+    return found
+
+
+@pytest.mark.parametrize("kind", ["contour", "parallel", "curves", "history"])
+def test_files_of_a_thousand_trials_stay_below_a_megabyte(kind: str, tmp_path: Path) -> None:
+    context = replace(search(tmp_path, 1000), metrics=(("score", None),))
+    (plot,) = drawn(kind, context, ImageFormat.PNG)
+    assert isinstance(plot, RenderedFigure)
+    assert len(plot.content[ImageFormat.PNG]) < 1_000_000
 
 
 @pytest.mark.parametrize("kind", ["heatmap", "importance", "parallel"])

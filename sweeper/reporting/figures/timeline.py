@@ -1,0 +1,78 @@
+"""When each trial was trained, and on which device."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from sweeper.reporting.figures import style
+from sweeper.reporting.figures.context import FigureContext, NotApplicable
+from sweeper.trial import Ended, State
+
+UNITS = (("h", 3600), ("min", 60), ("s", 1))
+COLORS = {
+    State.COMPLETED: style.BLUE,
+    State.PRUNED: style.COLORS[5],
+    State.DIVERGED: style.COLORS[4],
+    State.FAILED: style.ORANGE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """Trials that one device trained one after the other: (begin, seconds, state), in seconds since the first began."""
+
+    device: str
+    bars: list[tuple[float, float, State]]
+
+
+def lanes(ends: Sequence[Ended]) -> list[Lane]:
+    """As many lanes per device as it trained trials at the same time."""
+    began = min(end.at - end.wall_s for end in ends)
+    found: list[Lane] = []
+    for device in sorted({(end.host, end.device) for end in ends}):
+        here = sorted(((e.at - e.wall_s - began, e) for e in ends if (e.host, e.device) == device), key=lambda p: p[0])
+        free: list[tuple[float, int]] = []  # until when a lane of the device is taken
+        own: list[Lane] = []
+        for start, end in here:
+            if free and free[0][0] <= start + 1e-3:
+                number = heapq.heappop(free)[1]
+            else:
+                number = len(own)
+                own.append(Lane(device[1] or device[0], []))
+            own[number].bars.append((start, end.wall_s, end.state))
+            heapq.heappush(free, (start + end.wall_s, number))
+        found += own
+    return found
+
+
+def draw(context: FigureContext) -> Figure:
+    """The plot. Raises NotApplicable where no trial of the sweep was trained here."""
+    ends = [record.ended for record in context.results.records if record.ended and not record.ended.origin]
+    if not ends:
+        raise NotApplicable("no trial of this sweep has ended, those taken over from others aside")
+    rows = lanes(ends)
+    spans = max(start + seconds for lane in rows for start, seconds, _ in lane.bars)
+    unit, size = next((word, size) for word, size in UNITS if spans >= 2 * size or size == 1)
+    notes = ["A bar is a trial from its beginning to its end; trials that one device trained together lie on rows."]
+    figure = style.new_figure(context, "When trials were trained", *notes, height=min(1.2 + 0.16 * len(rows), 7.5))
+    panel = figure.subplots()
+    for row, lane in enumerate(rows):
+        for state in {state for _, _, state in lane.bars}:
+            bars = [(start / size, seconds / size) for start, seconds, one in lane.bars if one is state]
+            look: Any = {"color": COLORS.get(state, style.GREY), "edgecolor": "white", "linewidth": 0.2}
+            panel.broken_barh(bars, (row - 0.4, 0.8), **look)
+    first = {lane.device: row for row, lane in reversed(list(enumerate(rows)))}
+    panel.set_yticks(list(first.values()), list(first))
+    panel.set_ylim(len(rows) - 0.4, -0.6)
+    panel.set_xlabel(f"{unit} since the first trial began")
+    states = [state for state in COLORS if any(one is state for lane in rows for _, _, one in lane.bars)]
+    handles = [Patch(color=COLORS[state], label=state) for state in states]
+    panel.legend(handles=handles, loc="lower right", bbox_to_anchor=(1, 1), ncols=len(states), borderaxespad=0)
+    panel.grid(visible=False, axis="y")
+    return figure
