@@ -29,9 +29,9 @@ from typing import TYPE_CHECKING
 from sweeper.errors import Exit, SweeperError
 
 if TYPE_CHECKING:
-    from sweeper.analysis.sweep_results import SweepResults
     from sweeper.execution.run import Display, RunOutcome
     from sweeper.planning.plan import Plan
+    from sweeper.reporting.notebook import NotebookResults
     from sweeper.spec.sweep import Sweep
 
 __version__ = "0.1.0"
@@ -83,16 +83,18 @@ def run(
     return run(plan, trainer, options, display or Silence())
 
 
-def load_results(folder: str | Path) -> SweepResults:
+def load_results(folder: str | Path) -> NotebookResults:
     """The results of one sweep, for a notebook: `load_results("results/grid").configs` is a pandas data frame.
 
     `folder` is RESULTS/NAME. `.trials`, `.configs` and `.curves` are the tables that `sweeper export` writes, each read
-    from the ledger when it is first asked for. Raises UsageError where there is no such sweep.
+    from the ledger when it is first asked for; `.plot("heatmap")` is a figure of matplotlib. In a notebook the results
+    show themselves. Raises UsageError where there is no such sweep.
 
     >>> published = load_results("results/published/token_weighted")
     >>> len(published.trials), len(published.configs), published.metrics[0]
     (216, 36, 'alignment')
     """
     from sweeper.analysis.sweep_results import load_results
+    from sweeper.reporting.notebook import NotebookResults
 
-    return load_results(Path(folder))
+    return NotebookResults(load_results(Path(folder)).folder)

@@ -141,7 +141,10 @@ class SweepResults:
         states = Counter(record.state for record in self.history.planned())
         counts = ", ".join(f"{states[state]} {state}" for state in State if states[state])
         shown = [*self.varied, *(f"{name}.{part}" for name in self.headlines for part in ("mean", "std", "n"))]
-        table = self.configs[shown].to_html(index=False, max_rows=30, float_format=rounded, na_rep="", border=0)
+        if "rank" in self.configs:
+            shown = ["rank", *shown]
+        frame = self.configs.sort_values("rank", kind="stable") if "rank" in self.configs else self.configs
+        table = frame[shown].to_html(index=False, max_rows=30, float_format=rounded, na_rep="", border=0)
         return f"<p><b>{html.escape(self.name)}</b>: {counts or 'no trials'}</p>{table}"
 
 

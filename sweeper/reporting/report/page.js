@@ -35,24 +35,64 @@ for (const table of document.querySelectorAll("table[data-count]")) {
   });
 }
 
-// Every word must be found in a row; `beta=0.5` must be the whole cell of a column whose heading begins so.
-function matches(row, words, headings) {
-  const cells = [...row.cells].map((cell) => cell.textContent.toLowerCase());
-  return words.every((word) => {
-    const [name, value] = word.split("=");
-    if (value === undefined) return cells.some((cell) => cell.includes(word));
-    return cells.some((cell, i) => headings[i].startsWith(name) && cell === value);
+const operators = { "=": (a, b) => a === b, "!=": (a, b) => a !== b, "<": (a, b) => a < b, ">": (a, b) => a > b, "<=": (a, b) => a <= b, ">=": (a, b) => a >= b };
+
+// Words and conditions: `loss < 0.1`, `beta=0.5`, spaces or not.
+function conditions(text) {
+  return text.toLowerCase().replace(/\s*(<=|>=|!=|<|>|=)\s*/g, "$1").split(/\s+/).filter(Boolean).map((word) => {
+    const parts = word.match(/^(.+?)(<=|>=|!=|<|>|=)(.*)$/);
+    return parts ? { name: parts[1], holds: operators[parts[2]], value: parts[3] } : { word };
   });
 }
 
+// A condition is about a column whose heading or full name begins so; numbers compare as numbers, what is not there never.
+function matches(row, wanted, headings) {
+  return wanted.every(({ word, name, holds, value }) => {
+    if (word !== undefined) return [...row.cells].some((cell) => cell.textContent.toLowerCase().includes(word));
+    return [...row.cells].some((cell, i) => {
+      const text = cell.textContent.toLowerCase();
+      if (text === "" || !headings[i].some((heading) => heading.startsWith(name))) return false;
+      if (text === value) return holds(0, 0);
+      const numbers = cell.dataset.sort && value !== "" && !Number.isNaN(Number(value));
+      return numbers ? holds(Number(cell.dataset.sort), Number(value)) : holds === operators["!="];
+    });
+  });
+}
+
+// Any metric of the trainer as a further column of the trials.
+const metric = document.getElementById("metric");
+data.metrics.forEach((name, i) => (element("option", name, metric).value = String(i)));
+metric.addEventListener("change", () => {
+  const table = document.getElementById("trials-table");
+  const head = table.tHead.rows[0];
+  for (const old of table.querySelectorAll(".chosen")) old.remove();
+  if (metric.value === "") return;
+  const place = Number(metric.value);
+  const cell = element("th", undefined, head);
+  cell.className = "number chosen";
+  cell.scope = "col";
+  cell.setAttribute("aria-sort", "none");
+  const button = element("button", data.metrics[place], cell);
+  button.type = "button";
+  button.title = data.meanings[place];
+  button.addEventListener("click", () => sort(table, head.cells.length - 1, cell));
+  for (const row of table.tBodies[0].rows) {
+    const value = data.trials[row.querySelector("[data-trial]").dataset.trial].metrics[place];
+    const added = element("td", value === null ? "" : typeof value === "number" ? String(Number(value.toPrecision(4))) : value, row);
+    added.className = "chosen";
+    if (typeof value === "number") added.dataset.sort = String(value);
+  }
+});
+
 for (const input of document.querySelectorAll("input[data-filters]")) {
   const table = document.getElementById(input.dataset.filters);
-  const headings = [...table.tHead.rows[0].cells].map((cell) => cell.textContent.toLowerCase());
   input.addEventListener("input", () => {
-    const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const headings = [...table.tHead.rows[0].cells].map((cell) =>
+      [cell.textContent.toLowerCase(), cell.firstElementChild.title.toLowerCase()]);
+    const wanted = conditions(input.value);
     let shown = 0;
     for (const row of table.tBodies[0].rows) {
-      row.hidden = !matches(row, words, headings);
+      row.hidden = !matches(row, wanted, headings);
       shown += !row.hidden;
     }
     const all = table.tBodies[0].rows.length;

@@ -59,6 +59,8 @@ def render(results: SweepResults) -> str:
         damaged=results.history.damaged,
         claims=claims,
         unread=unread,
+        best=tables.best(results),
+        is_front=len(results.goals) > 1,
         configs=tables.configs(results),
         trials=tables.trials(results),
         plots=plots,

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from sweeper.analysis.frames import cell_value
 from sweeper.analysis.rounding import plus_minus, rounded
 from sweeper.analysis.sweep_results import SweepResults
 from sweeper.trial import State
-from sweeper.value_text import short_names, show
+from sweeper.value_text import show
+
+BEST, MOST_BEST = 3, 12  # configurations that are named at the top: by one goal, of a front
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,15 @@ class ReportRow:
 
 
 @dataclass(frozen=True, slots=True)
+class BestRow:
+    """A configuration among the best: its rank, what varies, and each goal with its interval and n."""
+
+    rank: int
+    settings: str
+    goals: list[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """Headings (the name, what it means, whether it holds numbers) and rows."""
 
@@ -42,10 +55,11 @@ def configs(results: SweepResults) -> Table:
     """One row per configuration: what varies, n of the seeds, and each headline metric as mean ± standard deviation."""
     metrics = results.headlines
     headings = [*_parameter_headings(results), ("n", "completed trials, of how many seeds", True)]
-    headings += [(_arrow(results, name), results.descriptions.get(name, ""), True) for name in metrics]
+    headings += _metric_headings(results)
     rows = []
     done = results.trials[results.trials.state == State.COMPLETED].groupby("config").size()
-    for row in results.configs.to_dict("records"):
+    frame = results.configs.sort_values("rank", kind="stable") if "rank" in results.configs else results.configs
+    for row in frame.to_dict("records"):
         count = int(done.get(row["config"], 0))
         cells = [_value(row[name]) for name in results.varied]
         cells.append(ReportCell(f"{count}/{row['seeds']}", str(count)))
@@ -61,7 +75,7 @@ def trials(results: SweepResults) -> Table:
     metrics = results.headlines
     headings = [("trial", "its key; opens all that is known of it", False), ("state", "", False), ("seed", "", True)]
     headings += _parameter_headings(results)
-    headings += [(_arrow(results, name), results.descriptions.get(name, ""), True) for name in metrics]
+    headings += _metric_headings(results)
     headings += [("seconds", "wall-clock time of the trial", True), ("reason", "why it did not complete", False)]
     rows = []
     for row in results.trials.to_dict("records"):
@@ -73,13 +87,39 @@ def trials(results: SweepResults) -> Table:
     return Table(headings, rows)
 
 
+def best(results: SweepResults) -> list[BestRow]:
+    """The best configurations by the goal, or those of the Pareto front, each with its goals and their intervals."""
+    if results.sweep is None or not results.goals or "rank" not in results.configs:
+        return []
+    ranked = results.configs[results.configs["rank"].notna()].sort_values("rank", kind="stable")
+    count = int((ranked["rank"] == 1).sum()) if len(results.goals) > 1 else BEST
+    short = results.labels.short_names(results.varied)
+    rows = []
+    for row in ranked.head(min(max(count, 1), MOST_BEST)).to_dict("records"):
+        settings = "  ".join(f"{short[name]}={show(cell_value(row[name]))}" for name in results.varied)
+        values = [_goal(results, row, name) for name in results.goals]
+        rows.append(BestRow(int(row["rank"]), settings or str(row["config"])[:8], values))
+    return rows
+
+
+def _goal(results: SweepResults, row: Mapping[Hashable, Any], name: str) -> str:
+    mean, low, high, n = (float(row[f"{name}.{part}"]) for part in ("mean", "ci_low", "ci_high", "n"))
+    interval = f", 95 % interval [{rounded(low)}, {rounded(high)}]" if math.isfinite(low) else ""
+    return f"{results.labels.text(name)} {rounded(mean)}{interval}, n = {n:.0f} of {row['seeds']}"
+
+
 def _parameter_headings(results: SweepResults) -> list[tuple[str, str, bool]]:
     numbers = {name: all(_value(value).sort for value in results.trials[name]) for name in results.varied}
-    return [(short, name, numbers[name]) for name, short in short_names(results.varied).items()]
+    return [(short, name, numbers[name]) for name, short in results.labels.short_names(results.varied).items()]
+
+
+def _metric_headings(results: SweepResults) -> list[tuple[str, str, bool]]:
+    meanings = {name: results.descriptions.get(name, "") for name in results.headlines}
+    return [(_arrow(results, name), f"{name}: {text}" if text else name, True) for name, text in meanings.items()]
 
 
 def _arrow(results: SweepResults, metric: str) -> str:
-    return metric + {True: " ↑", False: " ↓", None: ""}[results.maximize(metric)]
+    return results.labels.text(metric) + {True: " ↑", False: " ↓", None: ""}[results.maximize(metric)]
 
 
 def _value(value: object) -> ReportCell:

@@ -61,7 +61,8 @@ def address(sweep: SweepDir, page_text: str) -> str:
 
 
 def test_claims_come_first_with_their_verdicts(page_text: str) -> None:
-    assert page_text.index('id="claims"') < page_text.index('id="configs"') < page_text.index('id="plots"')
+    places = [page_text.index(f'id="{name}"') for name in ("claims", "best", "configs", "trials", "plots")]
+    assert places == sorted(places)
     assert "high &lt;i&gt;score&lt;/i&gt;" in page_text
     assert "low score" in page_text
 
@@ -107,6 +108,12 @@ def test_a_table_sorts_by_click_and_by_keyboard_and_filters(address: str, tmp_pa
         page.get_by_label("Filter").nth(1).fill("completed beta=0.5")
         assert page.locator("#trials-table tbody tr:visible").count() == 4
         assert page.locator("#trials-count").inner_text() == "4 of 13 rows"
+        for text, count in [("score < 3", 3), ("score>=9 beta=2", 3), ("beta != 0.5", 9)]:
+            page.get_by_label("Filter").nth(1).fill(text)
+            assert page.locator("#trials-table tbody tr:visible").count() == count, text
+        page.get_by_label("Filter").nth(1).fill("")
+        page.get_by_label("Metric").select_option(label="score")
+        assert page.locator("#trials-table td.chosen").count() == 13
         page.screenshot(path=tmp_path / "report.png", full_page=True)
         assert (tmp_path / "report.png").stat().st_size > 10_000
         assert errors == []
