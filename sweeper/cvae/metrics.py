@@ -32,6 +32,8 @@ _ALIGNMENT = {
     "alignment_nmi": "I(z;s)/H(s), bias-corrected, [0, 1]",
     "alignment_ami": "adjusted mutual information of the router's arg max and the strategy, at most 1, chance 0",
     "alignment_bayes": "as alignment, with the exact posterior in place of the router, [0, 1]",
+    "alignment_many_to_one": "as alignment, but several latents may stand for one strategy (for K > S), [0, 1]",
+    "alignment_many_to_one_chance": "alignment_many_to_one where z says nothing: 1/S for even strategies, [0, 1]",
     "alignment_generative": "one-to-one match of forced z and the strategy it writes; invalid counts as wrong, [0, 1]",
 }
 _LIKELIHOOD = {

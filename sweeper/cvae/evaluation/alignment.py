@@ -37,6 +37,23 @@ def cross_fitted_alignment(posterior_BK: Tensor, strategy_B: Tensor, strategies:
     return sum(scores) / len(scores)
 
 
+def many_to_one_alignment(
+    posterior_BK: Tensor, strategy_B: Tensor, strategies: int, first_half_B: Tensor
+) -> tuple[float, float]:
+    """Each latent stands for its commonest strategy, found on one half and scored on the other; and what chance gives.
+
+    Several latents may share a strategy, so that for K > S a split strategy costs nothing. Chance is the share of the
+    strategy that is commonest in the one half, in the other: 1/S where all are alike.
+    """
+    halves = [contingency(posterior_BK[half], strategy_B[half], strategies) for half in (first_half_B, ~first_half_B)]
+    scores, chances = [], []
+    for fitted_KS, scored_KS in (halves, halves[::-1]):
+        if total := float(scored_KS.sum()):
+            scores.append(float(scored_KS.gather(1, fitted_KS.argmax(1, keepdim=True)).sum()) / total)
+            chances.append(float(scored_KS.sum(0)[fitted_KS.sum(0).argmax()]) / total)
+    return sum(scores) / len(scores), sum(chances) / len(chances)
+
+
 def hard_alignment(posterior_BK: Tensor, strategy_B: Tensor, strategies: int) -> float:
     """The in-sample matching of the posterior's arg max: biased upwards, comparable with the note's figures."""
     table_KS = contingency(one_hot_arg_max(posterior_BK), strategy_B, strategies)

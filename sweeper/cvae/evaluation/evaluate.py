@@ -141,22 +141,25 @@ def _judge(split: EvaluationSplit, rows_N: Tensor, trace_MNKT: Tensor) -> Forced
 def _free_running_metrics(
     split: EvaluationSplit, forced: Forced, prior_MNK: Tensor, routed_MNK: Tensor
 ) -> dict[str, Tensor]:
-    def mean(right_MNK: Tensor, weight_MNK: Tensor) -> Tensor:
-        return (right_MNK * weight_MNK).sum(-1).mean(-1)
-
     metrics = {
-        "task_accuracy": mean(forced.correct_MNK, prior_MNK),
-        "task_accuracy_routed": mean(forced.correct_MNK, routed_MNK),
+        "task_accuracy": _share(forced.correct_MNK, prior_MNK),
+        "task_accuracy_routed": _share(forced.correct_MNK, routed_MNK),
     }
     if split.task.judges_steps:
         metrics |= {
-            "answer_accuracy": mean(forced.answer_MNK, prior_MNK),
-            "valid_rate": mean(forced.steps_MNK, prior_MNK),
+            "answer_accuracy": _share(forced.answer_MNK, prior_MNK),
+            "valid_rate": _share(forced.steps_MNK, prior_MNK),
         }
     if strategies := len(split.task.strategies):
         reached_MNS = (forced.strategy_MNK[..., None] == torch.arange(strategies)).any(-2) & split.known_NS
         metrics["coverage"] = reached_MNS.double().sum((-2, -1)) / split.known_NS.sum()
     return metrics
+
+
+def _share(right_MNK: Tensor, weight_MNK: Tensor) -> Tensor:
+    """The mean over prompts of the weight of what is right, [M]: 1 where all is, though float32 weights sum to less."""
+    weight_MNK = weight_MNK.double()
+    return ((right_MNK * weight_MNK).sum(-1) / weight_MNK.sum(-1)).mean(-1)
 
 
 def _cross_fitted(split: EvaluationSplit, posterior_BK: Tensor) -> float:
@@ -179,12 +182,17 @@ def _agreement_metrics(split: EvaluationSplit, posterior_BK: Tensor, strategy_NK
     follows_NK = (strategy_NK == match)[:, match >= 0]
     one_hot_BK = torch.eye(latents).repeat(len(split.rows_N), 1)
     halves_B = split.first_half_N.repeat_interleave(latents)
+    many, chance = alignment.many_to_one_alignment(
+        posterior_BK, strategy_B, strategies, split.first_half_N[split.prompt_B[known_B]]
+    )
     return {
         "alignment": aligned,
         "alignment_hard": alignment.hard_alignment(posterior_BK, strategy_B, strategies),
         "alignment_hard_tie": float(alignment.is_tie(posterior_BK)),
         "alignment_nmi": alignment.normalised_information(soft_KS),
         "alignment_ami": alignment.adjusted_information(hard_KS),
+        "alignment_many_to_one": many,
+        "alignment_many_to_one_chance": chance,
         "alignment_generative": alignment.cross_fitted_alignment(
             one_hot_BK, strategy_NK.flatten(), strategies, halves_B
         ),
@@ -269,7 +277,7 @@ def _sampled_metrics(model: SharedDiscreteCVAE, split: EvaluationSplit, prior_MN
     mask_MBT = counted(trace_MBT, split.task.end)
     scores = _score_in_chunks(model, Batch(prompt_BP.expand(members, -1, -1), trace_MBT, mask_MBT))
     nll_MNKK = torch.unflatten(losses.sequence_nll(scores.nll_BKT, mask_MBT), 1, (-1, latents)).cpu()
-    accuracy_M = (correct_MNK * prior_MNK[:, : len(rows_N)]).sum(-1).mean(-1)
+    accuracy_M = _share(correct_MNK, prior_MNK[:, : len(rows_N)])
     return [
         {
             "task_accuracy_sampled": accuracy,

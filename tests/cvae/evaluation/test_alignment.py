@@ -107,3 +107,26 @@ def test_normalised_information_is_scikit_learns_less_its_bias(labels):
 def test_one_strategy_alone_leaves_nothing_to_know():
     """Its probability may sum to 1 less a rounding error, and then has an entropy."""
     assert alignment.normalised_information(torch.tensor([[4.0], [1.0], [1.0]]).double()) == 0.0
+
+
+def many_to_one(posterior_BK, strategy_B):
+    return alignment.many_to_one_alignment(
+        posterior_BK, torch.as_tensor(strategy_B), 6, torch.arange(120) // 6 % 2 == 0
+    )
+
+
+def test_a_strategy_that_two_latents_share_costs_nothing_many_to_one():
+    shared_BK = (one_hot(STRATEGIES, 12) + one_hot([s + 6 for s in STRATEGIES], 12)) / 2
+    assert many_to_one(shared_BK, STRATEGIES) == pytest.approx((1.0, 1 / 6))
+    assert alignment.cross_fitted_alignment(
+        shared_BK, torch.as_tensor(STRATEGIES), 6, torch.arange(120) // 6 % 2 == 0
+    ) == pytest.approx(0.5)
+
+
+def test_many_to_one_is_at_chance_where_z_says_nothing_and_does_not_gain_by_fitting():
+    assert many_to_one(torch.full((120, 12), 1 / 12), STRATEGIES) == pytest.approx((1 / 6, 1 / 6))
+    generator = torch.Generator().manual_seed(0)
+    found = [many_to_one(torch.rand(120, 24, generator=generator).softmax(-1), STRATEGIES)[0] for _ in range(50)]
+    assert sum(found) / len(found) == pytest.approx(1 / 6, abs=0.01)
+    skewed = [0] * 60 + [1, 2, 3, 4, 5, 0] * 10
+    assert many_to_one(torch.full((120, 3), 1 / 3), skewed) == pytest.approx((7 / 12, 7 / 12))
