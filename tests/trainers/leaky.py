@@ -1,9 +1,11 @@
 """Trainers that leave their process in another state than they found it, or leave it."""
 
+import contextlib
 import gc
 import os
 import random
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -107,8 +109,21 @@ def leaves(params, report):
         report(1, {"score": 9.0})
     if deed == "thread":
         threading.Thread(target=time.sleep, args=(1000,)).start()
+    if deed == "close":
+        close_all()
     report(1, {"score": 1.0})
     time.sleep(0.2)
+
+
+def close_all():
+    """Close every descriptor, as a daemon does; files and processes of its own still work."""
+    os.closerange(3, 256)
+    for descriptor in (1, 2, *range(3, 256)):
+        with contextlib.suppress(OSError):
+            os.close(descriptor)
+    own = os.open(os.devnull, os.O_RDONLY)
+    os.close(own)
+    subprocess.run(["true"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def leave_pack(slots):

@@ -7,6 +7,7 @@ sweeper/README.md for what is given back and what is not.
 from __future__ import annotations
 
 import contextlib
+import errno
 import gc
 import os
 import random
@@ -15,6 +16,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NoReturn
 
 from sweeper.execution.worker import reasons
@@ -40,7 +42,7 @@ def isolated(seed: object = None) -> Iterator[None]:
     """
     undo = [_environment(), _folder(), _lists(), _streams(), _interpreter(), _signals(), _generators(seed), _torch()]
     try:
-        with warnings.catch_warnings(), _endings_raise():
+        with warnings.catch_warnings(), _endings_raise(), _descriptors_stay():
             yield
     finally:
         for give_back in undo:
@@ -94,6 +96,53 @@ def _endings_raise() -> Iterator[None]:
     finally:
         for name, function in before.items():
             setattr(os, name, function)
+
+
+@contextlib.contextmanager
+def _descriptors_stay() -> Iterator[None]:
+    """`os.close` and `os.closerange` close none of the files and sockets that the process had: Ray hangs without them.
+
+    The standard streams may be closed: a trial has its own.
+    """
+    this, thread, before = os.getpid(), threading.get_ident(), (os.close, os.closerange)
+    ours = {fd: found for fd in _open_descriptors() if (found := _identity(fd))}
+
+    def is_ours(fd: int) -> bool:
+        if os.getpid() != this or threading.get_ident() != thread:
+            return False
+        return fd in ours and ours[fd] == _identity(fd)  # else closed since, and the number was given to another file
+
+    def close(fd: int) -> None:
+        if is_ours(fd):
+            raise OSError(errno.EBADF, "a descriptor of the process, not of the trial")
+        before[0](fd)
+
+    def closerange(fd_low: int, fd_high: int, /) -> None:
+        first = fd_low
+        for fd in sorted(fd for fd in ours if fd_low <= fd < fd_high and is_ours(fd)):
+            before[1](first, fd)
+            first = fd + 1
+        before[1](first, fd_high)
+
+    os.close, os.closerange = close, closerange
+    try:
+        yield
+    finally:
+        os.close, os.closerange = before
+
+
+def _open_descriptors() -> list[int]:
+    """The open files and sockets of this process, but for the standard streams; none where Linux does not say so."""
+    with contextlib.suppress(OSError):
+        return [fd for entry in Path("/proc/self/fd").iterdir() if (fd := int(entry.name)) > 2]
+    return []
+
+
+def _identity(fd: int) -> tuple[int, int] | None:
+    with contextlib.suppress(OSError):
+        found = os.fstat(fd)
+        return found.st_dev, found.st_ino
+    return None
 
 
 def _environment() -> Callable[[], None]:

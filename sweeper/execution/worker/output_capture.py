@@ -1,13 +1,20 @@
-"""Where the standard streams of a worker go while a trial runs: its log."""
+"""Where the standard streams of a worker go while a trial runs: its log, of a few megabytes at most."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
+
+KEPT = 2**20  # bytes of the beginning, and as many of the end, that stay of a long log
+LONGEST = 4 * KEPT
+LOOK_S = 0.2
+LEFT_OUT = re.compile(rb"\n\[(\d+) bytes left out\]\n")
 
 
 @contextlib.contextmanager
@@ -15,11 +22,13 @@ def captured(path: Path) -> Iterator[None]:
     """Send what this process writes to its standard streams, below Python too, to the end of the file at `path`.
 
     Where that cannot be written it goes nowhere: a full disk costs the log, not the trial. The block may close
-    `sys.stdout` and `sys.stderr`: those that it finds are of its own, and the process keeps its descriptors.
+    `sys.stdout` and `sys.stderr`: those that it finds are of its own, and the process keeps its descriptors. The middle
+    of a log that grows beyond LONGEST is replaced by a line that says how many bytes are left out.
     """
     saved, log = (os.dup(1), os.dup(2)), _open_log(path)
-    streams = sys.stdout, sys.stderr
+    streams, done = (sys.stdout, sys.stderr), threading.Event()
     _flush()
+    threading.Thread(target=_keep_short, args=(path, done), name="sweeper-log", daemon=True).start()
     try:
         os.dup2(log, 1)
         os.dup2(log, 2)
@@ -32,6 +41,39 @@ def captured(path: Path) -> Iterator[None]:
             os.dup2(before, descriptor)
         for handle in (*saved, log):
             os.close(handle)
+        done.set()
+        shorten(path)
+
+
+def shorten(path: Path) -> None:
+    """Replace the middle of a log that is too long. What others write meanwhile may be lost."""
+    with contextlib.suppress(OSError), _changing(path) as log, _shortening:
+        if os.fstat(log).st_size <= LONGEST:
+            return
+        before = LEFT_OUT.match(os.pread(log, 64, KEPT))
+        last = os.pread(log, KEPT, os.fstat(log).st_size - KEPT)
+        size = os.fstat(log).st_size  # with what has come since
+        count = size - 2 * KEPT + (int(before[1]) - len(before[0]) if before else 0)
+        text = b"\n[%d bytes left out]\n%s" % (count, last)
+        os.pwrite(log, text, KEPT)
+        os.ftruncate(log, KEPT + len(text))
+
+
+_shortening = threading.Lock()  # the thread of a log may look at it once more when its trial has ended
+
+
+def _keep_short(path: Path, done: threading.Event) -> None:
+    while not done.wait(LOOK_S):
+        shorten(path)
+
+
+@contextlib.contextmanager
+def _changing(path: Path) -> Iterator[int]:
+    handle = os.open(path, os.O_RDWR | os.O_NOFOLLOW)  # not the log's own descriptor, which only appends
+    try:
+        yield handle
+    finally:
+        os.close(handle)
 
 
 def _open_log(path: Path) -> int:

@@ -18,7 +18,7 @@ LEAVES = """\
 name: toy
 trainer: leaky:%s
 metric: {name: score, goal: maximize}
-parameters: {deed: {values: [good, exit, exec, fork, fork and raise, fork and report, thread, fine]}}
+parameters: {deed: {values: [good, exit, exec, fork, fork and raise, fork and report, thread, close, fine]}}
 retry: {max: 0}
 """
 
@@ -73,23 +73,23 @@ def test_a_trial_that_ends_or_forks_the_process_of_a_run_is_one_trial(
     assert said.code == 4, said.err
     table = sweeper("export", "toy", "--format", "json").json()
     states = {row["deed"]: row["state"] for row in table["rows"] if row["score"] != 9.0}
-    assert Counter(states.values()) == {"completed": 6, "failed": 2}
+    assert Counter(states.values()) == {"completed": 7, "failed": 2}
     assert {deed for deed, state in states.items() if state == "failed"} == {"exit", "exec"}
-    assert (folder / "results/toy/ledger.jsonl").read_text().count('"e":"end"') == 8
+    assert (folder / "results/toy/ledger.jsonl").read_text().count('"e":"end"') == 9
 
 
 @pytest.mark.ray
 def test_on_ray_too(folder: Path, sweeper: Sweeper) -> None:
     (folder / "toy.yaml").write_text(LEAVES % "leaves")
     assert sweeper("run", "toy.yaml").code == 4
-    assert (folder / "results/toy/ledger.jsonl").read_text().count('"e":"end"') == 8
+    assert (folder / "results/toy/ledger.jsonl").read_text().count('"e":"end"') == 9
 
 
 def test_results_are_found_again_when_a_trainer_changes_the_folder(folder: Path, sweeper: Sweeper) -> None:
     (folder / "toy.yaml").write_text(
         LEAVES.replace("%s", "leaks")
         .replace("deed:", "list:")
-        .replace("good, exit, exec, fork, fork and raise, fork and report, thread, fine", "[], [1]")
+        .replace("good, exit, exec, fork, fork and raise, fork and report, thread, close, fine", "[], [1]")
     )
     said = sweeper("run", "toy.yaml", "--runner", "inprocess", "--results", "here")
     assert said.code == 0, said.err
