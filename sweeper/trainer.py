@@ -50,6 +50,7 @@ class Trainer:
     `check` names
     what is wrong with settings, `idle` those without effect beside the others; `code` is the digest of its `source`,
     which every process imports, `code_before` the one that sweeper 0.1.0 gave it.
+    `files` are those that a trial reads by its settings in `reads`, `absent` the metrics it does not report, and why.
     Trials of equal `shape` can be trained as one program, where the trainer can do that. `data` are the files that it
     says it reads, with the digests of their content once these are known; `with_data` makes them count as code.
     """
@@ -66,6 +67,9 @@ class Trainer:
     added: Params = field(default_factory=dict)
     code_before: str = ""
     source: PlannedSource = field(default_factory=dict, repr=False)
+    reads: tuple[str, ...] = ()
+    files: Callable[[Params], list[str]] = lambda params: []
+    absent: Callable[[Params], Mapping[str, str]] = lambda params: {}
     labels: Labels = NO_LABELS
 
     def with_data(self, digests: Mapping[str, str]) -> Trainer:
@@ -210,6 +214,9 @@ def _bundled(name: str) -> Trainer:
         shape=shape,
         added=config.ADDED,
         source=_planned(project),
+        reads=config.READS,
+        files=config.data_files,
+        absent=config.absent,
         labels=Labels.declared(importlib.import_module(f"sweeper.{name}.labels").LABELS),
     )
 

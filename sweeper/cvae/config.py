@@ -5,71 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 
-from sweeper.cvae.metrics import METRICS
+from sweeper.cvae.data.dataset import dataset, strategies_of
+from sweeper.cvae.data.rows import DataError, files_of
+from sweeper.cvae.metrics import ALIGNMENT, METRICS
 from sweeper.cvae.settings import Scalar, SettingProblem, collect, construct, problems_of, setting
 from sweeper.cvae.stopping import STOP_WHEN, is_stop_condition
+from sweeper.cvae.task_config import DETOUR, ENUMERATED, FILE, OPERATORS, STYLE_TOKENS, SUM, TaskConfig
 from sweeper.cvae.terms import LOOKAHEAD, ORACLE_FORK, DisentanglementLossConfig
 
 __all__ = [
-    "ADDED", "DEFAULTS", "DESCRIPTIONS", "METRICS", "CVAEConfig", "DisentanglementLossConfig", "SettingProblem",
-    "build", "check", "irrelevant", "shape",
+    "ADDED", "DEFAULTS", "DESCRIPTIONS", "METRICS", "READS", "STYLE_TOKENS", "CVAEConfig", "DisentanglementLossConfig",
+    "SettingProblem", "TaskConfig", "absent", "build", "check", "data_files", "irrelevant", "shape",
 ]  # fmt: skip
-
-STYLE_TOKENS = 8  # size of the alphabet of nuisance tokens; their entropy is at most ln 8
-OPERATORS, DETOUR, SUM, SORT = "operator_order", "detour", "ordered_sum", "sort_trace"
-ENUMERATED = (OPERATORS, DETOUR, SUM)
-
-
-@dataclass(frozen=True, slots=True)
-class TaskConfig:
-    """Which task, and its knobs."""
-
-    name: str = setting(OPERATORS, "the task: what x, y and a strategy are", choices=(*ENUMERATED, SORT))
-    modulus: int = setting(
-        8, "numbers are taken modulo this", low=3, high=32, only_when=(("task.name", (OPERATORS, DETOUR)),)
-    )
-    operators: int = setting(
-        3, "commuting operators to order; n! strategies", low=2, high=4, only_when=(("task.name", (OPERATORS,)),)
-    )
-    reveal: str = setting(
-        "marker",
-        "whether the trace begins with a token naming its detour (implicit is the negative control)",
-        choices=("marker", "implicit"),
-        only_when=(("task.name", (DETOUR,)),),
-    )
-    length: int = setting(5, "distinct digits in x", low=4, high=7, only_when=(("task.name", (SUM,)),))
-    emit: str = setting(
-        "position",
-        "what the trace names at a visit: the operand's position or its value (a rival for the latent)",
-        choices=("position", "value"),
-        only_when=(("task.name", (SUM,)),),
-    )
-    mixture: str = setting(
-        "positional",
-        "visiting orders used: 6 by position; mixed, 4 by position and 2 by value; all 8",
-        choices=("positional", "mixed", "all"),
-        only_when=(("task.name", (SUM,)),),
-    )
-    longest: int = setting(
-        8, "most digits in x; lists have 5 to so many", low=5, high=10, only_when=(("task.name", (SORT,)),), added=True
-    )
-    strategies: int = setting(0, "how many of the task's strategies are used; 0: its usual number", low=0, high=31)
-    skew: float = setting(0.0, "p(s|x) falls by exp(-skew) from one strategy to the next", low=0, high=10)
-    skew_by: str = setting(
-        "global", "whether the commonest strategy is the same for every x or turns with x", choices=("global", "prompt")
-    )
-    nuisance_tokens: int = setting(
-        0,
-        "style tokens before the trace, independent of the strategy",
-        low=0,
-        high=4,
-        only_when=(("task.name", ENUMERATED),),
-    )
-    nuisance_entropy: float = setting(
-        1.0, "entropy of each style token, nats", low=0, high=math.log(STYLE_TOKENS) + 1e-9
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +121,9 @@ def _problems_between(params: Mapping[str, object]) -> list[SettingProblem]:
         for key in _WIDTHS_AND_HEADS[1:]:
             if _number(params, key) % _number(params, "model.heads"):
                 found.append(SettingProblem(key, _get(params, key), f"a multiple of model.heads = {heads}"))
-    if "task.strategies" in names:
+    if _get(params, "task.name") == FILE:
+        found += _data_problems(params)
+    elif "task.strategies" in names:
         most = available_strategies(params)
         if _number(params, "task.strategies") > most:
             found.append(SettingProblem("task.strategies", params["task.strategies"], f"at most {most} for this task"))
@@ -181,6 +133,49 @@ def _problems_between(params: Mapping[str, object]) -> list[SettingProblem]:
         if key.startswith("loss.schedules.") and key.endswith((".start", ".end", ".kind")):
             found += _schedule_problems(params, key.rpartition(".")[0])
     return list(dict.fromkeys(found))
+
+
+def _data_problems(params: Mapping[str, object]) -> list[SettingProblem]:
+    """What is wrong with the files of a task: each is read and checked once, then kept."""
+    path, tokenizer = _get(params, "task.path"), _get(params, "task.tokenizer")
+    if not isinstance(path, str):
+        return [SettingProblem("task.path", path, "a path or a pattern, with task.name: file")]
+    try:
+        dataset(path, str(tokenizer))
+    except (DataError, OSError) as error:
+        return [SettingProblem("task.path", str(error), "rows with prompt and target, see the trainer's page")]
+    return []
+
+
+def absent(params: Mapping[str, object]) -> dict[str, str]:
+    """The metrics that a training with these settings does not report, each with the reason."""
+    name, missing = _get(params, "task.name"), dict[str, str]()
+    if name in ENUMERATED:
+        here = [metric for metric in METRICS if metric.startswith(("test/", "diagnostics/standard_error/"))]
+        return dict.fromkeys(here, f"{name} is evaluated on its test split throughout: name it without test/")
+    if name == FILE:
+        steps = ("answer_accuracy", "valid_rate", "diagnostics/inter_latent_jsd/ceiling")
+        missing = dict.fromkeys(steps, "of data from files only whole targets are known to be right")
+        if not strategies_of(str(_get(params, "task.path")), str(_get(params, "task.tokenizer"))):
+            why = "the data have no column strategy"
+            missing |= dict.fromkeys([*ALIGNMENT, "diagnostics/standard_error/alignment"], why)
+    return missing | {f"test/{metric}": why for metric, why in missing.items()}
+
+
+READS = ("task.name", "task.path", "task.tokenizer", "task.checker")
+"""The settings that decide which files a training reads."""
+
+
+def data_files(params: Mapping[str, object]) -> list[str]:
+    """The files that a training with these settings reads: they are part of what its result depends on."""
+    if _get(params, "task.name") != FILE or not isinstance(path := _get(params, "task.path"), str):
+        return []
+    module, tokenizer = str(_get(params, "task.checker") or "").partition(":")[0], str(_get(params, "task.tokenizer"))
+    others = [f"{module.replace('.', '/')}.py", tokenizer]
+    try:
+        return [*map(str, files_of(path)), *(name for name in others if Path(name).is_file())]
+    except DataError:
+        return [path]
 
 
 _WIDTHS_AND_HEADS = ("model.heads", "model.width", "model.baseline_width")

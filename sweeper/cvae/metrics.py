@@ -71,6 +71,8 @@ _DIAGNOSTICS = {
     "diagnostics/gradient_norm": "of the step just taken, before clipping",
 }
 
+ALIGNMENT = ("alignment", *_ALIGNMENT, "controllability", "coverage")
+"""The metrics that need the strategies of the examples."""
 _ERRORS = [f"diagnostics/standard_error/{name}" for name in ("task_accuracy", "alignment", "nll")]
 _TESTED = (*_HEADLINES, *_TASK, *_ALIGNMENT, *_LIKELIHOOD, *_ERRORS)
 REPORTED: Mapping[str, str] = MappingProxyType(_HEADLINES | _TASK | _ALIGNMENT | _LIKELIHOOD | _LOSS | _DIAGNOSTICS)

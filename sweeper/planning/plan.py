@@ -138,7 +138,7 @@ def _hidden(sweep: Sweep, results: Path, own: History, trials: list[Trial]) -> P
 
 
 def unknown_metrics(sweep: Sweep, trainer: Trainer) -> list[Problem]:
-    """The metrics that the file names and the trainer does not declare; none when it declares none."""
+    """The metrics that the file names and the trainer does not report, with these settings or at all."""
     if trainer.metrics is None:
         return []
     named = {f"metric.{i}" if len(sweep.goals) > 1 else "metric": g.name for i, g in enumerate(sweep.goals)}
@@ -146,17 +146,17 @@ def unknown_metrics(sweep: Sweep, trainer: Trainer) -> list[Problem]:
     if sweep.early.type != "none" and sweep.early.metric is not None:
         named["early_terminate.metric"] = sweep.early.metric
     read = [(f"constraints[{i}]", name) for i, clause in enumerate(sweep.constraints) for name in clause.names]
-    return [
-        Problem(
-            "the trainer reports no such metric",
-            sweep.place(key),
-            key,
-            name,
-            hint=f"it reports {', '.join(get_close_matches(name, trainer.metrics, 3, 0.5) or trainer.metrics)}",
-        )
-        for key, name in [*named.items(), *read]
-        if re.sub(r"/\d+$", "/T", name) not in trainer.metrics
-    ]
+    varied = any(parameter.name in trainer.reads for parameter in sweep.space.parameters)
+    absent = {} if varied else trainer.absent(sweep.base)
+    problems = []
+    for key, name in [*named.items(), *read]:
+        if re.sub(r"/\d+$", "/T", name) not in trainer.metrics:
+            hint = f"it reports {', '.join(get_close_matches(name, trainer.metrics, 3, 0.5) or trainer.metrics)}"
+            problems.append(Problem("the trainer reports no such metric", sweep.place(key), key, name, hint=hint))
+        elif name in absent:
+            message = "the trainer does not report this metric with these settings"
+            problems.append(Problem(message, sweep.place(key), key, name, hint=absent[name]))
+    return problems
 
 
 def summary(plan: Plan) -> str:

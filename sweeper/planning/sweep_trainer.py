@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 from sweeper import planned_source, provenance
 from sweeper import trainer as trainers
 from sweeper.errors import Problem, UsageError
 from sweeper.ledger.history import holds_code
+from sweeper.spec.space.domains import Choice
 from sweeper.spec.sweep import Sweep
 from sweeper.trainer import Trainer
 
@@ -20,13 +22,27 @@ def find_trainer(sweep: Sweep, results: Path, *, needed: bool) -> Trainer | None
     """
     if sweep.trainer is not None:
         found = described(sweep)
-        today = found.with_data(provenance.data_digests(found.data))
+        chosen = files_of(sweep, found)
+        today = found.with_data(provenance.data_digests([*found.data, *chosen]))
+        if chosen:
+            return today
         # Results from before data counted as code, or from 0.1.0, stay those of this trainer.
         older = (code for code in (found.code_before, found.code) if code != today.code and holds_code(results, code))
         return replace(today, code=next(older, today.code))
     if needed:
         raise UsageError(trainer_needed(sweep))
     return None
+
+
+def files_of(sweep: Sweep, trainer: Trainer) -> list[str]:
+    """The files that the trials of a sweep read by their settings, those of every value that it tries."""
+    varied = {
+        parameter.name: parameter.domain.values
+        for parameter in sweep.space.parameters
+        if parameter.name in trainer.reads and isinstance(parameter.domain, Choice)
+    }
+    points = (dict(zip(varied, values, strict=True)) for values in product(*varied.values()))
+    return list(dict.fromkeys(file for point in points for file in trainer.files({**sweep.base, **point})))
 
 
 def described(sweep: Sweep) -> Trainer:

@@ -1,0 +1,27 @@
+"""The rows of a Parquet file: the only module of the trainer that imports pyarrow, and only when asked for one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from sweeper.cvae.data.rows import COLUMNS, DataError
+
+
+def rows_of_parquet(file: Path) -> Iterator[tuple[str, Mapping[str, object]]]:
+    """Where each row stands, and its columns, a batch at a time."""
+    try:
+        import pyarrow as arrow
+        import pyarrow.parquet as parquet
+    except ImportError:
+        raise DataError(f"{file}: Parquet needs pyarrow; pip install pyarrow, or use JSONL") from None
+    number = 0
+    try:
+        opened = parquet.ParquetFile(file)
+        columns = [name for name in opened.schema_arrow.names if name in COLUMNS]
+        for batch in opened.iter_batches(columns=columns):
+            for row in batch.to_pylist():
+                number += 1
+                yield f"{file} row {number}", {name: value for name, value in row.items() if value is not None}
+    except (arrow.ArrowException, OSError) as error:
+        raise DataError(f"{file} after row {number}: {error}") from None

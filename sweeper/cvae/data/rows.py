@@ -1,0 +1,93 @@
+"""The rows of JSONL, CSV and Parquet files, plain or compressed by gzip, with the line on which each stands."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO
+
+COLUMNS = ("prompt", "target", "strategy", "split", "weight")
+FORMATS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".tsv": "tsv", ".parquet": "parquet"}
+Row = tuple[str, Mapping[str, object]]
+
+
+class DataError(ValueError):
+    """What is wrong with data, with the file and the line."""
+
+
+def files_of(path: str) -> list[Path]:
+    """The files that a path or a pattern names, in order. Raises DataError where there is none."""
+    files = [Path(path)]
+    if set(path) & set("*?["):
+        root = Path(path).anchor
+        files = sorted(Path(root).glob(path.removeprefix(root)))
+    if not files or not all(file.is_file() for file in files):
+        raise DataError(f"{path}: no such file, seen from {Path.cwd()}")
+    return files
+
+
+def rows_of(file: Path) -> Iterator[Row]:
+    """Where each row stands, as text, and its columns. Raises DataError at the first that cannot be read."""
+    suffixes = [suffix.lower() for suffix in file.suffixes]
+    packed = suffixes[-1:] == [".gz"]
+    kind = FORMATS.get("".join(suffixes[-2:-1] if packed else suffixes[-1:]))
+    if kind is None or (packed and kind == "parquet"):
+        raise DataError(f"{file}: not one of {', '.join(FORMATS)}, the text formats also with .gz")
+    if kind == "parquet":
+        from sweeper.cvae.data.parquet import rows_of_parquet
+
+        yield from rows_of_parquet(file)
+        return
+    with gzip.open(file, "rb") if packed else file.open("rb") as lines:
+        yield from (
+            _json_rows(file, lines) if kind == "jsonl" else _csv_rows(file, lines, "\t" if kind == "tsv" else ",")
+        )
+
+
+def _lines(file: Path, lines: IO[bytes] | gzip.GzipFile) -> Iterator[str]:
+    number = 0
+    try:
+        for number, line in enumerate(lines, start=1):
+            yield line.decode("utf-8-sig" if number == 1 else "utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{file} line {number}: bad UTF-8, {error.reason} at byte {error.start + 1}") from None
+    except (EOFError, gzip.BadGzipFile, OSError) as error:
+        raise DataError(f"{file} after line {number}: {error}") from None
+
+
+def _json_rows(file: Path, lines: IO[bytes] | gzip.GzipFile) -> Iterator[Row]:
+    for number, line in enumerate(_lines(file, lines), start=1):
+        if not line.strip():
+            continue
+        where = f"{file} line {number}"
+        try:
+            row = json.loads(line.strip())
+        except (ValueError, RecursionError) as error:  # also a number of more digits than Python converts
+            reason = f"{error.msg} at column {error.colno}" if isinstance(error, json.JSONDecodeError) else str(error)
+            raise DataError(f"{where}: not JSON, {reason}") from None
+        if not isinstance(row, dict):
+            raise DataError(f"{where}: {type(row).__name__} instead of an object")
+        yield where, row
+
+
+def _csv_rows(file: Path, lines: IO[bytes] | gzip.GzipFile, delimiter: str) -> Iterator[Row]:
+    csv.field_size_limit(1 << 24)
+    reader = csv.reader(_lines(file, lines), delimiter=delimiter, strict=True)
+    header: list[str] = []
+    try:
+        for cells in reader:
+            where = f"{file} line {reader.line_num}"
+            if not header:
+                header = [cell.strip() for cell in cells]
+            elif cells and len(cells) != len(header):
+                raise DataError(f"{where}: {len(cells)} columns instead of {len(header)}")
+            elif cells:
+                yield (
+                    where,
+                    {name: cell for name, cell in zip(header, cells, strict=True) if cell or name in COLUMNS[:2]},
+                )
+    except csv.Error as error:
+        raise DataError(f"{file} line {reader.line_num}: {error}") from None
