@@ -1,6 +1,7 @@
 """The bundled trainer: a discrete-latent conditional VAE with the token-weighted inter-latent JSD.
 
-Imports torch, safetensors and the standard library only, pyarrow and tokenizers for files of data that need them. Names are imported when first used, so that
+Imports torch, safetensors and the standard library only, pyarrow and tokenizers for files of data that need them.
+Names are imported when first used, so that
 ``import sweeper.cvae.config`` takes milliseconds::
 
     from sweeper.cvae import train

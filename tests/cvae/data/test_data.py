@@ -29,7 +29,8 @@ def _own_cache(tmp_path, monkeypatch):
 
 def examples(count=60, seed=0):
     """Prompts of 1 to 4 digits, with two right targets: forwards and backwards."""
-    chance, rows = random.Random(seed), {}
+    chance = random.Random(seed)
+    rows: dict[tuple[int, ...], list[int]] = {}
     while len(rows) < count:
         digits = [chance.randrange(10) for _ in range(chance.randint(1, 4))]
         rows[tuple(digits)] = digits

@@ -1,0 +1,67 @@
+"""Files that a trainer reads by its settings: part of the key, checked when planned."""
+
+from pathlib import Path
+
+import pytest
+
+import sweeper
+from sweeper.errors import SpecError
+from sweeper.planning import plan
+from sweeper.planning.sweep_trainer import find_trainer
+from sweeper.spec.load import load_spec
+
+TEXT = """trainer: cvae
+base: {task.name: file, task.path: data.jsonl}
+metric: {name: METRIC, goal: maximize}
+parameters: {loss.beta: {values: [0, 1]}}
+"""
+ROWS = "".join(f'{{"prompt": "{i} a", "target": "b {i}", "strategy": "s"}}\n' for i in range(60))
+
+
+def keys(folder: Path, metric: str = "alignment") -> list[str]:
+    (folder / "sweep.yaml").write_text(TEXT.replace("METRIC", metric))
+    sweep = load_spec(folder / "sweep.yaml")
+    trainer = find_trainer(sweep, folder / "results", needed=True)
+    return [trial.key for trial in plan.make(sweep, trainer, folder / "results").to_run]
+
+
+def test_other_data_are_another_trial_and_the_same_data_the_same(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "data.jsonl").write_text(ROWS)
+    before = keys(tmp_path)
+    assert keys(tmp_path) == before
+    (tmp_path / "data.jsonl").write_text(ROWS.replace("b 7", "c 7"))
+    assert set(keys(tmp_path)).isdisjoint(before)
+    (tmp_path / "data.jsonl").write_text(ROWS)
+    assert keys(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("rows", "metric", "message"),
+    [
+        (ROWS.replace(', "strategy": "s"', ""), "alignment", "the data have no column strategy"),
+        (ROWS.replace(', "strategy": "s"', ""), "test/alignment", "the data have no column strategy"),
+        (ROWS, "valid_rate", "only whole targets are known"),
+        (ROWS + "oops\n", "nll", "line 61: not JSON"),
+    ],
+)
+def test_what_the_data_do_not_give_is_refused_with_the_reason(rows, metric, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "data.jsonl").write_text(rows)
+    with pytest.raises(SpecError, match=message):
+        keys(tmp_path, metric)
+
+
+def test_the_sweep_file_of_the_page_runs(tmp_path, monkeypatch):
+    page = (Path(__file__).parents[2] / "sweeper" / "cvae" / "README.md").read_text()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "traces.jsonl").write_text(ROWS)
+    (tmp_path / "page.yaml").write_text(page.partition("## Your own data")[2].split("```yaml\n")[1].partition("```")[0])
+    small = ["train.steps=2", "model.width=16", "model.hidden=16", "train.batch_size=4", "train.test_prompts=4"]
+    sweep = load_spec(tmp_path / "page.yaml", small)
+    sweeper.run(sweeper.make_plan(sweep, tmp_path / "results"), tmp_path / "results", runner="inprocess")
+    states = sweeper.load_results(tmp_path / "results" / "page").trials["state"]
+    assert list(states) == ["completed"] * 4
