@@ -9,7 +9,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from sweeper.cvae.data.dataset import dataset, strategies_of
-from sweeper.cvae.data.rows import DataError, files_of
+from sweeper.cvae.data.problem import DataError
+from sweeper.cvae.data.rows import files_of
 from sweeper.cvae.metrics import ALIGNMENT, METRICS
 from sweeper.cvae.settings import Scalar, SettingProblem, collect, construct, problems_of, setting
 from sweeper.cvae.stopping import STOP_WHEN, is_stop_condition

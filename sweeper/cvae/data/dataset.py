@@ -17,7 +17,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from sweeper.cvae.data.rows import DataError, files_of, rows_of
+from sweeper.cvae.data.problem import DataError
+from sweeper.cvae.data.rows import files_of, rows_of
 from sweeper.cvae.data.tokens import Tokenizer, tokenizer_of, tokens_of
 
 FORMAT = 1  # of the kept files

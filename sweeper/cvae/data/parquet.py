@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from sweeper.cvae.data.rows import COLUMNS, DataError
+from sweeper.cvae.data.problem import COLUMNS, DataError
 
 
 def rows_of_parquet(file: Path) -> Iterator[tuple[str, Mapping[str, object]]]:

@@ -9,13 +9,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
-COLUMNS = ("prompt", "target", "strategy", "split", "weight")
+from sweeper.cvae.data.problem import COLUMNS, DataError
+
 FORMATS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".tsv": "tsv", ".parquet": "parquet"}
 Row = tuple[str, Mapping[str, object]]
-
-
-class DataError(ValueError):
-    """What is wrong with data, with the file and the line."""
 
 
 def files_of(path: str) -> list[Path]:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from sweeper.cvae.data.rows import DataError
+from sweeper.cvae.data.problem import DataError
 
 TOKENIZERS = ("whitespace", "characters", "bytes")
 LARGEST = 2**63

@@ -12,7 +12,7 @@ from pyarrow import parquet
 
 from sweeper.cvae import config, train
 from sweeper.cvae.data.dataset import dataset
-from sweeper.cvae.data.rows import DataError
+from sweeper.cvae.data.problem import DataError
 from sweeper.cvae.tasks.file import file_task
 
 SMALL: dict[str, object] = {
