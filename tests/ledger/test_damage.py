@@ -218,3 +218,10 @@ def test_the_commands_say_what_they_do_not_read(sweep: SweepDir, sweeper: Sweepe
     for said in (listed, exported, sweeper("status", "toy"), sweeper("gc", "--yes")):
         assert said.code == 0
         assert said.err.count("ledger.jsonl:5: 1 line is damaged and not read") == 1
+
+
+def test_damaged_lines_are_counted(sweep: SweepDir) -> None:
+    damage(sweep, "end", 0)
+    damage(sweep, "end", 1)
+    with pytest.warns(LedgerWarning, match=r"ledger\.jsonl:\d+: 2 lines are damaged"):
+        assert read_history(sweep).damaged == 2

@@ -220,6 +220,7 @@ def test_a_result_belongs_to_the_run_that_trained_it(sweep: SweepDir) -> None:
         time.sleep(0.01)
         book.run("", {"command": "second"}, [trial], read_history(sweep))
     assert read_history(sweep).run_of(end)["command"] == "first"
+    assert read_history(sweep).run_of(replace(end, at=time.time()))["command"] == "second"
     assert read_history(sweep).run_of(replace(end, origin="other")) == {}
 
 
