@@ -87,6 +87,9 @@ def export(
     frame = tables.select(tables.filtered(frame, where) if where else frame, (), _names(sort))
     if level is LevelChoice.config and form.value in tables.MARKUP and any(is_metric(frame, name) for name in named):
         _configs(sweep_dir, frame, named, spread, form, note, output)
+    elif level is LevelChoice.claims and form is FormatChoice.latex:
+        table = tables.text(tables.select(frame, expanded(frame, named), ()), tables.Format(form), note)
+        _write_text(f"{table}\n{_methods(sweep_dir, known)}", output)
     else:
         _write_frame(tables.select(frame, expanded(frame, named), ()), tables.Format(form), note, output)
 
@@ -105,6 +108,18 @@ def _print_important(sweep_dir: SweepDir, level: LevelChoice, sort: str, where: 
     print_important(results_console(no_color), frame, results)
     news = news_console(no_color)
     news.print(f"{len(frame.columns)} columns in all: --all-columns, or --output FILE", style="dim", soft_wrap=True)
+
+
+def _methods(sweep_dir: SweepDir, known: History) -> str:
+    """The methods paragraph as LaTeX, below the table of claims."""
+    from sweeper.analysis.claims.verify import judge_sweep
+    from sweeper.reporting.methods import paragraphs
+    from sweeper.reporting.tables.markup import latex_text
+    from sweeper.spec.load import load_run
+
+    sweep = load_run(sweep_dir.spec)
+    found = judge_sweep(sweep.claims, known, sweep_dir.folder, sweep.looks)
+    return latex_text(paragraphs(known, sweep.claims, found))
 
 
 def _frame(

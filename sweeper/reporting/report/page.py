@@ -21,6 +21,7 @@ from sweeper.analysis.claims.verdict import Verdict
 from sweeper.analysis.sweep_results import SweepResults
 from sweeper.errors import SweeperError
 from sweeper.redaction import without_login
+from sweeper.reporting import methods
 from sweeper.reporting.figures import KINDS, FigureContext, ImageFormat, NotApplicable, RenderedFigure, draw
 from sweeper.reporting.report import tables
 from sweeper.reporting.report.trials import trial_data
@@ -61,6 +62,7 @@ def render(results: SweepResults) -> str:
         unread=unread,
         best=tables.best(results),
         is_front=len(results.goals) > 1,
+        methods=methods.paragraphs(results.history, results.sweep.claims if results.sweep and claims else (), claims),
         configs=tables.configs(results),
         trials=tables.trials(results),
         plots=plots,

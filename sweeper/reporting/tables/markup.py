@@ -21,6 +21,8 @@ _STYLE = (
     ' td { font-variant-numeric: tabular-nums } th[scope="colgroup"] { text-align: center }'
 )
 _MINUS = re.compile(r"(?<![\w}])-(?=[\d.])")
+_QUOTED = re.compile("''(.*?)''")
+_HASH = re.compile(r"\b[0-9a-f]{64}\b")
 _MARKDOWN = re.compile(r"([\\`*_<>&|~]|\](?=[(\[]))")  # a bracket means something only before another
 
 
@@ -76,6 +78,11 @@ def latex(table: StyledTable) -> str:
         # a row that begins with [ would be read as the option of the \\ before it
         lines.append(_row([rf"\textbf{{{text}}}" if bold else text.replace("[", "{[}") for text, bold in texts]))
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
+
+
+def latex_text(paragraphs: Sequence[str]) -> str:
+    """Plain text as LaTeX, a paragraph each: marks escaped, quotes opened and closed, hashes that may break."""
+    return "\n\n".join(_HASH.sub(_breakable, _QUOTED.sub(r"``\1''", _tex(text))) for text in paragraphs) + "\n"
 
 
 def page(table: StyledTable) -> str:
@@ -136,6 +143,11 @@ def _tex(text: str) -> str:
     marked = _MINUS.sub("\x00", _one_line(text))
     letters = (_TEX.get(c) or (c if c.isprintable() and ord(c) < 256 else "?" if c != "\x00" else c) for c in marked)
     return "".join(letters).replace("\x00", "$-$")
+
+
+def _breakable(found: re.Match[str]) -> str:
+    """A hash that a line may break after every eighth digit."""
+    return r"\allowbreak{}".join(found[0][at : at + 8] for at in range(0, 64, 8))
 
 
 def _comment(text: str) -> str:
