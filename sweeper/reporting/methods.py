@@ -94,7 +94,7 @@ def _looked(history: History, verdicts: Sequence[Verdict]) -> Iterator[str]:
         seen = ", ".join(map(str, unplanned))
         yield f"The complete sweep was judged with {seen} seeds; these looks were not planned."
     spent = max((verdict.spent or 0.0 for verdict in verdicts), default=0.0)
-    if spent:
+    if spent and any(verdict.looks > 1 for verdict in verdicts):
         yield f"All looks together pass a null claim with probability {spent:.3f} at most, by the normal approximation."
 
 
