@@ -17,11 +17,12 @@ def rows_of_parquet(file: Path) -> Iterator[tuple[str, Mapping[str, object]]]:
         raise DataError(f"{file}: Parquet needs pyarrow; pip install pyarrow, or use JSONL") from None
     number = 0
     try:
-        opened = parquet.ParquetFile(file)
-        columns = [name for name in opened.schema_arrow.names if name in COLUMNS]
-        for batch in opened.iter_batches(columns=columns):
-            for row in batch.to_pylist():
-                number += 1
-                yield f"{file} row {number}", {name: value for name, value in row.items() if value is not None}
+        with file.open("rb") as content:
+            opened = parquet.ParquetFile(content)
+            columns = [name for name in opened.schema_arrow.names if name in COLUMNS]
+            for batch in opened.iter_batches(columns=columns):
+                for row in batch.to_pylist():
+                    number += 1
+                    yield f"{file} row {number}", {name: value for name, value in row.items() if value is not None}
     except (arrow.ArrowException, OSError) as error:
         raise DataError(f"{file} after row {number}: {error}") from None
