@@ -20,6 +20,7 @@ from sweeper.analysis.claims.spending import conditional_power, levels
 from sweeper.analysis.claims.verdict import TestResult
 from sweeper.analysis.evidence import collect
 from sweeper.analysis.pairing import blocks, settings
+from sweeper.analysis.statistics import POWER
 from sweeper.ledger.chain import digest
 from sweeper.ledger.entries import ClaimLook
 from sweeper.ledger.history import claim_digest
@@ -149,24 +150,28 @@ def _look(
     for number, one in tested:
         if one.seeds < plan.sizes[index]:
             level = level_of(one.claim, plan, index, _sharing(family, "pass"))
-            _add(one, index, plan, level, _undecided(one, results[number], index, plan, _sharing(family, "pass")))
+            _add(one, index, plan, level, _undecided(one, results[number], index, plan, family))
 
 
-def _undecided(one: ClaimProgress, found: TestResult, index: int, plan: LookPlan, shared_by: int) -> str:
-    """What becomes of a claim that this look did not decide."""
+def _undecided(
+    one: ClaimProgress, found: TestResult, index: int, plan: LookPlan, family: Sequence[ClaimProgress]
+) -> str:
+    """What becomes of a claim that this look did not decide: open, futile, or undecided at the last look.
+
+    One that can hardly pass any more goes on while it will most likely fail at the next look.
+    """
     if index == len(plan.sizes) - 1:
         return "undecided"
     if not found.n:  # no trial has what it is about, or nothing can be compared: more seeds would have it no more
         return "futile"
-    return "open" if _chance_to_pass(found, one.claim, index, plan, shared_by) >= plan.futility else "futile"
-
-
-def _chance_to_pass(found: TestResult, claim: Claim, index: int, plan: LookPlan, shared_by: int) -> float:
-    """The conditional power to pass at the last look, if the truth lies at the favourable end of what was found."""
-    fraction = _fractions(plan)[index]
+    now, later = _fractions(plan)[index : index + 2]
     z = max(-_normal(found.p_pass), _normal(found.p_fail))  # some tests give a p value of 1 wherever they do not pass
-    drift = (z + FAVOURABLE) / math.sqrt(fraction)
-    return conditional_power(z, fraction, drift, level_of(claim, plan, -1, shared_by))
+    last = level_of(one.claim, plan, -1, _sharing(family, "pass"))
+    may_pass = conditional_power(z, now, (z + FAVOURABLE) / math.sqrt(now), last)
+    against = -_normal(found.p_fail)
+    coming = level_of(one.claim, plan, index + 1, _sharing(family, "fail"))
+    will_fail = conditional_power(against, now, against / math.sqrt(now), coming, until=later)
+    return "open" if may_pass >= plan.futility or will_fail >= POWER else "futile"
 
 
 def _normal(p: float) -> float:

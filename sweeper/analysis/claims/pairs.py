@@ -75,7 +75,8 @@ def judge_monotone(claim: Claim, test: Monotone, records: Sequence[Record]) -> T
     per_seed = max(len(whole) / max(len({r.trial.seed for r in records}), 1), 1)
     seeds = math.ceil(few / per_seed) if few else None
     p_pass = 1.0 if reversed_ else p_rise
-    return TestResult(words, total.mean, interval, len(whole), p_pass, min([p_fall, *back]), seeds, rows, reservation)
+    p_fail = min(1.0, 2 * min([p_fall, *back]))  # either of two tests makes it fail (Bonferroni)
+    return TestResult(words, total.mean, interval, len(whole), p_pass, p_fail, seeds, rows, reservation)
 
 
 def p_for(test: Compare | Interaction, one: Estimate) -> float:

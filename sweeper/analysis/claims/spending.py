@@ -68,12 +68,15 @@ def passing_rate(looks: tuple[tuple[int, float], ...]) -> float:
     return rate
 
 
-def conditional_power(z: float, fraction: float, drift: float, level: float) -> float:
-    """The chance to pass at the last look, at `level`, given z now, if the truth is `drift` (expected z at the end)."""
-    if fraction >= 1:
+def conditional_power(z: float, fraction: float, drift: float, level: float, until: float = 1.0) -> float:
+    """The chance to pass a later look, at `level`, given z now, if the truth is `drift` (expected z at the end).
+
+    `until` is the later look's fraction: by default the last one.
+    """
+    if fraction >= until:
         return float(z >= -ndtri(level))
-    so_far, left = z * math.sqrt(fraction), 1 - fraction
-    return float(ndtr((so_far + drift * left + ndtri(level)) / math.sqrt(left)))
+    so_far, left = z * math.sqrt(fraction), until - fraction
+    return float(ndtr((so_far + drift * left + ndtri(level) * math.sqrt(until)) / math.sqrt(left)))
 
 
 @dataclass(slots=True)

@@ -55,3 +55,8 @@ def test_the_looks_together_pass_a_null_claim_with_alpha(spending: str) -> None:
 
 def test_two_looks_at_the_whole_level_pass_what_armitage_found() -> None:
     assert passing_rate(((1, 0.025), (2, 0.025))) == pytest.approx(0.083 / 2, abs=5e-4)  # two-sided 5 %: 8.3 %
+
+
+def test_conditional_power_of_a_sooner_look_is_that_of_a_shorter_trial() -> None:
+    later = conditional_power(1.0, 0.2, 2.0, 0.01, until=0.5)
+    assert later == pytest.approx(conditional_power(1.0, 0.4, 2.0 * 0.5**0.5, 0.01))
