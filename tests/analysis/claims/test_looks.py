@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 
 from sweeper.analysis.claims.looks import ClaimProgress
 from sweeper.analysis.claims.spending import levels
@@ -90,15 +89,13 @@ def test_a_claim_without_any_value_ends_as_futile() -> None:
     assert outcomes(one) == [(6, "futile")]
 
 
-@pytest.mark.parametrize("bound", [0.0, 0.1])
-def test_null_sweeps_pass_and_fail_with_about_alpha(bound: float) -> None:
-    """200 sweeps, seeded; the table in tests/benchmarks/claims_power.md has 2 000 of each kind."""
+def test_null_sweeps_pass_and_fail_with_about_alpha() -> None:
+    """60 sweeps, seeded; the table in tests/benchmarks/claims_power.md has 2 000 of each kind."""
     rng, plan = np.random.default_rng(5), LookPlan(6, 30, looks=4, futility=0)
     found = []
-    for _ in range(200):
-        values = rng.normal(bound, 1, 30)
-        [one] = looked([claim(mean={"at_least": bound})], records(30, lambda x, seed, v=values: float(v[seed])), plan)  # type: ignore[misc]
+    for values in rng.normal(0, 1, (60, 30)):
+        [one] = looked([claim()], records(30, lambda x, seed, v=values: float(v[seed])), plan)  # type: ignore[misc]
         found.append(one.looks[-1].outcome)
-    assert found.count("pass") <= 20
-    assert found.count("fail") <= 20
-    assert found.count("undecided") > 160
+    assert found.count("pass") <= 8
+    assert found.count("fail") <= 8
+    assert found.count("undecided") >= 48
