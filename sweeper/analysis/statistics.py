@@ -126,13 +126,6 @@ def bootstrap(values: Values, confidence: float = CONFIDENCE) -> tuple[float, fl
     return float(done.confidence_interval.low), float(done.confidence_interval.high)
 
 
-def interquartile_mean(values: Values) -> float:
-    """The mean of the middle half (a quarter cut off at each end), less moved by single seeds than the mean."""
-    from scipy import stats
-
-    return float(stats.trim_mean(values, 0.25)) if len(values) else math.nan
-
-
 def share_interval(count: int, of: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
     """The exact (Clopper-Pearson) interval of a share.
 

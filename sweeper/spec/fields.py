@@ -103,7 +103,6 @@ AutoCount = Annotated[Count | None, BeforeValidator(_auto, json_schema_input_typ
 AutoNumber = Annotated[
     NotNegative | None, BeforeValidator(_auto, json_schema_input_type=Literal["auto"] | NotNegative | None)
 ]
-Pair = Annotated[list[float], Field(min_length=2, max_length=2)]
 
 
 class Keys(BaseModel):

@@ -87,12 +87,6 @@ def test_holm_is_that_of_statsmodels(rng: np.random.Generator) -> None:
     assert statistics.holm([0.3]) == [0.3]
 
 
-def test_the_interquartile_mean_is_scipys_and_ignores_an_outlier(rng: np.random.Generator) -> None:
-    values = rng.normal(size=8)
-    assert statistics.interquartile_mean(values.tolist()) == pytest.approx(np.sort(values)[2:6].mean(), abs=1e-9)
-    assert math.isnan(statistics.interquartile_mean([]))
-
-
 def test_the_bootstrap_is_the_same_for_the_same_values_and_stays_inside_them(rng: np.random.Generator) -> None:
     values = rng.normal(size=6).tolist()
     low, high = statistics.bootstrap(values)
