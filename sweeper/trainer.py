@@ -17,6 +17,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import importlib
+import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -36,6 +37,7 @@ Report = Callable[[int, Mapping[str, float]], None]
 TrainFunction = Callable[..., Mapping[str, float] | None]
 
 BUNDLED = {"cvae": "sweeper.cvae.training.train:train"}
+_RANGE = re.compile(r"\[(-?[\d.]+), (-?[\d.]+)\]")
 # Digest of the code of a bundled trainer -> the digest under which results of equal numbers are filed. Whoever changes
 # that code and none of its numbers (tests/test_code_digest.py) writes the new digest here: no result becomes stale.
 SAME_NUMBERS = {"6915fa53fdca": "50369f7ce8fe"}
@@ -175,6 +177,21 @@ def _split(target: str) -> tuple[str, str]:
         raise UsageError(Problem("no such trainer", "", "trainer", target, allowed, hint))
     planned_source.allow_imports([Path.cwd()])
     return module, function
+
+
+def declared_ranges(metrics: Mapping[str, str] | None) -> dict[str, tuple[float, float]]:
+    """The ranges in the descriptions of metrics, as `share of valid outputs, [0, 1]` has one.
+
+    >>> declared_ranges({"accuracy": "share of right answers, [0, 1]", "loss": "nats, at least 0"})
+    {'accuracy': (0.0, 1.0)}
+    """
+    found = {name: _RANGE.search(str(text)) for name, text in (metrics or {}).items()}
+    return {name: (float(match[1]), float(match[2])) for name, match in found.items() if match}
+
+
+def bundled_ranges(name: str) -> dict[str, tuple[float, float]]:
+    """The ranges of a bundled trainer's metrics, of which ledgers of sweeper 0.1 say nothing; {} for another trainer."""
+    return declared_ranges(importlib.import_module(f"sweeper.{name}.metrics").METRICS) if name in BUNDLED else {}
 
 
 def resolve(trainer: Trainer, params: Params) -> dict[str, Value]:

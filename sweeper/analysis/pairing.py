@@ -20,11 +20,17 @@ class Pairing:
     label: str
     first: list[float] = field(default_factory=list)
     second: list[float] = field(default_factory=list)
+    seeds: list[int] = field(default_factory=list)
     lost: int = 0
 
     @property
     def gains(self) -> list[float]:
         return [one - other for one, other in zip(self.first, self.second, strict=True)]
+
+    @property
+    def by_seed(self) -> dict[int, float]:
+        """The gain of each seed."""
+        return dict(zip(self.seeds, self.gains, strict=True))
 
 
 @dataclass(slots=True)
@@ -82,6 +88,7 @@ def pairings(records: Sequence[Record], metric: str, first: Params, second: Para
         else:
             pairing.first.append(values[0] or 0.0)
             pairing.second.append(values[1] or 0.0)
+            pairing.seeds.append(block.seed)
     return list(found.values())
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,6 +103,43 @@ def welch(first: Values, second: Values) -> Estimate:
 def paired(first: Values, second: Values) -> Estimate:
     """The mean of first - second, value by value."""
     return estimate(np.subtract(first, second).tolist())
+
+
+def means_by_seed(groups: Sequence[Mapping[int, float]]) -> list[float]:
+    """The mean over several configurations for each seed, each group giving a value for every seed that it has.
+
+    Trials of one seed share data and initial weights: they are one draw, not several. What a group lacks is taken to be
+    what its mean and the seed's others let expect.
+
+    >>> means_by_seed([{0: 1.0, 1: 3.0}, {0: 5.0, 1: 5.0}])
+    [3.0, 4.0]
+    """
+    centres = [math.fsum(group.values()) / len(group) for group in groups if group]
+    whole = math.fsum(centres) / len(centres)
+    off: dict[int, list[float]] = {}
+    for group, centre in zip((group for group in groups if group), centres, strict=True):
+        for seed, value in group.items():
+            off.setdefault(seed, []).append(value - centre)
+    means = {seed: math.fsum(values) / len(values) for seed, values in off.items()}
+    middle = math.fsum(means.values()) / len(means)
+    return [whole + means[seed] - middle for seed in sorted(means)]
+
+
+def partial_conjunction(p_values: Sequence[float], count: int) -> float:
+    """The p value for at least `count` of the alternatives being true (Benjamini and Heller 2008, by Simes).
+
+    All of them: the largest p value. Any one: as Holm's smallest, or less. Valid for tests that are independent or
+    positively dependent, as those of configurations that share seeds are.
+
+    >>> [round(partial_conjunction([0.01, 0.02, 0.9], count), 3) for count in (1, 2, 3)]
+    [0.03, 0.04, 0.9]
+    """
+    if count <= 0:
+        return 0.0
+    if count > len(p_values):
+        return 1.0
+    rest = sorted(p_values)[count - 1 :]
+    return min(1.0, *(len(rest) / rank * p for rank, p in enumerate(rest, 1)))
 
 
 def effect_size(differences: Values) -> float:

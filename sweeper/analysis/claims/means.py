@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from sweeper.analysis.claims.methods import Sampler, method_of, sampler_of, seeds_needed
 from sweeper.analysis.claims.verdict import Outcome, TestResult, VerdictRow, bracket, finite, format_list, unjudged
 from sweeper.analysis.evidence import Evidence, Group
+from sweeper.analysis.mean_tests import MeanTest
 from sweeper.analysis.rounding import rounded
-from sweeper.analysis.statistics import Estimate, enough, estimate, grand_mean, holm
+from sweeper.analysis.statistics import holm, means_by_seed
 from sweeper.ledger.paths import inside
 from sweeper.spec.claims.records import Against, Claim, Equivalent, Mean, Within
 from sweeper.trial import Value
@@ -24,32 +26,36 @@ def judge_within(claim: Claim, test: Within, evidence: Evidence) -> TestResult:
     """Over configs, two one-sided tests a configuration; over trials, whether every value lies inside."""
     if claim.over == "trials":
         return _every_value(evidence, (test.low, test.high))
-    return _every_mean(evidence, reachable((test.low, test.high), evidence.values), claim.alpha)
+    bounds = (test.low, test.high)
+    if method_of(claim) != "exact":
+        bounds = reachable(bounds, evidence.values)
+    return _every_mean(claim, evidence, bounds)
 
 
 def judge_mean(claim: Claim, test: Mean, evidence: Evidence) -> TestResult:
     """Over configs, one test per configuration; over trials, one test of the mean of all trials."""
     bounds = (_or(test.at_least, -math.inf), _or(test.at_most, math.inf))
     if claim.over == "configs":
-        return _every_mean(evidence, bounds, claim.alpha)
-    one = estimate(evidence.values)
+        return _every_mean(claim, evidence, bounds)
+    one = sampler_of(claim)(evidence.values)
     return _one_mean(one, bounds, claim.alpha, f"over {plural(one.n, 'trial')}", len(evidence.measured))
 
 
 def judge_equivalent(claim: Claim, test: Equivalent, evidence: Evidence) -> TestResult:
-    """Two one-sided tests of one mean: of the configurations' means (what varies is the seed), or of all trials."""
+    """Two one-sided tests of one mean: of each seed's mean over the configurations, or of all trials."""
     bounds = (test.to - test.margin, test.to + test.margin)
     groups = evidence.measured
     if claim.over == "trials":
-        one, over = estimate(evidence.values), plural(len(evidence.values), "trial")
+        one, over = sampler_of(claim)(evidence.values), plural(len(evidence.values), "trial")
         return _one_mean(one, bounds, claim.alpha, f"over {over}", len(groups))
-    one = grand_mean([group.numbers for group in groups])
-    rows = rows_of(groups, [bounds] * len(groups), claim.alpha)
+    one = sampler_of(claim)(means_by_seed([group.values for group in groups]))
+    rows = rows_of(groups, [bounds] * len(groups), claim)
     leaving = [row for row in rows if row.outcome == "fail"]
-    words = f"over {plural(len(groups), 'configuration')}"
+    words = f"over {plural(len(groups), 'configuration')} with {plural(one.n, 'seed')}"
     if leaving and len(groups) > 1:
         words += f"; outside by themselves: {_listed(leaving)}"
-    return _one_mean(one, bounds, claim.alpha, words, len(groups), rows)
+    found = _one_mean(one, bounds, claim.alpha, words, 1, rows)
+    return replace(found, n=len(evidence.values))
 
 
 def judge_against(claim: Claim, test: Against, evidence: Evidence, folder: Path) -> TestResult:
@@ -69,16 +75,16 @@ def judge_against(claim: Claim, test: Against, evidence: Evidence, folder: Path)
     if not known:
         return unjudged(f"none of the configurations is in {path.name}")
     bounds = [(reference[g.config] - test.tolerance, reference[g.config] + test.tolerance) for g in known]
-    judged = _each(known, bounds, claim.alpha, f"within {rounded(test.tolerance)} of {path.name}")
+    judged = _each(claim, known, bounds, f"within {rounded(test.tolerance)} of {path.name}")
     absent = len(evidence.groups) - len(known)
     return (
         judged if not absent else replace(judged, reservation=f"{plural(absent, 'configuration')} not in {path.name}")
     )
 
 
-def rows_of(groups: Sequence[Group], bounds: Sequence[Bounds], alpha: float) -> tuple[VerdictRow, ...]:
+def rows_of(groups: Sequence[Group], bounds: Sequence[Bounds], claim: Claim) -> tuple[VerdictRow, ...]:
     """Each configuration: passes by two one-sided tests, fails when its mean is outside (Holm over them)."""
-    estimates = [estimate(group.numbers) if group.values else None for group in groups]
+    alpha, estimates = claim.alpha, [_test_of(group, sampler_of(claim)) for group in groups]
     outside = holm([p_outside(one, pair) for one, pair in zip(estimates, bounds, strict=True)])
     rows = []
     for group, one, pair, p_out in zip(groups, estimates, bounds, outside, strict=True):
@@ -89,7 +95,11 @@ def rows_of(groups: Sequence[Group], bounds: Sequence[Bounds], alpha: float) -> 
     return tuple(rows)
 
 
-def p_inside(one: Estimate | None, bounds: Bounds) -> float:
+def _test_of(group: Group, sampler: Sampler) -> MeanTest | None:
+    return sampler(group.numbers) if group.values else None
+
+
+def p_inside(one: MeanTest | None, bounds: Bounds) -> float:
     """The p value for a mean in [low, high]: the larger of two one-sided tests; an infinite end needs none."""
     if one is None:
         return 1.0
@@ -98,7 +108,7 @@ def p_inside(one: Estimate | None, bounds: Bounds) -> float:
     return max(above, one.p_below(high) if high < math.inf else 0.0)
 
 
-def p_outside(one: Estimate | None, bounds: Bounds) -> float:
+def p_outside(one: MeanTest | None, bounds: Bounds) -> float:
     """The p value for a mean outside of [low, high]."""
     if one is None:
         return 1.0
@@ -116,11 +126,11 @@ def reachable(bounds: Bounds, values: Sequence[float]) -> Bounds:
     return (-math.inf if min(values) == low else low, math.inf if max(values) == high else high)
 
 
-def needed(one: Estimate, bounds: Bounds, alpha: float) -> int | None:
+def needed(one: MeanTest, bounds: Bounds, alpha: float) -> int | None:
     """How many values would decide where the mean lies, should mean and spread stay as they are."""
     low, high = bounds
     inside = low <= one.mean <= high
-    return enough(one, bounds if inside else [low if one.mean < low else high], alpha)
+    return seeds_needed(one, bounds if inside else [low if one.mean < low else high], alpha)
 
 
 def interval_text(bounds: Bounds) -> str:
@@ -131,18 +141,18 @@ def interval_text(bounds: Bounds) -> str:
     return f"at most {rounded(high)}" if low == -math.inf else f"in [{rounded(low)}, {rounded(high)}]"
 
 
-def _every_mean(evidence: Evidence, bounds: Bounds, alpha: float) -> TestResult:
+def _every_mean(claim: Claim, evidence: Evidence, bounds: Bounds) -> TestResult:
     if not any(math.isfinite(end) for end in bounds):  # both ends are the metric's own
         bounds = (min(evidence.values), max(evidence.values))
-    return _each(evidence.groups, [bounds] * len(evidence.groups), alpha, interval_text(bounds))
+    return _each(claim, evidence.groups, [bounds] * len(evidence.groups), interval_text(bounds))
 
 
-def _each(groups: Sequence[Group], bounds: Sequence[Bounds], alpha: float, what: str) -> TestResult:
+def _each(claim: Claim, groups: Sequence[Group], bounds: Sequence[Bounds], what: str) -> TestResult:
     """Every configuration inside its bounds: an intersection-union test, so that only failing needs a correction."""
-    rows = rows_of(groups, bounds, alpha)
-    known = [(row, estimate(g.numbers), b) for row, g, b in zip(rows, groups, bounds, strict=True) if g.values]
+    rows, alpha, sampler = rows_of(groups, bounds, claim), claim.alpha, sampler_of(claim)
+    known = [(row, sampler(g.numbers), b) for row, g, b in zip(rows, groups, bounds, strict=True) if g.values]
     worst, one, _ = max(known, key=lambda item: (p_inside(item[1], item[2]), distance_outside(item[1], item[2])))
-    p_pass = max(p_inside(estimate(g.numbers) if g.values else None, b) for g, b in zip(groups, bounds, strict=True))
+    p_pass = max(p_inside(_test_of(g, sampler), b) for g, b in zip(groups, bounds, strict=True))
     p_fail = min(holm([p_outside(one, pair) for _, one, pair in known]))
     good, bad = ([row for row in rows if row.outcome == outcome] for outcome in ("pass", "fail"))
     words = f"{len(good)} of {plural(len(rows), 'configuration')} {what}"
@@ -160,7 +170,7 @@ def _each(groups: Sequence[Group], bounds: Sequence[Bounds], alpha: float, what:
     return TestResult(words, one.mean, one.interval(1 - 2 * alpha), n, p_pass, p_fail, most, rows)
 
 
-def distance_outside(one: Estimate, bounds: Bounds) -> float:
+def distance_outside(one: MeanTest, bounds: Bounds) -> float:
     """How far outside a mean lies (negative: how far inside): the tie-break among configurations without spread."""
     low, high = bounds
     return max(low - one.mean, one.mean - high)
@@ -177,7 +187,7 @@ def _every_value(evidence: Evidence, bounds: Bounds) -> TestResult:
 
 
 def _one_mean(
-    one: Estimate, bounds: Bounds, alpha: float, words: str, groups: int, rows: tuple[VerdictRow, ...] = ()
+    one: MeanTest, bounds: Bounds, alpha: float, words: str, groups: int, rows: tuple[VerdictRow, ...] = ()
 ) -> TestResult:
     interval = one.interval(1 - 2 * alpha)
     words = f"mean {rounded(one.mean)} {bracket(interval)}, claimed {interval_text(bounds)}, {words}"

@@ -9,11 +9,13 @@ from itertools import pairwise
 import numpy as np
 from scipy import stats
 
+from sweeper.analysis.claims.methods import Sampler, gain_sampler_of, seeds_needed
 from sweeper.analysis.claims.verdict import Outcome, TestResult, VerdictRow, bracket, finite, unjudged
 from sweeper.analysis.evidence import value_of
+from sweeper.analysis.mean_tests import MeanTest
 from sweeper.analysis.pairing import Pairing, PairingBlock, blocks, pairings, settings
 from sweeper.analysis.rounding import rounded
-from sweeper.analysis.statistics import Estimate, effect_size, enough, estimate, holm
+from sweeper.analysis.statistics import Estimate, effect_size, enough, estimate, holm, means_by_seed
 from sweeper.spec.claims.records import Claim, Compare, Interaction, Monotone
 from sweeper.trial import Params, Record, Value
 from sweeper.value_text import plural, show
@@ -22,26 +24,28 @@ FEWEST_PAIRS = 6  # outcomes are bimodal: five agreeing pairs come from a fair c
 
 
 def judge_compare(claim: Claim, test: Compare, records: Sequence[Record]) -> TestResult:
-    """A paired t test of the gain, `first` less `second`, over all pairs of configurations and seeds."""
+    """A test of the gain, `first` less `second`, paired by configuration and seed: one value per seed."""
     found = pairings(records, claim.metric, test.first, test.second)
     gains = [gain for pairing in found for gain in pairing.gains]
     if not gains:
         ended = "have both ended with a value" if found else "differ in that alone"
         return unjudged(f"no two trials {ended}: {_settings(test.first)} and {_settings(test.second)}")
-    one, alpha = estimate(gains), claim.alpha
+    by_seed = means_by_seed([pairing.by_seed for pairing in found])
+    sampler, alpha = gain_sampler_of(claim), claim.alpha
+    one = sampler(by_seed)
     interval = one.interval(1 - 2 * alpha)
-    words = f"gain {rounded(one.mean)} {bracket(interval)}, claimed {asked_text(test)}, over {plural(one.n, 'pair')}"
-    size = effect_size(gains)
+    words = f"gain {rounded(one.mean)} {bracket(interval)}, claimed {asked_text(test)}, over {plural(len(gains), 'pair')}"
+    words += f" of {plural(one.n, 'seed')}" if one.n < len(gains) else ""
+    size = effect_size(by_seed)
     words += f" (d = {size:.2g})" if math.isfinite(size) else ""
     lost = sum(pairing.lost for pairing in found)
     words += f", {plural(lost, 'pair')} lost" if lost else ""
-    reservation = f"a paired claim needs {FEWEST_PAIRS} pairs" if one.n < FEWEST_PAIRS else ""
-    few = enough(one, [bound_of(test)], alpha)
-    most = max(FEWEST_PAIRS if p_for(test, one) <= alpha else 0, few or 0)
-    seeds = math.ceil(most / len(found)) if most else None
+    reservation = f"a paired claim needs {FEWEST_PAIRS} pairs" if len(gains) < FEWEST_PAIRS else ""
+    few = seeds_needed(one, [bound_of(test)], alpha)
+    seeds = max(math.ceil(FEWEST_PAIRS / len(found)) if p_for(test, one) <= alpha else 0, few or 0) or None
     p_pass, p_fail = p_for(test, one), p_against(test, one)
-    rows = _rows(found, test, alpha)
-    return TestResult(words, one.mean, interval, one.n, p_pass, p_fail, seeds, rows, reservation)
+    rows = _rows(found, test, alpha, sampler)
+    return TestResult(words, one.mean, interval, len(gains), p_pass, p_fail, seeds, rows, reservation)
 
 
 def judge_monotone(claim: Claim, test: Monotone, records: Sequence[Record]) -> TestResult:
@@ -79,7 +83,7 @@ def judge_monotone(claim: Claim, test: Monotone, records: Sequence[Record]) -> T
     return TestResult(words, total.mean, interval, len(whole), p_pass, p_fail, seeds, rows, reservation)
 
 
-def p_for(test: Compare | Interaction, one: Estimate) -> float:
+def p_for(test: Compare | Interaction, one: MeanTest) -> float:
     """The p value for what is claimed of the gain. Greater by nothing in particular means more than 0."""
     if test.effect == "greater":
         return one.p_above(test.min_gain, strict=test.min_gain == 0)
@@ -88,7 +92,7 @@ def p_for(test: Compare | Interaction, one: Estimate) -> float:
     return one.p_above(-test.margin) if test.effect == "not_lower" else one.p_below(test.margin)
 
 
-def p_against(test: Compare | Interaction, one: Estimate) -> float:
+def p_against(test: Compare | Interaction, one: MeanTest) -> float:
     """The p value for the opposite."""
     if test.effect == "greater":
         return one.p_below(test.min_gain, strict=test.min_gain > 0)
@@ -110,13 +114,13 @@ def asked_text(test: Compare | Interaction) -> str:
     return f"at least {bound}" if test.effect in ("greater", "not_lower") else f"at most {bound}"
 
 
-def _rows(found: Sequence[Pairing], test: Compare, alpha: float) -> tuple[VerdictRow, ...]:
+def _rows(found: Sequence[Pairing], test: Compare, alpha: float, sampler: Sampler) -> tuple[VerdictRow, ...]:
     rows = []
     for pairing in found:
         if not pairing.first:
             rows.append(VerdictRow(pairing.label, "", "undecided", None, None, None, 0))
             continue
-        one = estimate(pairing.gains)
+        one = sampler(pairing.gains)
         low, high = (finite(end) for end in one.interval(1 - 2 * alpha))
         outcome = outcome_of(p_for(test, one), p_against(test, one), alpha)
         rows.append(VerdictRow(pairing.label, "", outcome, one.mean, low, high, one.n))

@@ -40,7 +40,7 @@ class Verdict:
     `status` and `standing` say whether the claim was written before its results, `results_seen` how many there were
     when it was, `looks` how often the complete sweep has been judged since. A `replaced` one is of an older text.
     `level` is the one it was judged at, alpha but for planned looks, and `spent` how often all looks so far pass a null
-    claim; None where nothing is tested.
+    claim; None where nothing is tested. `test` is the one used: t, signflip, bootstrap, exact, or "".
     `power` is that of the test at the size that the claim names, with the spread and number found (power.py).
     """
 
@@ -67,6 +67,7 @@ class Verdict:
     power: float | None = None
     level: float | None = None
     spent: float | None = None
+    test: str = ""
 
     def lacks_registration(self, *, strict: bool) -> bool:
         """Whether the claim must be older than its results, by its file or `strict`, and is not."""
@@ -81,6 +82,7 @@ class TestResult:
     """What a test found: p values for the claim (`p_pass`) and against it (`p_fail`), before any Holm correction.
 
     `words` say what was found. `reservation` is a reason why it must not pass although p is small, "" if there is none.
+    `method` names the test, `assumes` says what that takes for granted.
     """
 
     words: str
@@ -92,6 +94,8 @@ class TestResult:
     needed: int | None = None
     rows: tuple[VerdictRow, ...] = ()
     reservation: str = ""
+    method: str = ""
+    assumes: str = ""
 
 
 def unjudged(words: str) -> TestResult:

@@ -12,6 +12,7 @@ from sweeper.analysis.claims.contrasts import judge_interaction
 from sweeper.analysis.claims.look_text import at_look, with_spent
 from sweeper.analysis.claims.looks import ClaimProgress, first_seeds, progress_of
 from sweeper.analysis.claims.means import judge_against, judge_equivalent, judge_mean, judge_within
+from sweeper.analysis.claims.methods import assumption, method_of, problem_of, with_range
 from sweeper.analysis.claims.pairs import judge_compare, judge_monotone
 from sweeper.analysis.claims.power import power_of
 from sweeper.analysis.claims.registration import ClaimStatus, claim_status
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     "name", "kind", "metric", "outcome", "effect", "ci_low", "ci_high", "n", "p", "family",
-    "status", "standing", "results_seen", "looks", "level", "spent", "sentence",
+    "status", "standing", "results_seen", "looks", "level", "spent", "test", "sentence",
 )  # fmt: skip
 
 
@@ -149,11 +150,19 @@ def keep_tables(claims: Sequence[Claim], folder: Path) -> None:
             replace_file(folder / claim.test.table.name, claim.test.table.read_text(encoding="utf-8", errors="replace"))
 
 
-def _judged(claim: Claim, evidence: Evidence, records: Sequence[Record], folder: Path) -> TestResult:
+def _judged(written: Claim, evidence: Evidence, records: Sequence[Record], folder: Path) -> TestResult:
+    claim = with_range(written, records)
+    found = _tested(claim, evidence, records, folder)
+    return replace(found, method=method_of(claim), assumes=assumption(claim)) if found.interval is not None else found
+
+
+def _tested(claim: Claim, evidence: Evidence, records: Sequence[Record], folder: Path) -> TestResult:
     if evidence.problem:
         return unjudged(evidence.problem)
     if not evidence.measured:
         return unjudged(f"no trial has a value of {claim.metric} yet")
+    if problem := problem_of(claim, evidence.values):
+        return unjudged(problem)
     chosen = evidence.among(records)
     match claim.test:
         case Within() as test:
@@ -215,6 +224,7 @@ def _verdict(claim: Claim, evidence: Evidence, found: TestResult) -> Verdict:
         confidence=round(1 - 2 * claim.alpha, 12),
         p=p if found.interval is not None else None,
         level=claim.alpha if found.interval is not None else None,
+        test=found.method,
         family=claim.family,
     )
 
@@ -238,4 +248,4 @@ def _sentence(claim: Claim, evidence: Evidence, found: TestResult, outcome: Outc
         parts += [f"about {plural(found.needed, 'seed')} per configuration needed (80 % power)"] if found.needed else []
     if claim.family and found.interval is not None:
         parts.append(f"p = {min(found.p_pass, found.p_fail):.2g} after Holm in {claim.family!r}")
-    return "; ".join(parts)
+    return "; ".join([*parts, *([found.assumes] if found.assumes else [])])

@@ -12,6 +12,9 @@ from sweeper.trial import canonical
 
 KINDS = ("within", "typical", "mean", "best", "share", "compare", "interaction", "equivalent", "monotone", "against")
 _OF_GAINS = ("effect", "min_gain", "margin")  # keys of compare and interaction
+TESTS = ("t", "signflip", "bootstrap", "exact")
+_COUNTED = ("within", "typical", "best")  # over trials they are counted, not tested
+_ONE_TEST = {"monotone": "exact", "interaction": "t"}
 Ends = Annotated[list[float | None], Field(min_length=2, max_length=2)]
 Part = Annotated[float, Field(ge=0, le=1)]
 Pairs = dict[str, Annotated[list[Any], Field(min_length=2, max_length=2)]]
@@ -72,6 +75,16 @@ class ClaimKeys(Keys):
         "optional",
         description="required: the claim must be older than its results, or verify exits with 3.",
         examples=["required"],
+    )
+    test: Literal["t", "signflip", "bootstrap", "exact"] | None = Field(
+        None,
+        description="How it is tested; by default exact for means of a metric whose range is known, else t.",
+        examples=["exact"],
+    )
+    range: Annotated[list[float], Field(min_length=2, max_length=2)] | None = Field(
+        None,
+        description="The least and the greatest value that the metric can take; by default as the trainer declares it.",
+        examples=[[0, 1]],
     )
     family: str = Field("", description="Claims of one family are corrected together (Holm).", examples=["jsd"])
     within: Ends | None = Field(
@@ -150,6 +163,21 @@ class ClaimKeys(Keys):
             if len({repr(canonical(value)) for value in pair}) == 1:
                 raise Complaint("the two values are the same", kind)
         self._check_effect(kind)
+        self._check_test(kind)
+
+    def _check_test(self, kind: str) -> None:
+        if self.range and self.range[0] >= self.range[1]:
+            raise Complaint("the range is empty", "range", found=str(self.range), allowed="[low, high]")
+        if self.test is None:
+            return
+        counted = self.over == "trials" and kind in _COUNTED
+        allowed = () if counted else ("exact",) if self.over == "trials" and kind == "share" else TESTS
+        if kind in _ONE_TEST:
+            allowed = (_ONE_TEST[kind],)
+        if self.test not in allowed:
+            what = f"{kind} over trials" if self.over == "trials" and kind not in _ONE_TEST else kind
+            message = f"{what} is counted, not tested" if counted else f"{what} has no such test"
+            raise Complaint(message, "test", found=self.test, allowed=", ".join(allowed) or "no test")
 
     def _check_effect(self, kind: str) -> None:
         for key in _OF_GAINS:

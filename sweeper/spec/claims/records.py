@@ -139,6 +139,7 @@ class Claim:
     """One claim: `test` on `metric`, over `configs` (means) or `trials`, where `where` holds, at level `alpha`.
 
     Claims of one `family` (""  is none) are corrected together: none of them passes falsely, with 1 - alpha.
+    `method` is the `test:` that was chosen, None for the kind's own, and `range` what values the metric can take.
     `keys` are those written in the file: what a run registers, and `claim` makes this record of.
     """
 
@@ -151,6 +152,8 @@ class Claim:
     family: str = ""
     keys: Mapping[str, Any] = field(default_factory=dict, compare=False)
     needs_registration: bool = False
+    method: str | None = None
+    range: tuple[float, float] | None = None
 
     @property
     def kind(self) -> str:
@@ -171,6 +174,8 @@ def claim(keys: ClaimKeys) -> Claim:
         family=keys.family,
         keys=_canonical(keys.model_dump(mode="json", exclude_unset=True, exclude={"registered"})),
         needs_registration=keys.registered == "required",
+        method=keys.test,
+        range=(keys.range[0], keys.range[1]) if keys.range else None,
     )
 
 

@@ -1,0 +1,93 @@
+"""Which test judges a claim: the one that it names by `test:`, or its kind's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from sweeper.analysis.mean_tests import BoundedMean, MeanTest, bootstrap_mean, bounded, sign_flip
+from sweeper.analysis.statistics import Estimate, Values, enough, estimate
+from sweeper.spec.claims.records import Against, Best, Claim, Mean, Monotone, Share, Typical, Within
+from sweeper.trainer import bundled_ranges
+from sweeper.trial import Record
+
+Sampler = Callable[[Values], MeanTest]
+_FEWEST_SIGNS = 5  # values with which a sign-flip test can reach 5 %
+
+
+def with_range(claim: Claim, records: Sequence[Record]) -> Claim:
+    """The claim with the range of its metric, where the bundled trainer declares one and the claim names none."""
+    if claim.range is not None or not records:
+        return claim
+    return replace(claim, range=bundled_ranges(records[0].trial.trainer).get(claim.metric))
+
+
+def method_of(claim: Claim) -> str:
+    """t, signflip, bootstrap or exact; "" where trials are counted and nothing is tested.
+
+    Means of a metric whose range is known are tested exactly, as outcomes near an end of it are skewed and a rare bad
+    seed is missing from most samples. Gains are tested by t: the exact test of six seeds decides next to nothing there.
+    """
+    if claim.over == "trials" and isinstance(claim.test, Within | Typical | Best):
+        return ""
+    if isinstance(claim.test, Monotone) or (claim.over == "trials" and isinstance(claim.test, Share)):
+        return "exact"
+    if claim.method is not None:
+        return claim.method
+    levels = Within | Mean | Best | Share | Typical | Against
+    return "exact" if isinstance(claim.test, levels) and claim.range is not None else "t"
+
+
+def sampler_of(claim: Claim) -> Sampler:
+    """What makes the claim's test of a sample of single values of its metric."""
+    method = method_of(claim)
+    if method == "exact" and claim.range is not None:
+        return bounded(*claim.range)
+    return {"signflip": sign_flip, "bootstrap": bootstrap_mean}.get(method, estimate)
+
+
+def gain_sampler_of(claim: Claim) -> Sampler:
+    """The same for differences of two values."""
+    if claim.range is None:
+        return sampler_of(claim)
+    width = claim.range[1] - claim.range[0]
+    return sampler_of(replace(claim, range=(-width, width)))
+
+
+def problem_of(claim: Claim, values: Values) -> str:
+    """Why the claim's test cannot be used, "" if it can."""
+    if method_of(claim) != "exact" or (isinstance(claim.test, Monotone | Share) and claim.over == "trials"):
+        return ""
+    if isinstance(claim.test, Monotone):
+        return ""
+    if claim.range is None:
+        return f"test: exact needs the range of {claim.metric}: add range: [low, high] to the claim"
+    low, high = claim.range
+    slack = 1e-6 * (high - low)
+    outside = [value for value in values if not low - slack <= value <= high + slack]
+    return f"{claim.metric} is {outside[0]:g}, outside of its range [{low:g}, {high:g}]" if outside else ""
+
+
+def seeds_needed(one: MeanTest, bounds: Sequence[float], alpha: float) -> int | None:
+    """How many values would decide with 80 % power, should mean and spread stay so: by t but for the exact test."""
+    if isinstance(one, Estimate):
+        return enough(one, bounds, alpha)
+    if isinstance(one, BoundedMean):
+        return one.enough(bounds, alpha)
+    values = getattr(one, "values", ())
+    count = enough(estimate(values), bounds, alpha)
+    return max(count, _FEWEST_SIGNS) if count else None
+
+
+def assumption(claim: Claim) -> str:
+    """What the test assumes, as a clause of the verdict's sentence."""
+    if isinstance(claim.test, Monotone):
+        return ""
+    texts = {
+        "t": "t test: assumes roughly normal seeds",
+        "signflip": "sign-flip test: assumes seeds symmetric about their mean",
+        "bootstrap": "bootstrap (BCa): assumes that the seeds seen are like those to come",
+    }
+    if method_of(claim) == "exact" and claim.range is not None and claim.over != "trials":
+        return f"exact test: assumes only the range [{claim.range[0]:g}, {claim.range[1]:g}]"
+    return texts.get(method_of(claim), "")
