@@ -190,7 +190,7 @@ def declared_ranges(metrics: Mapping[str, str] | None) -> dict[str, tuple[float,
 
 
 def bundled_ranges(name: str) -> dict[str, tuple[float, float]]:
-    """The ranges of a bundled trainer's metrics, of which ledgers of sweeper 0.1 say nothing; {} for another trainer."""
+    """The ranges of a bundled trainer's metrics, {} for another trainer."""
     return declared_ranges(importlib.import_module(f"sweeper.{name}.metrics").METRICS) if name in BUNDLED else {}
 
 

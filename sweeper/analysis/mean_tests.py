@@ -138,12 +138,12 @@ class BootstrapMean(_SampleTest):
 class BoundedMean(_SampleTest):
     """A test of the mean of values in [low, high] that holds for any distribution there.
 
-    It bets against the bound m: for every share c the wealth after all values is the product of 1 + c (x / m - 1), with x
-    and m counted from `low`; if the mean is m or less, none of these is expected to grow, nor their mixture, and by
+    It bets against the bound m: for every share c the wealth after all values is the product of 1 + c (x / m - 1), with
+    x and m counted from `low`; if the mean is m or less, none of these is expected to grow, nor their mixture, and by
     Markov's inequality p = 1 / wealth (Waudby-Smith and Ramdas 2023). The order of the values does not matter.
 
     >>> perfect = BoundedMean(np.ones(6), 0.0, 1.0)
-    >>> round(perfect.p_above(0.3), 4), round(perfect.p_above(0.9), 2)  # six good seeds say little against a rare bad one
+    >>> round(perfect.p_above(0.3), 4), round(perfect.p_above(0.9), 2)  # a rare bad seed is not excluded
     (0.0011, 0.62)
     """
 

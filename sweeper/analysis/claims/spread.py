@@ -1,8 +1,8 @@
 """Claims about how configurations (or trials) spread: typical (quartiles), best, share. Over trials they are facts.
 
-Over configurations each mean is tested, and a claim that so many of them lie inside is a partial conjunction: its p value
-pays for the choice of which (Benjamini and Heller 2008). Without that, one of ten configurations on the edge is taken
-for a good one in 40 % of sweeps.
+Over configurations each mean is tested, and a claim that so many of them lie inside is a partial conjunction: its
+p value pays for the choice of which (Benjamini and Heller 2008). Without that, one of ten configurations on the edge is
+taken for a good one in 40 % of sweeps.
 """
 
 from __future__ import annotations
@@ -81,8 +81,8 @@ def judge_best(claim: Claim, test: Best, evidence: Evidence) -> TestResult:
     bounds = (sign * bound, math.inf) if sign > 0 else (-math.inf, sign * bound)
     p_reach = partial_conjunction([p_inside(one, bounds) for one in tests], 1)
     p_miss = 0.0 if none_reached else max(p_outside(one, bounds) for one in tests)
-    one = max(tests, key=lambda one: sign * one.mean)
-    index = tests.index(one)
+    index = max(range(len(tests)), key=lambda i: sign * tests[i].mean)
+    one = tests[index]
     words = f"best mean {rounded(one.mean)} {bracket(one.interval(1 - 2 * claim.alpha))} at {groups[index].label}, "
     words += f"claimed {words_bound}{words_none}"
     rows = rows_of(groups, [bounds] * len(groups), claim)
