@@ -1,0 +1,171 @@
+"""False passes, false fails and power by kind of claim: `python tests/benchmarks/claims_simulation.py [REPEATS]`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from sweeper.analysis.mean_tests import MeanTest, bounded, sign_flip
+from sweeper.analysis.statistics import Values, estimate, means_by_seed, partial_conjunction
+
+SIZES, ALPHA, REPEATS = (3, 5, 6, 10, 20, 30), 0.05, 2_000
+PUBLISHED = Path(__file__).parents[2] / "results" / "published"
+Sampler = Callable[[Values], MeanTest]
+Sample = tuple[np.ndarray, float]  # values and the true mean that they come from
+
+
+@dataclass(frozen=True)
+class Family:
+    """Data of one kind; `range` is None where the metric has none, and then its means are tested by t."""
+
+    name: str
+    draw: Callable[[np.random.Generator, int], Sample]
+    range: tuple[float, float] | None = None
+
+    @property
+    def sampler(self) -> Sampler:
+        return bounded(*self.range) if self.range else estimate
+
+
+def published(metric: str) -> Callable[[np.random.Generator, int], Sample]:
+    """Seeds drawn again, with replacement, from those of a published configuration that do not all agree."""
+    table = pd.concat([pd.read_csv(file) for file in sorted(PUBLISHED.glob("*jsd*/trials.csv"))])
+    settings = [name for name in table if str(name).startswith("loss.")]
+    groups = [group.to_numpy() for _, group in table.groupby(settings, dropna=False)[metric] if group.std() > 1e-3]
+
+    def draw(rng: np.random.Generator, count: int) -> Sample:
+        group = groups[rng.integers(len(groups))]
+        return np.clip(rng.choice(group, count), 0, 1), float(np.clip(group, 0, 1).mean())
+
+    return draw
+
+
+def families() -> list[Family]:
+    unit = (0.0, 1.0)
+    return [
+        Family("normal", lambda rng, n: (rng.normal(size=n), 0.0)),
+        Family("heavy tails (t, 3 df)", lambda rng, n: (rng.standard_t(3, n), 0.0)),
+        Family("bimodal (0.17 or 0.97)", lambda rng, n: (rng.choice([0.17, 0.97], n), 0.57), unit),
+        Family("bounded (beta 8, 1)", lambda rng, n: (rng.beta(8, 1, n), 8 / 9), unit),
+        Family("tied (quarters)", lambda rng, n: (rng.choice([0.25, 0.5, 0.75, 1.0], n), 0.625), unit),
+        Family("published alignment", published("alignment"), unit),
+        Family("published accuracy", published("task_accuracy"), unit),
+    ]
+
+
+def one_mean(family: Family, rng: np.random.Generator, n: int, sampler: Sampler) -> tuple[float, float]:
+    """within, mean, against: one configuration whose mean is the bound."""
+    values, mean = family.draw(rng, n)
+    test = sampler(values)
+    return test.p_above(mean, strict=True), test.p_below(mean, strict=True)
+
+
+def _edge(family: Family, rng: np.random.Generator, n: int, count: int, sampler: Sampler) -> list[float]:
+    return [one_mean(family, rng, n, sampler)[0] for _ in range(count)]
+
+
+def best(family: Family, rng: np.random.Generator, n: int, sampler: Sampler) -> tuple[float, float]:
+    """Ten configurations, each with a mean at the bound."""
+    return partial_conjunction(_edge(family, rng, n, 10, sampler), 1), 1.0
+
+
+def share(family: Family, rng: np.random.Generator, n: int, sampler: Sampler) -> tuple[float, float]:
+    """Five of ten must be inside; four surely are, six lie on the bound."""
+    return partial_conjunction([*[0.0] * 4, *_edge(family, rng, n, 6, sampler)], 5), 1.0
+
+
+def typical(family: Family, rng: np.random.Generator, n: int, sampler: Sampler) -> tuple[float, float]:
+    """Eight of ten must be inside; seven surely are, three lie on the bound."""
+    return partial_conjunction([*[0.0] * 7, *_edge(family, rng, n, 3, sampler)], 8), 1.0
+
+
+def equivalent(family: Family, rng: np.random.Generator, n: int, sampler: Sampler) -> tuple[float, float]:
+    """The mean of four configurations lies at the upper end of the margin; a seed moves all four."""
+    values, mean = family.draw(rng, n)
+    others = [family.draw(rng, n) for _ in range(3)]
+    means = [mean, *(other for _, other in others)]
+    shared = [values, *(other + 0.2 * (values - mean) for other, _ in others)]
+    one = estimate(means_by_seed([dict(enumerate(group)) for group in shared]))
+    return one.p_below(float(np.mean(means)), strict=True), one.p_above(float(np.mean(means)), strict=True)
+
+
+def compare(family: Family, rng: np.random.Generator, n: int, sampler: Sampler) -> tuple[float, float]:
+    """Two settings that do not differ."""
+    first = family.draw(rng, n)[0]
+    if family.name.startswith("published"):
+        second = rng.permutation(first) if rng.integers(2) else rng.choice(first, n)  # of the same configuration
+    else:
+        second = family.draw(rng, n)[0]
+    sign = rng.choice([-1, 1], n)
+    one = estimate(sign * (first - second))
+    return one.p_above(0, strict=True), one.p_below(0, strict=True)
+
+
+def cost(family: Family, rng: np.random.Generator, n: int, sampler: Sampler) -> tuple[float, float]:
+    """compare, not_lower: the second setting has no spread, the first loses just the margin on average."""
+    values, mean = family.draw(rng, n)
+    one = estimate(values)
+    return one.p_above(mean), one.p_below(mean, strict=True)
+
+
+def monotone(family: Family, rng: np.random.Generator, n: int, sampler: Sampler) -> tuple[float, float]:
+    """Three values of a parameter without effect."""
+    draw = family.draw(rng, 3 * n)[0].reshape(n, 3)
+    return float(stats.page_trend_test(draw).pvalue), float(stats.page_trend_test(draw[:, ::-1]).pvalue)
+
+
+KINDS = {
+    "within, mean, against": one_mean, "best": best, "share": share, "typical": typical, "equivalent": equivalent,
+    "compare": compare, "compare, cost beside a ceiling": cost, "monotone": monotone,
+}  # fmt: skip
+
+
+def rates(kind: str, family: Family, n: int, repeats: int, sampler: Sampler | None = None) -> tuple[float, float]:
+    """How often the claim passes, and fails, at the edge of being true."""
+    rng = np.random.default_rng([17, n, len(family.name), len(kind)])
+    found = [KINDS[kind](family, rng, n, sampler or family.sampler) for _ in range(repeats)]
+    passed, failed = (np.array(found) <= ALPHA + 1e-9).mean(axis=0)
+    return float(passed), float(failed)
+
+
+def power(family: Family, n: int, repeats: int, sampler: Sampler) -> float:
+    """How often `mean: at_least` passes where the truth lies a standard deviation above its bound."""
+    rng = np.random.default_rng([18, n])
+    spread = family.draw(rng, 20_000)[0].std()
+    found = [(sampler(values), mean) for values, mean in (family.draw(rng, n) for _ in range(repeats))]
+    return float(np.mean([test.p_above(mean - spread) <= ALPHA for test, mean in found]))
+
+
+def _row(name: str, values: Sequence[float]) -> str:
+    return f"| {name} | " + " | ".join(f"{value:.1%}" for value in values) + " |"
+
+
+def tables(repeats: int) -> Iterator[str]:
+    head = "| {} | " + " | ".join(f"n = {n}" for n in SIZES) + " |\n|---|" + "---|" * len(SIZES)
+    known = families()
+    for kind in KINDS:
+        found = {family.name: [rates(kind, family, n, repeats) for n in SIZES] for family in known}
+        yield "\n" + head.format(f"{kind}: false passes")
+        yield from (_row(name, [passed for passed, _ in cells]) for name, cells in found.items())
+        if kind in ("within, mean, against", "equivalent", "compare", "monotone"):
+            yield "\n" + head.format(f"{kind}: false fails")
+            yield from (_row(name, [failed for _, failed in cells]) for name, cells in found.items())
+    for name, sampler in (("t", estimate), ("signflip", sign_flip)):
+        yield "\n" + head.format(f"within, mean, against, had they `test: {name}`: false passes")
+        for family in known:
+            yield _row(family.name, [rates("within, mean, against", family, n, repeats, sampler)[0] for n in SIZES])
+    yield "\n" + head.format("power, the truth one standard deviation beyond its bound: kind's own test / t")
+    for family in known[:5]:
+        cells = [[power(family, n, repeats, one) for one in (family.sampler, estimate)] for n in SIZES]
+        yield f"| {family.name} | " + " | ".join(f"{own:.0%} / {t:.0%}" for own, t in cells) + " |"
+
+
+if __name__ == "__main__":
+    for line in tables(int(sys.argv[1]) if len(sys.argv) > 1 else REPEATS):
+        print(line, flush=True)
