@@ -49,9 +49,8 @@ class Trainer:
 
     `defaults` and `metrics` are None when the trainer does not declare them (then any name is allowed). `added` are
     settings that it got after results were made, with the value that means "as before": with it a setting is in no key.
-    `check` names
-    what is wrong with settings, `idle` those without effect beside the others; `code` is the digest of its `source`,
-    which every process imports, `code_before` the one that sweeper 0.1.0 gave it.
+    `check` names what is wrong with settings, `idle` those without effect beside the others; `code` is the digest of
+    its `source`, which every process imports, `code_before` the one that sweeper 0.1.0 gave it.
     `files` are those that a trial reads by its settings in `reads`, `absent` the metrics it does not report, and why.
     Trials of equal `shape` can be trained as one program, where the trainer can do that. `data` are the files that it
     says it reads, with the digests of their content once these are known; `with_data` makes them count as code.

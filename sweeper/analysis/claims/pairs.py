@@ -34,7 +34,9 @@ def judge_compare(claim: Claim, test: Compare, records: Sequence[Record]) -> Tes
     sampler, alpha = gain_sampler_of(claim), claim.alpha
     one = sampler(by_seed)
     interval = one.interval(1 - 2 * alpha)
-    words = f"gain {rounded(one.mean)} {bracket(interval)}, claimed {asked_text(test)}, over {plural(len(gains), 'pair')}"
+    words = (
+        f"gain {rounded(one.mean)} {bracket(interval)}, claimed {asked_text(test)}, over {plural(len(gains), 'pair')}"
+    )
     words += f" of {plural(one.n, 'seed')}" if one.n < len(gains) else ""
     size = effect_size(by_seed)
     words += f" (d = {size:.2g})" if math.isfinite(size) else ""
