@@ -62,7 +62,7 @@ def families() -> list[Family]:
 def one_mean(family: Family, rng: np.random.Generator, n: int, sampler: Sampler) -> tuple[float, float]:
     """within, mean, against: one configuration whose mean is the bound."""
     values, mean = family.draw(rng, n)
-    test = sampler(values)
+    test = sampler(values.tolist())
     return test.p_above(mean, strict=True), test.p_below(mean, strict=True)
 
 
@@ -110,7 +110,7 @@ def compare(family: Family, rng: np.random.Generator, n: int, sampler: Sampler) 
 def cost(family: Family, rng: np.random.Generator, n: int, sampler: Sampler) -> tuple[float, float]:
     """compare, not_lower: the second setting has no spread, the first loses just the margin on average."""
     values, mean = family.draw(rng, n)
-    one = estimate(values)
+    one = estimate(values.tolist())
     return one.p_above(mean), one.p_below(mean, strict=True)
 
 
@@ -138,7 +138,7 @@ def power(family: Family, n: int, repeats: int, sampler: Sampler) -> float:
     """How often `mean: at_least` passes where the truth lies a standard deviation above its bound."""
     rng = np.random.default_rng([18, n])
     spread = family.draw(rng, 20_000)[0].std()
-    found = [(sampler(values), mean) for values, mean in (family.draw(rng, n) for _ in range(repeats))]
+    found = [(sampler(values.tolist()), mean) for values, mean in (family.draw(rng, n) for _ in range(repeats))]
     return float(np.mean([test.p_above(mean - spread) <= ALPHA for test, mean in found]))
 
 
