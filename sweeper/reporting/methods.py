@@ -16,25 +16,26 @@ from sweeper.spec.claims.records import Claim
 from sweeper.trial import Record, State
 from sweeper.value_text import plural
 
-_TESTS = {
-    "within": "within: two one-sided t tests per configuration (over trials: every value is counted)",
-    "mean": "mean: a one-sided t test per configuration (over trials: one for all)",
-    "equivalent": "equivalent: two one-sided t tests of the mean",
-    "against": "against: two one-sided t tests per configuration against the reference table",
-    "typical": "typical: the quartiles with every mean at the unfavourable end of its t interval",
-    "best": "best: a one-sided t test per configuration, with Holm's correction for the choice of the best",
-    "share": "share: the configurations whose t interval lies inside (over trials: an exact binomial test)",
-    "compare": "compare: a t test of the gains, paired by configuration and seed",
-    "interaction": "interaction: a t test of the difference of differences, one value per seed",
+_TESTS = {  # by kind; `test` is one of _NAMES
+    "within": "within: two one-sided {test} tests per configuration",
+    "mean": "mean: a one-sided {test} test per configuration (over trials: one for all)",
+    "equivalent": "equivalent: two one-sided {test} tests of the mean, one value per seed (over trials: per trial)",
+    "against": "against: two one-sided {test} tests per configuration against the reference table",
+    "typical": "typical: one {test} test per configuration, corrected for which of them make up the quartiles",
+    "best": "best: a one-sided {test} test per configuration, corrected for the choice of the best",
+    "share": "share: one {test} test per configuration, corrected for which of them count (over trials: binomial)",
+    "compare": "compare: one {test} test of the gains, paired by configuration and seed, one value per seed",
+    "interaction": "interaction: one {test} test of the difference of differences, one value per seed",
     "monotone": "monotone: Page's trend test over blocks of equal settings and seed",
 }
+_NAMES = {"t": "t", "signflip": "sign-flip", "bootstrap": "bootstrap (BCa)", "exact": "exact"}
 _SPENDING = {"obrien_fleming": "an O'Brien-Fleming", "pocock": "a Pocock"}
 
 
 def paragraphs(history: History, claims: Sequence[Claim], verdicts: Sequence[Verdict]) -> list[str]:
     """What was registered, tested, run, left out and used, a paragraph each, by the ledger's word alone."""
     records = history.planned()
-    parts = [_registered(history, claims, verdicts), _tested(claims), _looked(history, verdicts)]
+    parts = [_registered(history, claims, verdicts), _tested(claims, verdicts), _looked(history, verdicts)]
     parts += [_sample(records), _deviations(history, records), _resources(history, records)]
     return [text for part in parts if (text := " ".join(part))]
 
@@ -63,12 +64,15 @@ def _registered(history: History, claims: Sequence[Claim], verdicts: Sequence[Ve
     yield f"its head is {chain.head}."
 
 
-def _tested(claims: Sequence[Claim]) -> Iterator[str]:
-    """The tests, their levels and the corrections."""
-    kinds = [kind for kind in _TESTS if any(claim.kind == kind for claim in claims)]
-    if not kinds:
+def _tested(claims: Sequence[Claim], verdicts: Sequence[Verdict]) -> Iterator[str]:
+    """The tests that were used, their levels and the corrections."""
+    used = dict.fromkeys((one.kind, one.test) for one in verdicts if one.test)
+    counted = sum(not one.test and one.outcome != "undecided" and not one.replaced for one in verdicts)
+    if counted:
+        yield f"{plural(counted, 'claim')} {_was(counted)} decided by counting trials, without a test."
+    if not used:
         return
-    yield f"The tests were: {'; '.join(_TESTS[kind] for kind in kinds)}."
+    yield f"The tests were: {'; '.join(_TESTS[kind].format(test=_NAMES[test]) for kind, test in used)}."
     alphas = sorted({claim.alpha for claim in claims})
     levels = " and ".join(f"{alpha:g} (intervals of {1 - 2 * alpha:.4g})" for alpha in alphas)
     yield f"All tests are one-sided, at the level {levels}."

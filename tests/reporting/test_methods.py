@@ -104,6 +104,15 @@ def test_a_ledger_without_a_chain_says_so() -> None:
     known = [claim for keys in ({**MEAN, "metric": "alignment"},) if (claim := claim_of(keys)) is not None]
     said = " ".join(paragraphs(history, known, judge_sweep(known, history, published.folder)))
     assert "is missing: no claim counts as registered" in said
+    assert "mean: a one-sided exact test per configuration" in said  # alignment has a known range
+
+
+def test_claims_that_count_trials_are_not_called_tests(sweep: SweepDir) -> None:
+    counted = {"name": "all", "metric": "score", "over": "trials", "within": [0, 1]}
+    run(sweep, SEEDS[:4], counted)
+    said = text(sweep, counted)
+    assert "1 claim was decided by counting trials, without a test." in said
+    assert "The tests were" not in said
 
 
 def test_clocks_that_go_back_are_named_and_change_no_standing(sweep: SweepDir, monkeypatch: pytest.MonkeyPatch) -> None:
