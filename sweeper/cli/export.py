@@ -83,13 +83,16 @@ def export(
         _pivot(sweep_dir, known, tables.Format(form), _names(pivot), spread, where, better, note, output)
         return
     named = _names(columns)
-    frame = _frame(sweep_dir, known, level, interval, f"{columns} {sort} {where}")
+    if level is LevelChoice.claims:
+        frame, methods = _claims(sweep_dir, known)
+    else:
+        frame, methods = _frame(sweep_dir, known, level, interval, f"{columns} {sort} {where}"), ""
     frame = tables.select(tables.filtered(frame, where) if where else frame, (), _names(sort))
     if level is LevelChoice.config and form.value in tables.MARKUP and any(is_metric(frame, name) for name in named):
         _configs(sweep_dir, frame, named, spread, form, note, output)
-    elif level is LevelChoice.claims and form is FormatChoice.latex:
+    elif methods and form is FormatChoice.latex:
         table = tables.text(tables.select(frame, expanded(frame, named), ()), tables.Format(form), note)
-        _write_text(f"{table}\n{_methods(sweep_dir, known)}", output)
+        _write_text(f"{table}\n{methods}", output)
     else:
         _write_frame(tables.select(frame, expanded(frame, named), ()), tables.Format(form), note, output)
 
@@ -110,16 +113,16 @@ def _print_important(sweep_dir: SweepDir, level: LevelChoice, sort: str, where: 
     news.print(f"{len(frame.columns)} columns in all: --all-columns, or --output FILE", style="dim", soft_wrap=True)
 
 
-def _methods(sweep_dir: SweepDir, known: History) -> str:
-    """The methods paragraph as LaTeX, below the table of claims."""
-    from sweeper.analysis.claims.verify import judge_sweep
+def _claims(sweep_dir: SweepDir, known: History) -> tuple[pd.DataFrame, str]:
+    """The verdicts as a table, and the methods paragraph as LaTeX for below it."""
+    from sweeper.analysis.claims.verify import as_frame, judge_sweep
     from sweeper.reporting.methods import paragraphs
     from sweeper.reporting.tables.markup import latex_text
     from sweeper.spec.load import load_run
 
     sweep = load_run(sweep_dir.spec)
     found = judge_sweep(sweep.claims, known, sweep_dir.folder, sweep.looks)
-    return latex_text(paragraphs(known, sweep.claims, found))
+    return as_frame(found), latex_text(paragraphs(known, sweep.claims, found))
 
 
 def _frame(
@@ -138,10 +141,6 @@ def _frame(
 
         records = known.planned()
         return effects.as_frame([e for m in SweepResults(sweep_dir).headlines for e in effects.effects(records, m)])
-    if level is LevelChoice.claims:
-        from sweeper.analysis.claims.verify import as_frame, verdicts
-
-        return as_frame(verdicts(sweep_dir.results, sweep_dir.name))
     return frames.trials(sweep_dir, known) if level is LevelChoice.trial else frames.curves(sweep_dir, known)
 
 
