@@ -18,7 +18,7 @@ from functools import cached_property
 from typing import Protocol
 
 import numpy as np
-from scipy.special import logsumexp, ndtr, ndtri
+from scipy.special import ndtr, ndtri
 
 from sweeper.analysis.statistics import CONFIDENCE, MOST_SEEDS, POWER, RESAMPLES, Values
 
@@ -176,7 +176,7 @@ class BoundedMean(_SampleTest):
         def is_enough(count: int) -> bool:
             times = np.random.default_rng(count).multinomial(count, np.full(self.n, 1 / self.n), _REPEATS)
             logs = [times @ _log_bets(values, bound).T + _LOG_STAKES for values, bound in sides]
-            passed = [logsumexp(one, axis=1) >= -math.log(alpha) for one in logs]
+            passed = [np.logaddexp.reduce(one, axis=1) >= -math.log(alpha) for one in logs]
             return bool(np.logical_and.reduce(passed).mean() >= POWER)
 
         low, high = 1, 2
@@ -210,7 +210,9 @@ def _log_bets(values: np.ndarray, bound: float) -> np.ndarray:
 
 
 def _betting(values: np.ndarray, bound: float) -> float:
-    wealth = float(logsumexp(_log_bets(values, bound).sum(axis=1) + _LOG_STAKES))
+    wealth = float(
+        np.logaddexp.reduce(_log_bets(values, bound).sum(axis=1) + _LOG_STAKES)
+    )  # scipy's takes 40 times as long
     return min(1.0, math.exp(-wealth)) if wealth < 700 else 0.0
 
 

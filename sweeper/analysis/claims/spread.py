@@ -83,10 +83,10 @@ def judge_best(claim: Claim, test: Best, evidence: Evidence) -> TestResult:
     p_miss = 0.0 if none_reached else max(p_outside(one, bounds) for one in tests)
     index = max(range(len(tests)), key=lambda i: sign * tests[i].mean)
     one = tests[index]
-    words = f"best mean {rounded(one.mean)} {bracket(one.interval(1 - 2 * claim.alpha))} at {groups[index].label}, "
+    interval = one.interval(1 - 2 * claim.alpha)
+    words = f"best mean {rounded(one.mean)} {bracket(interval)} at {groups[index].label}, "
     words += f"claimed {words_bound}{words_none}"
     rows = rows_of(groups, [bounds] * len(groups), claim)
-    interval = one.interval(1 - 2 * claim.alpha)
     few = needed(one, bounds, claim.alpha / len(groups))
     return TestResult(words, one.mean, interval, one.n, p_reach, p_miss, few, rows)
 
