@@ -98,17 +98,17 @@ def make(sweep: Sweep, trainer: Trainer | None, results: Path, rerun: Rerun = Re
     estimate = estimate_cost(items, own, sweep, SweepDir(results, sweep.name), complete=points.complete)
     warnings = (*_idle_settings(sweep, trainer, trials), *_whole_numbers(sweep, trainer))
     return Plan(
-        sweep,
-        items,
-        configs,
-        dict(points.removed),
-        points.complete,
-        pack,
-        estimate,
-        warnings,
-        ledger_bytes,
-        factory.labels,
-        _hidden(sweep, results, own, trials),
+        sweep=sweep,
+        items=items,
+        configs=configs,
+        removed_by_where=dict(points.removed),
+        complete=points.complete,
+        pack=pack,
+        estimate=estimate,
+        warnings=warnings,
+        ledger_bytes=ledger_bytes,
+        labels=factory.labels,
+        hides=_hidden(sweep, results, own, trials),
     )
 
 

@@ -33,7 +33,7 @@ DATA: dict[str, Draw] = {
     "heavy tails (t, 3 df)": lambda rng, shape: rng.standard_t(3, shape),
 }
 MEANS = {"normal": 0.0, "bimodal": 0.585, "bounded (beta 8, 1)": 8 / 9, "heavy tails (t, 3 df)": 0.0}
-RANGES = {"bounded (beta 8, 1)": (0.0, 1.0)}  # told to the kinds of claims that have an exact test
+RANGES = {"bounded (beta 8, 1)": (0.0, 1.0)}  # given to the kinds of claims that have an exact test
 EXACT = ("mean", "within", "typical", "best", "share", "against")
 PLAN = LookPlan(start=6, most=30, futility=0.0)  # no claim is given up: the most chances to pass or fail falsely
 SWEEPS = 2_000

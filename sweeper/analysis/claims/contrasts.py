@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sweeper.analysis.claims.pairs import FEWEST_PAIRS, asked_text, bound_of, outcome_of, p_against, p_for
-from sweeper.analysis.claims.verdict import TestResult, VerdictRow, bracket, finite, format_list, unjudged
+from sweeper.analysis.claims.pairs import FEWEST_PAIRS, asked_text, bound_of, gain_rows, p_against, p_for
+from sweeper.analysis.claims.verdict import TestResult, VerdictRow, bracket, format_list, unjudged
 from sweeper.analysis.pairing import Contrast, contrasts, seed_means
 from sweeper.analysis.rounding import rounded
 from sweeper.analysis.statistics import Estimate, enough, estimate, holm
@@ -30,7 +30,7 @@ def judge_interaction(claim: Claim, test: Interaction, records: Sequence[Record]
     words += f"claimed {asked_text(test)}, over {plural(one.n, 'seed')}"
     lost = sum(contrast.lost for contrast in found)
     words += f", {plural(lost, 'block')} of four lost" if lost else ""
-    rows = _rows(found, test, alpha)
+    rows = gain_rows([(one.label, [*one.values.values()]) for one in found], test, alpha, estimate)
     words += spread_text(rows)
     p_pass, p_fail = p_for(test, one), p_against(test, one)
     most = max(FEWEST_PAIRS if p_pass <= alpha else 0, enough(one, [bound_of(test)], alpha) or 0) or None
@@ -65,19 +65,6 @@ def _p_opposite(test: Interaction, one: Estimate) -> float:
     if test.effect in ("greater", "not_lower"):
         return one.p_below(-test.margin, strict=True)
     return one.p_above(test.margin, strict=True)
-
-
-def _rows(found: Sequence[Contrast], test: Interaction, alpha: float) -> tuple[VerdictRow, ...]:
-    rows = []
-    for contrast in found:
-        if not contrast.values:
-            rows.append(VerdictRow(contrast.label, "", "undecided", None, None, None, 0))
-            continue
-        one = estimate([*contrast.values.values()])
-        low, high = (finite(end) for end in one.interval(1 - 2 * alpha))
-        outcome = outcome_of(p_for(test, one), p_against(test, one), alpha)
-        rows.append(VerdictRow(contrast.label, "", outcome, one.mean, low, high, one.n))
-    return tuple(rows)
 
 
 def _signed(value: float) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -13,7 +13,7 @@ from sweeper.analysis.claims.methods import Sampler, gain_sampler_of, seeds_need
 from sweeper.analysis.claims.verdict import Outcome, TestResult, VerdictRow, bracket, finite, unjudged
 from sweeper.analysis.evidence import value_of
 from sweeper.analysis.mean_tests import MeanTest
-from sweeper.analysis.pairing import Pairing, PairingBlock, blocks, pairings, settings
+from sweeper.analysis.pairing import PairingBlock, blocks, pairings, settings
 from sweeper.analysis.rounding import rounded
 from sweeper.analysis.statistics import Estimate, effect_size, enough, estimate, holm, means_by_seed
 from sweeper.spec.claims.records import Claim, Compare, Interaction, Monotone
@@ -46,7 +46,7 @@ def judge_compare(claim: Claim, test: Compare, records: Sequence[Record]) -> Tes
     few = seeds_needed(one, [bound_of(test)], alpha)
     seeds = max(math.ceil(FEWEST_PAIRS / len(found)) if p_for(test, one) <= alpha else 0, few or 0) or None
     p_pass, p_fail = p_for(test, one), p_against(test, one)
-    rows = _rows(found, test, alpha, sampler)
+    rows = gain_rows([(one.label, one.gains) for one in found], test, alpha, sampler)
     return TestResult(words, one.mean, interval, len(gains), p_pass, p_fail, seeds, rows, reservation)
 
 
@@ -116,16 +116,19 @@ def asked_text(test: Compare | Interaction) -> str:
     return f"at least {bound}" if test.effect in ("greater", "not_lower") else f"at most {bound}"
 
 
-def _rows(found: Sequence[Pairing], test: Compare, alpha: float, sampler: Sampler) -> tuple[VerdictRow, ...]:
+def gain_rows(
+    gains: Iterable[tuple[str, Sequence[float]]], test: Compare | Interaction, alpha: float, sampler: Sampler
+) -> tuple[VerdictRow, ...]:
+    """A row for each choice of the other settings: its label, and the test of its gains alone."""
     rows = []
-    for pairing in found:
-        if not pairing.first:
-            rows.append(VerdictRow(pairing.label, "", "undecided", None, None, None, 0))
+    for label, values in gains:
+        if not values:
+            rows.append(VerdictRow(label, "", "undecided", None, None, None, 0))
             continue
-        one = sampler(pairing.gains)
+        one = sampler(values)
         low, high = (finite(end) for end in one.interval(1 - 2 * alpha))
         outcome = outcome_of(p_for(test, one), p_against(test, one), alpha)
-        rows.append(VerdictRow(pairing.label, "", outcome, one.mean, low, high, one.n))
+        rows.append(VerdictRow(label, "", outcome, one.mean, low, high, one.n))
     return tuple(rows)
 
 

@@ -23,7 +23,7 @@ class FittedColumn(NamedTuple):
 def fitted_table(
     columns: Sequence[FittedColumn], rows: Sequence[Sequence[str | Text]], width: int
 ) -> tuple[Table, list[str]]:
-    """A table of at most `width` characters, and the headings of the columns that it has no room for."""
+    """A table of at most `width` characters, and the names (headings in one line) that it has no room for."""
     widths = [_width(column, [row[place] for row in rows]) for place, column in enumerate(columns)]
     kept = list(range(len(columns)))
     while len(kept) > 1 and sum(widths[place] + GAP for place in kept) - GAP > width:
@@ -35,7 +35,7 @@ def fitted_table(
         )
     for row in rows:
         table.add_row(*(row[place] for place in kept))
-    return table, [columns[place].heading for place in range(len(columns)) if place not in kept]
+    return table, [one.heading.replace("\n", "") for place, one in enumerate(columns) if place not in kept]
 
 
 def _width(column: FittedColumn, cells: Sequence[str | Text]) -> int:

@@ -126,7 +126,7 @@ class Screen:
         table.header_style = "dim"
         more = len(trials) - len(shown)
         notes = [f"and {more} more run"] if more else []
-        notes += [f"no room for {', '.join(name.replace(chr(10), '') for name in left_out)}"] if left_out else []
+        notes += [f"no room for {', '.join(left_out)}"] if left_out else []
         return [table, *(Text(note, "dim") for note in notes)]
 
     def _row(self, trial: Trial, names: Sequence[str]) -> list[str | Text]:

@@ -56,8 +56,7 @@ def print_configurations(console: Console, records: Sequence[Record], metrics: S
     table, left_out = fitted_table(columns, rows, console.width)
     console.print(table)
     if left_out:
-        missing = ", ".join(name.replace("\n", "") for name in left_out)
-        console.print(Text(f"no room for {missing}: sweeper export has all columns", "dim"))
+        console.print(Text(f"no room for {', '.join(left_out)}: sweeper export has all columns", "dim"))
     if len(groups) > limit:
         console.print(f"... and {len(groups) - limit} more configurations", style="dim")
 
@@ -102,7 +101,7 @@ def print_important(console: Console, frame: pd.DataFrame, results: SweepResults
     table, left_out = fitted_table(columns, rows, console.width)
     console.print(table)
     if left_out:
-        console.print(Text(f"no room for {', '.join(name.replace(chr(10), '') for name in left_out)}", "dim"))
+        console.print(Text(f"no room for {', '.join(left_out)}", "dim"))
 
 
 def _important(name: str, results: SweepResults, names: Sequence[str], rank: int = 1) -> FittedColumn:
