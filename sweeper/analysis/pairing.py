@@ -109,12 +109,3 @@ def contrasts(records: Sequence[Record], metric: str, weights: Sequence[tuple[Pa
             terms = (weight * (value or 0.0) for (_, weight), value in zip(wanted, values, strict=True))
             contrast.values[block.seed] = math.fsum(terms)
     return list(found.values())
-
-
-def seed_means(found: Sequence[Contrast]) -> dict[int, float]:
-    """The mean of each seed over these contrasts: what shares a seed is one draw, not several independent ones."""
-    by_seed: dict[int, list[float]] = {}
-    for contrast in found:
-        for seed, value in contrast.values.items():
-            by_seed.setdefault(seed, []).append(value)
-    return {seed: math.fsum(values) / len(values) for seed, values in by_seed.items()}

@@ -21,6 +21,7 @@ class ClaimLook:
 
     `claim` and `configs` are digests of its text and of the configurations that it was about, `seeds` is how many each
     had, `level` what the plan of looks left. `outcome`: pass, fail, futile, undecided (the last look), or open.
+    `test` is the one that was used: t, signflip, bootstrap, exact, or "" (ledgers of before have none).
     """
 
     claim: str
@@ -29,6 +30,7 @@ class ClaimLook:
     seeds: int
     level: float
     outcome: str
+    test: str = ""
     run: int = 0
 
 
@@ -69,6 +71,7 @@ def look_of(entry: Mapping[str, Any]) -> ClaimLook:
         seeds=int(entry["seeds"]),
         level=float(entry["level"]),
         outcome=str(entry["outcome"]),
+        test=str(entry.get("test", "")),
     )
 
 

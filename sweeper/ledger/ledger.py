@@ -91,7 +91,7 @@ class Ledger:
 
     def look(self, claims: Iterable[ClaimLook]) -> None:
         """Claims were judged at the end of a batch of seeds."""
-        fields = ("claim", "configs", "look", "seeds", "level", "outcome")
+        fields = ("claim", "configs", "look", "seeds", "level", "outcome", "test")
         written = [{name: getattr(one, name) for name in fields} for one in claims]
         self._append({"e": "look", "at": time.time(), "claims": written})
         self._sync()

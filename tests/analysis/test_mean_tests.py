@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sweeper.analysis.mean_tests import BootstrapMean, BoundedMean, SignFlip
+from sweeper.analysis.mean_tests import BootstrapMean, BoundedMean, SignFlip, bounded
 from sweeper.analysis.statistics import means_by_seed, partial_conjunction
 
 VALUES = np.random.default_rng(1).gamma(2, size=11)
@@ -44,6 +44,15 @@ def test_the_exact_test_needs_as_many_seeds_as_it_says() -> None:
     count = BoundedMean(np.ones(6), 0, 1).enough([0.9], 0.05)
     assert count == 33
     assert BoundedMean(np.ones(33), 0, 1).p_above(0.9) <= 0.05 < BoundedMean(np.ones(32), 0, 1).p_above(0.9)
+
+
+def test_the_exact_test_of_the_same_values_finds_everything_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = VALUES.tolist()
+    found = bounded(0, 10)(values)
+    asked = found.interval(0.9), BoundedMean.enough(found, [1.0, 9.0], 0.05)  # type: ignore[arg-type]
+    monkeypatch.setattr("sweeper.analysis.mean_tests._log_bets", None)
+    again = bounded(0, 10)(values)
+    assert asked == (again.interval(0.9), BoundedMean.enough(again, [1.0, 9.0], 0.05))  # type: ignore[arg-type]
 
 
 def test_the_ends_of_the_range_need_no_test() -> None:

@@ -197,9 +197,10 @@ def test_a_verdict_that_its_results_do_not_give_is_undecided(file: Path) -> None
     runs.train(file)
     near = max(known(file.parent).claim_looks, key=lambda look: look.seeds)
     with Ledger(SweepDir(file.parent / "results", "toy")) as book:
-        book.look([replace(near, outcome="fail")])
+        book.look([replace(near, outcome="fail", test="signflip")])
     found = judged(file.parent)["near"]
     assert (found.outcome, found.status) == ("undecided", "registered")
+    assert "the look was by the test signflip, this is by t" in found.sentence
     assert "the ledger has fail at this look, its results give pass" in found.sentence
 
 

@@ -15,6 +15,7 @@ import pytest
 from sweeper.errors import LedgerError
 from sweeper.ledger import jsonl
 from sweeper.ledger.atomic import replace_file
+from sweeper.ledger.entries import ClaimLook, look_of
 from sweeper.ledger.history import History, read_history
 from sweeper.ledger.ledger import Ledger
 from sweeper.ledger.paths import SweepDir
@@ -209,6 +210,16 @@ def test_a_resumed_attempt_keeps_the_curve_up_to_its_checkpoint(sweep: SweepDir)
                 book.record(Reported(trial.key, attempt, 0.0, step, {"score": attempt}))
     reports = read_history(sweep, curves=True).records[trial.key].reports
     assert [(r.step, r.attempt) for r in reports] == [(10, 1), (20, 1), (30, 2), (40, 2)]
+
+
+def test_a_look_says_which_test_it_used_and_one_of_an_older_ledger_does_not(sweep: SweepDir) -> None:
+    look = ClaimLook("claim", "configs", 1, 6, 0.01, "open", "exact")
+    with Ledger(sweep) as book:
+        book.run("", {}, [A], History())
+        book.look([look])
+    assert read_history(sweep).claim_looks == [look]
+    written = look_of({"claim": "claim", "configs": "configs", "look": 1, "seeds": 6, "level": 0.01, "outcome": "open"})
+    assert written == replace(look, test="")
 
 
 def test_a_result_belongs_to_the_run_that_trained_it(sweep: SweepDir) -> None:

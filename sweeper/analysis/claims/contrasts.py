@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from sweeper.analysis.claims.pairs import FEWEST_PAIRS, asked_text, bound_of, gain_rows, p_against, p_for
 from sweeper.analysis.claims.verdict import TestResult, VerdictRow, bracket, format_list, unjudged
-from sweeper.analysis.pairing import Contrast, contrasts, seed_means
+from sweeper.analysis.pairing import Contrast, contrasts
 from sweeper.analysis.rounding import rounded
-from sweeper.analysis.statistics import Estimate, enough, estimate, holm
+from sweeper.analysis.statistics import Estimate, enough, estimate, holm, means_by_seed
 from sweeper.spec.claims.records import Claim, Interaction
 from sweeper.trial import Record
 from sweeper.value_text import plural, show
@@ -20,7 +20,7 @@ def judge_interaction(claim: Claim, test: Interaction, records: Sequence[Record]
     It cannot pass where some choice of the other settings shows the opposite (Holm over them): such are not pooled.
     """
     found = contrasts(records, claim.metric, test.corners)
-    by_seed = [*seed_means(found).values()]
+    by_seed = means_by_seed([contrast.values for contrast in found])
     if not by_seed:
         changed = ", ".join(f"{name}: {show(low)} and {show(test.high[name])}" for name, low in test.low.items())
         why = "has ended with all four values" if found else "has all four trials"

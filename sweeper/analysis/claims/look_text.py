@@ -33,6 +33,8 @@ def at_look(verdict: Verdict, one: ClaimProgress, plan: LookPlan) -> Verdict:
     text = f"{verdict.sentence}; {p}{_look_text(last, plan)}"
     if family:
         text += f"; shares alpha in {family!r} (Holm)"
+    if last.test and verdict.test and last.test != verdict.test:
+        text += f"; the look was by the test {last.test}, this is by {verdict.test}"
     if outcome != "undecided" and verdict.outcome != outcome:
         text += f"; the ledger has {outcome} at this look, its results give {verdict.outcome}"
         outcome = "undecided"

@@ -142,15 +142,16 @@ def _look(
     for number, one in sorted(tested, key=lambda pair: results[pair[0]].p_pass):
         level = level_of(one.claim, plan, index, _sharing(family, "pass"))
         if results[number].p_pass <= level and not results[number].reservation:
-            _add(one, index, plan, level, "pass")
+            _add(one, index, plan, level, "pass", results[number])
     for number, one in sorted(tested, key=lambda pair: results[pair[0]].p_fail):
         level = level_of(one.claim, plan, index, _sharing(family, "fail"))
         if one.seeds < plan.sizes[index] and results[number].p_fail <= level:
-            _add(one, index, plan, level, "fail")
+            _add(one, index, plan, level, "fail", results[number])
     for number, one in tested:
         if one.seeds < plan.sizes[index]:
             level = level_of(one.claim, plan, index, _sharing(family, "pass"))
-            _add(one, index, plan, level, _undecided(one, results[number], index, plan, family))
+            outcome = _undecided(one, results[number], index, plan, family)
+            _add(one, index, plan, level, outcome, results[number])
 
 
 def _undecided(
@@ -178,9 +179,9 @@ def _normal(p: float) -> float:
     return float(ndtri(min(max(p, 1e-12), 1 - 1e-12)))
 
 
-def _add(one: ClaimProgress, index: int, plan: LookPlan, level: float, outcome: str) -> None:
-    configs = _digest(one.configs)
-    look = ClaimLook(claim_digest(one.claim.keys), configs, index + 1, plan.sizes[index], level, outcome)
+def _add(one: ClaimProgress, index: int, plan: LookPlan, level: float, outcome: str, found: TestResult) -> None:
+    claim, configs = claim_digest(one.claim.keys), _digest(one.configs)
+    look = ClaimLook(claim, configs, index + 1, plan.sizes[index], level, outcome, found.method)
     one.looks.append(look)
 
 

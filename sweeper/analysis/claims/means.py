@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from sweeper.analysis.claims.methods import Sampler, method_of, sampler_of, seeds_needed
+from sweeper.analysis.claims.methods import method_of, sampler_of, seeds_needed
 from sweeper.analysis.claims.verdict import Outcome, TestResult, VerdictRow, bracket, finite, format_list, unjudged
 from sweeper.analysis.evidence import Evidence, Group
 from sweeper.analysis.mean_tests import MeanTest
@@ -49,7 +49,7 @@ def judge_equivalent(claim: Claim, test: Equivalent, evidence: Evidence) -> Test
         one, over = sampler_of(claim)(evidence.values), plural(len(evidence.values), "trial")
         return _one_mean(one, bounds, claim.alpha, f"over {over}", len(groups))
     one = sampler_of(claim)(means_by_seed([group.values for group in groups]))
-    rows = rows_of(groups, [bounds] * len(groups), claim)
+    rows = rows_of(groups, tests_of(claim, groups), [bounds] * len(groups), claim.alpha)
     leaving = [row for row in rows if row.outcome == "fail"]
     words = f"over {plural(len(groups), 'configuration')} with {plural(one.n, 'seed')}"
     if leaving and len(groups) > 1:
@@ -82,21 +82,24 @@ def judge_against(claim: Claim, test: Against, evidence: Evidence, folder: Path)
     )
 
 
-def rows_of(groups: Sequence[Group], bounds: Sequence[Bounds], claim: Claim) -> tuple[VerdictRow, ...]:
+def tests_of(claim: Claim, groups: Sequence[Group]) -> list[MeanTest | None]:
+    """The claim's test of each configuration's mean; None where it has no value."""
+    sampler = sampler_of(claim)
+    return [sampler(group.numbers) if group.values else None for group in groups]
+
+
+def rows_of(
+    groups: Sequence[Group], tests: Sequence[MeanTest | None], bounds: Sequence[Bounds], alpha: float
+) -> tuple[VerdictRow, ...]:
     """Each configuration: passes by two one-sided tests, fails when its mean is outside (Holm over them)."""
-    alpha, estimates = claim.alpha, [_test_of(group, sampler_of(claim)) for group in groups]
-    outside = holm([p_outside(one, pair) for one, pair in zip(estimates, bounds, strict=True)])
+    outside = holm([p_outside(one, pair) for one, pair in zip(tests, bounds, strict=True)])
     rows = []
-    for group, one, pair, p_out in zip(groups, estimates, bounds, outside, strict=True):
+    for group, one, pair, p_out in zip(groups, tests, bounds, outside, strict=True):
         outcome: Outcome = "pass" if p_inside(one, pair) <= alpha else "fail" if p_out <= alpha else "undecided"
         low, high = one.interval(1 - 2 * alpha) if one else (math.nan, math.nan)
         ends = (finite(low), finite(high))
         rows.append(VerdictRow(group.label, group.config, outcome, one.mean if one else None, *ends, len(group.values)))
     return tuple(rows)
-
-
-def _test_of(group: Group, sampler: Sampler) -> MeanTest | None:
-    return sampler(group.numbers) if group.values else None
 
 
 def p_inside(one: MeanTest | None, bounds: Bounds) -> float:
@@ -149,10 +152,11 @@ def _every_mean(claim: Claim, evidence: Evidence, bounds: Bounds) -> TestResult:
 
 def _each(claim: Claim, groups: Sequence[Group], bounds: Sequence[Bounds], what: str) -> TestResult:
     """Every configuration inside its bounds: an intersection-union test, so that only failing needs a correction."""
-    rows, alpha, sampler = rows_of(groups, bounds, claim), claim.alpha, sampler_of(claim)
-    known = [(row, sampler(g.numbers), b) for row, g, b in zip(rows, groups, bounds, strict=True) if g.values]
+    alpha, tests = claim.alpha, tests_of(claim, groups)
+    rows = rows_of(groups, tests, bounds, alpha)
+    known = [(row, one, pair) for row, one, pair in zip(rows, tests, bounds, strict=True) if one]
     worst, one, _ = max(known, key=lambda item: (p_inside(item[1], item[2]), distance_outside(item[1], item[2])))
-    p_pass = max(p_inside(_test_of(g, sampler), b) for g, b in zip(groups, bounds, strict=True))
+    p_pass = max(p_inside(one, pair) for one, pair in zip(tests, bounds, strict=True))
     p_fail = min(holm([p_outside(one, pair) for _, one, pair in known]))
     good, bad = ([row for row in rows if row.outcome == outcome] for outcome in ("pass", "fail"))
     words = f"{len(good)} of {plural(len(rows), 'configuration')} {what}"

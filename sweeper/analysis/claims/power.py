@@ -10,8 +10,8 @@ from scipy.special import betaincinv, nctdtr, nctdtrinc, stdtrit
 
 from sweeper.analysis.claims.pairs import FEWEST_PAIRS, numbers_taken
 from sweeper.analysis.evidence import Evidence, collect, value_of
-from sweeper.analysis.pairing import blocks, contrasts, pairings, seed_means, settings
-from sweeper.analysis.statistics import POWER, estimate
+from sweeper.analysis.pairing import blocks, contrasts, pairings, settings
+from sweeper.analysis.statistics import POWER, estimate, means_by_seed
 from sweeper.spec.claims.records import (
     Against,
     Best,
@@ -156,7 +156,7 @@ def deviations(claim: Claim, records: Sequence[Record]) -> list[list[float]]:
     if isinstance(claim.test, Monotone):
         return [[ends[-1] - ends[0] for ends in _ladders(claim, claim.test, chosen, measured=True)]]
     if isinstance(claim.test, Interaction):
-        return [[*seed_means(contrasts(chosen, claim.metric, claim.test.corners)).values()]]
+        return [means_by_seed([one.values for one in contrasts(chosen, claim.metric, claim.test.corners)])]
     found = pairings(chosen, claim.metric, claim.test.first, claim.test.second)
     return [[gain for pairing in found for gain in pairing.gains]]
 

@@ -13,8 +13,17 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
-from sweeper.analysis.claims.means import Bounds, interval_text, needed, p_inside, p_outside, reachable, rows_of
-from sweeper.analysis.claims.methods import method_of, sampler_of
+from sweeper.analysis.claims.means import (
+    Bounds,
+    interval_text,
+    needed,
+    p_inside,
+    p_outside,
+    reachable,
+    rows_of,
+    tests_of,
+)
+from sweeper.analysis.claims.methods import method_of
 from sweeper.analysis.claims.verdict import TestResult, bracket
 from sweeper.analysis.evidence import Evidence
 from sweeper.analysis.mean_tests import MeanTest
@@ -37,9 +46,9 @@ def judge_typical(claim: Claim, test: Typical, evidence: Evidence) -> TestResult
         words += f", claimed {interval_text(bounds)}"
         middle = float(np.median(evidence.values))
         return TestResult(words, middle, None, len(evidence.values), float(not inside), float(inside))
-    groups, sampler = evidence.measured, sampler_of(claim)
+    groups = evidence.measured
     reached = bounds if method_of(claim) == "exact" else reachable(bounds, evidence.values)
-    tests = [sampler(group.numbers) for group in groups]
+    tests = [one for one in tests_of(claim, groups) if one]
     values = np.quantile([one.mean for one in tests], (0.25, 0.5, 0.75))
     ends = np.array([_finite_ends(one.interval(1 - 2 * claim.alpha)) for one in tests])
     first, third = (np.quantile(ends, q, axis=0) for q in (0.25, 0.75))
@@ -58,7 +67,7 @@ def judge_typical(claim: Claim, test: Typical, evidence: Evidence) -> TestResult
         max(partial_conjunction(side, len(groups) - math.floor(rank)) for side in sides),
         min(partial_conjunction(side, math.ceil(rank) + 1) for side in beyond),
         _needed(tests, reached, claim.alpha),
-        rows_of(groups, [reached] * len(groups), claim),
+        rows_of(groups, tests, [reached] * len(groups), claim.alpha),
     )
 
 
@@ -77,7 +86,7 @@ def judge_best(claim: Claim, test: Best, evidence: Evidence) -> TestResult:
         words = f"best trial {rounded(sign * top)}, claimed {words_bound}"
         return TestResult(words, sign * top, None, len(evidence.values), float(none_reached), float(not none_reached))
     groups = evidence.measured
-    tests = [sampler_of(claim)(group.numbers) for group in groups]
+    tests = [one for one in tests_of(claim, groups) if one]
     bounds = (sign * bound, math.inf) if sign > 0 else (-math.inf, sign * bound)
     p_reach = partial_conjunction([p_inside(one, bounds) for one in tests], 1)
     p_miss = 0.0 if none_reached else max(p_outside(one, bounds) for one in tests)
@@ -86,7 +95,7 @@ def judge_best(claim: Claim, test: Best, evidence: Evidence) -> TestResult:
     interval = one.interval(1 - 2 * claim.alpha)
     words = f"best mean {rounded(one.mean)} {bracket(interval)} at {groups[index].label}, "
     words += f"claimed {words_bound}{words_none}"
-    rows = rows_of(groups, [bounds] * len(groups), claim)
+    rows = rows_of(groups, tests, [bounds] * len(groups), claim.alpha)
     few = needed(one, bounds, claim.alpha / len(groups))
     return TestResult(words, one.mean, interval, one.n, p_reach, p_miss, few, rows)
 
@@ -99,8 +108,8 @@ def judge_share(claim: Claim, test: Share, evidence: Evidence) -> TestResult:
     if claim.over == "trials":
         return _share_of_trials(claim, test, evidence, f"{what}, claimed {asked}")
     groups = [group for group in evidence.groups if group.values or group.states[State.DIVERGED]]
-    sampler, alpha, total = sampler_of(claim), claim.alpha, len(groups)
-    tests = [sampler(group.numbers) for group in groups if group.values]
+    alpha, total, all_tests = claim.alpha, len(groups), tests_of(claim, groups)
+    tests = [one for one in all_tests if one]
     diverged = total - len(tests)
     p_in = [*(p_inside(one, bounds) for one in tests), *[1.0] * diverged]
     p_out = [*(p_outside(one, bounds) for one in tests), *[0.0] * diverged]
@@ -116,7 +125,7 @@ def judge_share(claim: Claim, test: Share, evidence: Evidence) -> TestResult:
     sure, out = (max(u for u in range(total + 1) if partial_conjunction(p, u) <= alpha) for p in (p_in, p_out))
     share, interval = inside / total, (sure / total, 1 - out / total)
     words = f"{inside} of {plural(total, 'configuration')} = {rounded(share)} {bracket(interval)} {what}"
-    rows = rows_of(groups, [bounds] * total, claim)
+    rows = rows_of(groups, all_tests, [bounds] * total, alpha)
     more = _needed(tests, bounds, alpha)
     return TestResult(f"{words}, claimed {asked}", share, interval, len(evidence.values), p_pass, p_fail, more, rows)
 

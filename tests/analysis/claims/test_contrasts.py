@@ -73,6 +73,15 @@ def test_settings_that_share_a_seed_are_one_value_of_that_seed() -> None:
     assert [row.n for row in found.rows] == [8, 8, 8]
 
 
+def test_a_lost_trial_does_not_turn_the_choices_of_other_settings_into_noise() -> None:
+    error = noise(0.01)
+    known = records(lambda p, q, c, s: (1 + c) * p * q + error(p, q, c, s), others=2)
+    lost = next(one for one in known if one.trial.seed == 3 and one.trial.params["c"] == 1 and one.trial.params["p"])
+    whole, found = verdict(known, min_gain=2.9), verdict([one for one in known if one is not lost], min_gain=2.9)
+    assert (found.outcome, found.n) == ("pass", 8)
+    assert found.effect == pytest.approx(whole.effect, abs=0.02)
+
+
 def test_opposite_effects_are_not_pooled_and_the_spread_is_always_shown() -> None:
     error = noise(0.01)
     found = verdict(records(lambda p, q, c, s: (1, 0.9, -0.2, 1)[c] * p * q + error(p, q, c, s), others=4))

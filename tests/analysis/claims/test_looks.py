@@ -47,6 +47,7 @@ def test_a_look_waits_for_every_seed_of_its_batch() -> None:
     found = records(6, noise)
     [one] = looked([claim(mean={"at_least": -0.3})], found)
     assert outcomes(one) == [(6, "open")]
+    assert one.looks[0].test == "t"
     assert one.waits_for == [(found[0].trial.config, seed) for seed in range(6, 11)]
     [early] = looked([claim()], found[:5])
     assert (early.looks, early.waits_for) == ([], [(found[0].trial.config, 5)])
