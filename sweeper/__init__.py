@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sweeper.errors import Exit, SweeperError
+from sweeper.fused.trainer import fuse
 
 if TYPE_CHECKING:
     from sweeper.execution.run import Display, RunOutcome
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from sweeper.spec.sweep import Sweep
 
 __version__ = "0.1.0"
-__all__ = ["Exit", "SweeperError", "load_results", "load_spec", "make_plan", "run"]
+__all__ = ["Exit", "SweeperError", "fuse", "load_results", "load_spec", "make_plan", "run"]
 
 
 def load_spec(file: str | Path, overrides: Sequence[str] = ()) -> Sweep:

@@ -103,6 +103,10 @@ class ScheduleError(SweeperError):
     exit_code = Exit.INTERNAL
 
 
+class ContractError(TypeError):
+    """A trainer did what has no meaning, or cannot be trained as it was asked to be; trying again would not help."""
+
+
 def excerpt(value: Any, length: int = 60) -> str:
     """A value as an error message shows it: JSON, cut; what cannot be seen is escaped."""
     try:

@@ -20,6 +20,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from sweeper.errors import ContractError
 from sweeper.execution.worker import checkpoints, reasons
 from sweeper.execution.worker.checkpoints import Checkpoint
 from sweeper.execution.worker.job import Driver, Job, StopOrder
@@ -39,10 +40,6 @@ class Stopped(BaseException):
     def __init__(self, verdict: StopOrder | None = None) -> None:
         super().__init__(verdict.reason if verdict else "cancelled")
         self.verdict = verdict
-
-
-class ContractError(TypeError):
-    """The trainer used report() in a way that has no meaning; trying again would not help."""
 
 
 class Attempt:

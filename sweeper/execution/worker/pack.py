@@ -28,9 +28,9 @@ from pathlib import Path
 
 from sweeper import trainer
 from sweeper.devices import device_name, limit_threads
-from sweeper.errors import SweeperError
+from sweeper.errors import ContractError, SweeperError
 from sweeper.execution.worker import single
-from sweeper.execution.worker.attempt import LOG, Attempt, ContractError
+from sweeper.execution.worker.attempt import LOG, Attempt
 from sweeper.execution.worker.isolation import forks_end_here, isolated
 from sweeper.execution.worker.job import Driver, Job
 from sweeper.execution.worker.output_capture import captured
