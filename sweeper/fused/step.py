@@ -53,7 +53,9 @@ class Constants(NamedTuple):
     @classmethod
     def of(cls, rows: Mapping[str, Tensor]) -> Constants:
         """Sorts tensors [M, ...]; to compare them waits for the device, so that it is done once per change of rows."""
-        alike = {name: tensor[0] for name, tensor in rows.items() if bool((tensor == tensor[:1]).all())}
+        alike = {
+            name: tensor[0] for name, tensor in rows.items() if len(tensor) == 1 or bool((tensor == tensor[:1]).all())
+        }
         return cls(alike, {name: tensor for name, tensor in rows.items() if name not in alike})
 
 
