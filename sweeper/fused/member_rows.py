@@ -43,6 +43,17 @@ class FusedTrial:
         generator = torch.Generator().manual_seed(seed % 2**63)
         return cls(member, params, seed, steps, every, generator, generator.get_state())
 
+    def saved(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """What a checkpoint holds besides the row: tensors and data of JSON."""
+        tensors = {"generator.batches": self.batches.get_state(), "generator.noise": self.noise}
+        return tensors, {"step": self.step, "metrics": self.metrics}
+
+    def restore(self, tensors: Mapping[str, Tensor], data: Mapping[str, Any]) -> None:
+        """Goes on from what :meth:`saved` returned."""
+        self.batches.set_state(tensors["generator.batches"])
+        self.noise = tensors["generator.noise"]
+        self.step, self.metrics = int(data["step"]), dict(data["metrics"])
+
     @property
     def is_last_step(self) -> bool:
         """Whether all its steps are done."""

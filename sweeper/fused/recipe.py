@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sweeper.fused.optimizers import BY_NAME, SGD, Adam, AdamW, Optimizer, hyperparameters
@@ -33,6 +33,7 @@ class Recipe:
     schedule: Callable[[int, Params], float] | None
     clip_norm: Number | None
     device: str
+    sizes: dict[str, int] = field(default_factory=dict)  # best sizes of packs in this process, by the fixed settings
 
     def number(self, value: Number, params: Params) -> float:
         """A number, looked up among the settings where it is the name of one."""

@@ -60,7 +60,8 @@ def explain(bound: Bound, error: Exception, call: Callable[[], object]) -> Contr
     """Why vmap refuses a loss that works for one member: the innermost module at work, the line, what to change."""
     name, text = _innermost(bound, call), " ".join(str(error).split())
     advice = next((cure for part, cure in ADVICE.items() if part in text), f"vmap says: {text[:160]}")
-    return refusal(name, f"it works for one trial and not for a pack{_line(error)}", advice)
+    cure = f"{advice}; or train without packs, resources: {{pack: 1}}"
+    return refusal(name, f"it works for one trial and not for a pack{_line(error)}", cure)
 
 
 def refusal(module: str, problem: str, cure: str) -> ContractError:

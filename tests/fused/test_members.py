@@ -39,7 +39,7 @@ def members(folder: Path, count: int = 3, **params: Any) -> list[Member]:
     made = []
     for i in range(count):
         directory = folder / str(i)
-        directory.mkdir()
+        directory.mkdir(parents=True)
         settings = {**DEFAULTS, "lr": 0.005 * (i + 1), "beta": 0.1 * i, "weight_decay": 0.02 * i, "seed": i, **params}
         made.append(Member(settings, directory))
     return made

@@ -1,0 +1,33 @@
+"""The fastest size of a pack: members share what an operation costs until their tensors no longer fit the cache."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+MOST = {"cpu": 64, "cuda": 1024}
+RISES = 1.05  # larger packs are tried until the time per member exceeds the least by this factor
+NEAR_BEST = 1.1  # of packs whose time per member is within this factor, the smallest is taken: a clock errs
+ENOUGH_S = 3.0  # no larger pack is tried after this time
+STEPS = 3
+
+
+def best_size(seconds: Callable[[int], float], most: int, now: Callable[[], float] = time.monotonic) -> int:
+    """The size of the least time per member, sizes doubling from 1; `seconds` measures a step of so many members."""
+    began, size = now(), 1
+    costs = {1: seconds(1)}
+    while 2 * size <= most and now() - began < ENOUGH_S and costs[size] <= RISES * min(costs.values()):
+        size *= 2
+        costs[size] = seconds(size) / size
+    return min(size for size, cost in costs.items() if cost <= NEAR_BEST * min(costs.values()))
+
+
+def shortest(step: Callable[[], object]) -> float:
+    """Seconds of the shortest of a few steps after a warm-up: a disturbance only lengthens a step."""
+    step()
+    taken = []
+    for _ in range(STEPS):
+        start = time.perf_counter()
+        step()
+        taken.append(time.perf_counter() - start)
+    return min(taken)

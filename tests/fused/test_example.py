@@ -1,0 +1,46 @@
+"""The example of sweeper/README.md: a file of one's own, swept in packs, on Ray as a user runs it and alone."""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+from pathlib import Path
+
+import pytest
+
+import sweeper as api
+from sweeper.trial import State
+from tests.conftest import TRAINERS, Sweeper
+from tests.execution.runs import train
+
+WORDS = ("steps=30", "report_every=10", "seeds=2", "resources.pack=4")
+
+
+@pytest.fixture
+def example(folder: Path) -> Path:
+    for name in ("beta_vae.py", "beta_vae.yaml"):
+        shutil.copy(TRAINERS / name, folder)
+    return folder
+
+
+@pytest.mark.ray
+def test_a_file_of_ones_own_is_swept_in_packs_on_ray(example: Path, sweeper: Sweeper) -> None:
+    done = sweeper("run", "beta_vae.yaml", *WORDS, "--json")
+    assert done.code == 0, done.err
+    trials = api.load_results("results/beta_vae").trials
+    assert list(trials["state"]) == ["completed"] * 16
+    assert trials["off_ring"].between(0, 2).all()
+    logs = [path.read_text() for path in Path("results/beta_vae/trials").glob("*/log.txt")]
+    assert sum("trained in a pack" in log for log in logs) >= 11
+    row = trials[(trials["beta"] == 0.1) & (trials["lr"] == 0.01) & (trials["seed"] == 1)].iloc[0]
+    alone = importlib.import_module("beta_vae").train({"steps": 30, "report_every": 10, "seed": 1}, lambda *_: None)
+    assert alone == pytest.approx({name: row[name] for name in alone}, abs=1e-5)
+
+
+def test_a_model_that_cannot_be_fused_fails_once_with_the_name_of_its_module(example: Path) -> None:
+    code = Path("beta_vae.py").read_text().replace("nn.Tanh(), nn.Dropout(dropout)", "nn.BatchNorm1d(width)")
+    Path("normed_vae.py").write_text(code)
+    session = train(Path("beta_vae.yaml"), "trainer=normed_vae:train", *WORDS)
+    ended = [record.ended for record in session.records.values() if record.ended]
+    assert {(end.state, end.attempt) for end in ended} == {(State.FAILED, 1)}
+    assert all("module 'encoder.1' cannot be fused: BatchNorm1d updates running" in end.reason for end in ended)
