@@ -53,7 +53,7 @@ def _leave(code: int) -> NoReturn:
 
 
 def _run() -> NoReturn:
-    """The one error boundary: a user's error is a few lines and its exit code, ours says how to see the traceback."""
+    """The one error boundary: a user's error is a few lines and its exit code, a bug names --debug."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP):
         signal.signal(number, _quit)
     warnings.showwarning = _warn

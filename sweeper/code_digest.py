@@ -38,7 +38,7 @@ def read_project(module: str, path: Path) -> dict[str, ModuleSource]:
     """A module, in the file `path`, and the modules of the same project that it imports, by name; each is read once.
 
     Installed packages are not followed: they are provenance, not code. Nothing is imported: names are looked up as
-    files beside the module's top-level package.
+    files next to the module's top-level package.
     """
     root = project_root(module, path)
     installed = "site-packages" in root.parts or "dist-packages" in root.parts

@@ -35,7 +35,7 @@ def gpu_share(wanted: float | None, available: float, place: str) -> float:
 
 
 def check_cpus(wanted: float, available: float, place: str) -> None:
-    """Raise UsageError when no machine has the cores that a pack asks for: it would wait for ever."""
+    """Raise UsageError when no machine has the cores that a pack requests: it would wait forever."""
     if wanted > available:
         found = f"{wanted:g}, and {available:g} here"
         raise UsageError(Problem("more CPU cores asked for than there are", place, "resources.cpu", found))

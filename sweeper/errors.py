@@ -46,7 +46,7 @@ class Problem:
 
 
 def condensed(problems: Iterable[Problem], most: int = 2, shown: int = 8) -> list[Problem]:
-    """The problems, those that say the same of more than `most` keys as one that names the keys; nothing else moves."""
+    """The problems, merged into one where more than `most` keys have the same message; the order stays."""
     same: dict[str, list[Problem]] = {}
     for problem in problems:
         same.setdefault(problem.message, []).append(problem)
@@ -71,14 +71,14 @@ class SweeperError(Exception):
         self.problems: Sequence[Problem] = [p if isinstance(p, Problem) else Problem(p) for p in problems]
         super().__init__("\n".join(str(p) for p in self.problems))
 
-    def then(self, words: str) -> SweeperError:
-        """The same error whose last line says what to do next."""
+    def then(self, text: str) -> SweeperError:
+        """The same error with a last line on what to do next."""
         *others, last = self.problems
-        return type(self)(*others, replace(last, hint=f"{last.hint}\n  {words}" if last.hint else words))
+        return type(self)(*others, replace(last, hint=f"{last.hint}\n  {text}" if last.hint else text))
 
 
 class LedgerWarning(UserWarning):
-    """Something in a results folder that is not read; the rest is. `problem` says what, in words for people."""
+    """Something in a results folder that is not read; the rest is. `problem` describes it for people."""
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem

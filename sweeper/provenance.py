@@ -35,8 +35,8 @@ def session(argv: list[str]) -> dict[str, object]:
     }
 
 
-def words(run: Mapping[str, Any]) -> dict[str, str]:
-    """What a ledger says of a run, for people: the facts that are there, by name."""
+def facts(run: Mapping[str, Any]) -> dict[str, str]:
+    """The ledger's record of a run, for people: the facts that are there, by name."""
     facts = {name: str(run.get(name) or "") for name in ("command", "commit", "patch", "python", "platform", "driver")}
     if left_out := run.get("patch_without"):
         facts["patch"] += f", without {', '.join(map(str, left_out))}: may hold secrets"

@@ -38,7 +38,7 @@ TrainFunction = Callable[..., Mapping[str, float] | None]
 
 BUNDLED = {"cvae": "sweeper.cvae.training.train:train"}
 _RANGE = re.compile(r"\[(-?[\d.]+), (-?[\d.]+)\]")
-# Digest of the code of a bundled trainer -> the digest under which results of equal numbers are filed. Whoever changes
+# Digest of the code of a bundled trainer -> the digest under which results of equal numbers are filed. Changing
 # that code and none of its numbers (tests/test_code_digest.py) writes the new digest here: no result becomes stale.
 SAME_NUMBERS = {"6915fa53fdca": "50369f7ce8fe"}
 
@@ -49,11 +49,11 @@ class Trainer:
 
     `defaults` and `metrics` are None when the trainer does not declare them (then any name is allowed). `added` are
     settings that it got after results were made, with the value that means "as before": with it a setting is in no key.
-    `check` names what is wrong with settings, `idle` those without effect beside the others; `code` is the digest of
+    `check` names what is wrong with settings, `idle` those without effect given the others; `code` is the digest of
     its `source`, which every process imports, `code_before` the one that sweeper 0.1.0 gave it.
     `files` are those that a trial reads by its settings in `reads`, `absent` the metrics it does not report, and why.
     Trials of equal `shape` can be trained as one program, where the trainer can do that. `data` are the files that it
-    says it reads, with the digests of their content once these are known; `with_data` makes them count as code.
+    declares to read, with the digests of their content once these are known; `with_data` makes them count as code.
     """
 
     name: str
@@ -287,7 +287,7 @@ def _kind(value: Value) -> str:
     if isinstance(value, bool):
         return "true or false"
     kinds = ((int | float, "a number"), (str, "text"), (dict, "a mapping"))
-    return next((words for kind, words in kinds if isinstance(value, kind)), "a list")
+    return next((text for kind, text in kinds if isinstance(value, kind)), "a list")
 
 
 def _unknown(key: str, known: Params) -> Problem:

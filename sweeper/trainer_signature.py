@@ -9,7 +9,7 @@ OFFERED = ("directory", "checkpoint")  # given by name to a trainer that takes t
 
 
 def objection(function: Callable[..., object]) -> tuple[str, str]:
-    """Why a trainer would fail in every trial, and a hint; ("", "") where nothing speaks against it."""
+    """Why a trainer would fail in every trial, and a hint; ("", "") where it can be called."""
     call = inspect.unwrap(function) if inspect.isroutine(function) else type(function).__call__
     if isinstance(function, type):
         return "a class is no trainer", "write a function that makes the object and trains it"

@@ -106,7 +106,7 @@ class Ended:
     `wall_s` are the seconds trained, those before a checkpoint that it went on from included.
 
     `commit` is that of the repository trained in, `origin` the sweep a result was taken over from ("": trained here),
-    and `retry` says that the trial was to be tried again: then this is not its outcome. `cause` is the kind of failure
+    and `retry` that the trial is tried again: then this is not its outcome. `cause` is the kind of failure
     ("" for none), `error` the class of the exception that the trainer raised.
     """
 

@@ -38,8 +38,8 @@ parameters:
 
 
 @dataclass(frozen=True)
-class Said:
-    """What a command answered."""
+class CommandResult:
+    """The exit code and the output of a command."""
 
     code: int
     out: str
@@ -49,7 +49,7 @@ class Said:
         return json.loads(self.out)
 
 
-Sweeper = Callable[..., Said]
+Sweeper = Callable[..., CommandResult]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -86,12 +86,12 @@ def toy(folder: Path) -> Path:
 def sweeper(folder: Path) -> Sweeper:
     """The command line in a process of its own, in the current folder."""
 
-    def call(*words: object, timeout_s: float = 120, **env: str) -> Said:
+    def call(*words: object, timeout_s: float = 120, **env: str) -> CommandResult:
         command = [sys.executable, "-m", "sweeper", *map(str, words)]
         done = subprocess.run(
             command, cwd=folder, capture_output=True, text=True, timeout=timeout_s, env={**os.environ, **env}
         )
-        return Said(done.returncode, done.stdout, done.stderr)
+        return CommandResult(done.returncode, done.stdout, done.stderr)
 
     return call
 

@@ -41,7 +41,7 @@ def test_the_patch_of_changed_files_is_kept_without_secrets(tmp_path: Path) -> N
     text, left_out = provenance.patch(tmp_path)
     assert "abc123" not in text
     assert left_out == ["train.py"]
-    assert provenance.words({"patch": "0123", "patch_without": left_out})["patch"] == (
+    assert provenance.facts({"patch": "0123", "patch_without": left_out})["patch"] == (
         "0123, without train.py: may hold secrets"
     )
 

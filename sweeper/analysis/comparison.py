@@ -185,5 +185,5 @@ def _flat(run: Mapping[str, Any]) -> dict[str, str]:
     return flat
 
 
-def _listed(words: set[str]) -> str:
-    return ", ".join(sorted(words))
+def _listed(names: set[str]) -> str:
+    return ", ".join(sorted(names))

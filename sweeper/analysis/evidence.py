@@ -31,7 +31,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The configurations a claim is about, in the order of the plan; `problem` says why there are none."""
+    """The configurations a claim is about, in the order of the plan; `problem` is the reason where there are none."""
 
     groups: Sequence[Group]
     problem: str = ""

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from optuna.importance import BaseImportanceEvaluator
 
 REPEATS = 5  # forests, or resamples: what is random is repeated, and the range is shown
-TREES = 8  # of a forest; 64, Optuna's default, say the same and take a minute for a thousand configurations
-FEWEST = 4  # configurations below which it says nothing
+TREES = 8  # of a forest; 64, Optuna's default, agree and take a minute for a thousand configurations
+FEWEST = 4  # configurations below which it means nothing
 ENOUGH = 10  # configurations a parameter, below which its values are a guess
 TOP, TOP_COUNT = 0.1, 5  # the best share of the configurations for PED-ANOVA, and at least how many
 

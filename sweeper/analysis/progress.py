@@ -27,7 +27,7 @@ LEVELS = 12  # of a parameter on the map
 class SweepRow:
     """One sweep. `state` is running, finished, unfinished or unreadable; `last_at` the epoch seconds of its last event.
 
-    `problem` says why a sweep is unreadable.
+    `problem` is why a sweep is unreadable.
     """
 
     name: str
@@ -78,7 +78,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a sweep is. `driver` is who runs it ("" when nobody does); times are seconds, None when unknown.
+    """How far a sweep is. `driver` is the process that runs it ("" for none); times are seconds, None when unknown.
 
     `trials_per_hour` is the pace of this run so far, and `left_s` what is left at that pace.
     """

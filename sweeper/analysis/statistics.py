@@ -23,7 +23,7 @@ Numbers = float | Sequence[float] | np.ndarray
 class Estimate:
     """A mean with its standard error and the degrees of freedom of its t distribution, from `n` values.
 
-    One value has a standard error of infinity: nothing says how far another would lie.
+    One value has a standard error of infinity: how far another would lie is not known.
     """
 
     mean: float

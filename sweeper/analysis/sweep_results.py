@@ -1,7 +1,7 @@
 """One sweep's results as an object: its tables, its file as last run, and what its metrics mean.
 
-Only the results folder is read. Nothing in it is ever imported or executed: what a trainer of one's own says of its
-metrics is therefore not known here, only what the bundled one says.
+Only the results folder is read. Nothing in it is ever imported or executed: what a user's trainer declares of its
+metrics is therefore not known here, only what the bundled one declares.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class SweepResults:
 
     @cached_property
     def history(self) -> History:
-        """What the ledger says, without the curves."""
+        """The content of the ledger, without the curves."""
         return frames.history(self.folder)
 
     @cached_property
@@ -111,7 +111,7 @@ class SweepResults:
 
     @property
     def headlines(self) -> list[str]:
-        """The metrics that are shown unless others are asked for; the first three where nobody named any."""
+        """The metrics that are shown by default; the first three where none is named."""
         chosen = {*self.goals, *list(self.descriptions)[:HEADLINES]}
         return [name for name in self.metrics if name in chosen] or self.metrics[:HEADLINES]
 
@@ -124,7 +124,7 @@ class SweepResults:
 
     @cached_property
     def labels(self) -> Labels:
-        """What people read instead of a column's name: as the file says, else as the last run or the trainer did."""
+        """What people read instead of a column's name: from the file, else from the last run or the trainer."""
         names = {record.trial.trainer for record in self.history.planned()} & set(trainer.BUNDLED)
         known = self.sweep.labels if self.sweep else NO_LABELS
         for other in (self.history.labels, *(trainer.find(name).labels for name in names)):
@@ -173,5 +173,5 @@ def varied(records: Sequence[Record]) -> list[str]:
 
 def unit_of(description: str) -> str:
     """The unit that ends a metric's description: `mean entropy, [0, ln K] nats` is in nats; "" where there is none."""
-    words = _INTERVAL.sub("", description).rpartition(",")[2].strip()
-    return words if _UNIT.fullmatch(words) else ""
+    unit = _INTERVAL.sub("", description).rpartition(",")[2].strip()
+    return unit if _UNIT.fullmatch(unit) else ""

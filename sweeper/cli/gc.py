@@ -13,7 +13,7 @@ from sweeper.cli.output import news_console, print_json, results_console
 
 @shares("results", "as_json", "no_color")
 def gc(yes: Annotated[bool, typer.Option("--yes", help="Remove without asking.")] = False, *, shared: Shared) -> None:
-    """Remove checkpoints and models that no rule keeps; says first how many bytes."""
+    """Remove checkpoints and models that no rule keeps; prints their size first."""
     from sweeper.execution import retention
 
     console, found = news_console(shared.no_color), retention.find(shared.results)

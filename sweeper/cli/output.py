@@ -36,17 +36,17 @@ def results_console(no_color: bool) -> Console:
 
 def options_given(context: typer.Context) -> dict[str, list[str]]:
     """The options of this command that were given, by name, as words to give again; --results is left to its user."""
-    words = {}
+    arguments = {}
     for option in context.command.params:
         source = context.get_parameter_source(option.name or "")
         is_given = source is not None and source.name in ("COMMANDLINE", "ENVIRONMENT")
         if is_given and option.opts[0].startswith("--") and option.name not in ("results", None):
             value = context.params[option.name]
             if isinstance(value, bool):
-                words[option.name] = (option.opts if value else option.secondary_opts)[:1]
+                arguments[option.name] = (option.opts if value else option.secondary_opts)[:1]
             else:
-                words[option.name] = [option.opts[0], str(value)]
-    return words
+                arguments[option.name] = [option.opts[0], str(value)]
+    return arguments
 
 
 def print_json(document: dict[str, Any]) -> None:
@@ -83,8 +83,8 @@ def write_file(path: Path, content: bytes) -> None:
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic.replaced(path) as beside:
-            beside.write_bytes(content)
+        with atomic.replaced(path) as temporary:
+            temporary.write_bytes(content)
     except OSError as error:
         raise LedgerError(Problem(f"cannot be written: {error.strerror}", str(path))) from error
 

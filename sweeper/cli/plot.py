@@ -30,7 +30,7 @@ Metrics = Annotated[
     typer.Option(
         "--metric",
         "-m",
-        help="A metric, as often as wanted; NAME:minimize or NAME:maximize says what is better. By default the goals "
+        help="A metric, as often as wanted; NAME:minimize or NAME:maximize gives its direction. By default the goals "
         "and the trainer's headlines.",
         show_default=False,
         autocompletion=completion.metrics,

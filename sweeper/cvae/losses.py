@@ -70,7 +70,7 @@ def predictive_nll(log_prior_BK: Tensor, nll_BKT: Tensor) -> Tensor:
 
 
 def lookahead_divergence(logits_BTV: Tensor, baseline_logits_BTV: Tensor) -> Tensor:
-    """KL(p1 || p0) without gradient, [B,T]: what y_>t says about y_t beyond x and y_<t, I(y_t; y_>t | x, y_<t)."""
+    """KL(p1 || p0) without gradient, [B,T]: what y_>t tells about y_t beyond x and y_<t, I(y_t; y_>t | x, y_<t)."""
     members = logits_BTV.dim() - 3
     logp1_BTV, logp0_BTV = (log_probabilities(one.detach(), members) for one in (logits_BTV, baseline_logits_BTV))
     return (logp1_BTV.exp() * (logp1_BTV - logp0_BTV)).sum(-1).clamp_min(0)

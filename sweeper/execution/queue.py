@@ -63,7 +63,7 @@ class JobQueue:
         return self.proposals is not None and not self.proposals.exhausted and may_grow
 
     def began(self) -> None:
-        """A trial has begun: a searcher that takes long may ask ahead."""
+        """A trial has begun: a slow searcher may propose ahead."""
         if self.proposals is not None and self.can_propose():
             self.proposals.began()
 

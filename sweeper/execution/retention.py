@@ -1,7 +1,7 @@
 """Checkpoints and models that no rule keeps: what `sweeper gc` removes.
 
 A rule keeps the checkpoints of trials that may go on (pending, failed) and, for trials with a result, what
-`checkpoints.keep` of the sweep file as last run says. Trials that the file no longer asks for are kept by none. What
+`checkpoints.keep` of the sweep file as last run. Trials that the file no longer lists are kept by none. What
 the ledger does not account for stays: folders of trials that it does not know, and, while a damaged line may have
 asked for more, trials that no whole line asks for.
 """
@@ -38,7 +38,7 @@ class Garbage:
 
 
 def find(results: Path) -> list[Garbage]:
-    """The garbage of every sweep of a results folder that has some, or has files that nobody accounts for."""
+    """The garbage of every sweep of a results folder that has some, or has files that no ledger accounts for."""
     found = (garbage for _, garbage in readable(results, _of_sweep))
     return [garbage for garbage in found if garbage.files or garbage.unknown]
 
@@ -82,7 +82,7 @@ def _folders(place: Path) -> Iterator[Path]:
 
 
 def _unkept(folder: Path, record: Record | None, keep: str) -> Iterator[Path]:
-    """The files of a trial that no rule keeps; None is a trial that the file no longer asks for."""
+    """The files of a trial that no rule keeps; None is a trial that the file no longer lists."""
     done = record is not None and record.state.is_result
     steps = checkpoints.steps(folder)
     if record is None or (done and keep == "none"):

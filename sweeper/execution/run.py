@@ -146,7 +146,7 @@ def is_mirrored(sweep: Sweep, results: Path) -> bool:
     """Whether the last run of the sweep left its MLflow mirror complete."""
     known = read_history(SweepDir(results, sweep.name))
     stopped: Mapping[str, object] = known.runs[-1].get("stopped", {}) if known.runs else {}
-    is_sound = not (known.is_partial or known.undescribed)  # else the next run writes down anew what damaged lines said
+    is_sound = not (known.is_partial or known.undescribed)  # else the next run writes down anew what damaged lines held
     return is_sound and stopped.get("mirror") == shown_uri(sweep, results)
 
 
@@ -157,7 +157,7 @@ def is_as_run(sweep: Sweep, results: Path) -> bool:
 
 
 def _described(plan: Plan, trainer: Trainer, options: Options) -> dict[str, object]:
-    """What a run registers before it trains, beside where it runs: metrics, data, claims and why one was changed."""
+    """What a run registers before it trains, besides where it runs: metrics, data, claims and why one was changed."""
     return {
         "metrics": list(trainer.metrics or ()),
         "labels": plan.labels.as_declared(),

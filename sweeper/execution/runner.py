@@ -29,7 +29,7 @@ class Pack:
 
 @dataclass(frozen=True, slots=True)
 class PackResources:
-    """What a pack gets, and where the file says so.
+    """What a pack gets, and where the file sets it.
 
     `gpu` None: one GPU where there is one. `max_concurrent` None: as many packs as fit.
     """

@@ -66,7 +66,7 @@ class Session:
             return None
         size = self.queue.plan.sweep.resources.pack
         if not jobs[0].alone:
-            jobs += self._take((size or 1) - 1, like=jobs[0])  # without a size the worker asks for what pays
+            jobs += self._take((size or 1) - 1, like=jobs[0])  # without a size the worker requests what pays
         return Pack(self.active.open(tuple(jobs)), tuple(jobs), size)
 
     def more(self, number: int, count: int) -> list[Job]:

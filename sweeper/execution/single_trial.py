@@ -37,7 +37,7 @@ def train(job: Job, listener: Callable[[Event], None]) -> Ended | Exit:
 
     with interruptible(stop):
         single.run(job, _Listener(listen))
-    return ended[-1]  # an attempt that nobody stops ends
+    return ended[-1]  # an attempt that is not stopped ends
 
 
 def train_and_raise(job: Job) -> None:

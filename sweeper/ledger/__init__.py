@@ -1,4 +1,4 @@
 """The results folder on disk: paths, events, history, lock.
 
-Nothing here knows what a sweep file says or how a trial is trained.
+Nothing here knows the sweep file or how a trial is trained.
 """

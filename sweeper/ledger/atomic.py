@@ -12,26 +12,26 @@ from sweeper.errors import LedgerError, Problem
 
 @contextlib.contextmanager
 def replaced(path: Path) -> Iterator[Path]:
-    """A place beside `path` to write to, put down to the disk and renamed to `path` at the end of the block.
+    """A temporary file next to `path`, flushed to the disk and renamed to `path` at the end of the block.
 
-    What the block raises leaves `path` as it was, and nothing beside it. Raises OSError.
+    What the block raises leaves `path` as it was and removes the temporary file. Raises OSError.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    beside.unlink(missing_ok=True)  # left over, or laid there as a link
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary.unlink(missing_ok=True)  # left over, or laid there as a link
     try:
-        yield beside
-        with beside.open("rb") as file:
+        yield temporary
+        with temporary.open("rb") as file:
             os.fsync(file.fileno())
-        beside.replace(path)
+        temporary.replace(path)
     finally:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def replace_file(path: Path, text: str) -> None:
     """Write a text file as a whole or not at all. Raises LedgerError."""
     try:
-        with replaced(path) as beside:
-            beside.write_text(text, encoding="utf-8")
+        with replaced(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
     except OSError as error:
         raise cannot_write(path, error) from error
 

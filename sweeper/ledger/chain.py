@@ -1,6 +1,6 @@
 """A chain of hashes through a ledger: each line carries the SHA-256 of the line before it.
 
-Whoever changes, removes or inserts a line breaks the chain at the next one. Lines cut off at the end leave no break:
+Changing, removing or inserting a line breaks the chain at the next one. Lines cut off at the end leave no break:
 those show when the head, as it was quoted in a paper or a tag, is no longer found.
 """
 

@@ -41,12 +41,12 @@ class SweepLook:
 
 @dataclass(slots=True)
 class History:
-    """What a ledger says: every trial it knows, the trials of the sweep as last planned, its runs, damaged lines.
+    """The content of a ledger: every trial it knows, the trials of the sweep as last planned, its runs, damaged lines.
 
     `registered` holds every claim that some run wrote down, in that order, by its text. `looks` are the complete runs
     at fixed seeds; `claim_looks` those between batches, of runs whose seeds are added until the claims are decided.
 
-    `undescribed` are the starts and ends of trials whose own line is damaged. `is_partial` says that a line after the
+    `undescribed` are the starts and ends of trials whose own line is damaged. `is_partial` means that a line after the
     last `run` was damaged: `order` then also has every trial that other lines prove to be asked for.
     """
 
@@ -143,7 +143,7 @@ def audit(sweep: SweepDir, quoted: str = "") -> Chain:
 def read_history(sweep: SweepDir, *, curves: bool = False) -> History:
     """Read what is known of a sweep; an empty history where it has no ledger. Reports are read only with `curves`.
 
-    A LedgerWarning says how many lines are damaged. Raises LedgerError for a ledger that cannot be read.
+    A LedgerWarning gives the number of damaged lines. Raises LedgerError for a ledger that cannot be read.
     """
     history = History()
     history.damaged = _read(sweep.ledger, history.chain, lambda entry: _apply(history, entry, sweep), history._lose)
@@ -194,7 +194,7 @@ def _read(path: Path, chain: Chain | None, take: Callable[[dict[str, Any]], None
 
 
 def _warn(where: str, problem: str) -> None:
-    """Warn; from one place, so that Python says it once however often a command reads the file."""
+    """Warn; from one place, so that Python shows it once however often a command reads the file."""
     warnings.warn(LedgerWarning(Problem(problem, where)), stacklevel=1)
 
 
@@ -209,7 +209,7 @@ def _apply(history: History, entry: dict[str, Any], sweep: SweepDir) -> None:
         key = entries.key_of(entry)
         if key in history.records:
             entries.advance(history.records[key], kind, entry)
-            history._ask([key])  # whatever the lines before say: nothing else is started
+            history._ask([key])  # whatever the earlier lines hold: nothing else is started
         else:
             history.undescribed.setdefault(key, []).append((kind, entry))
     elif kind == "run":

@@ -37,8 +37,8 @@ CHECK_S = 1.0  # reports come often: after so long one finds out that the folder
 class Ledger:
     """The one writer of a sweep's ledger; holds the sweep's lock while it is open.
 
-    `found_bytes` is how long the ledger was when the lock was taken. `take_over` takes it from whoever holds it: for a
-    host that died while a network file system goes on believing in it; a living holder stops at its next event.
+    `found_bytes` is how long the ledger was when the lock was taken. `take_over` takes it from its holder: for a host
+    that died while a network file system goes on believing in it; a living holder stops at its next event.
     Raises LedgerError when another process holds the lock, or the folder cannot be written.
     """
 

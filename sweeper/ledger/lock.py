@@ -14,7 +14,7 @@ from sweeper.errors import LedgerError, Problem
 def take(path: Path, *, take_over: bool = False) -> int:
     """Take the lock and return its open file: closing that frees it. Raises LedgerError naming who holds it.
 
-    With `take_over` the file is put aside first, whoever holds it.
+    With `take_over` the file is moved aside first, even while another process holds it.
     """
     if take_over:
         path.unlink(missing_ok=True)
@@ -43,7 +43,7 @@ def is_ours(handle: int, path: Path) -> bool:
 
 
 def holder(path: Path) -> str:
-    """Who holds the lock right now (`process 12 on host since ...`), or "" when nobody does."""
+    """Who holds the lock right now (`process 12 on host since ...`), or "" when it is free."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a FIFO would wait for its writer
     except OSError:

@@ -22,7 +22,7 @@ from sweeper.trial import Params
 class Configurations:
     """The configurations of a sweep: `points` can be read once, `removed` counts along as they are.
 
-    `complete` is False where a searcher will add to them, or where nothing says how many to draw.
+    `complete` is False where a searcher will add to them, or where the number of draws is not given.
     """
 
     points: Iterable[Point]
@@ -33,7 +33,7 @@ class Configurations:
 def configurations(sweep: Sweep, defaults: Params = MappingProxyType({})) -> Configurations:
     """The configurations that a sweep will train, varied and active parameters only.
 
-    `defaults` are the trainer's settings, which conditions may read beside those of the file. Raises SpecError for
+    `defaults` are the trainer's settings, which conditions may read besides those of the file. Raises SpecError for
     other names, and while `points` are read, where a condition has no value.
     """
     if problems := unknown_names(sweep, defaults):

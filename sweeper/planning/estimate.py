@@ -15,7 +15,7 @@ from sweeper.trial import Ended, State, Trial
 
 @dataclass(frozen=True, slots=True)
 class CostEstimate:
-    """What the trials to run would cost; None where `reason` says why there is nothing to estimate from.
+    """What the trials to run would cost; None where there is nothing to estimate from (`reason`).
 
     `trial_s` are the device seconds of one trial of the sweep, on average, whether any is to run or not.
     """
@@ -40,7 +40,7 @@ def estimate_cost(
         return unknown if to_run else CostEstimate(0.0, 0.0, 0, "nothing to run")
     ends = [record.ended for record in known if record.ended]
     at_once = sweep.resources.max_concurrent or max(1, int(cpus_here() // max(sweep.resources.cpu, 0.01)))
-    # Members of a pack share their seconds: what ran beside each other, beyond one trial per device, cost nothing more.
+    # Members of a pack share their seconds: what ran at the same time, beyond one trial per device, cost nothing more.
     wall_s, made = sum(ended.wall_s for ended in ends), sum(ended.steps for ended in ends)
     each_s, step_s = wall_s / len(ends), wall_s / made if made else 0.0
     shared = max(1.0, _beside_each_other(ends) / at_once)
@@ -64,6 +64,6 @@ def _beside_each_other(ends: list[Ended]) -> float:
 
 
 def _seconds(trial: Trial, each_s: float, step_s: float) -> float:
-    """Seconds a trial would take: by the step where it says how many steps it makes, else by the trial."""
+    """Seconds a trial would take: per step where its number of steps is known, else per trial."""
     steps = trial.params.get("train.steps")
     return step_s * steps if isinstance(steps, int | float) and step_s else each_s

@@ -75,7 +75,7 @@ class Plan:
 
 
 def make(sweep: Sweep, trainer: Trainer | None, results: Path, rerun: Rerun = Rerun.NOTHING) -> Plan:
-    """Plan a sweep against its ledger and those beside it. Raises SpecError naming every setting the trainer refuses.
+    """Plan a sweep against its ledger and those of other sweeps. Raises SpecError with every setting that is refused.
 
     Without a trainer (an ordinary W&B file) settings are not checked and no result can be known.
     """
@@ -218,7 +218,7 @@ def _idle_settings(sweep: Sweep, trainer: Trainer | None, trials: list[Trial]) -
     """Settings of the file that have no effect in any of the first configurations: legal, and surely not meant."""
     looked_at = [trainer.idle({**sweep.base, **trial.varied}) for trial in trials[:200]] if trainer else []
     idle = set.intersection(*map(set, looked_at)) if looked_at else set()
-    return tuple(Problem("has no effect beside the other settings", sweep.place(name), name) for name in sorted(idle))
+    return tuple(Problem("has no effect with the other settings", sweep.place(name), name) for name in sorted(idle))
 
 
 def _whole_numbers(sweep: Sweep, trainer: Trainer | None) -> Iterator[Problem]:

@@ -46,13 +46,13 @@ def files_of(sweep: Sweep, trainer: Trainer) -> list[str]:
 
 
 def described(sweep: Sweep) -> Trainer:
-    """The trainer that a sweep names: its module may lie in the current folder, or beside the file that names it."""
+    """The trainer that a sweep names: its module may lie in the current folder, or next to the file that names it."""
     assert sweep.trainer is not None, "the caller has looked"
     if sweep.trainer not in trainers.BUNDLED:
         files = [sweep.source, *(Path(place.file) for key, place in sweep.places.items() if key == "trainer")]
         # A results folder may be a stranger's: nothing is imported from it.
-        beside = [file.parent for file in files if not (file.parent / "ledger.jsonl").exists()]
-        planned_source.allow_imports([Path.cwd(), *beside])
+        folders = [file.parent for file in files if not (file.parent / "ledger.jsonl").exists()]
+        planned_source.allow_imports([Path.cwd(), *folders])
     return trainers.find(sweep.trainer)
 
 

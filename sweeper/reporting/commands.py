@@ -25,17 +25,17 @@ class Commands:
     file: Path
     overrides: Sequence[str]
     results: Path
-    options: Mapping[str, Sequence[str]] = field(default_factory=dict)  # other options of this run, as words by name
+    options: Mapping[str, Sequence[str]] = field(default_factory=dict)  # other options of the run, as arguments by name
 
     def run(self, rerun: str = "") -> str:
-        """The command that goes on, with every option given; `rerun` says what else to train again."""
+        """The command that continues the run, with every option given; `rerun` selects what else to train again."""
         options = {**self.options, "rerun": ["--rerun", rerun]} if rerun else self.options
-        words = [word for option in options.values() for word in option]
+        arguments = [word for option in options.values() for word in option]
         overrides = map(without_login, self.overrides)  # it is printed: a log-in has to be typed again
-        return shlex.join(["sweeper", "run", str(self.file), *overrides, *self._folder(), *words])
+        return shlex.join(["sweeper", "run", str(self.file), *overrides, *self._folder(), *arguments])
 
-    def command(self, *words: str) -> str:
-        return shlex.join(["sweeper", *words, *self._folder()])
+    def command(self, *arguments: str) -> str:
+        return shlex.join(["sweeper", *arguments, *self._folder()])
 
     def _folder(self) -> list[str]:
         return [] if self.results == Path("results") else ["--results", str(self.results)]

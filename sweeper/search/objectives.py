@@ -68,9 +68,9 @@ def _violation(constraint: Expression, means: Mapping[str, float]) -> float:
 
 def _sides(text: str) -> tuple[Evaluate, Evaluate] | None:
     """What should be smaller and what larger, where the text is one comparison and nothing else."""
-    words = [token for token in tokens(text) if token.kind == "operator"]
-    orders = [token for token in words if token.text in ("<", "<=", ">", ">=")]
-    if len(orders) != 1 or any(token.text in ("and", "or", "not", "==", "!=") for token in words):
+    operators = [token for token in tokens(text) if token.kind == "operator"]
+    orders = [token for token in operators if token.text in ("<", "<=", ">", ">=")]
+    if len(orders) != 1 or any(token.text in ("and", "or", "not", "==", "!=") for token in operators):
         return None
     column = orders[0].column - 1
     try:

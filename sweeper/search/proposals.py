@@ -35,7 +35,7 @@ class Proposals:
         return [] if point is None else self.family.trials(point)
 
     def began(self) -> None:
-        """A trial has begun: where asking takes long, ask now for what comes after it, so that no device waits.
+        """A trial has begun: a slow searcher proposes the next one now, so that no device waits.
 
         Such a point is chosen without the results of the trials that train meanwhile, as with more devices.
         """

@@ -110,7 +110,7 @@ def watched(sweep: Sweep) -> Goal:
 
 
 def full_steps(trial: Trial) -> int | None:
-    """How many steps the whole trial makes, where a setting says so."""
+    """How many steps the whole trial makes, where a setting gives them."""
     steps = trial.params.get("train.steps")
     return int(steps) if isinstance(steps, int | float) and not isinstance(steps, bool) else None
 

@@ -115,7 +115,7 @@ def _claims(sweep: Sweep) -> Iterator[Problem]:
 
 
 def _changed(test: Test) -> dict[str, list[Value]]:
-    """The parameters that a claim says something about the change of, each with the values that it names."""
+    """The parameters whose change a claim is about, each with the values that it names."""
     if isinstance(test, Monotone):
         return {test.parameter: []}
     if isinstance(test, Compare):
@@ -213,7 +213,7 @@ def _looks_like_a_number(text: str) -> bool:
 
 
 def _empty(sweep: Sweep) -> Iterator[Problem]:
-    """Asks for one point: a where that removes all of them is found before anything is started."""
+    """Draws one point: a `where` that removes all of them is found before anything is started."""
     if sweep.method == "list":
         points = sweep.space.listed(sweep.configs)
     elif sweep.method == "grid":

@@ -169,7 +169,7 @@ class _Builder:
         try:
             value = scalar(event.value)
             if kinds and type(value) not in kinds:
-                raise ValueError(f"not what its tag {event.tag.replace('tag:yaml.org,2002:', '!!')} says")
+                raise ValueError(f"not a value of its tag {event.tag.replace('tag:yaml.org,2002:', '!!')}")
             return float(value) if float in kinds else value
         except ValueError as error:
             self._note(place, key, str(error), found=excerpt(event.value), allowed="a finite number of 64 bits")
@@ -214,7 +214,7 @@ class _Builder:
         return self._copy(event, self.anchors[event.anchor])
 
     def _copy(self, event: Any, value: Tree) -> Tree:
-        """A copy of an anchored value: whoever edits one later must not edit the other."""
+        """A copy of an anchored value: an edit of one must not change the other."""
         self._count(event, 1)
         if isinstance(value, list):
             return [self._copy(event, item) for item in value]
@@ -283,5 +283,5 @@ def text_of(path: Path) -> str:
             )
         ) from None
     except (OSError, ValueError) as error:
-        words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise SpecError(Problem(f"cannot read the file: {words}", name)) from None
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise SpecError(Problem(f"cannot read the file: {reason}", name)) from None

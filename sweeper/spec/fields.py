@@ -93,7 +93,7 @@ NotNegative = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
 Shape = Annotated[float, Field(ge=1e-3, le=1e6)]
 Quantum = Annotated[float, Field(ge=1e-12), WrapValidator(_as_written)]
-Number = Annotated[float, WrapValidator(_as_written)]  # 1 stays a whole number: the type of bounds says what is drawn
+Number = Annotated[float, WrapValidator(_as_written)]  # 1 stays whole: the type of the bounds decides what is drawn
 PositiveNumber = Annotated[float, Field(gt=0), WrapValidator(_as_written)]
 Duration = Annotated[
     Positive,

@@ -149,7 +149,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def _lean(node: Any) -> Any:
-    """The schema without pydantic's titles and null defaults, which tell nobody anything."""
+    """The schema without pydantic's titles and null defaults, which carry no information."""
     if isinstance(node, list):
         return [_lean(item) for item in node]
     if not isinstance(node, dict):

@@ -20,7 +20,7 @@ ADAPTIVE = ("tpe", "gp", "cmaes", "nsga2")  # methods whose next point depends o
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """A metric to optimize; `impute` says what a diverged seed counts as: worst, ignore or fail."""
+    """A metric to optimize; `impute` is what a diverged seed counts as: worst, ignore or fail."""
 
     name: str
     maximize: bool
@@ -120,7 +120,7 @@ class LookPlan:
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """A valid sweep. Two are equal when they ask for the same, wherever their files lie."""
+    """A valid sweep. Two are equal when they describe the same trials, wherever their files lie."""
 
     name: str
     description: str

@@ -70,9 +70,9 @@ def _message(kind: str) -> str:
 def _bound(context: dict[str, Any]) -> str:
     """The bound that pydantic found broken, in words; "" where it names none."""
     size = "characters" if "field_type" not in context else "entries"
-    words = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
-    words |= {"min_length": "at least", "max_length": "at most"}
-    for name, word in words.items():
+    phrases = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
+    phrases |= {"min_length": "at least", "max_length": "at most"}
+    for name, word in phrases.items():
         if name in context:
             bound = context[name]
             number = f"{bound:g}" if isinstance(bound, float) else str(bound)
@@ -179,11 +179,11 @@ def describe(node: Schema) -> str:
     if node.get("type") == "object":
         names = ", ".join(sorted(node.get("properties", {})))
         return f"a mapping with {names}" if names else "a mapping"
-    words = {"string": "a text", "boolean": "true or false", "null": "null"}
-    return "30m, 2h, 1h30m" if "pattern" in node else words.get(str(node.get("type")), "")
+    types = {"string": "a text", "boolean": "true or false", "null": "null"}
+    return "30m, 2h, 1h30m" if "pattern" in node else types.get(str(node.get("type")), "")
 
 
 def _bounds(node: Schema) -> str:
-    words = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
-    found = [f"{word} {node[key]:g}" for key, word in words.items() if key in node and abs(node[key]) < 1e9]
+    phrases = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
+    found = [f"{word} {node[key]:g}" for key, word in phrases.items() if key in node and abs(node[key]) < 1e9]
     return (" " + " and ".join(found)) if found else ""

@@ -15,7 +15,7 @@ _IMPUTES = {"valid": "ignore", "best": "ignore", "latest": "worst"}
 
 
 def translate(document: Document) -> tuple[Document, list[Problem]]:
-    """The document in sweeper's words, and warnings for what cannot be honoured. Raises SpecError where both speak."""
+    """The document with sweeper's keys, and warnings for unsupported ones. Raises SpecError for duplicates."""
     document = Document(dict(document.tree), dict(document.places))
     warnings = [*_name(document), *_ignored(document), *_metric(document), *_seed(document)]
     if document.tree.get("method") == "bayes":
@@ -43,7 +43,7 @@ def _ignored(document: Document) -> list[Problem]:
     if not keys:
         return []
     message = f"{', '.join(keys)} (W&B): ignored"
-    return [Problem(message, str(document.place(keys[0])), hint="trainer: says what is run")]
+    return [Problem(message, str(document.place(keys[0])), hint="name the function to run with trainer:")]
 
 
 def _metric(document: Document) -> list[Problem]:
@@ -102,7 +102,7 @@ def _run_cap(document: Document) -> None:
     place = document.place("run_cap")
     budget = document.tree.get("budget") or {}
     if not isinstance(budget, dict) or "trials" in budget:
-        raise SpecError(Problem("run_cap and budget.trials say the same", str(place), "run_cap", allowed="one of them"))
+        raise SpecError(Problem("run_cap is budget.trials", str(place), "run_cap", allowed="one of them"))
     document.tree["budget"] = {**budget, "trials": document.tree.pop("run_cap")}
     document.places["budget.trials"] = document.places["budget"] = Place(place.file, place.line, place.column)
 

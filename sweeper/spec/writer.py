@@ -11,7 +11,7 @@ _TEXT = """\
 # yaml-language-server: $schema=./sweeper.schema.json
 # Written by `sweeper init`. Try: sweeper plan FILE, then sweeper run FILE
 name: {name}                    # the folder in results/, the experiment in MLflow
-description: what this sweep asks, in a sentence
+description: the question of this sweep, in one sentence
 trainer: cvae                   # the bundled one, or "package.module:function" of your own
 
 base:                           # trainer settings that do not vary

@@ -42,7 +42,7 @@ def connect(uri: str) -> MlflowClient:
 
 
 def make_database(path: Path) -> None:
-    """Creates and migrates a SQLite store beside its place, then links it there: whoever races us finds a whole one.
+    """Creates and migrates a SQLite store under a temporary name, then links it there: other processes see it complete.
 
     Raises what is wrong with the path at once: MLflow would try for 100 s.
     """
@@ -53,24 +53,24 @@ def make_database(path: Path) -> None:
             database.execute("SELECT count(*) FROM sqlite_master")
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     try:
-        beside.touch()
-        connect(f"sqlite:///{beside}")
+        temporary.touch()
+        connect(f"sqlite:///{temporary}")
         if path.exists() and not path.stat().st_size:  # what SQLite leaves when it opens a file that is not there
             path.unlink()
         with contextlib.suppress(FileExistsError):
-            os.link(beside, path)
+            os.link(temporary, path)
     finally:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def another_version(address: str, revision: str) -> str:
     """What to do about a database whose schema, `revision` of its migrations, is not that of the MLflow installed.
 
-    MLflow says "out-of-date" of both kinds: one that it knows is older, and can be upgraded; another one is newer.
+    MLflow calls both kinds "out-of-date": one that it knows is older, and can be upgraded; another one is newer.
     """
-    import mlflow  # whoever met such a database has imported them
+    import mlflow  # already imported by whatever met such a database
     from alembic.script import ScriptDirectory
 
     migrations = ScriptDirectory(str(Path(mlflow.__file__).parent / "store" / "db_migrations"))
@@ -84,7 +84,7 @@ def another_version(address: str, revision: str) -> str:
 
 
 def first_line(url: str, status: int) -> str:
-    """What a server says with an error of this HTTP status, asked once more without a log-in; "" for another answer."""
+    """The text of a server's error of this HTTP status, requested once more without a log-in; "" for another answer."""
     try:
         urllib.request.urlopen(url, timeout=5).close()
     except urllib.error.HTTPError as answer:
@@ -97,10 +97,10 @@ def first_line(url: str, status: int) -> str:
 
 
 def mend_places(path: Path, artifacts: str) -> None:
-    """Point the experiments of a results folder's own store to the artifacts beside it, where they name another place.
+    """Point the experiments of a results folder's own store to the artifacts next to it, where they name another place.
 
     MLflow keeps absolute addresses: a folder that was moved or copied would read and write artifacts where it was. An
-    experiment stays as it is where only the place that it names is there, and so does a store that is not beside
+    experiment stays as it is where only the place that it names is there, and so does a store that is not next to
     `artifacts` (a `file:` address).
     """
     here = path.with_name("mlartifacts").resolve()

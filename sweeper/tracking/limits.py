@@ -16,9 +16,9 @@ from sweeper.value_text import exact
 LONGEST_TAG, LONGEST_PARAM, LONGEST_NAME = 5000, 6000, 250
 SHOWN_NAME = 20  # characters of a run's name in lists and charts
 CREDENTIALS = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
-# How MLflow says that a database has another schema than its own: older or newer, or so much newer that tables differ.
+# MLflow's messages for a database with another schema than its own: older, newer, or so new that tables differ.
 _SCHEMA = re.compile(r"database schema \(found version (\w+)|Can't locate revision identified by '(\w+)'")
-# How it says that a server did answer, but not as it should; its own attempts lose what the answer said.
+# Its messages for a server that answered, but not as it should; its own retries lose the answer's text.
 _ANSWER = re.compile(
     r"API request to (?P<url>\S+) failed with exception .*too many (?P<many>\d+) error responses"
     r"|failed with error code (?P<code>\d+) != \d+(?:\. Response body: '(?P<body>[^\n']*))?"

@@ -16,7 +16,7 @@ from sweeper.tracking.limits import LONGEST_NAME, LONGEST_TAG, legal, ms, run_na
 from sweeper.tracking.trial_run import Found, MirroredTrial
 from sweeper.trial import Record, State, by_config, canonical_json, values_of
 
-MADE_BY = ("task.", "data.")  # settings of these sections say which data a trainer makes for itself
+MADE_BY = ("task.", "data.")  # settings of these sections describe the data that a trainer generates
 MOST_DATA = 20
 UNFINISHED = (State.PENDING, State.RUNNING)
 
@@ -51,7 +51,7 @@ class OverviewRun:
 class RunState:
     """How far MLflow follows an overview: `run` is its run ("" for none), `shown` what that was found to show.
 
-    `members` are the trials it is about, `changed` says that they have changed since the overview was written.
+    `members` are the trials it is about, `changed` whether they have changed since the overview was written.
     """
 
     members: list[MirroredTrial] = field(default_factory=list)

@@ -25,7 +25,7 @@ MOST_PARAMETERS, MOST_COLUMNS = 8, 6
 def views(experiment: Experiment, trials: Sequence[Trial], metrics: Sequence[str], grouped: bool) -> dict[str, str]:
     """The tags of an experiment that give it views: of the trials and, where seeds are grouped, of configurations.
 
-    `trials` say which parameters vary, `metrics` are those seen. The same arguments give the same tags.
+    `trials` show which parameters vary, `metrics` are those seen. The same arguments give the same tags.
     """
     names = dict.fromkeys(legal(name) for trial in trials for name in trial.varied)
     varied = [name for name in names if len({str(trial.params.get(name)) for trial in trials}) > 1 or len(trials) == 1]

@@ -25,7 +25,7 @@ from sweeper.errors import Problem, ScheduleError, UsageError
 from sweeper.tracking.database import mend_places
 from sweeper.tracking.saved_views import VIEW_TAG, link
 
-START_S = 90.0  # MLflow imports for 5 to 10 s on two cores, and longer beside a busy sweep
+START_S = 90.0  # MLflow imports for 5 to 10 s on two cores, and longer during a busy sweep
 STOP_S = 5.0
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",

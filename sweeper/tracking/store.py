@@ -78,7 +78,7 @@ class Store:
         new_tags = [RunTag(*item) for item in trial.tags().items()] if ended and not made else []
         new_metrics = [Metric(*point) for point in trial.new_points()]
         for batch in batches(new_metrics, new_params, new_tags):
-            self._client.log_batch(trial.run, *batch, synchronous=True)  # whatever the environment says
+            self._client.log_batch(trial.run, *batch, synchronous=True)  # whatever the environment sets
         trial.opened, trial.points = True, reports
         if ended is not None:
             # Last of all: a run that has ended is a whole one.
@@ -119,7 +119,7 @@ class Store:
             self._log_data(state.run, overview)
             self._upload(state.run, overview)
             state.revision += 1
-            # MLflow shows the latest point, and these must follow each other whatever the clock says.
+            # MLflow shows the latest point, and these must follow each other whatever the clock shows.
             at_ms = state.start_ms + state.revision
             tags = {**overview.tags, "sweeper.digest": overview.digest, "sweeper.revision": str(state.revision)}
             metrics = [Metric(name, value, at_ms, 0) for name, value in overview.metrics.items()]

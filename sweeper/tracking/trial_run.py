@@ -39,7 +39,7 @@ class Mirrored:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A run that is in MLflow, with what its tags say.
+    """A run that is in MLflow, with the content of its tags.
 
     `kind` is trial, config or summary; `trial` and `config` are keys ("" where it has none), `parent` the run it is
     nested in, `digest` and `revision` the overview it shows and how often that changed, `metrics` their names.
@@ -62,11 +62,11 @@ class Found:
 
 @dataclass(slots=True)
 class MirroredTrial:
-    """The copy of one trial: what the ledger says, and how much of it MLflow has.
+    """The copy of one trial: the ledger's record, and how much of it MLflow has.
 
     `run` is MLflow's run ("" for none), `outdated` the run of an earlier attempt that it replaces, `parent` the run it
     is nested in, `points` the reports written, `opened` whether the parameters are written, `complete` whether the end
-    is, `interrupted` whether it was ended unfinished. `live` says that this process runs the trial: an attempt that a
+    is, `interrupted` whether it was ended unfinished. `live` means that this process runs the trial: an attempt that a
     killed driver left unfinished is not live, and gets no run.
     """
 
@@ -97,7 +97,7 @@ class MirroredTrial:
 
     @property
     def pending(self) -> bool:
-        """Whether the record says more than MLflow shows."""
+        """Whether the record holds more than MLflow shows."""
         if self.record.ended is not None:
             return not self.complete
         return self.live and not (self.opened and self.points == len(self.record.reports))

@@ -121,7 +121,7 @@ def test_several_metrics_are_several_goals(tmp_path: Path) -> None:
         ("parameters: {a: [1, 2]}", "a: {values: [1, 2]}"),
         ("parameter: {a: {value: 1}}", "did you mean parameters?"),
         ("parameters: {a: {distribution: unifrom, min: 0, max: 1}}", "did you mean uniform?"),
-        ("run_cap: 3\nbudget: {trials: 4}", "say the same"),
+        ("run_cap: 3\nbudget: {trials: 4}", "run_cap is budget.trials"),
         ("metric: {name: x, goal: min}", "minimize, maximize"),
         ("early_terminate: {type: envelope}", "asha, hyperband"),
         ("early_terminate: hyperband", 'early_terminate: {type: "hyperband"}'),

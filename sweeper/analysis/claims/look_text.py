@@ -19,7 +19,7 @@ _OUTCOMES: dict[str, Outcome] = {"pass": "pass", "fail": "fail"}
 def at_look(verdict: Verdict, one: ClaimProgress, plan: LookPlan) -> Verdict:
     """The verdict of a claim's last look. `verdict` was found again, from the seeds of that look and at its level.
 
-    Where that differs from what the ledger has of the look, the verdict is undecided and says so.
+    Where that differs from what the ledger has of the look, the verdict is undecided, with that reason.
     """
     family = one.claim.family
     if one.counted:
@@ -44,7 +44,7 @@ def at_look(verdict: Verdict, one: ClaimProgress, plan: LookPlan) -> Verdict:
 def with_spent(verdict: Verdict, claim: Claim, history: History) -> Verdict:
     """The verdict with what all looks at the claim have spent, those of finished sweeps at fixed seeds included.
 
-    The level of a look at fixed seeds is alpha, whatever was spent before: nothing planned it. The verdict says how
+    The level of a look at fixed seeds is alpha, whatever was spent before: nothing planned it. The verdict gives how
     often all of them together pass a null claim.
     """
     registration = history.registered.get(claim_text(claim.keys))

@@ -36,7 +36,7 @@ Tester = Callable[[Claim, Sequence[Record]], TestResult]
 class ClaimProgress:
     """How far a claim has got: its looks, oldest first, and the seeds that it needs for the next one.
 
-    `counted` says that the claim counts trials and tests nothing: it is about those that are there, and needs no look.
+    `counted` marks a claim that counts trials and tests nothing: it is about those that are there, and needs no look.
     `waits_for` are (configuration, seed) of which the next look has no result yet.
     """
 

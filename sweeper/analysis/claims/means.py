@@ -123,7 +123,7 @@ def p_outside(one: MeanTest | None, bounds: Bounds) -> float:
 def reachable(bounds: Bounds, values: Sequence[float]) -> Bounds:
     """The bounds without an end that is the metric's own: one that some value reaches exactly and none passes.
 
-    The t interval of an accuracy near 1 goes beyond 1, where no accuracy can be: that says nothing against it.
+    The t interval of an accuracy near 1 goes beyond 1, where no accuracy can be: that does not invalidate it.
     """
     low, high = bounds
     return (-math.inf if min(values) == low else low, math.inf if max(values) == high else high)

@@ -75,7 +75,7 @@ def judge_monotone(claim: Claim, test: Monotone, records: Sequence[Record]) -> T
     if reversed_:
         names = ", ".join(f"{show(levels[i])} to {show(levels[i + 1])}" for i in reversed_)
         words += f"; goes back from {names}"
-    reservation = "" if len(whole) > 1 else "one block says nothing of the next"
+    reservation = "" if len(whole) > 1 else "one block alone does not generalize to others"
     rows = _steps(levels, steps, back, sign, claim.alpha)
     few = enough(total, [0.0], claim.alpha) if sign * total.mean > 0 else None
     per_seed = max(len(whole) / max(len({r.trial.seed for r in records}), 1), 1)

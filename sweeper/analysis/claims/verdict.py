@@ -37,7 +37,7 @@ class Verdict:
     `effect` is in the metric's unit and lies in [`ci_low`, `ci_high`] at the level `confidence`: 1 - 2 alpha, the
     interval whose ends the one-sided tests look at. `n` counts the trials, or the pairs, that the verdict rests on.
     `p` is the p value of what was found, after Holm within `family`; None where nothing was tested.
-    `status` and `standing` say whether the claim was written before its results, `results_seen` how many there were
+    `status` and `standing` record whether the claim was written before its results, `results_seen` how many there were
     when it was, `looks` how often the complete sweep has been judged since. A `replaced` one is of an older text.
     `level` is the one it was judged at, alpha but for planned looks, and `spent` how often all looks so far pass a null
     claim; None where nothing is tested. `test` is the one used: t, signflip, bootstrap, exact, or "".
@@ -82,7 +82,7 @@ class TestResult:
     """What a test found: p values for the claim (`p_pass`) and against it (`p_fail`), before any Holm correction.
 
     `words` say what was found. `reservation` is a reason why it must not pass although p is small, "" if there is none.
-    `method` names the test, `assumes` says what that takes for granted.
+    `method` names the test, `assumes` what that takes for granted.
     """
 
     words: str

@@ -32,8 +32,8 @@ def print_comparison(console: Console, found: Comparison, names: tuple[str, str]
         _print_metrics(console, shown)
     quiet = len(found.metrics) - sum(metric.moved for metric in found.metrics)
     if found.metrics:
-        words = "every metric lies within seed noise" if quiet == len(found.metrics) else ""
-        console.print(words or f"{quiet} of {plural(len(found.metrics), 'metric')} within seed noise")
+        text = "every metric lies within seed noise" if quiet == len(found.metrics) else ""
+        console.print(text or f"{quiet} of {plural(len(found.metrics), 'metric')} within seed noise")
     if found.changes:
         console.print()
         for what, a, b in found.changes:

@@ -66,7 +66,7 @@ class PlainConsole(Console):
 
 
 class _Lasting(io.TextIOWrapper):
-    """A stream that goes on when its terminal has been closed: a sweep must not end because nobody looks on."""
+    """A stream that goes on when its terminal has been closed: a sweep must not end because its terminal is gone."""
 
     def write(self, text: str) -> int:
         try:

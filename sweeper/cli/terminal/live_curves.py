@@ -62,8 +62,8 @@ class Curves:
 def outcome_text(ended: Ended, metrics: Sequence[str]) -> Text:
     """The end in one line: its state, and its metrics or the reason."""
     values: Mapping[str, float] = ended.metrics
-    words = "  ".join(f"{name} {rounded(values[name])}" for name in metrics if name in values)
-    return Text(f"{ended.state}  ", "bold").append(words if ended.state is State.COMPLETED else ended.reason)
+    text = "  ".join(f"{name} {rounded(values[name])}" for name in metrics if name in values)
+    return Text(f"{ended.state}  ", "bold").append(text if ended.state is State.COMPLETED else ended.reason)
 
 
 def file_table(path: Path) -> Table:

@@ -127,7 +127,7 @@ def _pace(progress: Progress) -> str:
 def print_trial(console: Console, record: Record, run: Mapping[str, Any], log: Path, again: str) -> None:
     """All of one trial: settings, metrics with their curves, provenance, the end of its log, how to run it again.
 
-    `run` is what the ledger says of the run that trained it.
+    `run` is the ledger's record of the run that trained it.
     """
     trial, ended = record.trial, record.ended
     console.print(Text(f"{trial.key}  ", "bold").append(str(record.state), STYLES[record.state]))
@@ -141,7 +141,7 @@ def print_trial(console: Console, record: Record, run: Mapping[str, Any], log: P
         console.print(_metrics(record))
         facts = {"steps": str(ended.steps), "wall": duration(ended.wall_s), "device": ended.device, "host": ended.host}
         facts |= {"attempt": str(ended.attempt), "code": trial.code, "taken from": ended.origin}
-        facts |= {"commit": ended.commit} | provenance.words(run)
+        facts |= {"commit": ended.commit} | provenance.facts(run)
         console.print(_rows("provenance", {name: value for name, value in facts.items() if value}))
     lines = log.read_text(errors="replace").splitlines()[-LOG_LINES:] if log.exists() else []
     if lines:

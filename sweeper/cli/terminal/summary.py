@@ -1,4 +1,4 @@
-"""The last thing a run says: what became of the trials, their table, where everything lies, what to type next."""
+"""The end of a run: the states of the trials, their table, where everything lies, what to type next."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How verdicts look in a terminal: the claim and what became of it, and below it the sentence that says why."""
+"""How verdicts look in a terminal: the claim and its outcome, and below it the reason."""
 
 from __future__ import annotations
 

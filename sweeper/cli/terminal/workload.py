@@ -10,7 +10,7 @@ from statistics import fmean
 from sweeper.search.pruner import full_steps
 from sweeper.trial import Ended, Event, Reported, Started, State, Trial
 
-# How the last word of a setting ends that says how long a trial is; what has one of the others counts something else.
+# Endings of the last word of a setting that gives the length of a trial; with others it counts something else.
 _COUNTS = ("steps", "epochs", "iterations", "iters")
 _OTHERS = ("every", "per", "eval", "warmup", "save", "log", "report", "startup")
 
@@ -26,7 +26,7 @@ class _TrialSteps:
 
 
 class Workload:
-    """The steps of the trials that a run will end; a trial that does not say how many it makes is like the others.
+    """The steps of the trials that a run will end; a trial without a number of steps counts like the others.
 
     `trials` is how many trials there will be, those that a search has not proposed included. What a checkpoint or
     another sweep had already is no work of this run. Times are monotonic seconds.
@@ -65,7 +65,7 @@ class Workload:
 
     @property
     def total(self) -> float | None:
-        """Steps that this run will have made; None where nothing says how many a trial makes."""
+        """Steps that this run will have made; None where the length of a trial is not known."""
         trials = list(self._trials.values())
         whole = _Ends.of(one for one in trials if one.ended is State.COMPLETED)  # where a trial that trains will end
         likely = _Ends.of(one for one in trials if one.ended is not None)  # one that waits may be pruned as others were
@@ -87,7 +87,7 @@ class Workload:
 
 @dataclass(frozen=True, slots=True)
 class _Ends:
-    """What ended trials say of others: their mean last step, and its mean share of what they declared.
+    """What ended trials predict for others: their mean last step, and its mean share of what they declared.
 
     Trainers may count otherwise than they declare, one report per epoch for example.
     """
@@ -103,7 +103,7 @@ class _Ends:
         return cls(mean, fmean(shares) if shares else 1.0)
 
     def end(self, steps: _TrialSteps) -> float | None:
-        """The step at which a trial ends; None where nothing says so."""
+        """The step at which a trial ends; None where it is not known."""
         if steps.ended is not None:
             return steps.last
         expected = steps.declared * self.share if steps.declared is not None else self.mean
@@ -111,7 +111,7 @@ class _Ends:
 
 
 def declared_steps(trial: Trial) -> float | None:
-    """How many steps, epochs or iterations a trial makes, where one of its settings says so: `train.steps: 2000`."""
+    """How many steps, epochs or iterations a trial makes, from its settings: `train.steps: 2000`."""
     if (steps := full_steps(trial)) is not None:
         return steps
     for name, value in trial.params.items():

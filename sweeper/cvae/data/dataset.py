@@ -22,7 +22,7 @@ from sweeper.cvae.data.rows import files_of, rows_of
 from sweeper.cvae.data.tokens import Tokenizer, tokenizer_of, tokens_of
 
 FORMAT = 1  # of the kept files
-HELD_OUT = 0.1  # of the prompts, for validation, and as many for the test, where no column says so
+HELD_OUT = 0.1  # of the prompts, for validation, and as many for the test, where there is no split column
 SPLITS = {"train": 0, "training": 0, "validation": 1, "valid": 1, "val": 1, "dev": 1, "test": 2}
 ARRAYS = {  # name -> type code of the array module
     "prompt_tokens": "i", "prompt_ends": "q", "prompt_hash": "d", "prompt_split": "b",

@@ -1,4 +1,4 @@
-"""What models are evaluated on: made once for a task, with all that can be said of it without a model.
+"""What models are evaluated on: made once for a task, with everything that does not depend on a model.
 
 Shapes: N prompts, B examples, those of one prompt together, E most examples of a prompt, K latents, T target positions.
 """

@@ -117,7 +117,7 @@ class Generator(nn.Module):
     """p(y_t | x, z, y_<t): a trunk that does not see z, and one hidden layer that does.
 
     A latent is a vector of biases on the units of that last hidden layer: it opens some and closes others. K copies
-    exist of nothing else, and the trunk has to bring to each position whatever any latent may ask of it.
+    exist of nothing else, and the trunk has to bring to each position whatever any latent may need.
     """
 
     def __init__(self, sizes: Sizes, config: ModelConfig) -> None:

@@ -53,7 +53,7 @@ def counted_prompt(prompt_BP: Tensor, padding: int | None, dtype: torch.dtype) -
 
 
 def hiding_bias(counts_BJ: Tensor) -> Tensor:
-    """[B,1,J,1]: FORBIDDEN at the positions that nobody may attend to."""
+    """[B,1,J,1]: FORBIDDEN at the masked positions."""
     return torch.where(counts_BJ > 0, 0.0, FORBIDDEN).to(counts_BJ.dtype)[..., None, :, None]
 
 

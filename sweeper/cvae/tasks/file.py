@@ -91,7 +91,7 @@ class FileTask:
         return self.prompts_of.padded(rows_N, self.prompt_length, self.prompt_padding, in_front=True)
 
     def sample(self, rows_R: Tensor, size: int, generator: torch.Generator) -> Batch:
-        """``size`` examples with prompts of ``rows_R``, each as often as its weight says."""
+        """``size`` examples with prompts of ``rows_R``, each in proportion to its weight."""
         chosen_N = torch.zeros(len(self.split_N), dtype=torch.bool)
         chosen_N[rows_R] = True
         examples_E = chosen_N[self.prompt_E].nonzero()[:, 0]

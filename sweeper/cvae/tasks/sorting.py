@@ -1,6 +1,6 @@
 """The traces of six sorting algorithms, and a checker that replays any trace.
 
-A step is (i, j, what): positions of a list, the first of which holds the element that the algorithm asks about, and
+A step is (i, j, what): positions of a list, the first of which holds the element that the algorithm compares, and
 what it finds or does. With lo and hi the lesser and the greater of them, ``<`` the two are in order, ``>`` they are not
 and stay, ``x`` they are not and are exchanged, ``m`` they are not and the element at hi is moved to lo, those between
 making room.
@@ -15,7 +15,7 @@ OUTCOMES = ("<", ">", "x", "m")
 
 
 def apply(step: Step, values: list[int]) -> bool:
-    """Takes a step on ``values``, in place; False, and nothing done, if it does not say the truth about them."""
+    """Takes a step on ``values``, in place; False, and nothing done, if it is wrong about them."""
     i, j, what = step
     lo, hi = min(i, j), max(i, j)
     if lo == hi or hi >= len(values) or what not in OUTCOMES or (values[lo] <= values[hi]) != (what == "<"):

@@ -61,7 +61,7 @@ class Task(Protocol):
 
     Sequences of different lengths are padded to P and T: prompts in front, with ``prompt_padding``, a token of the
     prompt vocabulary that no network attends to; traces behind, by repeating ``end``: nothing after the first one
-    counts. None where all have one length. ``strategies`` is () where none are known, ``is_sampled`` says that the
+    counts. None where all have one length. ``strategies`` is () where none are known, ``is_sampled`` means that the
     evaluated prompts are a sample of a larger population, and ``judges_steps`` that the checker tells steps from
     answers.
     """

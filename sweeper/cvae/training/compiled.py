@@ -25,7 +25,7 @@ STEPS_COLD, STEPS_WARM = 10_000, 5_000  # of a training, from which compiling pa
 
 
 def loss_for(program: Program, config: CVAEConfig, shape: str, members: int) -> Loss:
-    """The loss function for so many members, compiled if ``train.compile`` says so."""
+    """The loss function for so many members, compiled with ``train.compile``."""
     key = cache.key_of(program, "compiled for", members, shape)
     if not _pays(program, config, warm=cache.remembered(key) is not None):
         return step_loss

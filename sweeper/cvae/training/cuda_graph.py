@@ -35,7 +35,7 @@ class CudaGraphRunner:
                 self.work()
 
     def _do_beside(self) -> None:
-        """On a stream of its own, as PyTorch asks for before a graph is recorded."""
+        """On a stream of its own, which PyTorch requires before a graph is recorded."""
         stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream), tf32():

@@ -167,7 +167,7 @@ def _connect(address: str | None, share: PackResources) -> None:
     except UsageError:
         raise
     except Exception as error:
-        hint = "does it ask for a token (Ray's default)? then set RAY_AUTH_MODE=token, on this machine too"
+        hint = "does it require a token (Ray's default)? then set RAY_AUTH_MODE=token, on this machine too"
         if address:
             raise UsageError(
                 Problem(f"no Ray cluster answers: {error}", "--address", found=address, hint=hint)
@@ -194,7 +194,7 @@ def _disconnect() -> None:
 
 
 def _end_autoscaler() -> None:
-    """End the process that would ask for further machines: Ray waits a second for it after asking it to end."""
+    """End the process that would request further machines: Ray waits a second for it after its own signal."""
     for child in psutil.Process().children():
         with contextlib.suppress(psutil.Error):
             if any(word.endswith("autoscaler/_private/monitor.py") for word in child.cmdline()):

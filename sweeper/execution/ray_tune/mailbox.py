@@ -18,7 +18,7 @@ WAKE: Any = object()  # an event that carries nothing: the driver must be asked 
 
 
 class Mailbox:
-    """What a pack's thread and the driver send each other; the driver empties it when Tune asks for the next step.
+    """What a pack's thread and the driver send each other; the driver empties it when Tune requests the next step.
 
     The trainer never waits for the driver: what it sends queues up here, and so do the driver's orders. `keep` is given
     the events that the driver is not known to have, and the number of the first one, whenever a trial has ended.

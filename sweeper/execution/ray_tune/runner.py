@@ -28,7 +28,7 @@ from sweeper.planned_source import PlannedSource, users_folders
 from sweeper.trial import Cause, Event
 
 NO_MEMORY = "running low on memory"
-WHY_LOST = {  # what Ray says, and what we say
+WHY_LOST = {  # Ray's reason, and the text of ours
     NO_MEMORY: "out of memory: the node's memory was full, and Ray ended the worker",
     "node has died": "the node was lost",
     "worker process has died": "the worker process died (killed, or a crash below Python; see the log)",
@@ -46,7 +46,7 @@ def run_packs(
 ) -> bool:
     """Run packs on the Ray that is connected; False when Tune broke off although there is more to do.
 
-    `grows` says that it may get further machines: one pack more than fits then waits for them, as Ray expects.
+    `grows` means that it may get further machines: one pack more than fits then waits for them, as Ray expects.
     Tune takes a worker that Ray ended because memory was full for an error of its own, and raises.
     """
     gpus, fitting = _fitting(share)
@@ -75,7 +75,7 @@ def run_packs(
 def lighten_tune() -> None:
     """Take from Tune (2.60) two things that it does for others and that cost seconds at every start.
 
-    It asks for PL_DISABLE_FORK=1 in the environment of its workers in a way that only a worker started for the purpose
+    It requests PL_DISABLE_FORK=1 in the environment of its workers in a way that only a worker started for the purpose
     fulfils: those that Ray started ahead of time stay idle. On a Ray of our own every process has it anyway.
     To count callbacks for Ray's statistics, which are off, it imports MLflow. A Ray that has these elsewhere starts as
     slowly as it does by itself.
@@ -250,13 +250,13 @@ class StopOnCancel(_StaysHere, tune.Stopper):  # type: ignore[misc]
 
 
 def _why_lost(trial: Any) -> str:
-    """One line from what Ray says of a dead worker (many lines of advice); its ray.log has all of it."""
+    """One line from Ray's report of a dead worker (many lines of advice); its ray.log has all of it."""
     try:
         message = Path(trial.error_file).read_text(errors="replace")
     except (OSError, TypeError):
         message = ""
     return next(
-        (reason for words, reason in WHY_LOST.items() if words in message), " ".join(message.split())[-300:] or "lost"
+        (reason for text, reason in WHY_LOST.items() if text in message), " ".join(message.split())[-300:] or "lost"
     )
 
 

@@ -1,4 +1,4 @@
-"""One attempt at a trial: call the trainer, check what it reports, and say what happened as events.
+"""One attempt at a trial: call the trainer, check what it reports, and record what happened as events.
 
 This is all that a worker does, wherever it runs. What the trainer does wrong is data, never an exception here:
 
@@ -86,7 +86,7 @@ class Attempt:
             raise Stopped(verdict)
 
     def start(self, device: str) -> None:
-        """Say that it has begun; it has ended at once when its data changed."""
+        """Report that it has begun; it has ended at once when its data changed."""
         self.device = device
         host, step = socket.gethostname(), max(self.step, 0)
         self._send(Started(self.job.trial, self.job.attempt, self.started_at, device, host, step))

@@ -45,8 +45,8 @@ def write(folder: Path, trial: str, saved: Saved) -> None:
     head |= {"tensors": _kind(saved.tensors)}
     sidecar = json.dumps({**head, "metrics": saved.metrics, "data": saved.data}).encode()
     for name, content in ((f"{stem}.safetensors", _tensor_bytes(saved.tensors)), (f"{stem}.json", sidecar)):
-        with atomic.replaced(place / name) as beside:
-            beside.write_bytes(content)
+        with atomic.replaced(place / name) as temporary:
+            temporary.write_bytes(content)
 
 
 def latest(folder: Path, trial: str) -> Saved | None:
@@ -85,7 +85,7 @@ def steps(folder: Path) -> list[int]:
 
 @dataclass(slots=True)
 class Checkpoint:
-    """What a trainer is given to save and go on from; the callables ask its attempt.
+    """What a trainer is given to save to and resume from; the callables belong to its attempt.
 
     `keep` is the rule of the sweep file for what remains. With `best`, a checkpoint is due after every report whose
     `score` (higher is better) is above that of all saved before.
@@ -170,7 +170,7 @@ def _read(sidecar: Path, trial: str) -> Saved:
     head = json.loads(sidecar.read_bytes())
     if head["version"] != VERSION or head["trial"] != trial:
         raise ValueError(f"it is of trial {head['trial']}, version {head['version']}")
-    # The tensors are beside it by rule, never where the file says: it may come from a stranger.
+    # The tensors are next to it by rule, never at a path from the file: it may come from a stranger.
     tensors = _format(head["tensors"]).load(sidecar.with_suffix(".safetensors").read_bytes())
     return Saved(int(head["step"]), dict(head["metrics"]), float(head["wall_s"]), dict(tensors), dict(head["data"]))
 

@@ -132,7 +132,7 @@ def _descriptors_stay() -> Iterator[None]:
 
 
 def _open_descriptors() -> list[int]:
-    """The open files and sockets of this process, but for the standard streams; none where Linux does not say so."""
+    """The open files and sockets of this process, but for the standard streams; none where Linux does not list them."""
     with contextlib.suppress(OSError):
         return [fd for entry in Path("/proc/self/fd").iterdir() if (fd := int(entry.name)) > 2]
     return []

@@ -16,7 +16,7 @@ class Job:
 
     `params` holds every setting and "seed"; `goals` the metrics that must be there and finite, `maximize` whether more
     of the first is better; `keep` and `every_s` are the rules for checkpoints; `shape` is the same for trials that can
-    be trained as one program. `fresh` says to forget the checkpoints that are there, `alone` that the last attempt
+    be trained as one program. `fresh` discards the checkpoints that are there, `alone` means that the last attempt
     failed: this one is to share no process. `searched` jobs are chosen by the results of those before: taken ahead of
     time, they are chosen blindly. `data` are the digests of the trainer's data files, "" for one that was not there.
     """

@@ -23,7 +23,7 @@ def captured(path: Path) -> Iterator[None]:
 
     Where that cannot be written it goes nowhere: a full disk costs the log, not the trial. The block may close
     `sys.stdout` and `sys.stderr`: those that it finds are of its own, and the process keeps its descriptors. The middle
-    of a log that grows beyond LONGEST is replaced by a line that says how many bytes are left out.
+    of a log that grows beyond LONGEST is replaced by a line with the number of bytes left out.
     """
     saved, log = (os.dup(1), os.dup(2)), _open_log(path)
     streams, done = (sys.stdout, sys.stderr), threading.Event()

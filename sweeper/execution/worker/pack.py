@@ -37,7 +37,7 @@ from sweeper.execution.worker.output_capture import captured
 from sweeper.execution.worker.single import AttemptCheckpoint
 from sweeper.trial import Value
 
-AHEAD_S = 0.5  # a worker of short trials asks for this much work at once, so that it need not wait for the driver
+AHEAD_S = 0.5  # a worker of short trials requests this much work at once, so that it need not wait for the driver
 MAX_AHEAD = 64
 
 
@@ -63,13 +63,13 @@ class Member:
             self._attempt.finish(metrics)
 
     def fail(self, error: BaseException) -> None:
-        """It alone went wrong: FloatingPointError says that it diverged."""
+        """It alone went wrong: FloatingPointError means that it diverged."""
         with self._attempt.outcome():
             raise error
 
 
 class PackSlots:
-    """Hands the members of a pack to a trainer; `size` is how many the sweep file asks for, None: what pays."""
+    """Hands the members of a pack to a trainer; `size` is the number in the sweep file, None: what pays."""
 
     def __init__(self, jobs: Sequence[Job], driver: Driver, size: int | None) -> None:
         self.size = size
@@ -144,7 +144,7 @@ def _train_pack(target: str) -> Callable[[PackSlots], None] | None:
     try:
         return getattr(trainer.load(target), "train_pack", None)
     except SweeperError:
-        return None  # each attempt says so by itself
+        return None  # each attempt reports it by itself
 
 
 def _run_together(train_pack: Callable[[PackSlots], None], slots: PackSlots, threads: int) -> None:

@@ -12,13 +12,13 @@ LONGEST = 300
 
 
 def reason_of(error: BaseException) -> str:
-    """`ValueError: what it says (train.py:7)`, in one line."""
+    """`ValueError: its message (train.py:7)`, in one line."""
     text = text_of(error)
     return f"{type(error).__name__}{f': {text}' if text else ''}{_place(error)}"
 
 
 def text_of(error: BaseException) -> str:
-    """What an exception says, as one line of at most 300 characters."""
+    """The message of an exception, as one line of at most 300 characters."""
     try:
         return one_line(str(error))
     except BaseException as failure:

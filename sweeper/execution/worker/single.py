@@ -31,7 +31,7 @@ def run(job: Job, driver: Driver) -> None:
 
 
 def extras(function: Callable[..., object], attempt: Attempt) -> dict[str, object]:
-    """What a trainer takes beside settings and report: `directory`, made, and `checkpoint`."""
+    """What a trainer takes besides settings and report: `directory`, made, and `checkpoint`."""
     try:
         wanted = inspect.signature(function).parameters
     except (TypeError, ValueError):
@@ -45,7 +45,7 @@ def extras(function: Callable[..., object], attempt: Attempt) -> dict[str, objec
 
 @dataclass(frozen=True, slots=True)
 class AttemptCheckpoint:
-    """The checkpoint of an attempt, which is over, without an end, when a save says stop: the next run goes on."""
+    """The checkpoint of an attempt, which is over, without an end, when a save returns stop: the next run goes on."""
 
     attempt: Attempt
 

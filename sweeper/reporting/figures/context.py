@@ -23,7 +23,7 @@ MANY = 12  # distinct values; up to here they are levels side by side, above the
 
 
 class NotApplicable(Exception):
-    """This plot makes no sense for this sweep; the message says why in a line."""
+    """This plot makes no sense for this sweep; the message gives the reason in one line."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,8 +58,8 @@ class FigureAxis:
 class FigureContext:
     """A sweep's results, and what is asked to be shown of them.
 
-    `metrics` are the names asked for, each with the direction given with it (None: as the sweep says); `x` and `y` are
-    parameters, or combinations of some in the language of `where`.
+    `metrics` are the requested names, each with the direction given with it (None: as in the sweep file); `x` and `y`
+    are parameters, or combinations of some in the language of `where`.
     """
 
     results: SweepResults
@@ -87,7 +87,7 @@ class FigureContext:
         return [name for name, _ in self.metrics] or self.results.headlines
 
     def maximize(self, metric: str) -> bool | None:
-        """Whether more of it is better: as asked, else as the sweep says, else None."""
+        """Whether more of it is better: as requested, else as in the sweep file, else None."""
         asked = dict(self.metrics).get(metric)
         return self.results.maximize(metric) if asked is None else asked
 
@@ -147,8 +147,8 @@ class FigureContext:
         states = Counter(self.trials.state)
         others = ", ".join(f"{states[state]} {state}" for state in State if state != "completed" and states[state])
         configs = self.trials.config.nunique()
-        words = f"{states['completed']} of {len(self.trials)} trials completed, {plural(configs, 'configuration')}"
-        return f"{words}; not in any mean: {others}" if others else words
+        text = f"{states['completed']} of {len(self.trials)} trials completed, {plural(configs, 'configuration')}"
+        return f"{text}; not in any mean: {others}" if others else text
 
     def ranked(self, metric: str) -> tuple[list[str], str]:
         """The configurations, the best first where it is known what that is, and by what they are ordered, in words.
@@ -171,8 +171,8 @@ class FigureContext:
     def _config_labels(self) -> dict[str, str]:
         names = self.short_names(self.varied)
         rows = self.trials.drop_duplicates("config")[["config", *self.varied]].to_dict("records")
-        words = {row["config"]: "  ".join(f"{names[n]}={show(cell_value(row[n]))}" for n in names) for row in rows}
-        return {config: label or config[:8] for config, label in words.items()}
+        labels = {row["config"]: "  ".join(f"{names[n]}={show(cell_value(row[n]))}" for n in names) for row in rows}
+        return {config: label or config[:8] for config, label in labels.items()}
 
     def _log(self, name: str) -> bool:
         domain = self._domain(name)

@@ -40,7 +40,7 @@ class CellSize:
     height: float
 
     def lines(self, values: np.ndarray, planned: int) -> list[str]:
-        """The mean with its spread, and n, as far as they fit; a lack of values is said before the spread."""
+        """The mean with its spread, and n, as far as they fit; missing values come before the spread."""
         if self.width < 0.3 or self.height < 0.13:
             return []
         count = f"n={len(values)}" if len(values) == planned else f"n={len(values)} of {planned}"
@@ -87,7 +87,7 @@ def draw(context: FigureContext, metric: str) -> Figure:
 
 
 def laid_out(context: FigureContext) -> tuple[FigureAxis, FigureAxis, list[str]]:
-    """The two axes, and a note where they are combinations that nobody asked for.
+    """The two axes, and a note where they are combinations that were not requested.
 
     Under a uniform prior the bundled trainer's loss depends on some of its weights only through fewer sums: over the
     weights themselves, a grid of all of them shows every result several times.
@@ -117,8 +117,8 @@ def facets_of(context: FigureContext, rows: pd.DataFrame, used: set[str]) -> tup
     facets, short = [], context.short_names(context.varied)
     for key in distinct:
         part = rows[keys == key]
-        words = (f"{short[name]}={show(cell_value(part[name].iloc[0]))}" for name in others)
-        facets.append(Facet(style.wrapped("  ".join(words), 34), part))
+        settings = (f"{short[name]}={show(cell_value(part[name].iloc[0]))}" for name in others)
+        facets.append(Facet(style.wrapped("  ".join(settings), 34), part))
     return facets, ""
 
 
@@ -150,7 +150,7 @@ def _cells(panel: Axes, metric: str, facet: Facet, size: tuple[int, int], cell_s
         values = np.array(cell)[np.isfinite(cell)]
         mean = grid[y, x] = values.mean() if len(values) else np.nan
         color = style.ink(*colormaps[style.MAP](norm(mean))[:3]) if len(values) else "#555555"
-        words = "\n".join(cell_size.lines(values, len(cell)))
-        text = panel.text(x, y, words, ha="center", va="center", fontsize=6.5, color=color, linespacing=1.2)
+        lines = "\n".join(cell_size.lines(values, len(cell)))
+        text = panel.text(x, y, lines, ha="center", va="center", fontsize=6.5, color=color, linespacing=1.2)
         text.set_in_layout(False)  # it lies within its cell; a hundred of them would take the layout seconds
     panel.imshow(grid, origin="lower", aspect="auto", cmap=style.MAP, norm=norm, interpolation="nearest")

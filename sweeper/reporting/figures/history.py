@@ -17,7 +17,7 @@ def finished(context: FigureContext, metric: str) -> pd.DataFrame:
     Raises NotApplicable where it is not known what is better.
     """
     if (maximize := context.maximize(metric)) is None:
-        raise NotApplicable(f"it is not known whether more of {metric} is better: --metric {metric}:minimize says so")
+        raise NotApplicable(f"{metric} has no direction: give --metric {metric}:minimize or :maximize")
     ends = {record.trial.key: record.ended.at for record in context.results.records if record.ended}
     done = context.done.assign(at=context.done.trial.map(ends))
     done = done[np.isfinite(done[metric])]

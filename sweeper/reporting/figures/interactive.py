@@ -40,13 +40,13 @@ def parallel(context: FigureContext) -> go.Figure:
 def _dimension(axis: ParallelAxis) -> dict[str, Any]:
     """Levels in words; a logarithmic axis as decades, which plotly has no axis for here."""
     if axis.is_levels:
-        ticks = {"tickvals": [at for at, _ in axis.ticks], "ticktext": [_text(words) for _, words in axis.ticks]}
+        ticks = {"tickvals": [at for at, _ in axis.ticks], "ticktext": [_text(text) for _, text in axis.ticks]}
         return {"label": _text(axis.label), "values": list(axis.values), **ticks}
     if axis.log:
         logs = np.log10(axis.values.to_numpy(float))
         decades = list(range(math.floor(logs.min()), math.ceil(logs.max()) + 1))
-        words = [f"{10.0**decade:g}" for decade in decades]
-        return {"label": _text(axis.label), "values": list(logs), "tickvals": decades, "ticktext": words}
+        labels = [f"{10.0**decade:g}" for decade in decades]
+        return {"label": _text(axis.label), "values": list(logs), "tickvals": decades, "ticktext": labels}
     return {"label": _text(axis.label), "values": list(axis.values)}
 
 
@@ -59,9 +59,9 @@ def pareto(context: FigureContext) -> go.Figure:
         ("on the front", found.front, "circle", style.ORANGE),
     ]
     for name, part, symbol, color in parts:
-        words = [_text(f"{context.config_label(str(config))}  n={n}") for config, n in part.n.items()]
+        hover = [_text(f"{context.config_label(str(config))}  n={n}") for config, n in part.n.items()]
         marker = {"symbol": symbol, "size": 10, "color": color}
-        figure.add_scatter(x=list(part.x), y=list(part.y), mode="markers", name=name, text=words, marker=marker)
+        figure.add_scatter(x=list(part.x), y=list(part.y), mode="markers", name=name, text=hover, marker=marker)
     figure.update_xaxes(title=_text(context.label(found.names[0])))
     figure.update_yaxes(title=_text(context.label(found.names[1])))
     return _titled(figure, context, " against ".join(map(context.text, found.names)), *notes_on(found))
@@ -98,6 +98,6 @@ def _titled(figure: go.Figure, context: FigureContext, title: str, *notes: str) 
     return figure
 
 
-def _text(words: str) -> str:
+def _text(text: str) -> str:
     """Plotly reads some HTML in its texts: a user's words are only words."""
-    return html.escape(words)
+    return html.escape(text)

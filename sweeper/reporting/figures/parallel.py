@@ -125,7 +125,7 @@ def draw(context: FigureContext) -> Figure:
 
 def _upright(panel: Axes, at: int, axis: ParallelAxis) -> None:
     panel.axvline(at, color="#444444", linewidth=0.8, zorder=3)
-    for value, words in axis.ticks:
+    for value, text in axis.ticks:
         if axis.values.min() <= value <= axis.values.max():
             box = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 0.6}
-            panel.text(at + 0.04, axis.height(value), words, fontsize=7, va="center", bbox=box, zorder=4)
+            panel.text(at + 0.04, axis.height(value), text, fontsize=7, va="center", bbox=box, zorder=4)

@@ -89,7 +89,7 @@ def notes_on(found: ParetoData) -> list[str]:
         f"{rounded(found.hypervolume)} from the worst values seen ({worst})."
     ]
     if found.assumed:
-        notes.append(f"More is taken to be better for {' and '.join(found.assumed)}: the sweep does not say.")
+        notes.append(f"More is assumed to be better for {' and '.join(found.assumed)}: the sweep gives no direction.")
     return notes
 
 

@@ -55,7 +55,7 @@ def _panel(panel: Axes, context: FigureContext, axis: FigureAxis, metric: str) -
 
 
 def _median_line(panel: Axes, at: np.ndarray, values: np.ndarray, *, log: bool, bins: int = 8) -> None:
-    """Medians of up to eight groups of equally many trials, where there are enough to speak of a middle."""
+    """Medians of up to eight groups of equally many trials, where there are enough for a median."""
     order = np.argsort(at, kind="stable")
     groups = [g for g in np.array_split(order, max(1, min(bins, len(order) // 10))) if len(g) >= 5]
     if len(groups) < 2:

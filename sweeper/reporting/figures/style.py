@@ -106,7 +106,7 @@ def logarithmic(axes: Axes, which: str, ticks: int = 8) -> None:
 
 
 def colorbar(figure: Figure, colors: ScalarMappable, panels: Any, label: str) -> None:
-    """The scale of colours beside its panels, its ticks plain numbers."""
+    """The colour bar of some panels, its ticks plain numbers."""
     plain = FuncFormatter(lambda value, _: f"{value:g}")
     figure.colorbar(colors, ax=panels, label=label, shrink=0.8, pad=0.02, format=plain)
 
@@ -133,10 +133,10 @@ def ink(red: float, green: float, blue: float) -> str:
     return "white" if 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2] < 0.179 else "black"
 
 
-def wrapped(words: str, width: int) -> str:
+def wrapped(text: str, width: int) -> str:
     """Words on lines of at most `width` characters, as far as spaces, dots and underscores allow."""
     lines = [""]
-    for part in re.findall(r"(?:[^\s._]|\.(?=\d))*[\s._]*", words):
+    for part in re.findall(r"(?:[^\s._]|\.(?=\d))*[\s._]*", text):
         if lines[-1] and len(lines[-1]) + len(part.rstrip()) > width:
             lines.append("")
         lines[-1] += part

@@ -1,4 +1,4 @@
-"""The report: one HTML page of a sweep that needs nothing beside it.
+"""The report: one self-contained HTML page of a sweep.
 
 The only user of jinja2.
 """

@@ -95,8 +95,8 @@ def _figures(results: SweepResults) -> tuple[list[PageFigure], list[str]]:
                 skipped.append(f"{name}: {figure}")
                 continue
             title = f"{name}: {figure.metric}" if figure.metric else name
-            words = f"{title}. {context.counts()}. The numbers are in the tables above."
-            plots.append(PageFigure(title, words, _address(figure)))
+            caption = f"{title}. {context.counts()}. The numbers are in the tables above."
+            plots.append(PageFigure(title, caption, _address(figure)))
     return plots, skipped
 
 
@@ -128,7 +128,7 @@ def _provenance(results: SweepResults) -> list[tuple[str, str]]:
     ]
     facts.append(("sweep file, SHA-256", _digest(results.folder.spec)))
     facts.append(("ledger, SHA-256", _digest(results.folder.ledger)))
-    return [(name, words) for name, words in facts if words]
+    return [(name, text) for name, text in facts if text]
 
 
 def _digest(path: Path) -> str:

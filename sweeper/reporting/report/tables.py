@@ -18,7 +18,7 @@ BEST, MOST_BEST = 3, 12  # configurations that are named at the top: by one goal
 
 @dataclass(frozen=True, slots=True)
 class ReportCell:
-    """A cell: its words, the number it is sorted by ("" sorts its words), and what it says when asked."""
+    """A cell: its text, the number it is sorted by ("" sorts by its text), and its tooltip."""
 
     text: str
     sort: str = ""

@@ -61,7 +61,7 @@ def _trial(results: SweepResults, record: Record, metrics: list[str], shared: se
         "settings": {**own, "seed": str(trial.seed)},
         "metrics": [_plain(ended.metrics[name]) if ended and name in ended.metrics else None for name in metrics],
         "curves": {name: _curve(record, name) for name in results.headlines},
-        "facts": {name: words for name, words in (facts | {"code": trial.code}).items() if words},
+        "facts": {name: text for name, text in (facts | {"code": trial.code}).items() if text},
         "log": log_end(results.folder, trial.key, LOG_BYTES[record.state is State.COMPLETED]),
         "again": alone(results.folder.spec, trial),
     }

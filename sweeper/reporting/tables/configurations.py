@@ -41,8 +41,8 @@ def as_styled_table(
         [_metric(row, n, spread, number in best[n]) if n in bare else _plain(row[n]) for n in columns]
         for number, row in enumerate(frame.to_dict("records"))
     ]
-    beside = "mean ± standard deviation" if spread is Spread.STD else "mean [95 % interval]"
-    return StyledTable(head, rows, f"{beside} over the seeds; n where some are missing" if bare else "", note)
+    shown = "mean ± standard deviation" if spread is Spread.STD else "mean [95 % interval]"
+    return StyledTable(head, rows, f"{shown} over the seeds; n where some are missing" if bare else "", note)
 
 
 def _metric(row: Mapping[Hashable, Any], name: str, spread: Spread, best: bool) -> Cell:

@@ -37,7 +37,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class StyledTable:
-    """Headings and rows of as many cells each; `caption` says what is shown, `note` where it comes from.
+    """Headings and rows of as many cells each; `caption` describes what is shown, `note` names its source.
 
     The first `row_headers` columns name the row; `spanner` is the heading above all others, where the markup has one.
     """

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
 
-_MARK = "sweeper.sweep"  # the user attribute by which a study says whose it is
+_MARK = "sweeper.sweep"  # the user attribute with the sweep that a study was made for
 
 
 def write(results: Path, name: str, path: Path) -> int:
@@ -60,8 +60,8 @@ def write(results: Path, name: str, path: Path) -> int:
         with tempfile.TemporaryDirectory() as folder:
             made = Path(folder) / "study.db"
             _store(made, sweep, trials, curves)
-            with atomic.replaced(path) as beside:
-                shutil.copyfile(made, beside)
+            with atomic.replaced(path) as temporary:
+                shutil.copyfile(made, temporary)
     except OSError as error:
         raise LedgerError(Problem(f"cannot be written: {error.strerror}", str(path))) from error
     return len(trials)
@@ -219,6 +219,6 @@ def _column(parameter: Parameter | None, seen: Sequence[Value]) -> Column:
         return Column(FloatDistribution(low, high, log=log))
     named = {json.dumps(value): value for value in (*(domain.values if isinstance(domain, Choice) else ()), *seen)}
     plain = [value for value in named.values() if not isinstance(value, list | dict)]
-    if len(set(plain)) < len(named):  # lists and mappings, which Optuna cannot hold, or 1 beside true
+    if len(set(plain)) < len(named):  # lists and mappings, which Optuna cannot hold, or 1 next to true
         return Column(CategoricalDistribution(list(named)), as_text=True)
     return Column(CategoricalDistribution(plain))

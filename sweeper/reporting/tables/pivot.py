@@ -20,7 +20,7 @@ from sweeper.value_text import NO_LABELS, Labels, exact, show
 
 
 class Spread(StrEnum):
-    """What stands beside a mean."""
+    """What is shown with a mean."""
 
     STD = "std"
     CI = "ci"
@@ -117,11 +117,11 @@ def _measured(found: dict[str, np.ndarray], number: int, states: Counter[str]) -
 
 
 def _caption(table: Pivot, spread: Spread, sizes: set[int], labels: Labels) -> str:
-    beside = "mean ± standard deviation" if spread is Spread.STD else "mean [95 % interval]"
+    shown = "mean ± standard deviation" if spread is Spread.STD else "mean [95 % interval]"
     size = next(iter(sizes))
     over = f" over n = {size}" if len(sizes) == 1 else " over n seeds as given"
     best = "" if table.maximize is None else "; best of each row in bold"
-    return f"{_label(table, labels)}: {beside}{over}{' seeds' if size != 1 and len(sizes) == 1 else ''}{best}"
+    return f"{_label(table, labels)}: {shown}{over}{' seeds' if size != 1 and len(sizes) == 1 else ''}{best}"
 
 
 def _label(table: Pivot, labels: Labels) -> str:

@@ -77,7 +77,7 @@ def text(frame: pd.DataFrame, form: Format, note: str = "") -> str:
     In a CSV, values of parameters are written as in `value_text.exact`, truth values as True and False, and a cell is
     empty for null and for what a trial does not have. Text that a spreadsheet would take for a formula is in quotes.
 
-    `note` says where it comes from: a comment, a field of the JSON; a CSV has no place for it that readers skip.
+    `note` names its source: a comment, a field of the JSON; a CSV has no place for it that readers skip.
     """
     if form is Format.CSV:
         return _csv(frame).to_csv(index=False, lineterminator="\n")
@@ -101,18 +101,18 @@ def write(frame: pd.DataFrame, form: Format, path: Path, note: str = "") -> None
 
     table = pa.Table.from_pandas(_typed(frame), preserve_index=False)
     table = table.replace_schema_metadata({**(table.schema.metadata or {}), b"sweeper": note.encode()})
-    _beside(path, lambda beside: parquet.write_table(table, beside))
+    _replace(path, lambda temporary: parquet.write_table(table, temporary))
 
 
 def write_text(text: str, path: Path) -> None:
     """Write a text to a file, as a whole or not at all."""
-    _beside(path, lambda beside: beside.write_text(text, encoding="utf-8", newline=""))
+    _replace(path, lambda temporary: temporary.write_text(text, encoding="utf-8", newline=""))
 
 
-def _beside(path: Path, put: Callable[[Path], object]) -> None:
+def _replace(path: Path, put: Callable[[Path], object]) -> None:
     try:
-        with atomic.replaced(path) as beside:
-            put(beside)
+        with atomic.replaced(path) as temporary:
+            put(temporary)
     except OSError as error:
         raise LedgerError(Problem(f"cannot be written: {error.strerror}", str(path))) from error
 

@@ -151,7 +151,7 @@ class ClaimKeys(Keys):
             if bounds and (bounds.at_least is None) == (bounds.at_most is None):
                 raise Complaint("one bound is needed", key, allowed="at_least or at_most")
         if self.share and self.share.above is None and self.share.below is None:
-            raise Complaint("nothing says which are counted", "share", allowed="above, below, or both")
+            raise Complaint("which trials count is missing", "share", allowed="above, below, or both")
         if self.compare is not None and not self.compare:
             raise Complaint("at least one parameter is needed", "compare")
         if self.monotone is not None and len(self.monotone) != 1:

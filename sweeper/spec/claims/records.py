@@ -1,4 +1,4 @@
-"""The claims of `expect:` as records: what is said of which metric, and the test that will decide it."""
+"""The claims of `expect:` as records: the statement, its metric and the test that decides it."""
 
 from __future__ import annotations
 

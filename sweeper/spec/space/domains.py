@@ -18,7 +18,7 @@ _MOST_STEPS = 1e18
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One of several values, equally likely unless `probabilities` (which sum to 1) says otherwise."""
+    """One of several values, equally likely unless `probabilities` (which sum to 1) are given."""
 
     values: tuple[Value, ...]
     probabilities: tuple[float, ...] = ()
@@ -44,7 +44,7 @@ class Choice:
 class Range:
     """Numbers from `low` to `high`: whole ones (`integer`), on a logarithmic scale (`log`), or `low + k * step`.
 
-    `points` says how many values stand for the range in a grid, evenly spaced on its scale. `rounded` are the bounds
+    `points` is the number of values of the range in a grid, evenly spaced on its scale. `rounded` are the bounds
     between which W&B's q_ distributions draw before they round to a multiple of q (the step): the two end values of
     q_uniform are then about half as likely as the others.
 

@@ -46,7 +46,7 @@ def domain(keys: Mapping[str, Any]) -> Domain:
     if kind in EXPONENTS:
         raise _exponents(kind, keys)
     needed, extra = DISTRIBUTIONS[kind]
-    # What conflicts comes before what is missing: of `values` with a range, nobody asks for the other bound.
+    # Conflicts come before missing keys: `values` with a range does not need the other bound.
     if surplus := [key for key in keys if key not in needed | extra | {"distribution", "when"}]:
         raise _conflict(kind, surplus[0], keys)
     if missing := sorted(needed - keys.keys()):
@@ -64,7 +64,7 @@ def domain(keys: Mapping[str, Any]) -> Domain:
 
 
 def _conflict(kind: str, key: str, keys: Mapping[str, Any]) -> Complaint:
-    """A key that the distribution does not have: which key of the file says so, and how to be rid of one of them."""
+    """A key that the distribution does not have: which key of the file excludes it, and how to remove one of them."""
     if "distribution" in keys:
         message, hint = f"this key does not go with distribution: {kind}", f"leave out distribution, or {key}"
     else:
@@ -83,7 +83,7 @@ def _kind(keys: Mapping[str, Any]) -> str:
     if "min" in keys or "max" in keys:
         whole = isinstance(keys.get("min"), int) and isinstance(keys.get("max"), int)
         return "int_uniform" if whole else "uniform"
-    raise Complaint("nothing says what this parameter can be", allowed="value, values, or min and max")
+    raise Complaint("this parameter has no values", allowed="value, values, or min and max")
 
 
 def _choice(keys: Mapping[str, Any]) -> Choice:

@@ -60,7 +60,7 @@ def _members(key: str, members: Sequence[Parameter]) -> Iterator[Problem]:
             problem = no_list(member)
             yield Problem(problem.message, "", key, member.name, problem.allowed, problem.hint)
         if member.when is not None and set(member.when.names) & counts.keys():
-            message = "parameters that move together cannot ask for one another"
+            message = "parameters of one zip group cannot depend on each other"
             yield Problem(message, "", key, f"{member.name}: {member.when.text}")
     if None not in counts.values() and len(set(counts.values())) > 1:
         found = ", ".join(f"{name}: {count}" for name, count in counts.items())

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Said, Sweeper
+from tests.conftest import CommandResult, Sweeper
 from tests.execution.runs import train
 from tests.execution.test_single_trial import TINY
 
@@ -33,7 +33,7 @@ def test_latents_are_chosen(trained: str, sweeper: Sweeper) -> None:
     [(["zzz"], "no such trial"), (["{key}", "--z", "9"], "0 to 5"), (["{key}", "--z", "x"], "0,2")],
 )
 def test_what_is_not_there_is_refused(trained: str, sweeper: Sweeper, words: list[str], message: str) -> None:
-    said: Said = sweeper("sample", "tiny", *(word.format(key=trained) for word in words))
+    said: CommandResult = sweeper("sample", "tiny", *(word.format(key=trained) for word in words))
     assert (said.code, message in said.err) == (2, True)
 
 

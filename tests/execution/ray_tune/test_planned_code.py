@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Said, Sweeper
+from tests.conftest import CommandResult, Sweeper
 
 pytestmark = pytest.mark.ray
 
@@ -33,7 +33,7 @@ parameters: {x: {values: [1, 2, 3, 4]}}
 """
 
 
-def run_and(folder: Path, when: str, act: Callable[[], None]) -> Said:
+def run_and(folder: Path, when: str, act: Callable[[], None]) -> CommandResult:
     """`sweeper run toy.yaml` on Ray; `act` is called once its ledger has an entry of the kind `when`."""
     command = [sys.executable, "-m", "sweeper", "run", "toy.yaml"]
     driver = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -43,14 +43,14 @@ def run_and(folder: Path, when: str, act: Callable[[], None]) -> Said:
         time.sleep(0.02)
     act()
     out, err = driver.communicate(timeout=120)
-    return Said(driver.returncode, out, err)
+    return CommandResult(driver.returncode, out, err)
 
 
 def write(path: Path, text: str) -> None:
     path.write_text(text)
 
 
-def table(said: Said) -> list[dict[str, str]]:
+def table(said: CommandResult) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(said.out)))
 
 

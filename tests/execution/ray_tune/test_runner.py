@@ -20,7 +20,7 @@ from typing import Any, cast
 import pytest
 
 from sweeper.execution.runner import Pack, Source
-from tests.conftest import Said, Sweeper
+from tests.conftest import CommandResult, Sweeper
 
 pytestmark = pytest.mark.ray
 
@@ -41,7 +41,7 @@ parameters: {x: {values: [1, 2, 3, 4, 5, 6, 7, 8]}}
 """
 
 
-def rows(said: Said) -> list[dict[str, str]]:
+def rows(said: CommandResult) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(said.out)))
 
 
@@ -75,47 +75,47 @@ def wait_for_ends(folder: Path, count: int, timeout_s: float = 90) -> None:
 
 
 @pytest.fixture(scope="module")
-def broken_sweep(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Said]:
+def broken_sweep(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, CommandResult]:
     """A sweep whose trials do everything wrong, run once on Ray."""
     folder = tmp_path_factory.mktemp("broken")
     (folder / "toy.yaml").write_text(NAUGHTY)
     env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "trainers")}
     command = [sys.executable, "-m", "sweeper", "run", "toy.yaml"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=env, timeout=200)
-    return folder, Said(done.returncode, done.stdout, done.stderr)
+    return folder, CommandResult(done.returncode, done.stdout, done.stderr)
 
 
-def test_every_trial_ends_in_its_state_whatever_the_others_do(broken_sweep: tuple[Path, Said]) -> None:
+def test_every_trial_ends_in_its_state_whatever_the_others_do(broken_sweep: tuple[Path, CommandResult]) -> None:
     folder, said = broken_sweep
     assert said.code == 4
     ends = {(e["trial"]): e["state"] for e in ledger_lines(folder, "end")}
     assert Counter(ends.values()) == {"completed": 1, "failed": 3, "diverged": 1}
 
 
-def test_crashes_are_tried_again_and_divergence_is_not(broken_sweep: tuple[Path, Said]) -> None:
+def test_crashes_are_tried_again_and_divergence_is_not(broken_sweep: tuple[Path, CommandResult]) -> None:
     attempts = Counter(e["attempt"] for e in ledger_lines(broken_sweep[0], "end"))
     assert attempts == {1: 5, 2: 3}
 
 
-def test_a_killed_worker_has_a_reason_of_one_line(broken_sweep: tuple[Path, Said]) -> None:
+def test_a_killed_worker_has_a_reason_of_one_line(broken_sweep: tuple[Path, CommandResult]) -> None:
     reasons = [e["reason"] for e in ledger_lines(broken_sweep[0], "end") if "worker process" in e["reason"]]
     assert len(reasons) == 2
     assert all(len(reason) < 100 for reason in reasons)
 
 
-def test_nothing_of_rays_own_reaches_the_screen(broken_sweep: tuple[Path, Said]) -> None:
+def test_nothing_of_rays_own_reaches_the_screen(broken_sweep: tuple[Path, CommandResult]) -> None:
     said = broken_sweep[1]
     assert said.out == ""
     for word in ("ray", "Ray", "Traceback", "(pid=", "╭", "WARNING", "INFO"):
         assert word not in said.err.replace("results/toy/ray.log", "")
 
 
-def test_mlflow_has_one_run_a_trial_with_the_right_ending(broken_sweep: tuple[Path, Said]) -> None:
+def test_mlflow_has_one_run_a_trial_with_the_right_ending(broken_sweep: tuple[Path, CommandResult]) -> None:
     states = Counter(run.info.status for run in mlflow_runs(broken_sweep[0]))
     assert states == {"FINISHED": 1, "FAILED": 4}
 
 
-def test_a_trials_log_has_what_it_printed(broken_sweep: tuple[Path, Said]) -> None:
+def test_a_trials_log_has_what_it_printed(broken_sweep: tuple[Path, CommandResult]) -> None:
     logs = [path.read_text() for path in broken_sweep[0].glob("results/toy/trials/*/log.txt")]
     assert sum("ValueError: bad luck" in log for log in logs) == 1
 

@@ -64,8 +64,8 @@ def test_every_distribution_of_wandb_has_its_domain(keys: dict[str, Any], expect
 @pytest.mark.parametrize(
     ("keys", "words"),
     [
-        ({}, "nothing says"),
-        ({"when": "a > 0"}, "nothing says"),
+        ({}, "has no values"),
+        ({"when": "a > 0"}, "has no values"),
         ({"min": 1}, "max is missing"),
         ({"value": 1, "values": [2]}, "does not go with value$"),
         ({"values": [1], "min": 0}, "does not go with values$"),
