@@ -39,6 +39,6 @@ def test_a_group_of_which_nothing_varies_is_only_reported() -> None:
     assert (idle.groups, idle.problems, len(idle.warnings)) == ((), (), 2)
 
 
-def test_members_cannot_ask_for_one_another() -> None:
+def test_members_cannot_depend_on_each_other() -> None:
     asking = Parameter("b", Choice((3, 4)), condition("a > 1"))
-    assert "cannot ask" in messages(zipped([["a", "b"]], [A, asking], {}))[0]
+    assert "cannot depend" in messages(zipped([["a", "b"]], [A, asking], {}))[0]
