@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.command_server import CommandServer
+
 if TYPE_CHECKING:
     from tests.tracking.servers import Server
 
@@ -82,9 +84,27 @@ def toy(folder: Path) -> Path:
     return Path("toy.yaml")
 
 
+@pytest.fixture(scope="session")
+def command_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandServer]:
+    server = CommandServer(tmp_path_factory.mktemp("commands"))
+    yield server
+    server.stop()
+
+
 @pytest.fixture
-def sweeper(folder: Path) -> Sweeper:
-    """The command line in a process of its own, in the current folder."""
+def sweeper(folder: Path, command_server: CommandServer) -> Sweeper:
+    """The command line in a process of its own, in the current folder: the fork of one that has imported everything."""
+
+    def call(*words: object, timeout_s: float = 120, **env: str) -> CommandResult:
+        arguments = [str(word) for word in words]
+        return CommandResult(*command_server.run(arguments, folder, {**os.environ, **env}, timeout_s))
+
+    return call
+
+
+@pytest.fixture
+def new_sweeper(folder: Path) -> Sweeper:
+    """The same in a new interpreter, as a user starts it: where starting or Ray is the point."""
 
     def call(*words: object, timeout_s: float = 120, **env: str) -> CommandResult:
         command = [sys.executable, "-m", "sweeper", *map(str, words)]

@@ -27,7 +27,10 @@ from tests.spec.sweep_texts import SMALL, complaint, loaded
         ("parameters: {x: {values: [1, 2]}, y: {values: [1, 2]}}\nzip: [[x, y], [y, x]]", "one group, once"),
         ("parameters: {x: {values: [1, 2]}, y: {values: [1, 2]}}\nzip: [[x, x]]", "one group, once"),
         ("method: random\nparameters: {x: {values: [1, 2]}, y: {min: 0.1, max: 1}}\nzip: [[x, y]]", "no finite list"),
-        ("parameters: {x: {values: [1, 2]}, y: {values: [1, 2], when: 'x > 1'}}\nzip: [[x, y]]", "depend on each other"),
+        (
+            "parameters: {x: {values: [1, 2]}, y: {values: [1, 2], when: 'x > 1'}}\nzip: [[x, y]]",
+            "depend on each other",
+        ),
         ("parameters: {x: {values: [1, 2], when: 'y > 1'}, y: {values: [1, 2], when: 'x > 1'}}", "circular"),
         ("parameters: {x: {values: [1, 2]}}\nexpect: [{name: n, metric: m, compare: {xx: [1, 2]}}]", "did you mean x?"),
         ("parameters: {x: {values: [1, 2]}}\nexpect: [{name: n, metric: m, monotone: {y: increasing}}]", "monotone"),

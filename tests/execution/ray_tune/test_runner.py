@@ -120,25 +120,27 @@ def test_a_trials_log_has_what_it_printed(broken_sweep: tuple[Path, CommandResul
     assert sum("ValueError: bad luck" in log for log in logs) == 1
 
 
-def test_a_trial_that_has_ended_stays_so_when_its_neighbour_kills_their_worker(folder: Path, sweeper: Sweeper) -> None:
+def test_a_trial_that_has_ended_stays_so_when_its_neighbour_kills_their_worker(
+    folder: Path, new_sweeper: Sweeper
+) -> None:
     (folder / "toy.yaml").write_text(NAUGHTY.replace("good, raise, die, exit, nan", "good, raise, die, fine"))
-    said = sweeper("run", "toy.yaml", "retry.max=0", "resources.pack=4", "--max-concurrent", "1")
+    said = new_sweeper("run", "toy.yaml", "retry.max=0", "resources.pack=4", "--max-concurrent", "1")
     assert said.code == 4
     ends = {e["trial"]: (e["state"], e["reason"][:6]) for e in ledger_lines(folder, "end")}
     assert Counter(ends.values()) == {("completed", ""): 2, ("failed", "ValueE"): 1, ("failed", "the wo"): 1}
     assert len(ledger_lines(folder, "end")) == 4
 
 
-def test_a_killed_driver_loses_nothing_and_doubles_nothing(folder: Path, sweeper: Sweeper) -> None:
+def test_a_killed_driver_loses_nothing_and_doubles_nothing(folder: Path, new_sweeper: Sweeper) -> None:
     (folder / "toy.yaml").write_text(SLOW)
     driver = start("reports=10")
     wait_for_ends(folder, 3)
     os.killpg(driver.pid, signal.SIGKILL)
     driver.communicate()
     done_before = {e["trial"] for e in ledger_lines(folder, "end")}
-    said = sweeper("run", "toy.yaml", "reports=10")
+    said = new_sweeper("run", "toy.yaml", "reports=10")
     assert said.code == 0, said.err
-    table = rows(sweeper("export", "toy"))
+    table = rows(new_sweeper("export", "toy"))
     assert [row["state"] for row in table] == ["completed"] * 8
     ends = Counter(e["trial"] for e in ledger_lines(folder, "end"))
     assert set(ends.values()) == {1}
@@ -148,7 +150,7 @@ def test_a_killed_driver_loses_nothing_and_doubles_nothing(folder: Path, sweeper
     assert {run.info.status for run in runs} == {"FINISHED"}
 
 
-def test_ctrl_c_twice_stops_cleanly_and_the_command_it_names_goes_on(folder: Path, sweeper: Sweeper) -> None:
+def test_ctrl_c_twice_stops_cleanly_and_the_command_it_names_goes_on(folder: Path, new_sweeper: Sweeper) -> None:
     (folder / "toy.yaml").write_text(SLOW)
     driver = start("reports=100")
     wait_for_starts(folder, 1)
@@ -159,7 +161,7 @@ def test_ctrl_c_twice_stops_cleanly_and_the_command_it_names_goes_on(folder: Pat
     assert driver.returncode == 130
     assert "Traceback" not in err
     assert err.strip().splitlines()[-1] == "continue with: sweeper run toy.yaml reports=100"
-    assert {row["state"] for row in rows(sweeper("export", "toy"))} <= {"pending", "completed"}
+    assert {row["state"] for row in rows(new_sweeper("export", "toy"))} <= {"pending", "completed"}
     assert "RUNNING" not in {run.info.status for run in mlflow_runs(folder)}
 
 
@@ -170,20 +172,20 @@ def wait_for_starts(folder: Path, count: int) -> None:
         time.sleep(0.05)
 
 
-def test_a_second_driver_is_refused_and_names_who_runs(folder: Path, sweeper: Sweeper) -> None:
+def test_a_second_driver_is_refused_and_names_who_runs(folder: Path, new_sweeper: Sweeper) -> None:
     (folder / "toy.yaml").write_text(SLOW)
     driver = start()
     wait_for_starts(folder, 1)
-    said = sweeper("run", "toy.yaml")
+    said = new_sweeper("run", "toy.yaml")
     assert (said.code, f"process {driver.pid}" in said.err) == (2, True)
     driver.send_signal(signal.SIGTERM)
     driver.communicate(timeout=90)
     assert driver.returncode == 143
 
 
-def test_max_concurrent_is_kept(folder: Path, sweeper: Sweeper) -> None:
+def test_max_concurrent_is_kept(folder: Path, new_sweeper: Sweeper) -> None:
     (folder / "toy.yaml").write_text(SLOW.replace("5, 6, 7, 8", "5"))
-    assert sweeper("run", "toy.yaml", "reports=2", "--max-concurrent", "1").code == 0
+    assert new_sweeper("run", "toy.yaml", "reports=2", "--max-concurrent", "1").code == 0
     spans = sorted((e["started_at"], e["at"]) for e in ledger_lines(folder, "end"))
     assert all(first[1] <= second[0] + 0.05 for first, second in itertools.pairwise(spans))
 
@@ -214,14 +216,14 @@ def wait_for_port(port: int) -> None:
             return
 
 
-def test_a_cluster_that_is_there_is_used_and_left_running(folder: Path, sweeper: Sweeper, cluster: str) -> None:
+def test_a_cluster_that_is_there_is_used_and_left_running(folder: Path, new_sweeper: Sweeper, cluster: str) -> None:
     (folder / "toy.yaml").write_text(SLOW.replace("5, 6, 7, 8", "5"))
     for x in (1, 2):
-        said = sweeper("run", "toy.yaml", "reports=2", f"x={x}", "--address", cluster, RAY_AUTH_MODE="token")
+        said = new_sweeper("run", "toy.yaml", "reports=2", f"x={x}", "--address", cluster, RAY_AUTH_MODE="token")
         assert said.code == 0, said.err
-    refused = sweeper("run", "toy.yaml", "--address", cluster, RAY_AUTH_MODE="disabled")
+    refused = new_sweeper("run", "toy.yaml", "--address", cluster, RAY_AUTH_MODE="disabled")
     assert (refused.code, "RAY_AUTH_MODE=token" in refused.err) == (2, True)
-    unserved = sweeper("run", "toy.yaml", "resources.gpu=1", "--address", cluster, RAY_AUTH_MODE="token")
+    unserved = new_sweeper("run", "toy.yaml", "resources.gpu=1", "--address", cluster, RAY_AUTH_MODE="token")
     assert (unserved.code, "more GPUs" in unserved.err) == (2, True)
 
 
