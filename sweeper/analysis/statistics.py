@@ -110,7 +110,7 @@ def means_by_seed(groups: Sequence[Mapping[int, float]]) -> list[float]:
 
     Trials of one seed share data and initial weights: they are one draw, not several. What a group lacks is taken to be
     what its mean and the seed's others let expect: without that, how configurations differ would count as noise. A test
-    of these means rejects as often as its level says, with a tenth or three tenths of the values missing (simulated).
+    of these means keeps its level, with a tenth or three tenths of the values missing (simulated).
 
     >>> means_by_seed([{0: 1.0, 1: 3.0}, {0: 5.0, 1: 5.0}])
     [3.0, 4.0]

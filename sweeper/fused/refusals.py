@@ -14,7 +14,7 @@ from sweeper.errors import ContractError
 from sweeper.fused.layout import INTERNAL
 from sweeper.fused.step import Bound
 
-ADVICE = {  # part of what vmap says -> what to do about it
+ADVICE = {  # part of a message of vmap -> what to do about it
     "data-dependent control flow": "an `if` on a tensor: use torch.where or a mask; for a setting, name it in `fixed`",
     ".item()": "a tensor read as a number: keep it a tensor, and read numbers in evaluate()",
     "dynamic shape": "a result whose shape depends on values: use torch.where or multiply by a mask",
@@ -59,7 +59,7 @@ def check_side_effects(model: nn.Module, call: Callable[[], object]) -> None:
 def explain(bound: Bound, error: Exception, call: Callable[[], object]) -> ContractError:
     """Why vmap refuses a loss that works for one member: the innermost module at work, the line, what to change."""
     name, text = _innermost(bound, call), " ".join(str(error).split())
-    advice = next((cure for part, cure in ADVICE.items() if part in text), f"vmap says: {text[:160]}")
+    advice = next((cure for part, cure in ADVICE.items() if part in text), f"vmap: {text[:160]}")
     cure = f"{advice}; or train without packs, resources: {{pack: 1}}"
     return refusal(name, f"it works for one trial and not for a pack{_line(error)}", cure)
 
