@@ -67,6 +67,8 @@ class FusedLoss:
         self.draws = False  # whether the loss draws random numbers
         self.layouts: list[NoiseLayout] = []  # of what it draws
         self.grad_inside = _has_rnn(bound)
+        self._own = dict(bound.model.named_parameters()) | dict(bound.model.named_buffers())
+        self._views_of = 0  # the address of the row that the model's parameters are views of
         self.without_mkldnn = any(isinstance(part, nn.LSTM) for part in bound.modules())
 
     def __call__(
@@ -82,28 +84,45 @@ class FusedLoss:
         Raises what the loss raises, ContractError for random operations that are not drawn per member.
         """
         if len(flat_MW) == 1:
-            return self.alone(flat_MW[0], constants, {name: of[0] for name, of in settings.items()}, batches[0], noise)
+            own = {name: of[0] for name, of in settings.items()}
+            return self._alone(flat_MW[0], constants.alike, own, batches[0], noise)
         batch = stack(batches)
         if not self.draws:
             try:
-                return self._together(flat_MW, constants, settings, batch)
+                return self._together(flat_MW, constants, settings, batch, contextlib.nullcontext())
             except RuntimeError as error:
                 if "random operation" not in str(error):
                     raise
             self.draws = True
             self.layouts = self._noise_layouts(flat_MW, constants, settings, batches[0], noise)
-        with RowwiseNoise(noise, flat_MW.device, self.layouts):
-            return self._together(flat_MW, constants, settings, batch)
+        drawing = RowwiseNoise(noise, flat_MW.device, self.layouts)
+        return self._together(flat_MW, constants, settings, batch, drawing)
 
-    def alone(
-        self, flat_W: Tensor, constants: Constants, settings: Mapping[str, Tensor], batch: Any, noise: list[Tensor]
+    def _alone(
+        self,
+        flat_W: Tensor,
+        constants: Mapping[str, Tensor],
+        settings: Mapping[str, Tensor],
+        batch: Any,
+        noise: list[Tensor],
     ) -> StepLosses:
-        """One row, without vmap: that costs as much as the step of a small model."""
-        flat_W = flat_W.detach().requires_grad_()
+        """One row without vmap and functional_call, which cost as much as the step of a small model.
+
+        The model's own parameters become views of the row.
+        """
+        if self._views_of != flat_W.data_ptr():  # the views keep it: no other tensor has this address
+            for name, view in self.layout.unflatten(flat_W).items():
+                self._own[name].data = view
+            for name, tensor in constants.items():
+                self._own[name].data.copy_(tensor)
+            self._views_of = flat_W.data_ptr()
+        trained = [self._own[name] for name in self.layout.shapes]
         with drawing_from(noise, 0, flat_W.device):
-            loss, metrics = self._one(flat_W, constants.alike, settings, batch)
-        (gradient_W,) = torch.autograd.grad(loss, flat_W)
-        return StepLosses(gradient_W[None], loss.detach()[None], {name: each[None] for name, each in metrics.items()})
+            loss, metrics = self._numbers(self.recipe.loss(self.bound.model, batch, {**self.fixed, **settings}))
+        found = torch.autograd.grad(loss, trained, allow_unused=True)
+        parts = [torch.zeros_like(p) if part is None else part for p, part in zip(trained, found, strict=True)]
+        gradient_MW = torch.cat([part.reshape(-1) for part in parts])[None]
+        return StepLosses(gradient_MW, loss.detach()[None], {name: each[None] for name, each in metrics.items()})
 
     def _noise_layouts(
         self, flat_MW: Tensor, constants: Constants, settings: Mapping[str, Tensor], batch: Any, noise: list[Tensor]
@@ -116,7 +135,7 @@ class FusedLoss:
         return layouts
 
     def _together(
-        self, flat_MW: Tensor, constants: Constants, settings: Mapping[str, Tensor], batch: Any
+        self, flat_MW: Tensor, constants: Constants, settings: Mapping[str, Tensor], batch: Any, drawing: Any
     ) -> StepLosses:
         def one(flat_W: Tensor, own: Any, settings: Any, batch: Any) -> tuple[Tensor, dict[str, Tensor]]:
             return self._one(flat_W, {**constants.alike, **own}, settings, batch)
@@ -124,12 +143,14 @@ class FusedLoss:
         randomness = "different" if self.draws else "error"
         with _fusable_kernels(self.without_mkldnn):
             if self.grad_inside:
-                inside = vmap(grad_and_value(one, has_aux=True), randomness=randomness)
-                gradient_MW, (loss_M, metrics) = inside(flat_MW, constants.own, settings, batch)
+                with drawing:
+                    inside = vmap(grad_and_value(one, has_aux=True), randomness=randomness)
+                    gradient_MW, (loss_M, metrics) = inside(flat_MW, constants.own, settings, batch)
                 return StepLosses(gradient_MW, loss_M, metrics)
             # Autograd outside vmap takes a third less time for small models than `grad` inside it.
             leaf_MW = flat_MW.detach().requires_grad_()
-            loss_M, metrics = vmap(one, randomness=randomness)(leaf_MW, constants.own, settings, batch)
+            with drawing:
+                loss_M, metrics = vmap(one, randomness=randomness)(leaf_MW, constants.own, settings, batch)
             (gradient_MW,) = torch.autograd.grad(loss_M.sum(), leaf_MW)
         return StepLosses(gradient_MW, loss_M.detach(), {name: each.detach() for name, each in metrics.items()})
 
@@ -137,11 +158,14 @@ class FusedLoss:
         self, flat_W: Tensor, constants: Mapping[str, Tensor], settings: Mapping[str, Tensor], batch: Any
     ) -> tuple[Tensor, dict[str, Tensor]]:
         tensors = {**constants, **self.layout.unflatten(flat_W)}
-        found = self.bound.with_tensors(tensors, self.recipe.loss, batch, {**self.fixed, **settings})
+        return self._numbers(self.bound.with_tensors(tensors, self.recipe.loss, batch, {**self.fixed, **settings}))
+
+    def _numbers(self, found: Any) -> tuple[Tensor, dict[str, Tensor]]:
+        """Loss and metrics of what the user's function returned, each of no dimension."""
         loss, metrics = found if isinstance(found, tuple) else (found, {})
         if not isinstance(loss, Tensor) or loss.numel() != 1:
             raise ContractError(f"loss() must return one number as a tensor, or (loss, metrics); found {_kind(loss)}")
-        numbers = {name: torch.as_tensor(each, device=flat_W.device).detach() for name, each in metrics.items()}
+        numbers = {name: torch.as_tensor(each, device=loss.device).detach() for name, each in metrics.items()}
         return loss.reshape(()), {name: each.reshape(()) for name, each in numbers.items()}
 
 
