@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+from sweeper import trainer
 from sweeper.devices import check_cpus, cpus_here, gpu_share, gpus_here
-from sweeper.errors import LedgerError, Problem, SweeperError, UsageError
+from sweeper.errors import ContractError, LedgerError, Problem, SweeperError, UsageError
 from sweeper.execution.options import Options, Runner
 from sweeper.execution.ray_tune import head_watch
+from sweeper.execution.worker.isolation import isolated
 from sweeper.ledger.paths import check_local
 from sweeper.planning.plan import Plan
 from sweeper.planning.sweep_trainer import trainer_needed
 from sweeper.redaction import MASK
 from sweeper.spec.sweep import ADAPTIVE, Budget, Sweep
+from sweeper.trial import Params, canonical_json
+
+MOST_SHAPES = 4  # models that are tried: each takes up to a second
 
 
 def check(plan: Plan, options: Options) -> None:
@@ -42,7 +50,34 @@ def refusals(plan: Plan, address: str | None, *, extend: bool = False) -> list[P
             passes(sweep)
         except SweeperError as error:
             problems += error.problems
-    return problems
+    return problems + ([] if problems else list(_model_refusals(plan)))
+
+
+def _model_refusals(plan: Plan) -> Iterator[Problem]:
+    """Why a trainer that tries its model out refuses it: `train.preflight(params, pack)` raises ContractError.
+
+    It is called for the first trial of each shape, with the size of packs that the file asks for, or None.
+    """
+    sweep = plan.sweep
+    shapes: dict[str, Params] = {}
+    if sweep.trainer is None or sweep.trainer in trainer.BUNDLED:
+        return
+    function = trainer.load(sweep.trainer)
+    if (preflight := getattr(function, "preflight", None)) is None:
+        return
+    trials: list[Params] = [trial.params for trial in plan.to_run] or ([] if plan.items else [sweep.base])
+    for params in trials:
+        fixed = {name: params.get(name) for name in getattr(function, "fixed", ())}
+        shapes.setdefault(canonical_json(fixed), params)
+    for params in list(shapes.values())[:MOST_SHAPES]:
+        try:
+            with isolated(), contextlib.redirect_stdout(sys.stderr):
+                preflight(params, sweep.resources.pack)
+        except ContractError as error:
+            yield Problem(str(error), sweep.place("trainer"), "trainer", sweep.trainer)
+            return
+        except Exception:  # its trials fail by it, with a log; here something may be missing that a worker has
+            return
 
 
 def _check_search(sweep: Sweep) -> None:

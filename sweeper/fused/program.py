@@ -18,6 +18,7 @@ from sweeper.fused.layout import FlatLayout, constants, difference, state_dict
 from sweeper.fused.member_rows import FusedTrial, MemberRows
 from sweeper.fused.noise import drawing_from
 from sweeper.fused.pack_size import MOST, best_size, shortest
+from sweeper.fused.protocols import FusedMember
 from sweeper.fused.recipe import Recipe
 from sweeper.fused.step import Bound, Constants, FusedLoss, StepLosses, clip_
 
@@ -129,7 +130,19 @@ class FusedProgram:
             self.update_(rows, losses, [trial] * size)
             losses.loss_M.tolist()  # waits for a GPU
 
-        return shortest(step)
+        return shortest(step, self.device.type)
+
+
+def try_out(recipe: Recipe, member: FusedMember, *, alone: bool) -> None:
+    """The loss of a member on the CPU, by itself or as two of a pack.
+
+    Raises ContractError for a model that cannot be fused, and what the loss raises.
+    """
+    trial = FusedTrial.of(recipe, member)
+    program = FusedProgram(recipe, torch.device("cpu"), trial)
+    rows = program.first_row.select([0] if alone else [0, 0])
+    count = len(rows.flat_MW)
+    program.losses(rows, Constants.of(rows.constants), [program.first_batch] * count, [trial.noise] * count)
 
 
 def initial_model(recipe: Recipe, device: torch.device, trial: FusedTrial) -> nn.Module:

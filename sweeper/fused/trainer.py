@@ -56,6 +56,7 @@ def fuse(
     train = _trainer(recipe)
     caller = sys._getframe(1).f_globals.get("__name__", "")  # the code of the trainer is that of the user's module
     described = {"train_pack": lambda source: _train_pack(recipe, source), "parameters": dict(parameters)}
+    described["preflight"] = lambda params, size: _try_out(recipe, params, size)
     described |= {"fixed": recipe.fixed, "__module__": caller, **({} if metrics is None else {"metrics": metrics})}
     for name, value in described.items():
         setattr(train, name, value)
@@ -82,6 +83,13 @@ def _train_pack(recipe: Recipe, source: MemberSource) -> None:
     from sweeper.fused.pack import train_pack  # here: it imports torch
 
     train_pack(recipe, source)
+
+
+def _try_out(recipe: Recipe, params: Mapping[str, Any], size: int | None) -> None:
+    from sweeper.fused.program import try_out
+
+    typed = {name: float(value) if name in recipe.varied else value for name, value in params.items()}
+    try_out(recipe, _Alone({"seed": 0, **typed}, lambda step, metrics: None, None, None), alone=size == 1)
 
 
 @dataclass(slots=True)

@@ -1,9 +1,10 @@
-"""Milliseconds per step and member of packs made by `sweeper.fuse`, and of a plain loop of PyTorch for one model.
+"""CPU milliseconds per step and member of packs made by `sweeper.fuse`, and of a plain loop of PyTorch for one model.
 
     OMP_NUM_THREADS=1 python tests/benchmarks/fused_packs.py [--rounds 5]
 
 Everything of a step counts: drawing the batch, forward, backward, AdamW. The plain loop and every size take turns, each
-value is the least of all rounds. `auto` is the size that `resources.pack: auto` chooses. Prints a Markdown table.
+value is the least of all rounds, of one thread's time. `auto` is the size that `resources.pack: auto` chooses. Prints
+a Markdown table.
 """
 
 from __future__ import annotations
@@ -130,7 +131,7 @@ def plain_loop(make: Callable[[], nn.Module], batch: Any) -> Callable[[], object
 
     def step() -> None:
         optimizer.zero_grad()
-        loss(model, batch(DEFAULTS, 0, generator), DEFAULTS).backward()
+        loss(model, batch(DEFAULTS, 0, generator), DEFAULTS).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
 
     return step
@@ -144,11 +145,11 @@ def pack(recipe: Recipe, size: int) -> Callable[[], object]:
 
 
 def least_ms(step: Callable[[], object], size: int) -> float:
-    """Milliseconds of a step per member."""
-    start = time.perf_counter()
+    """CPU milliseconds of a step per member."""
+    start = time.thread_time()
     for _ in range(STEPS):
         step()
-    return 1e3 * (time.perf_counter() - start) / STEPS / size
+    return 1e3 * (time.thread_time() - start) / STEPS / size
 
 
 def measure(make: Callable[[], nn.Module], batch: Any, rounds: int) -> tuple[dict[int, float], int]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import sweeper as api
+from sweeper.execution.preflight import refusals
 from sweeper.trial import State
 from tests.conftest import TRAINERS, Sweeper
 from tests.execution.runs import train
@@ -35,6 +36,25 @@ def test_a_file_of_ones_own_is_swept_in_packs_on_ray(example: Path, sweeper: Swe
     row = trials[(trials["beta"] == 0.1) & (trials["lr"] == 0.01) & (trials["seed"] == 1)].iloc[0]
     alone = importlib.import_module("beta_vae").train({"steps": 30, "report_every": 10, "seed": 1}, lambda *_: None)
     assert alone == pytest.approx({name: row[name] for name in alone}, abs=1e-5)
+
+
+def test_a_model_that_cannot_be_fused_is_refused_before_anything_starts(example: Path) -> None:
+    code = (
+        Path("beta_vae.py")
+        .read_text()
+        .replace("    z = mean", "    if mean.sum() > 0:\n        mean = -mean\n    z = mean")
+    )
+    Path("branching.py").write_text(code)
+    plan = api.make_plan(api.load_spec("beta_vae.yaml", ["trainer=branching:train"]))
+    with pytest.raises(api.SweeperError) as refused:
+        api.run(plan)
+    assert "trainer: the loss cannot be fused: it works for one trial and not for a pack" in str(refused.value)
+    assert "(branching.py:31); an `if` on a tensor: use torch.where or a mask" in str(refused.value)
+    assert not Path("results").exists()
+    assert (
+        refusals(api.make_plan(api.load_spec("beta_vae.yaml", ["trainer=branching:train", "resources.pack=1"])), "")
+        == []
+    )
 
 
 def test_a_model_that_cannot_be_fused_fails_once_with_the_name_of_its_module(example: Path) -> None:
