@@ -8,7 +8,7 @@ REPEATS = 100
 MOST = int(binom.isf(1e-4, REPEATS, 0.06))  # more passes than this: the rate is above alpha + 1 %
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if "cost" not in kind])
-def test_a_claim_at_the_edge_of_being_true_passes_seldom(kind: str) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_claim_at_the_edge_of_being_true_seldom_passes_or_fails(kind: str) -> None:
     for family in families():
-        assert rates(kind, family, 5, REPEATS)[0] * REPEATS <= MOST, family.name
+        assert max(rates(kind, family, 5, REPEATS)) * REPEATS <= MOST, family.name

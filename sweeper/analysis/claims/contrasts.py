@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sweeper.analysis.claims.pairs import FEWEST_PAIRS, asked_text, bound_of, gain_rows, p_against, p_for
+from sweeper.analysis.claims.methods import gain_sampler_of, seeds_needed
+from sweeper.analysis.claims.pairs import FEWEST_PAIRS, asked_text, gain_rows, p_against, p_for
 from sweeper.analysis.claims.verdict import TestResult, VerdictRow, bracket, format_list, unjudged
 from sweeper.analysis.pairing import Contrast, contrasts
 from sweeper.analysis.rounding import rounded
-from sweeper.analysis.statistics import Estimate, enough, estimate, holm, means_by_seed
+from sweeper.analysis.statistics import Estimate, estimate, holm, means_by_seed
 from sweeper.spec.claims.records import Claim, Interaction
 from sweeper.trial import Record
 from sweeper.value_text import plural, show
 
 
 def judge_interaction(claim: Claim, test: Interaction, records: Sequence[Record]) -> TestResult:
-    """A t test of the difference of differences, one value per seed: its mean over the choices of all other settings.
+    """A test of the difference of differences, one value per seed: its mean over the choices of all other settings.
 
     It cannot pass where some choice of the other settings shows the opposite (Holm over them): such are not pooled.
     """
@@ -25,15 +26,16 @@ def judge_interaction(claim: Claim, test: Interaction, records: Sequence[Record]
         changed = ", ".join(f"{name}: {show(low)} and {show(test.high[name])}" for name, low in test.low.items())
         why = "has ended with all four values" if found else "has all four trials"
         return unjudged(f"no seed {why} of {changed}, all else equal")
-    one, alpha = estimate(by_seed), claim.alpha
+    sampler, alpha = gain_sampler_of(claim), claim.alpha
+    one = sampler(by_seed)
     words = f"together {_signed(one.mean)} {bracket(one.interval(1 - 2 * alpha))} beyond the sum of each alone, "
     words += f"claimed {asked_text(test)}, over {plural(one.n, 'seed')}"
     lost = sum(contrast.lost for contrast in found)
     words += f", {plural(lost, 'block')} of four lost" if lost else ""
-    rows = gain_rows([(one.label, [*one.values.values()]) for one in found], test, alpha, estimate)
+    rows = gain_rows([(one.label, [*one.values.values()]) for one in found], test, alpha, sampler)
     words += spread_text(rows)
     p_pass, p_fail = p_for(test, one), p_against(test, one)
-    most = max(FEWEST_PAIRS if p_pass <= alpha else 0, enough(one, [bound_of(test)], alpha) or 0) or None
+    most = max(FEWEST_PAIRS if p_pass <= alpha else 0, seeds_needed(one, [test.bound], alpha) or 0) or None
     reservation = f"an interaction needs {FEWEST_PAIRS} seeds" if one.n < FEWEST_PAIRS else ""
     if opposed := opposite(found, test, alpha):
         reservation, most = opposed, None  # more seeds would not help

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from sweeper.analysis.mean_tests import BoundedMean, MeanTest, bootstrap_mean, bounded, sign_flip
 from sweeper.analysis.statistics import Estimate, Values, enough, estimate
-from sweeper.spec.claims.records import Against, Best, Claim, Mean, Monotone, Share, Typical, Within
+from sweeper.spec.claims.records import Best, Claim, Compare, Interaction, Monotone, Share, Typical, Within
 from sweeper.trainer import bundled_ranges
 from sweeper.trial import Record
 
@@ -26,7 +26,9 @@ def method_of(claim: Claim) -> str:
     """t, signflip, bootstrap or exact; "" where trials are counted and nothing is tested.
 
     Means of a metric whose range is known are tested exactly, as outcomes near an end of it are skewed and a rare bad
-    seed is missing from most samples. Gains are tested by t: the exact test of six seeds decides next to nothing there.
+    seed is missing from most samples. So are gains that are claimed to lie beyond a number: seeds that lost nothing say
+    little of a rare one that loses all. Gains above 0 are tested by t: settings that do not differ gain as often as
+    they lose.
     """
     if claim.over == "trials" and isinstance(claim.test, Within | Typical | Best):
         return ""
@@ -34,8 +36,8 @@ def method_of(claim: Claim) -> str:
         return "exact"
     if claim.method is not None:
         return claim.method
-    levels = Within | Mean | Best | Share | Typical | Against
-    return "exact" if isinstance(claim.test, levels) and claim.range is not None else "t"
+    above_0 = isinstance(claim.test, Compare | Interaction) and claim.test.bound == 0
+    return "exact" if claim.range is not None and not above_0 else "t"
 
 
 def sampler_of(claim: Claim) -> Sampler:
@@ -47,11 +49,22 @@ def sampler_of(claim: Claim) -> Sampler:
 
 
 def gain_sampler_of(claim: Claim) -> Sampler:
-    """The same for differences of two values."""
-    if claim.range is None:
-        return sampler_of(claim)
-    width = claim.range[1] - claim.range[0]
-    return sampler_of(replace(claim, range=(-width, width)))
+    """The same for differences of two values, and for differences of two differences."""
+    return lambda gains: sampler_of(replace(claim, range=_range_of_gains(claim, gains)))(gains)
+
+
+def _range_of_gains(claim: Claim, gains: Values) -> tuple[float, float] | None:
+    """What gains there can be. On the side of 0 from the bound they end there, or at the last one seen.
+
+    So a gain above a bound is told by seeds without any, a loss beyond a margin by seeds without one. That there are
+    seeds on the far side of 0 takes many more to exclude: `test: exact` by name does so.
+    """
+    if claim.range is None or not isinstance(claim.test, Compare | Interaction):
+        return claim.range
+    width = (claim.range[1] - claim.range[0]) * (1 if isinstance(claim.test, Compare) else 2)
+    if claim.method is not None or claim.test.bound == 0:
+        return -width, width
+    return (min([0.0, *gains]), width) if claim.test.bound > 0 else (-width, max([0.0, *gains]))
 
 
 def problem_of(claim: Claim, values: Values) -> str:
@@ -88,6 +101,12 @@ def assumption(claim: Claim) -> str:
         "signflip": "sign-flip test: assumes seeds symmetric about their mean",
         "bootstrap": "bootstrap (BCa): assumes that the seeds seen are like those to come",
     }
-    if method_of(claim) == "exact" and claim.range is not None and claim.over != "trials":
-        return f"exact test: assumes only the range [{claim.range[0]:g}, {claim.range[1]:g}]"
+    if method_of(claim) == "exact" and claim.range is not None:
+        if claim.over == "trials" and isinstance(claim.test, Share):
+            return ""
+        low, high = _range_of_gains(claim, ()) or claim.range
+        if not isinstance(claim.test, Compare | Interaction):
+            return f"exact test: assumes only the range [{low:g}, {high:g}]"
+        seen = ", or to the last one seen" if 0 in (low, high) else ""
+        return f"exact test: assumes only gains in [{low:g}, {high:g}]{seen}"
     return texts.get(method_of(claim), "")

@@ -43,7 +43,7 @@ def judge_compare(claim: Claim, test: Compare, records: Sequence[Record]) -> Tes
     lost = sum(pairing.lost for pairing in found)
     words += f", {plural(lost, 'pair')} lost" if lost else ""
     reservation = f"a paired claim needs {FEWEST_PAIRS} pairs" if len(gains) < FEWEST_PAIRS else ""
-    few = seeds_needed(one, [bound_of(test)], alpha)
+    few = seeds_needed(one, [test.bound], alpha)
     seeds = max(math.ceil(FEWEST_PAIRS / len(found)) if p_for(test, one) <= alpha else 0, few or 0) or None
     p_pass, p_fail = p_for(test, one), p_against(test, one)
     rows = gain_rows([(one.label, one.gains) for one in found], test, alpha, sampler)
@@ -105,12 +105,8 @@ def p_against(test: Compare | Interaction, one: MeanTest) -> float:
     return one.p_above(test.margin, strict=True)
 
 
-def bound_of(test: Compare | Interaction) -> float:
-    return {"greater": test.min_gain, "less": -test.min_gain, "not_lower": -test.margin}.get(test.effect, test.margin)
-
-
 def asked_text(test: Compare | Interaction) -> str:
-    bound = rounded(bound_of(test))
+    bound = rounded(test.bound)
     if test.effect in ("greater", "less") and test.min_gain == 0:
         return "above 0" if test.effect == "greater" else "below 0"
     return f"at least {bound}" if test.effect in ("greater", "not_lower") else f"at most {bound}"

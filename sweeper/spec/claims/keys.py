@@ -14,7 +14,7 @@ KINDS = ("within", "typical", "mean", "best", "share", "compare", "interaction",
 _OF_GAINS = ("effect", "min_gain", "margin")  # keys of compare and interaction
 TESTS = ("t", "signflip", "bootstrap", "exact")
 _COUNTED = ("within", "typical", "best")  # over trials they are counted, not tested
-_ONE_TEST = {"monotone": "exact", "interaction": "t"}
+_TESTS_OF = {"monotone": ("exact",), "interaction": ("t", "exact")}
 Ends = Annotated[list[float | None], Field(min_length=2, max_length=2)]
 Part = Annotated[float, Field(ge=0, le=1)]
 Pairs = dict[str, Annotated[list[Any], Field(min_length=2, max_length=2)]]
@@ -78,7 +78,7 @@ class ClaimKeys(Keys):
     )
     test: Literal["t", "signflip", "bootstrap", "exact"] | None = Field(
         None,
-        description="How it is tested; by default exact for means of a metric whose range is known, else t.",
+        description="How it is tested; by default exact where the range is known, t elsewhere and for gains above 0.",
         examples=["exact"],
     )
     range: Annotated[list[float], Field(min_length=2, max_length=2)] | None = Field(
@@ -171,11 +171,10 @@ class ClaimKeys(Keys):
         if self.test is None:
             return
         counted = self.over == "trials" and kind in _COUNTED
-        allowed = () if counted else ("exact",) if self.over == "trials" and kind == "share" else TESTS
-        if kind in _ONE_TEST:
-            allowed = (_ONE_TEST[kind],)
+        allowed: tuple[str, ...] = () if counted else ("exact",) if self.over == "trials" and kind == "share" else TESTS
+        allowed = _TESTS_OF.get(kind, allowed)
         if self.test not in allowed:
-            what = f"{kind} over trials" if self.over == "trials" and kind not in _ONE_TEST else kind
+            what = f"{kind} over trials" if self.over == "trials" and kind not in _TESTS_OF else kind
             message = f"{what} is counted, not tested" if counted else f"{what} has no such test"
             raise Complaint(message, "test", found=self.test, allowed=", ".join(allowed) or "no test")
 

@@ -76,6 +76,11 @@ class Compare:
     margin: float
 
     @property
+    def bound(self) -> float:
+        """The gain that divides what is claimed from the rest: min_gain or margin, with the sign of the effect."""
+        return _bound(self.effect, self.min_gain, self.margin)
+
+    @property
     def sides(self) -> list[Params]:
         """The settings whose trials it takes together."""
         return [self.first, self.second]
@@ -100,6 +105,11 @@ class Interaction:
         (one, other) = self.low
         mixed = [{one: self.low[one], other: self.high[other]}, {one: self.high[one], other: self.low[other]}]
         return [(self.high, 1.0), *((settings, -1.0) for settings in mixed), (self.low, 1.0)]
+
+    @property
+    def bound(self) -> float:
+        """The gain that divides what is claimed from the rest: min_gain or margin, with the sign of the effect."""
+        return _bound(self.effect, self.min_gain, self.margin)
 
     @property
     def sides(self) -> list[Params]:
@@ -219,6 +229,10 @@ def _test(keys: ClaimKeys) -> Test:
     first, second = ({name: canonical(pair[side]) for name, pair in pairs.items()} for side in (0, 1))
     kind = Compare if keys.compare else Interaction
     return kind(first, second, keys.effect or "greater", keys.min_gain or 0.0, keys.margin or 0.0)
+
+
+def _bound(effect: str, min_gain: float, margin: float) -> float:
+    return {"greater": min_gain, "less": -min_gain, "not_lower": -margin}.get(effect, margin)
 
 
 def _ends(pair: Sequence[float | None]) -> tuple[float, float]:

@@ -268,3 +268,30 @@ def test_whatever_the_trials_gave_there_is_a_verdict(ends: list[tuple[float, Sta
         json.dumps(verdict.as_json(), allow_nan=False)
         assert verdict.outcome in ("pass", "fail", "undecided")
         assert "nan" not in verdict.sentence
+
+
+@pytest.mark.parametrize(
+    ("claimed", "gain", "outcome"),
+    [
+        ({"effect": "not_lower", "margin": 0.01}, 0.0, "undecided"),  # a seed in 100 may lose all
+        ({"effect": "not_lower", "margin": 0.01, "test": "t"}, 0.0, "pass"),
+        ({"effect": "not_lower", "margin": 0.01}, -0.1, "fail"),
+        ({"min_gain": 0.1}, 0.3, "pass"),
+        ({"min_gain": 0.1}, 0.0, "undecided"),  # a seed in ten may gain all
+        ({"min_gain": 0.1, "test": "exact"}, 0.3, "undecided"),  # and a seed in seven may lose all
+    ],
+)
+def test_what_seeds_show_can_be_decided_and_what_none_of_them_shows_takes_many(
+    claimed: dict[str, Any], gain: float, outcome: str
+) -> None:
+    for kind, sides in (("compare", {"b": [1, 0]}), ("interaction", {"a": [0, 1], "b": [0, 1]})):
+        if kind == "interaction" and claimed.get("test") == "exact":
+            continue
+        keys = {"name": "n", "metric": "score", "range": [0, 1], kind: sides, **claimed}
+        trials = [make_trial(seed, a=a, b=b) for a in (0, 1) for b in (0, 1) for seed in range(6)]
+        share = 1.0 if kind == "compare" else 0.0
+        score = [0.5 + gain * t.varied["b"] * max(share, t.varied["a"]) for t in trials]  # type: ignore[operator, type-var]
+        found = [Record(t, 1, ended=make_end(t, score=s)) for t, s in zip(trials, score, strict=True)]
+        [verdict] = judge([record(ClaimKeys.model_validate(keys))], found, Path())
+        assert verdict.outcome == outcome, kind
+        assert verdict.test == claimed.get("test", "exact")
