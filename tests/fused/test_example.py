@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import importlib
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 import sweeper as api
 from sweeper.execution.preflight import refusals
-from sweeper.trial import State
+from sweeper.execution.worker import pack
+from sweeper.execution.worker.job import Job
+from sweeper.trial import Ended, Started, State
 from tests.conftest import TRAINERS, Sweeper
+from tests.execution.drivers import Notebook
 from tests.execution.runs import train
 
 WORDS = ("steps=30", "report_every=10", "seeds=2", "resources.pack=4")
@@ -36,6 +40,39 @@ def test_a_file_of_ones_own_is_swept_in_packs_on_ray(example: Path, sweeper: Swe
     row = trials[(trials["beta"] == 0.1) & (trials["lr"] == 0.01) & (trials["seed"] == 1)].iloc[0]
     alone = importlib.import_module("beta_vae").train({"steps": 30, "report_every": 10, "seed": 1}, lambda *_: None)
     assert alone == pytest.approx({name: row[name] for name in alone}, abs=1e-5)
+
+
+def jobs(folder: Path) -> list[Job]:
+    settings = {"steps": 40, "report_every": 10, "dropout": 0.1}
+    return [
+        Job(f"key{seed}", 1, "beta_vae:train", {**settings, "seed": seed}, ("off_ring",), folder / f"key{seed}")
+        for seed in range(3)
+    ]
+
+
+def finals(driver: Notebook) -> dict[str, dict[str, float]]:
+    return {event.trial: dict(event.metrics) for event in driver.events if isinstance(event, Ended)}
+
+
+def test_a_stopped_pack_goes_on_from_its_files_and_ends_with_the_same_bits(example: Path) -> None:
+    whole, stopped, resumed = Notebook(), Notebook(stops=lambda count: count >= 8), Notebook()
+    pack.run(jobs(example / "whole"), whole, 3)
+    pack.run(jobs(example / "parts"), stopped, 3)
+    assert finals(stopped) == {}
+    pack.run(jobs(example / "parts"), resumed, 3)
+    started = [event.step for event in resumed.events if isinstance(event, Started)]
+    assert min(started) >= 10
+    assert finals(resumed) == finals(whole)
+
+
+def test_members_of_a_pack_are_pruned_one_by_one(example: Path) -> None:
+    rule = "early_terminate={type: asha, min_steps: 10, eta: 2}"
+    session = train(Path("beta_vae.yaml"), rule, *WORDS)
+    states = Counter(record.state for record in session.records.values())
+    assert set(states) == {State.PRUNED, State.COMPLETED}
+    for record in session.records.values():
+        assert record.ended is not None
+        assert record.ended.steps == 30 or record.state is State.PRUNED
 
 
 def test_a_model_that_cannot_be_fused_is_refused_before_anything_starts(example: Path) -> None:
