@@ -29,7 +29,10 @@ class Cause(StrEnum):
 
 
 class State(StrEnum):
-    """Where a trial stands. `completed`, `pruned` and `diverged` are results; only `failed` may be tried again."""
+    """Where a trial stands. `completed`, `pruned` and `diverged` are results; only `failed` is tried again by itself.
+
+    `stopped` is what a person stopped: in no mean, and trained on only when asked for.
+    """
 
     PENDING = "pending"
     RUNNING = "running"
@@ -37,6 +40,7 @@ class State(StrEnum):
     PRUNED = "pruned"
     DIVERGED = "diverged"
     FAILED = "failed"
+    STOPPED = "stopped"
 
     @property
     def is_result(self) -> bool:

@@ -14,7 +14,7 @@ BEFORE = ["sweep", "trial", "config", "seed", "state", "reason"]
 AFTER = ["steps", "started_at", "wall_s", "device", "code", "commit"]
 BOOKKEEPING = frozenset({*BEFORE, *AFTER, "seeds"})
 PARTS = ("mean", "std", "ci_low", "ci_high", "n", "iqm")  # of a metric over the seeds of a configuration
-_OF_CONFIGURATIONS = ("rank", "pruned", "failed", "diverged")  # a parameter may take these names
+_OF_CONFIGURATIONS = ("rank", "pruned", "failed", "diverged", "stopped")  # a parameter may take these names
 
 
 def parameter_names(records: Sequence[Record]) -> list[str]:

@@ -58,7 +58,7 @@ class Evidence:
     def missing(self) -> str:
         """The trials that ended without a value, in words: `2 diverged, 1 failed`; "" when there are none."""
         states = self.states
-        parts = [f"{states[s]} {s}" for s in (State.PRUNED, State.DIVERGED, State.FAILED) if states[s]]
+        parts = [f"{states[s]} {s}" for s in (State.PRUNED, State.DIVERGED, State.FAILED, State.STOPPED) if states[s]]
         silent = states[State.COMPLETED] - len(self.values)
         return ", ".join([*parts, *([f"{silent} without the metric"] if silent else [])])
 

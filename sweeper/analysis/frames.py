@@ -23,12 +23,17 @@ from sweeper.trial import Ended, Params, Record, State, Value, by_config
 
 def history(sweep: SweepDir, *, curves: bool = False) -> History:
     """The history of a sweep that must exist. Raises UsageError naming the sweeps there are."""
+    must_exist(sweep)
+    with _no_collections():
+        return read_history(sweep, curves=curves)
+
+
+def must_exist(sweep: SweepDir) -> None:
+    """Raises UsageError, naming the sweeps there are, for one that has no ledger."""
     if not sweep.ledger.exists():
         names = ", ".join(other.name for other in list_sweeps(sweep.results)) or "none yet"
         hint = "`sweeper run FILE` makes one; --results names another folder"
         raise UsageError(Problem("no such sweep", str(sweep.results), "", sweep.name, names, hint))
-    with _no_collections():
-        return read_history(sweep, curves=curves)
 
 
 @contextmanager
@@ -106,9 +111,13 @@ def configs(
 
 
 def _lost(groups: Sequence[Sequence[Record]], parameters: Sequence[str]) -> dict[str, list[int]]:
-    """How many seeds of each configuration have another end than completion; without those that name a parameter."""
+    """How many seeds of each configuration have another end than completion; without those that name a parameter.
+
+    Stopping by hand is rare: there is a column for it only where it was done.
+    """
     counts = [Counter(record.state for record in group) for group in groups]
-    states = (State.PRUNED, State.DIVERGED, State.FAILED)
+    states = [State.PRUNED, State.DIVERGED, State.FAILED]
+    states += [State.STOPPED] if any(one[State.STOPPED] for one in counts) else []
     return {str(state): [one[state] for one in counts] for state in states if state not in parameters}
 
 

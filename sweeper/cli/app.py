@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sweeper.cli import export, files, gc, judge, plot, results, run
+from sweeper.cli import export, files, gc, judge, plot, results, run, steer
 from sweeper.cli.terminal.plain_text import print_text
 
 app = typer.Typer(
@@ -43,6 +43,10 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "schema": files.schema,
     "list": results.list_sweeps,
     "status": results.status,
+    "stop": steer.stop,
+    "pause": steer.pause,
+    "resume": steer.resume,
+    "set": steer.set_limits,
     "show": results.show,
     "export": export.export,
     "verify": judge.verify,

@@ -25,6 +25,7 @@ class RunnerChoice(StrEnum):
 
 class RerunChoice(StrEnum):
     failed = "failed"
+    stopped = "stopped"
     stale = "stale"
     all = "all"
 

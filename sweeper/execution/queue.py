@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 
 from sweeper.execution.worker.job import Job
@@ -47,6 +47,12 @@ class JobQueue:
         job = self.waiting[found]
         del self.waiting[found]
         return job
+
+    def remove(self, trials: Collection[str]) -> list[Job]:
+        """Take these trials out of what waits. Returns their jobs."""
+        removed = [job for job in self.waiting if job.trial in trials]
+        self.waiting = deque(job for job in self.waiting if job.trial not in trials)
+        return removed
 
     def put_back(self, jobs: Iterable[Job]) -> None:
         """Jobs that were handed out and did not begin or finish come first again."""

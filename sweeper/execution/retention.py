@@ -1,6 +1,6 @@
 """Checkpoints and models that no rule keeps: what `sweeper gc` removes.
 
-A rule keeps the checkpoints of trials that may go on (pending, failed) and, for trials with a result, what
+A rule keeps the checkpoints of trials that may go on (pending, failed, stopped) and, for trials with a result, what
 `checkpoints.keep` of the sweep file as last run. Trials that the file no longer lists are kept by none. What
 the ledger does not account for stays: folders of trials that it does not know, and, while a damaged line may have
 asked for more, trials that no whole line asks for.

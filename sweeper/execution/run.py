@@ -20,6 +20,7 @@ from sweeper.execution.runner import PackResources, Source, run_in_process
 from sweeper.execution.seed_batches import SeedBatches
 from sweeper.execution.session import Session
 from sweeper.execution.signals import interruptible
+from sweeper.execution.steering.inbox import Inbox
 from sweeper.execution.stop_state import StopState
 from sweeper.ledger.atomic import replace_file
 from sweeper.ledger.history import History, read_history
@@ -113,6 +114,8 @@ def run(plan: Plan, trainer: Trainer, options: Options, display: Display) -> Run
             batches=SeedBatches.of(plan, trainer, book, history, display.show),
             expect_more=display.expect_more,
             when_done=lambda: mirror.finish(attachments),
+            max_concurrent=options.max_concurrent or plan.sweep.resources.max_concurrent,
+            most_concurrent=_most_concurrent(plan.sweep, options),
         )
         mirror.start(_already_known(plan, history))
 
@@ -123,7 +126,8 @@ def run(plan: Plan, trainer: Trainer, options: Options, display: Display) -> Run
 
         with interruptible(interrupt):
             session.begin(made, history)
-            _work(session, plan, trainer, options, display)
+            with Inbox(session, display.show):
+                _work(session, plan, trainer, options, display)
             display.show_activity("writing to MLflow")
             mirror.finish(attachments)
             mirrored = mirror.close(MIRROR_GRACE_S)
@@ -167,6 +171,16 @@ def _described(plan: Plan, trainer: Trainer, options: Options) -> dict[str, obje
         "looks": asdict(looks) | {"sizes": looks.sizes} if (looks := plan.sweep.looks) else None,
         "reason": options.reason,
     }
+
+
+def _most_concurrent(sweep: Sweep, options: Options) -> int | None:
+    """How many packs could run at once, whatever is asked for later; None: as many as fit.
+
+    A Ray of our own starts with no more cores than the packs that it begins with need.
+    """
+    if options.runner is Runner.INPROCESS:
+        return 1
+    return None if options.address else options.max_concurrent or sweep.resources.max_concurrent
 
 
 def _work(source: Source, plan: Plan, trainer: Trainer, options: Options, display: Display) -> None:

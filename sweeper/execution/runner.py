@@ -6,6 +6,7 @@ the package `ray_tune`.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -13,6 +14,8 @@ from typing import Protocol
 from sweeper.execution.worker import pack
 from sweeper.execution.worker.job import Job, StopOrder
 from sweeper.trial import Cause, Event
+
+PAUSE_S = 0.1  # between looks whether a paused run goes on
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,9 @@ class Source(Protocol):
 
     def is_done(self) -> bool:
         """Whether there is no pack now and none will come, whatever happens to the running ones."""
+
+    def is_waiting(self) -> bool:
+        """Whether a pack may come although nothing happens to the running ones: the run was paused."""
 
     def is_stopping(self) -> bool:
         """Whether running packs must stop at their next checkpoint."""
@@ -111,7 +117,10 @@ def run_in_process(source: Source) -> None:
     """Run packs one after the other until the source is done or stopping."""
     while not source.is_done() and not source.is_stopping():
         offered = source.next_pack()
-        if offered is None:
+        if offered is not None:
+            pack.run(offered.jobs, _Here(source, offered.number), offered.size)
+            source.closed(offered.number)
+        elif source.is_waiting():
+            time.sleep(PAUSE_S)
+        else:
             break
-        pack.run(offered.jobs, _Here(source, offered.number), offered.size)
-        source.closed(offered.number)

@@ -12,6 +12,28 @@ from sweeper.trial import Cause, Ended, Event, Record, Started, State
 HUNG_S = 15.0  # a trial that was ordered to end has this long to do so; then its process is ended
 
 
+def end_of(record: Record, attempt: int, order: StopOrder, commit: str) -> Ended:
+    """The end of a trial of which no worker will report one, as its last report left it."""
+    trial, now = record.trial.key, time.time()
+    begun = record.started or Started(trial, attempt, now, "", "")
+    last = record.reports[-1] if record.reports else None
+    return Ended(
+        trial=trial,
+        attempt=attempt,
+        at=now,
+        state=order.state,
+        reason=order.reason,
+        metrics=last.metrics if last else {},
+        steps=last.step if last else begun.step,
+        wall_s=now - begun.at,
+        started_at=begun.at,
+        device=begun.device,
+        host=begun.host,
+        commit=commit,
+        cause=order.cause,
+    )
+
+
 @dataclass(slots=True)
 class RunningPack:
     """A pack with what its trials are doing. Times are monotonic seconds."""
@@ -39,26 +61,15 @@ class RunningPack:
 
     def lose(self, record: Record, reason: str, cause: str, commit: str) -> Ended:
         """The end of a trial whose process is gone: failed, as its last report left it, or as it was ordered to end."""
-        trial, now = record.trial.key, time.time()
-        begun = record.started or Started(trial, self.open[trial].attempt, now, "", "")
-        last = record.reports[-1] if record.reports else None
-        order = self.verdicts.get(trial)
-        ordered = order if order and order.state is State.FAILED else None
-        return Ended(
-            trial=trial,
-            attempt=self.open[trial].attempt,
-            at=now,
-            state=State.FAILED,
-            reason=ordered.reason if ordered else reason,
-            metrics=last.metrics if last else {},
-            steps=last.step if last else begun.step,
-            wall_s=now - begun.at,
-            started_at=begun.at,
-            device=begun.device,
-            host=begun.host,
-            commit=commit,
-            cause=ordered.cause if ordered else cause,
-        )
+        order, trial = self.verdicts.get(record.trial.key), record.trial.key
+        if order is None or order.state is State.PRUNED:
+            order = StopOrder(State.FAILED, reason, cause)
+        return end_of(record, self.open[trial].attempt, order, commit)
+
+    @property
+    def stopped(self) -> dict[str, StopOrder]:
+        """The trials that somebody stopped and that have not ended yet."""
+        return {trial: order for trial, order in self.verdicts.items() if order.state is State.STOPPED}
 
     @property
     def lost_first(self) -> list[str]:
@@ -74,7 +85,7 @@ class RunningPack:
             return
         now = time.monotonic()
         for trial, since in self.since.items():
-            if now - since > limit_s and trial not in self.late:
+            if now - since > limit_s and trial not in self.late and trial not in self.stopped:
                 reason = f"timeout: it trained for more than {limit_s:g} s (resources.timeout)"
                 self.verdicts[trial] = StopOrder(State.FAILED, reason, Cause.TIMEOUT)
                 self.late[trial] = now + HUNG_S

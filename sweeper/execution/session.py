@@ -2,30 +2,50 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Concatenate, ParamSpec, TypeVar
 
 from sweeper.errors import Exit
 from sweeper.execution.budgets import Budgets
 from sweeper.execution.event_log import EventLog, reused_events
 from sweeper.execution.queue import JobQueue
 from sweeper.execution.runner import Pack
-from sweeper.execution.running_pack import ActivePacks
+from sweeper.execution.running_pack import ActivePacks, end_of
 from sweeper.execution.seed_batches import SeedBatches
 from sweeper.execution.stop_state import StopState
 from sweeper.execution.worker.job import Job, StopOrder
 from sweeper.ledger.history import History
 from sweeper.planning.planned_trial import Action
 from sweeper.search.pruner import Pruner
+from sweeper.spec.sweep import Budget
 from sweeper.trial import Cause, Ended, Event, Record, Started, State
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _alone(method: Callable[Concatenate[Session, P], T]) -> Callable[Concatenate[Session, P], T]:
+    """One thread at a time: the runner's, and the one that takes commands up."""
+
+    @functools.wraps(method)
+    def call(self: Session, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        with self.lock:
+            return method(self, *args, **kwargs)
+
+    return call
 
 
 @dataclass(slots=True)
 class Session:
     """The trials of a run on their way; the source of the runner's packs.
 
-    The runner's thread makes all calls but `interrupt`, which the signal handlers make in the main thread.
+    The runner's thread makes all calls but those of commands, which hold `lock`, and `interrupt`, which the signal
+    handlers make in the main thread and which must not wait. `max_concurrent` packs run at once (None: as many as the
+    runner takes), at most `most_concurrent`.
     """
 
     queue: JobQueue
@@ -37,6 +57,10 @@ class Session:
     expect_more: Callable[[int], None] = lambda count: None  # called with how many trials were added
     when_done: Callable[[], None] = lambda: None  # called when no event will come any more
     active: ActivePacks = field(default_factory=ActivePacks)
+    paused: bool = False
+    max_concurrent: int | None = None
+    most_concurrent: int | None = None
+    lock: threading.RLock = field(default_factory=threading.RLock)
 
     @property
     def records(self) -> Mapping[str, Record]:
@@ -60,7 +84,10 @@ class Session:
         self.queue.add(plan.to_run)
         self._look()
 
+    @_alone
     def next_pack(self) -> Pack | None:
+        if self.paused or len(self.active) >= (self.max_concurrent or math.inf):
+            return None
         jobs = self._take(1)
         if not jobs:
             return None
@@ -69,28 +96,35 @@ class Session:
             jobs += self._take((size or 1) - 1, like=jobs[0])  # without a size the worker requests what pays
         return Pack(self.active.open(tuple(jobs)), tuple(jobs), size)
 
+    @_alone
     def more(self, number: int, count: int) -> list[Job]:
         """A fair share of what waits: the other packs that run would like some too."""
         pack = self.active.packs[number]
-        if pack.first.alone:
+        if pack.first.alone or self.paused:
             return []
         share = math.ceil(len(self.queue) / len(self.active)) if self.queue.proposals is None else count
         jobs = self._take(min(count, share), like=pack.first)
         pack.hand(jobs)
         return jobs
 
+    @_alone
     def is_done(self) -> bool:
         self._check_budget()
         nothing_waits = not (self.queue or self.queue.can_propose()) or self.stop.code is not None
         return nothing_waits and not self.active
 
+    @_alone
     def is_stopping(self) -> bool:
         self._check_budget()
         return self.stop.is_stopping
 
+    def is_waiting(self) -> bool:
+        return self.paused or bool(self.queue)
+
     def is_cancelled(self) -> bool:
         return self.stop.is_cancelled
 
+    @_alone
     def verdicts(self, number: int) -> Mapping[str, StopOrder]:
         pack = self.active.packs[number]
         pack.check_time(self.queue.plan.sweep.resources.timeout_s)
@@ -99,11 +133,15 @@ class Session:
     def hung(self) -> list[int]:
         return [number for number, pack in self.active.packs.items() if self.verdicts(number) and pack.is_hung]
 
+    @_alone
     def record(self, event: Event) -> None:
+        pack = self.active.with_trial(event.trial)
         if isinstance(event, Ended):
+            order = pack.stopped.get(event.trial) if pack is not None else None
+            if order is not None and event.state is State.FAILED:  # it was to end, and not to be tried again
+                event = replace(event, state=order.state, reason=order.reason, cause="", error="")
             event = replace(event, retry=event.cause == Cause.CHANGED or self.budgets.may_retry(event))
         record = self.log.append(event)
-        pack = self.active.with_trial(event.trial)
         if pack is not None:
             pack.advance(event)
         reason = self.pruner.on_event(record.trial, event) if self.pruner is not None else ""
@@ -116,28 +154,48 @@ class Session:
             if job is not None and event.cause == Cause.CHANGED:  # again it would be so: it waits for the next plan
                 if self.stop.code is None:
                     hint = "The next run plans with the files as they are."
-                    self.stop.stop_running(Exit.TRIALS_FAILED, event.reason, self._running, hint)
+                    self.stop.stop_running(Exit.TRIALS_FAILED, event.reason, self.running, hint)
             elif job is not None and event.retry:
                 self.queue.retry(job, event.attempt + 1)
             else:
                 self._count(event, record)
 
+    @_alone
     def lost(self, number: int, reason: str, cause: str = Cause.LOST) -> None:
         pack = self.active.packs[number]
         for trial in pack.lost_first:
             self.record(pack.lose(self.log.records[trial], reason, cause, self.queue.commit))
 
+    @_alone
     def closed(self, number: int) -> None:
         pack = self.active.packs.pop(number)
         self.budgets.device_s += pack.seconds
         self.queue.put_back(pack.open.values())
+        for trial, order in pack.stopped.items():  # its process ended before it could
+            self.stop_waiting([trial], order.reason)
         if self.is_done():
             self.when_done()
 
+    @_alone
+    def stop_waiting(self, trials: Collection[str], reason: str) -> None:
+        """Somebody stopped trials that wait: they end as they are."""
+        for job in self.queue.remove(trials):
+            record = self.records[job.trial]
+            order = StopOrder(State.STOPPED, reason)
+            self.record(end_of(record, record.attempt, order, self.queue.commit))
+
+    @_alone
+    def limit(self, budget: Budget, max_concurrent: int | None) -> None:
+        """Other limits from here on."""
+        sweep = replace(self.queue.plan.sweep, budget=budget)
+        self.queue.plan = replace(self.queue.plan, sweep=sweep)
+        self.budgets.sweep, self.max_concurrent = sweep, max_concurrent
+
     def interrupt(self, code: Exit) -> None:
         """First call: no new packs, running ones may end. Second: they stop now. Third: die at once."""
-        self.stop.interrupt(code, self._running)
+        self.stop.interrupt(code, self.running)
 
+    @_alone
     def end(self) -> Exit:
         """The runner is through: what it left unfinished is pending again. Returns how the run ended."""
         records = self.log.records.values()
@@ -193,11 +251,12 @@ class Session:
             return
         more = bool(self.queue) or (self.queue.can_propose() and self.stop.code is None)
         if (more or self.active) and (why := self.budgets.out_of_time(self.active.device_s)):
-            self.stop.stop_running(Exit.BUDGET, why, self._running, "Press Ctrl-C to cancel them now.")
+            self.stop.stop_running(Exit.BUDGET, why, self.running, "Press Ctrl-C to cancel them now.")
         elif more and self.queue.proposals is None and (why := self.budgets.out_of_trials(self.active.trials + taken)):
             self.stop.start_nothing(Exit.BUDGET, why)  # a searcher counts its trials as it proposes them
 
     @property
-    def _running(self) -> int:
+    def running(self) -> int:
+        """How many trials are in training."""
         records = list(self.log.records.values())  # copied at once: the runner's thread may add to them
         return sum(record.state is State.RUNNING for record in records)

@@ -57,6 +57,7 @@ class History:
     looks: list[SweepLook] = field(default_factory=list)
     claim_looks: list[entries.ClaimLook] = field(default_factory=list)
     last_look: int = 0  # the results that it saw
+    commands: list[dict[str, str]] = field(default_factory=list)  # by which people steered the runs, in their order
     chain: Chain = field(default_factory=Chain)
     damaged: int = 0
     undescribed: dict[str, list[tuple[str, dict[str, Any]]]] = field(default_factory=dict)
@@ -226,6 +227,8 @@ def _apply(history: History, entry: dict[str, Any], sweep: SweepDir) -> None:
     elif kind == "look":
         run = len(history.runs) - 1
         history.claim_looks += [replace(entries.look_of(one), run=run) for one in entry["claims"]]
+    elif kind == "command":
+        history.commands.append({name: str(entry[name]) for name in ("command", "who", "reason", "did")})
     elif kind == "stop":
         if not history.is_partial:  # else it may be the end of a run whose beginning is damaged
             history.runs[-1]["stopped"] = entry

@@ -6,6 +6,7 @@
     RESULTS/NAME/curves.jsonl                  every report of every trial
     RESULTS/NAME/trials/KEY/                   a trial's log, checkpoints and files
     RESULTS/NAME/patches/                      what differed from the commit, where a run began with changed files
+    RESULTS/NAME/commands/                     what somebody asks of the run (`commands.py`)
     RESULTS/NAME/lock                          who writes
 
 A line is a JSON object that ends with a CRC-32 of what stands before it. Lines are only ever added; a torn or damaged
@@ -94,6 +95,11 @@ class Ledger:
         fields = ("claim", "configs", "look", "seeds", "level", "outcome", "test")
         written = [{name: getattr(one, name) for name in fields} for one in claims]
         self._append({"e": "look", "at": time.time(), "claims": written})
+        self._sync()
+
+    def command(self, entry: Mapping[str, object]) -> None:
+        """Somebody steers the run: what was asked, by whom, when and why, and what it does."""
+        self._append({"e": "command", "at": time.time(), **entry})
         self._sync()
 
     def trial(self, trial: Trial) -> None:

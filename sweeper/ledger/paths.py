@@ -83,6 +83,10 @@ class SweepDir:
         return self.path("lock")
 
     @property
+    def commands(self) -> Path:
+        return self.path("commands")
+
+    @property
     def plots(self) -> Path:
         return self.path("plots")
 

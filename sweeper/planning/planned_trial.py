@@ -18,6 +18,7 @@ class Action(StrEnum):
     REUSED = "reused"  # another sweep of the results folder has its result
     STALE = "stale"  # it has a result of older trainer code
     FAILED = "failed before"
+    STOPPED = "stopped by hand"
     RUN = "to run"
 
 
@@ -26,6 +27,7 @@ class Rerun(StrEnum):
 
     NOTHING = "nothing"
     FAILED = "failed"
+    STOPPED = "stopped"
     STALE = "stale"
     ALL = "all"
 
@@ -52,6 +54,8 @@ def planned_trials(trials: list[Trial], own: History, rerun: Rerun, results: Pat
             yield PlannedTrial(trial, Action.CACHED, f"{state} in this sweep")
         elif state is State.FAILED and rerun is not Rerun.FAILED:
             yield PlannedTrial(trial, Action.FAILED, record.ended.reason if record and record.ended else "")
+        elif state is State.STOPPED and rerun is not Rerun.STOPPED:
+            yield PlannedTrial(trial, Action.STOPPED, record.ended.reason if record and record.ended else "")
         elif state is State.PENDING and (trial.config, trial.seed) in older and rerun is not Rerun.STALE:
             earlier = older[trial.config, trial.seed]
             stale = replace(trial, key=earlier.key, code=earlier.code)
@@ -69,6 +73,8 @@ def planned_trials(trials: list[Trial], own: History, rerun: Rerun, results: Pat
 def _why_run(state: State, known: bool) -> str:
     if state is State.FAILED:
         return "failed before; asked for: --rerun failed"
+    if state is State.STOPPED:
+        return "stopped by hand; asked for: --rerun stopped"
     return "not finished by an earlier run" if known else "new"
 
 

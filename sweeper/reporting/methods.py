@@ -13,7 +13,7 @@ from sweeper.analysis.claims.verdict import Verdict
 from sweeper.analysis.rounding import rounded
 from sweeper.ledger.history import History, claim_text
 from sweeper.spec.claims.records import Claim
-from sweeper.trial import Record, State
+from sweeper.trial import Ended, Record, State
 from sweeper.value_text import plural
 
 _TESTS = {  # by kind; `test` is one of _NAMES
@@ -113,7 +113,7 @@ def _sample(records: Sequence[Record]) -> Iterator[str]:
     states = Counter(record.state for record in records)
     yield f"{plural(len(seeds), 'configuration')} with {each} each {_was(len(seeds))} planned:"
     yield f"{plural(len(records), 'trial')}, of which {states[State.COMPLETED]} completed."
-    left = [f"{states[s]} {s}" for s in (State.DIVERGED, State.FAILED, State.PRUNED) if states[s]]
+    left = [f"{states[s]} {s}" for s in (State.DIVERGED, State.FAILED, State.PRUNED, State.STOPPED) if states[s]]
     if left:
         yield f"Excluded from every mean: {', '.join(left)}."
     if waiting := states[State.PENDING] + states[State.RUNNING]:
@@ -121,8 +121,9 @@ def _sample(records: Sequence[Record]) -> Iterator[str]:
 
 
 def _deviations(history: History, records: Sequence[Record]) -> Iterator[str]:
-    """What did not go by one plan: taken over results, other code, further attempts, several runs, damage."""
+    """What did not go by one plan: steering, taken over results, other code, further attempts, several runs, damage."""
     ended = [(record, record.ended) for record in records if record.ended is not None]
+    yield from _steered(history, [end for record, end in ended if record.state is State.STOPPED])
     if taken := sum(bool(end.origin) for _, end in ended):
         origins = _listed(end.origin for _, end in ended)
         yield f"{plural(taken, 'result')} {_was(taken)} taken over from other sweeps: {origins}."
@@ -141,6 +142,17 @@ def _deviations(history: History, records: Sequence[Record]) -> Iterator[str]:
         yield "The clock went back between two runs: the order of the ledger's lines counts, not their times."
     if history.damaged:
         yield f"{plural(history.damaged, 'damaged line')} of the ledger {_was(history.damaged)} not read."
+
+
+def _steered(history: History, stopped: Sequence[Ended]) -> Iterator[str]:
+    """What people did to the runs: the trials that they stopped, perhaps for their results, and other commands."""
+    if stopped:
+        reasons = "; ".join(f"{count} {reason}" for reason, count in Counter(end.reason for end in stopped).items())
+        yield f"{plural(len(stopped), 'trial')} {_was(len(stopped))} stopped by hand, against the plan ({reasons})."
+    others = Counter(one["command"] for one in history.commands if not one["command"].startswith("stop --"))
+    if others:
+        text = ", ".join(command + (f" ({count} times)" if count > 1 else "") for command, count in others.items())
+        yield f"The runs were steered by hand: {text}."
 
 
 def _resources(history: History, records: Sequence[Record]) -> Iterator[str]:

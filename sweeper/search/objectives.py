@@ -23,7 +23,11 @@ class Objectives:
     worst: dict[str, float] = field(default_factory=dict)
 
     def of(self, ends: Sequence[Ended]) -> list[float] | None:
-        """The value of each goal, the mean over the seeds; None where too little remains to give one."""
+        """The value of each goal, the mean over the seeds; None where too little remains to give one.
+
+        Nothing is learned from a trial that a person stopped, nor imputed for it.
+        """
+        ends = [end for end in ends if end.state is not State.STOPPED]
         values = [self._mean(goal, ends) for goal in self.goals]
         return None if None in values else [value for value in values if value is not None]
 

@@ -10,7 +10,13 @@ from sweeper.tracking.experiment import MetricChoice
 from sweeper.tracking.limits import LONGEST_TAG, legal, ms, run_name, text
 from sweeper.trial import Ended, Event, Record, Reported, Started, State, Value
 
-STATUS = {State.COMPLETED: "FINISHED", State.PRUNED: "KILLED", State.DIVERGED: "FAILED", State.FAILED: "FAILED"}
+STATUS = {
+    State.COMPLETED: "FINISHED",
+    State.PRUNED: "KILLED",
+    State.STOPPED: "KILLED",
+    State.DIVERGED: "FAILED",
+    State.FAILED: "FAILED",
+}
 
 Point = tuple[str, float, int, int]  # metric, value, milliseconds since the epoch, step
 

@@ -32,6 +32,7 @@ STYLES = {
     State.PRUNED: "cyan",
     State.DIVERGED: "yellow",
     State.FAILED: "bold red",
+    State.STOPPED: "magenta",
     State.RUNNING: "blue",
     State.PENDING: "dim",
 }

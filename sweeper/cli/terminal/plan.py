@@ -66,6 +66,7 @@ def plan_json(plan: Plan) -> dict[str, object]:
         "stale": count[Action.STALE],
         "to_run": count[Action.RUN] if known else None,
         "failed_before": count[Action.FAILED],
+        "stopped_before": count[Action.STOPPED],
         "looks": plan.sweep.looks and list(plan.sweep.looks.sizes),
         "most_trials": plan.most_trials if known else None,
         "most_device_hours": plan.most_device_hours,

@@ -51,7 +51,7 @@ def run_packs(
     """
     gpus, fitting = _fitting(share)
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(fitting)  # else the second pack waits until the first one trains
-    searcher = PackSearcher(source, fitting, share.max_concurrent or (None if grows else fitting))
+    searcher = PackSearcher(source, fitting, None if grows else fitting)  # the source keeps to max_concurrent
     callback = PackCallback(source, lambda: show_activity(f"starting workers: {len(callback.workers)} of {fitting}"))
     show_activity(f"starting workers: 0 of {fitting}")
     try:

@@ -134,7 +134,7 @@ class Attempt:
         job = self.job
         if state.is_result and (changed := self._changed_data()):
             state, reason, cause = State.FAILED, changed, Cause.CHANGED
-        if state is not State.FAILED:  # a failed one may be tried again, from its last checkpoint
+        if state.is_result:  # a failed or stopped one may be trained again, from its last checkpoint
             with contextlib.suppress(OSError):  # a folder that is gone costs no result
                 self._clean()
         ended = Ended(

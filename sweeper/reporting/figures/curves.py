@@ -55,7 +55,7 @@ def seed_curves(context: FigureContext, metric: str) -> list[SeedCurves]:
         raise NotApplicable(f"{metric} was reported at fewer than two steps")
     tables = rows.pivot_table(index="step", columns=["config", "trial"], values="value", sort=True)
     states = context.trials.set_index("trial").state
-    lost = set(states.index[states.isin([State.DIVERGED, State.FAILED])])
+    lost = set(states.index[states.isin([State.DIVERGED, State.FAILED, State.STOPPED])])
     groups = tables.T.groupby(level="config")
     medians, counts, sizes = groups.median().T, groups.count().T, groups.size()
     found = {}

@@ -32,11 +32,11 @@ def finished(context: FigureContext, metric: str) -> pd.DataFrame:
 def draw(context: FigureContext, metric: str) -> Figure:
     """The plot. Raises NotApplicable where it is not known what is better, or too little is done."""
     rows = finished(context, metric)
-    others = context.trials[context.trials.state.isin([State.PRUNED, State.DIVERGED, State.FAILED])]
+    others = context.trials[context.trials.state.isin([State.PRUNED, State.DIVERGED, State.FAILED, State.STOPPED])]
     notes = ["A dot is a configuration (mean over its completed seeds), in the order in which they were done."]
     if len(others):
         notes.append(
-            f"{others.config.nunique()} configurations lost a seed or all: they were pruned, diverged, failed."
+            f"{others.config.nunique()} configurations lost a seed or all: pruned, diverged, failed or stopped."
         )
     figure = style.new_figure(context, context.label(metric), *notes, height=3.4)
     panel = figure.subplots()

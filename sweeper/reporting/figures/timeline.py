@@ -20,6 +20,7 @@ COLORS = {
     State.PRUNED: style.COLORS[5],
     State.DIVERGED: style.COLORS[4],
     State.FAILED: style.ORANGE,
+    State.STOPPED: style.GREY,
 }
 
 
