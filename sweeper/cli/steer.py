@@ -89,7 +89,7 @@ def set_limits(
 def _send(
     sweep_dir: SweepDir,
     shared: Shared,
-    verb: str,
+    action: str,
     reason: str,
     *,
     trial: str = "",
@@ -105,7 +105,7 @@ def _send(
     if not run:
         raise _nobody(sweep_dir)
     name = uuid.uuid4().hex
-    command = commands.Command(name, run, time.time(), _who(), reason[:500], verb, trial, where, settings or {})
+    command = commands.Command(name, run, time.time(), _who(), reason[:500], action, trial, where, settings or {})
     commands.drop(sweep_dir, command)
     try:
         answer = _answer(sweep_dir, name, run)

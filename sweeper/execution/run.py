@@ -91,12 +91,8 @@ def run(plan: Plan, trainer: Trainer, options: Options, display: Display) -> Run
     sweep_dir = SweepDir(options.results, plan.sweep.name)
     made = {**provenance.session(provenance.command_line()), **_described(plan, trainer, options)}
     with Ledger(sweep_dir, take_over=options.take_over) as book:
-        if book.found_bytes != plan.ledger_bytes:
-            hint = "run the same command again"
-            raise LedgerError(
-                Problem("another run wrote to it since this one was planned", str(sweep_dir.ledger), hint=hint)
-            )
-        made |= _keep_patch(sweep_dir) if str(made["commit"]).endswith("-dirty") else {"patch": ""}
+        _check_unchanged(book, plan)
+        made |= _keep_patch(sweep_dir, made["commit"])
         _keep_tables(plan.sweep, sweep_dir)
         history = read_history(sweep_dir, curves=True)
         history.describe(item.trial for item in plan.items)
@@ -105,6 +101,7 @@ def run(plan: Plan, trainer: Trainer, options: Options, display: Display) -> Run
         records: dict[str, Record] = {}
         searched = plan.sweep.method in ADAPTIVE
         proposals = Proposals(plan.sweep, TrialFactory.of(plan.sweep, trainer)) if searched else None
+        most = options.max_concurrent or plan.sweep.resources.max_concurrent
         session = Session(
             queue=JobQueue(plan, trainer, book, str(made["commit"]), records, proposals),
             log=EventLog(book, records, (display, mirror)),
@@ -114,8 +111,8 @@ def run(plan: Plan, trainer: Trainer, options: Options, display: Display) -> Run
             batches=SeedBatches.of(plan, trainer, book, history, display.show),
             expect_more=display.expect_more,
             when_done=lambda: mirror.finish(attachments),
-            max_concurrent=options.max_concurrent or plan.sweep.resources.max_concurrent,
-            most_concurrent=_most_concurrent(plan.sweep, options),
+            max_concurrent=most,
+            most_concurrent=_most_concurrent(most, options),
         )
         mirror.start(_already_known(plan, history))
 
@@ -173,14 +170,14 @@ def _described(plan: Plan, trainer: Trainer, options: Options) -> dict[str, obje
     }
 
 
-def _most_concurrent(sweep: Sweep, options: Options) -> int | None:
+def _most_concurrent(begun_with: int | None, options: Options) -> int | None:
     """How many packs could run at once, whatever is asked for later; None: as many as fit.
 
     A Ray of our own starts with no more cores than the packs that it begins with need.
     """
     if options.runner is Runner.INPROCESS:
         return 1
-    return None if options.address else options.max_concurrent or sweep.resources.max_concurrent
+    return None if options.address else begun_with
 
 
 def _work(source: Source, plan: Plan, trainer: Trainer, options: Options, display: Display) -> None:
@@ -218,6 +215,12 @@ def _worth_importing(trainer: Trainer) -> list[str]:
     return ["torch"] if "torch" in sys.modules else []
 
 
+def _check_unchanged(book: Ledger, plan: Plan) -> None:
+    if book.found_bytes != plan.ledger_bytes:
+        message, hint = "another run wrote to it since this one was planned", "run the same command again"
+        raise LedgerError(Problem(message, str(book.sweep.ledger), hint=hint))
+
+
 def _keep_tables(sweep: Sweep, sweep_dir: SweepDir) -> None:
     """The reference tables of claims go with the results, from which alone they are read."""
     if sweep.claims:
@@ -226,8 +229,10 @@ def _keep_tables(sweep: Sweep, sweep_dir: SweepDir) -> None:
         keep_tables(sweep.claims, sweep_dir.folder)
 
 
-def _keep_patch(sweep_dir: SweepDir) -> dict[str, object]:
+def _keep_patch(sweep_dir: SweepDir, commit: object) -> dict[str, object]:
     """Write down what differs from the commit; returns the name of the patch, and the files without their content."""
+    if not str(commit).endswith("-dirty"):
+        return {"patch": ""}
     text, left_out = provenance.patch(Path.cwd())
     name = provenance.digest(text) if text else ""
     if name and not sweep_dir.patch(name).exists():

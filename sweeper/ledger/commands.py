@@ -23,7 +23,7 @@ from sweeper.ledger.atomic import replace_file
 from sweeper.ledger.paths import SweepDir
 
 MAX_BYTES = 65_536
-VERBS = ("stop", "pause", "resume", "set")
+ACTIONS = ("stop", "pause", "resume", "set")
 _NAME = re.compile(r"([0-9a-f]{32})\.json")
 T = TypeVar("T")
 
@@ -32,7 +32,7 @@ T = TypeVar("T")
 class Command:
     """What somebody asks of a running sweep.
 
-    `run` is what the lock says of the driver that it is for, `at` seconds since the epoch. `verb` is one of VERBS;
+    `run` is what the lock says of the driver that it is for, `at` seconds since the epoch. `action` is one of ACTIONS;
     `stop` is of the trial with the key `trial`, of those for which `where` holds, or of the whole run.
     """
 
@@ -41,7 +41,7 @@ class Command:
     at: float
     who: str
     reason: str
-    verb: str
+    action: str
     trial: str = ""
     where: str = ""
     settings: Mapping[str, str] = field(default_factory=dict)
@@ -51,7 +51,7 @@ class Command:
         """As it was typed: `stop --where "x > 2"`."""
         words = [f"--trial {self.trial}"] if self.trial else []
         words += [f'--where "{self.where}"'] if self.where else []
-        return " ".join([self.verb, *words, *(f"{key}={value}" for key, value in self.settings.items())])
+        return " ".join([self.action, *words, *(f"{key}={value}" for key, value in self.settings.items())])
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ def _command(entry: dict[str, object]) -> Command:
     if not isinstance(settings, dict) or not _is_text(*settings, *settings.values()):
         raise TypeError("settings")
     at = entry.pop("at")
-    if not isinstance(at, int | float) or not _is_text(*entry.values()) or entry["verb"] not in VERBS:
+    if not isinstance(at, int | float) or not _is_text(*entry.values()) or entry["action"] not in ACTIONS:
         raise TypeError("not a command")
     return Command(at=float(at), settings=settings, **entry)  # type: ignore[arg-type]
 

@@ -18,6 +18,7 @@ from sweeper.ledger.history import read_history
 from sweeper.ledger.ledger import Ledger
 from sweeper.ledger.paths import SweepDir
 from sweeper.planning import plan
+from sweeper.planning.planned_trial import Rerun
 from sweeper.planning.trial_factory import TrialFactory
 from sweeper.search.proposals import Proposals
 from sweeper.search.pruner import Pruner
@@ -38,12 +39,12 @@ class Notes:
 
 
 @contextmanager
-def opened(file: Path, *overrides: str) -> Iterator[tuple[Session, Notes]]:
+def opened(file: Path, *overrides: str, rerun: str = "nothing") -> Iterator[tuple[Session, Notes]]:
     """A session that has begun, in the folder `results` beside the file."""
     sweep, results = load_spec(file, overrides), file.parent / "results"
     assert sweep.trainer is not None
     found = trainer.find(sweep.trainer)
-    made = plan.make(sweep, found, results)
+    made = plan.make(sweep, found, results, Rerun(rerun))
     notes = Notes()
     with Ledger(SweepDir(results, sweep.name)) as book:
         proposals = Proposals(sweep, TrialFactory.of(sweep, found)) if sweep.method in ADAPTIVE else None
@@ -59,8 +60,8 @@ def opened(file: Path, *overrides: str) -> Iterator[tuple[Session, Notes]]:
         book.stop(session.end(), "")
 
 
-def train(file: Path, *overrides: str) -> Session:
+def train(file: Path, *overrides: str, rerun: str = "nothing") -> Session:
     """Run a sweep file to its end."""
-    with opened(file, *overrides) as (session, _):
+    with opened(file, *overrides, rerun=rerun) as (session, _):
         run_in_process(session)
     return session

@@ -24,6 +24,7 @@ from sweeper.trial import Ended, Event, Reported, Started, State, Trial
 from tests.execution import runs
 from tests.execution.drivers import DriverProcess
 from tests.execution.runs import Notes
+from tests.execution.steering.hand import Hand, When
 
 SMALL = """\
 name: small
@@ -170,6 +171,24 @@ def test_a_spent_budget_of_time_stops_a_pack_that_trains_and_nothing_waits_for(
     assert "8 running stop at their next checkpoint" in notes.messages[0]
     assert {record.state for record in session.records.values()} == {State.PENDING}
     assert runs.train(file).end() is Exit.OK
+    assert finals(read(folder)) == undisturbed
+
+
+def test_stopping_a_member_leaves_the_others_their_bits_and_it_can_be_taken_up_again(
+    folder: Path, undisturbed: Finals
+) -> None:
+    file = folder / "small.yaml"
+    file.write_text(SMALL % (12, 18))
+    with runs.opened(file) as (session, _):
+        hand, others = Hand(session), [*session.records]
+        stopped = others.pop(1)
+        session.log.watchers = (When(Reported, 2, lambda: hand("stop", trial=stopped)),)
+        run_in_process(session)
+        assert session.end() is Exit.OK
+    found = read(folder)
+    assert [record.state for record in found.planned()].count(State.STOPPED) == 1
+    assert {key: finals(found)[key] for key in others} == {key: undisturbed[key] for key in others}
+    assert runs.train(file, rerun="stopped").budgets.trained == 1
     assert finals(read(folder)) == undisturbed
 
 

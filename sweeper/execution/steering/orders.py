@@ -40,11 +40,11 @@ def order(session: Session, command: Command) -> Order:
         raise Refused("the run is ending: no trial waits or trains any more")
     if session.stop.deadline is not None:
         raise Refused(f"the run is stopping already ({session.stop.why})")
-    if command.verb == "stop":
+    if command.action == "stop":
         return _stop_trials(session, command) if command.trial or command.where else _stop(session, command)
-    if command.verb == "set":
+    if command.action == "set":
         return _set(session, command.settings)
-    return _pause(session, command.verb == "pause")
+    return _pause(session, command.action == "pause")
 
 
 def _stop(session: Session, command: Command) -> Order:
@@ -77,7 +77,7 @@ def _stop_trials(session: Session, command: Command) -> Order:
             pack.verdicts[key] = StopOrder(State.STOPPED, reason)
         session.stop_waiting(waiting, reason)
 
-    return Order("; ".join(parts) or "these trials were told to stop before", (*waiting, *inside), act)
+    return Order("; ".join(parts) or "these trials were stopped before", (*waiting, *inside), act)
 
 
 def _trial(session: Session, key: str) -> list[Record]:
