@@ -118,7 +118,11 @@ def test_a_paused_run_starts_nothing_until_it_is_resumed_and_can_be_stopped(file
             seen.extend([session.next_pack(), session.is_done(), hand("resume").text])
 
         waiting = threading.Thread(target=resume)
-        pause = lambda: (seen.append(hand("pause").text), seen.append(hand("pause").text), waiting.start())  # noqa: E731
+
+        def pause() -> None:
+            seen.extend([hand("pause").text, hand("pause").text])
+            waiting.start()
+
         session.log.watchers = (When(Started, 1, pause),)
         run_in_process(session)
         waiting.join()
@@ -189,7 +193,8 @@ def test_damaged_stale_duplicate_and_simultaneous_commands_do_no_harm(file: Path
         commands.drop(hand.sweep, stale)
         for number, text in enumerate(("", "{", "[]", '{"action": "stop"}', json.dumps(asdict(good)), "[" * 60_000)):
             (place / f"{number + 100:032x}.json").write_text(text)  # the fifth has the id of another one
-        for number, changed in enumerate(({"action": "delete"}, {"at": "now"}, {"settings": [1]}, {"more": "x"})):
+        wrong: list[dict[str, object]] = [{"action": "delete"}, {"at": "now"}, {"settings": [1]}, {"more": "x"}]
+        for number, changed in enumerate(wrong):
             name = f"{number + 120:032x}"
             (place / f"{name}.json").write_text(json.dumps(asdict(good) | {"id": name} | changed))
         (place / f"{130:032x}.json").symlink_to(file)
