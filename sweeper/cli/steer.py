@@ -103,7 +103,7 @@ def _send(
     must_exist(sweep_dir)
     run = lock.holder(sweep_dir.lock)
     if not run:
-        raise _nobody(sweep_dir)
+        raise _not_running(sweep_dir)
     name = uuid.uuid4().hex
     command = commands.Command(name, run, time.time(), _who(), reason[:500], action, trial, where, settings or {})
     commands.drop(sweep_dir, command)
@@ -130,7 +130,7 @@ def _answer(sweep_dir: SweepDir, name: str, run: str) -> Answer:
         if (answer := commands.answer_to(sweep_dir, name)) is not None:
             return answer
         if not is_there:
-            raise _nobody(sweep_dir, "the run ended before it took the command up")
+            raise _not_running(sweep_dir, "the run ended before it took the command up")
         time.sleep(LOOK_S)
     hint = "is the results folder the one that the driver writes to? `sweeper status` shows who runs the sweep"
     raise UsageError(
@@ -138,7 +138,7 @@ def _answer(sweep_dir: SweepDir, name: str, run: str) -> Answer:
     )
 
 
-def _nobody(sweep_dir: SweepDir, message: str = "nobody runs this sweep") -> UsageError:
+def _not_running(sweep_dir: SweepDir, message: str = "this sweep is not running") -> UsageError:
     hint = "`sweeper run FILE` starts or continues it; what does not run cannot be steered"
     return UsageError(Problem(message, str(sweep_dir.folder), hint=hint))
 

@@ -34,7 +34,7 @@ class Budgets:
         """A trial has ended for good."""
         self.results += ended.state.is_result
         self.trained += not ended.origin
-        if ended.state is State.STOPPED:  # says nothing about failures
+        if ended.state is State.STOPPED:  # no sign of whether trials fail
             return
         self.failures_in_a_row = self.failures_in_a_row + 1 if ended.state is State.FAILED else 0
 

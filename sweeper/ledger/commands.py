@@ -32,7 +32,7 @@ T = TypeVar("T")
 class Command:
     """What somebody asks of a running sweep.
 
-    `run` is what the lock says of the driver that it is for, `at` seconds since the epoch. `action` is one of ACTIONS;
+    `run` is the text of the lock that its driver holds, `at` seconds since the epoch. `action` is one of ACTIONS;
     `stop` is of the trial with the key `trial`, of those for which `where` holds, or of the whole run.
     """
 
@@ -66,7 +66,7 @@ class Answer:
 def drop(sweep: SweepDir, command: Command) -> None:
     """Hand a command to the driver. Raises LedgerError where the folder cannot be written."""
     place = sweep.commands
-    with contextlib.suppress(OSError):  # writing the file says what is wrong
+    with contextlib.suppress(OSError):  # writing the file then fails with the reason
         place.mkdir(exist_ok=True)
     replace_file(place / f"{command.id}.json", json.dumps(asdict(command)))
 
@@ -103,7 +103,7 @@ def waiting(sweep: SweepDir) -> list[tuple[str, Command | None]]:
 
 
 def clear(sweep: SweepDir) -> None:
-    """Remove what earlier runs left: answers that nobody fetched, and files that were never finished."""
+    """Remove what earlier runs left: answers that were not fetched, and files that were never finished."""
     for name in _names(sweep):
         if name.endswith((".answer", ".part")):
             with contextlib.suppress(OSError):

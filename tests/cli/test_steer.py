@@ -35,7 +35,7 @@ def steer(*words: str) -> str:
 
 def test_without_a_driver_it_is_wrong_usage_and_nothing_is_left(toy: Path) -> None:
     runs.train(toy)
-    for name, message in (("toy", "nobody runs this sweep"), ("other", "no such sweep")):
+    for name, message in (("toy", "this sweep is not running"), ("other", "no such sweep")):
         with pytest.raises(UsageError, match=message) as raised:
             steer("stop", name)
         assert raised.value.exit_code == 2

@@ -52,7 +52,7 @@ class Inbox:
                 self.show(f"{command.text} ({command.who}): {found.text}")
             try:
                 commands.answer(self.ledger.sweep, name, found)
-            except LedgerError as error:  # its sender hears nothing; the sweep goes on
+            except LedgerError as error:  # its sender waits until its time is over; the sweep goes on
                 self._complain(name, str(error))
 
     def _watch(self) -> None:

@@ -22,7 +22,7 @@ SETTINGS = ("budget.wall", "budget.device_hours", "budget.trials", "max_concurre
 
 
 class Refused(Exception):
-    """The command cannot be done; says why."""
+    """The command cannot be done; its text is the reason."""
 
 
 @dataclass(frozen=True, slots=True)
