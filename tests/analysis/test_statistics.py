@@ -105,6 +105,7 @@ def test_without_spread_a_bound_is_met_or_not() -> None:
     same = estimate([0.3 - 0.2] * 3)
     assert same.interval() == (same.mean, same.mean)
     assert (same.p_above(0.1), same.p_above(0.1, strict=True), same.p_below(0.1)) == (0.0, 1.0, 0.0)
+    assert estimate([0.1 + 1.5e-12] * 3).p_above(0.1, strict=True) == 0.0  # beyond rounding
 
 
 @pytest.mark.parametrize(("effect", "alpha"), [(0.1, 0.05), (0.5, 0.05), (1.0, 1e-4), (3.0, 0.05), (100.0, 0.01)])
@@ -142,6 +143,11 @@ def test_a_group_of_one_value_borrows_the_spread_of_the_others() -> None:
     assert found.mean == 3.5
     assert found.se == pytest.approx(math.sqrt((1 + 2) / 4))
     assert statistics.grand_mean([[1.0], [2.0]]).se == math.inf
+
+
+def test_groups_without_spread_keep_their_degrees_of_freedom() -> None:
+    found = statistics.grand_mean([[1.0, 1.0], [1.0, 1.0], [1.0, 1.0]])
+    assert (found.se, found.df, found.n) == (0.0, 3, 6)
 
 
 def test_no_corrected_p_value_is_above_one() -> None:

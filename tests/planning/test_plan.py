@@ -31,7 +31,7 @@ def fates(made: Plan) -> list[Action]:
 def test_everything_is_to_run_at_first(toy: Path) -> None:
     made = make(toy, "seeds=3")
     assert fates(made) == [Action.RUN] * 12
-    assert (made.configs, made.estimate.seconds) == (4, None)
+    assert (made.configs, made.pack, made.estimate.seconds) == (4, 1, None)
 
 
 def test_a_default_written_out_is_a_default_left_out(toy: Path) -> None:
