@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scipy.special import betaincinv, nctdtr, nctdtrinc, stdtrit
+from scipy.special import bdtrc, betaincinv, nctdtr, nctdtrinc, stdtrit
 
 from sweeper.analysis.claims.pairs import FEWEST_PAIRS, numbers_taken
 from sweeper.analysis.evidence import Evidence, collect, value_of
@@ -85,10 +85,7 @@ class MeanDesign(Design):
         shift = size / sd * math.sqrt(values * self.efficiency) if sd else math.inf
         missed = float(nctdtr(freedom, shift, stdtrit(freedom, 1 - self.alpha))) if shift < 1e3 else 0.0
         one = max(0.0, 1 - (2 if both_ends else 1) * missed)
-        return math.fsum(
-            math.comb(self.tests, count) * one**count * (1 - one) ** (self.tests - count)
-            for count in range(self.passing, self.tests + 1)
-        )
+        return float(bdtrc(self.passing - 1, self.tests, one))  # at least `passing` of the tests
 
 
 @dataclass(frozen=True, slots=True)

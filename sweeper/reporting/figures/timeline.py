@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
@@ -63,11 +64,15 @@ def draw(context: FigureContext) -> Figure:
     notes = ["A bar is a trial from its beginning to its end; trials that one device trained together lie on rows."]
     figure = style.new_figure(context, "When trials were trained", *notes, height=min(1.2 + 0.16 * len(rows), 7.5))
     panel = figure.subplots()
+    corners: dict[State, list[Any]] = {}
     for row, lane in enumerate(rows):
-        for state in {state for _, _, state in lane.bars}:
-            bars = [(start / size, seconds / size) for start, seconds, one in lane.bars if one is state]
-            look: Any = {"color": COLORS.get(state, style.GREY), "edgecolor": "white", "linewidth": 0.2}
-            panel.broken_barh(bars, (row - 0.4, 0.8), **look)
+        for start, seconds, state in lane.bars:
+            left, right, low, high = start / size, (start + seconds) / size, row - 0.4, row + 0.4
+            corners.setdefault(state, []).append([(left, low), (left, high), (right, high), (right, low)])
+    for state, bars in corners.items():  # one collection per state: one per lane takes 2.5 ms for each of thousands
+        look: Any = {"facecolor": COLORS.get(state, style.GREY), "edgecolor": "white", "linewidth": 0.2}
+        panel.add_collection(PolyCollection(bars, **look))
+    panel.autoscale_view()
     first = {lane.device: row for row, lane in reversed(list(enumerate(rows)))}
     panel.set_yticks(list(first.values()), list(first))
     panel.set_ylim(len(rows) - 0.4, -0.6)

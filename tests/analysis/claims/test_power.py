@@ -117,6 +117,13 @@ def test_a_share_at_the_smallest_effect_is_found_four_times_in_five() -> None:
 
 
 @pytest.mark.slow
+def test_the_power_of_thousands_of_means_is_a_number() -> None:
+    made = MeanDesign("seed", 5, 2, tests=2500, passing=1250)
+    smallest = made.distance(5, 1.0)
+    assert smallest is not None
+    assert made.power(smallest, 1.0, both_ends=False) == pytest.approx(0.8, abs=1e-6)
+
+
 def test_pages_test_has_about_the_power_that_is_said(capsys: Any) -> None:
     claim = claimed("monotone: {x: increasing}")
     made = design(claim, records(8), [claim], measured=False)
