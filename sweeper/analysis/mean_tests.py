@@ -28,7 +28,7 @@ _SLACK = 1e-9  # a sum with other signs that equals the observed one must count 
 _REPEATS = 400  # samples drawn to find how many seeds would do
 # Bets as shares of the largest one that cannot be lost; half of the stake is on that: few values that all agree.
 _SHARES = np.concatenate([np.geomspace(1e-3, 0.5, 14), 1 - np.geomspace(0.4, 2e-3, 8), [1.0]])
-_LOG_STAKES = np.log(np.append(np.full(len(_SHARES) - 1, 0.5 / (len(_SHARES) - 1)), 0.5))
+LOG_STAKES = np.log(np.append(np.full(len(_SHARES) - 1, 0.5 / (len(_SHARES) - 1)), 0.5))
 
 
 class MeanTest(Protocol):
@@ -193,7 +193,7 @@ class BoundedMean(_SampleTest):
 
         def is_enough(count: int) -> bool:
             times = np.random.default_rng(count).multinomial(count, np.full(self.n, 1 / self.n), _REPEATS)
-            logs = [times @ _log_bets(values, bound).T + _LOG_STAKES for values, bound in sides]
+            logs = [times @ log_bets(values, bound).T + LOG_STAKES for values, bound in sides]
             passed = [np.logaddexp.reduce(one, axis=1) >= -math.log(alpha) for one in logs]
             return bool(np.logical_and.reduce(passed).mean() >= POWER)
 
@@ -226,14 +226,14 @@ def bootstrap_mean(values: Values) -> MeanTest:
     return BootstrapMean(np.asarray(values, dtype=float))
 
 
-def _log_bets(values: np.ndarray, bound: float) -> np.ndarray:
+def log_bets(values: np.ndarray, bound: float) -> np.ndarray:
     """The logarithm of what each bet makes of each value: one row per bet. Values count from the least possible one."""
     odds = values / bound - 1
     return np.log(np.maximum(1 + _SHARES[:, None] * odds, 1e-300))
 
 
 def _betting(values: np.ndarray, bound: float) -> float:
-    logs = _log_bets(values, bound).sum(axis=1) + _LOG_STAKES
+    logs = log_bets(values, bound).sum(axis=1) + LOG_STAKES
     wealth = float(np.logaddexp.reduce(logs))  # scipy's logsumexp takes 40 times as long
     return min(1.0, math.exp(-wealth)) if wealth < 700 else 0.0
 

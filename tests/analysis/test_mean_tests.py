@@ -50,7 +50,7 @@ def test_the_exact_test_of_the_same_values_finds_everything_once(monkeypatch: py
     values = VALUES.tolist()
     found = bounded(0, 10)(values)
     asked = found.interval(0.9), BoundedMean.enough(found, [1.0, 9.0], 0.05)  # type: ignore[arg-type]
-    monkeypatch.setattr("sweeper.analysis.mean_tests._log_bets", None)
+    monkeypatch.setattr("sweeper.analysis.mean_tests.log_bets", None)
     again = bounded(0, 10)(values)
     assert asked == (again.interval(0.9), BoundedMean.enough(again, [1.0, 9.0], 0.05))  # type: ignore[arg-type]
 

@@ -50,10 +50,10 @@ def sampler_of(claim: Claim) -> Sampler:
 
 def gain_sampler_of(claim: Claim) -> Sampler:
     """The same for differences of two values, and for differences of two differences."""
-    return lambda gains: sampler_of(replace(claim, range=_range_of_gains(claim, gains)))(gains)
+    return lambda gains: sampler_of(replace(claim, range=range_of_gains(claim, gains)))(gains)
 
 
-def _range_of_gains(claim: Claim, gains: Values) -> tuple[float, float] | None:
+def range_of_gains(claim: Claim, gains: Values) -> tuple[float, float] | None:
     """What gains there can be. On the side of 0 from the bound they end there, or at the last one seen.
 
     So a gain above a bound is told by seeds without any, a loss beyond a margin by seeds without one. That there are
@@ -104,7 +104,7 @@ def assumption(claim: Claim) -> str:
     if method_of(claim) == "exact" and claim.range is not None:
         if claim.over == "trials" and isinstance(claim.test, Share):
             return ""
-        low, high = _range_of_gains(claim, ()) or claim.range
+        low, high = range_of_gains(claim, ()) or claim.range
         if not isinstance(claim.test, Compare | Interaction):
             return f"exact test: assumes only the range [{low:g}, {high:g}]"
         seen = ", or to the last one seen" if 0 in (low, high) else ""

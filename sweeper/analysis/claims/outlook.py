@@ -12,9 +12,6 @@ from typing import Any
 
 from sweeper.analysis.claims.looks import level_of
 from sweeper.analysis.claims.power import (
-    Design,
-    MeanDesign,
-    ShareDesign,
     claimed_size,
     design,
     deviations,
@@ -22,6 +19,7 @@ from sweeper.analysis.claims.power import (
     values_of_seeds,
 )
 from sweeper.analysis.claims.verdict import format_list
+from sweeper.analysis.designs import BoundedDesign, Design, MeanDesign, ShareDesign
 from sweeper.analysis.evidence import collect
 from sweeper.analysis.rounding import rounded
 from sweeper.analysis.statistics import MOST_SEEDS
@@ -184,6 +182,8 @@ def _outlook(plan: Plan, claim: Claim, planned: Sequence[Record], earlier: _Earl
         return replace(blank, reason=f"nothing is known of the power of {claim.kind}")
     if not made.found:
         return replace(blank, decidable=False, unit=made.unit, reason=f"the plan has no {made.unit} that it is about")
+    if made.seeds_needed > MOST_SEEDS:
+        return replace(blank, decidable=False, unit=made.unit, reason=f"its test needs more than {MOST_SEEDS} seeds")
     known = replace(
         blank,
         decidable=made.found >= made.fewest,
@@ -197,7 +197,7 @@ def _outlook(plan: Plan, claim: Claim, planned: Sequence[Record], earlier: _Earl
         return known
     if isinstance(made, ShareDesign):
         return _with_effect(plan, known, made, 0.0, len(evidence.groups))
-    if not isinstance(made, MeanDesign):
+    if not isinstance(made, MeanDesign | BoundedDesign):
         return replace(known, reason="counts what is there: no power to reckon")
     spread = earlier.spread(claim) if sd is None else PriorSpread(sd, "assumed")
     if spread is None:
@@ -215,8 +215,7 @@ def _with_effect(plan: Plan, known: ClaimOutlook, made: Design, sd: float, confi
         return replace(known, smallest_effect=smallest, reason="" if smallest == 0 else "too few to find any effect")
 
     def finds_half(count: int) -> bool:
-        effect = made.distance(round(made.per_seed * count), sd)
-        return effect is not None and effect <= smallest / 2
+        return made.finds(smallest / 2, round(made.per_seed * count), sd)
 
     counts = range(seeds, MOST_SEEDS + 1)
     index = bisect_left(counts, True, key=finds_half)

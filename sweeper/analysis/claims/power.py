@@ -1,17 +1,17 @@
-"""How well the trials of a sweep can decide a claim: the fewest that could, and the power of its test (Cohen 1988)."""
+"""How well the trials of a sweep can decide a claim: the fewest that could, and the power of the test that it has."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
-from scipy.special import bdtrc, betaincinv, nctdtr, nctdtrinc, stdtrit
-
+from sweeper.analysis.claims.methods import method_of, range_of_gains, with_range
 from sweeper.analysis.claims.pairs import FEWEST_PAIRS, numbers_taken
+from sweeper.analysis.designs import BoundedDesign, Design, MeanDesign, MeanRegion, ShareDesign
 from sweeper.analysis.evidence import Evidence, collect, value_of
 from sweeper.analysis.pairing import blocks, contrasts, pairings, settings
-from sweeper.analysis.statistics import POWER, estimate, means_by_seed
+from sweeper.analysis.statistics import estimate, means_by_seed
 from sweeper.spec.claims.records import (
     Against,
     Best,
@@ -28,89 +28,13 @@ from sweeper.spec.claims.records import (
 from sweeper.trial import Record
 
 
-@dataclass(frozen=True, slots=True)
-class Design:
-    """What a claim's test has to go by: `found` units of its kind, of which a seed brings `per_seed`.
-
-    With less than `fewest` it can never pass. This one is about what is counted, not tested: no effect is too small.
-    """
-
-    unit: str
-    found: int
-    fewest: int
-    per_seed: float = 1.0
-
-    @property
-    def seeds_needed(self) -> int:
-        """The fewest seeds with which the claim can pass."""
-        return math.ceil(self.fewest / self.per_seed - 1e-9)
-
-    def distance(self, found: int, sd: float) -> float | None:
-        """How far beyond its bound the truth must lie, in the metric's unit, to be found with 80 % power."""
-        return None
-
-    def power(self, size: float, sd: float, *, both_ends: bool) -> float | None:
-        """The chance to pass where the truth lies so far inside its bound, or inside both."""
-        return None
-
-
-@dataclass(frozen=True, slots=True)
-class MeanDesign(Design):
-    """One-sided t tests at level `alpha`: `passing` of `tests` must pass, each of `each` values a unit.
-
-    A test has as many degrees of freedom as values less `groups`. `efficiency` is that of a rank test against it.
-    """
-
-    alpha: float = 0.05
-    tests: int = 1
-    passing: int = 1
-    each: int = 1
-    groups: int = 1
-    efficiency: float = 1.0
-
-    def distance(self, found: int, sd: float) -> float | None:
-        values = found * self.each
-        if found < self.fewest or values <= self.groups:
-            return None
-        one = float(betaincinv(self.passing, self.tests - self.passing + 1, POWER))  # what each must have
-        freedom = values - self.groups
-        shift = float(nctdtrinc(freedom, 1 - one, stdtrit(freedom, 1 - self.alpha)))
-        return shift * sd / math.sqrt(values * self.efficiency)
-
-    def power(self, size: float, sd: float, *, both_ends: bool) -> float | None:
-        values = self.found * self.each
-        if self.found < self.fewest or values <= self.groups:
-            return None
-        freedom = values - self.groups
-        shift = size / sd * math.sqrt(values * self.efficiency) if sd else math.inf
-        missed = float(nctdtr(freedom, shift, stdtrit(freedom, 1 - self.alpha))) if shift < 1e3 else 0.0
-        one = max(0.0, 1 - (2 if both_ends else 1) * missed)
-        return float(bdtrc(self.passing - 1, self.tests, one))  # at least `passing` of the tests
-
-
-@dataclass(frozen=True, slots=True)
-class ShareDesign(Design):
-    """The exact binomial test of a share of trials that is claimed to be at least `asked`."""
-
-    alpha: float = 0.05
-    asked: float = 0.5
-
-    def distance(self, found: int, sd: float) -> float | None:
-        from scipy.stats import binom
-
-        if found < self.fewest:
-            return None
-        critical = int(binom.isf(self.alpha, found, self.asked)) + 1  # the fewest with a p value of alpha or less
-        return float(betaincinv(critical, found - critical + 1, POWER)) - self.asked if critical <= found else None
-
-
 def design(claim: Claim, records: Sequence[Record], claims: Sequence[Claim], *, measured: bool) -> Design | None:
     """What these trials give to the claim: those with a value, or (not `measured`) all; None for an unknown kind.
 
     A claim of a family of `claims` is tested at the level that Holm's correction leaves at worst.
     """
     evidence = collect(records, claim.metric, claim.where)
-    configs, chosen = len(evidence.groups), evidence.among(records)
+    claim, configs, chosen = with_range(claim, records), len(evidence.groups), evidence.among(records)
     alpha = claim.alpha / max(1, sum(other.family == claim.family for other in claims if claim.family))
     match claim.test:
         case Compare() as test:
@@ -123,7 +47,7 @@ def design(claim: Claim, records: Sequence[Record], claims: Sequence[Claim], *, 
             return Design("trial", sum(_seeds(evidence, measured)), 1, max(1, configs))
         case Mean() | Equivalent() if claim.over == "trials":
             trials, per_seed = sum(_seeds(evidence, measured)), max(1, configs)
-            return MeanDesign("trial", trials, 2, per_seed, alpha)
+            return _tested(claim, MeanDesign("trial", trials, 2, per_seed, alpha))
         case Share() as test if claim.over == "trials":
             return _share(test, evidence, alpha, measured)
         case Within() | Mean() | Against() | Typical() | Best() | Share() | Equivalent():
@@ -147,6 +71,8 @@ def claimed_size(claim: Claim) -> tuple[float, bool]:
 
 def deviations(claim: Claim, records: Sequence[Record]) -> list[list[float]]:
     """The values whose spread the claim's test looks at, in groups with a mean of their own."""
+    if isinstance(claim.test, Equivalent) and claim.over == "configs":
+        return [means_by_seed([group.values for group in collect(records, claim.metric, claim.where).measured])]
     if not isinstance(claim.test, Compare | Interaction | Monotone):
         return values_of_seeds(claim, records)
     chosen = collect(records, claim.metric, claim.where).among(records)
@@ -155,7 +81,7 @@ def deviations(claim: Claim, records: Sequence[Record]) -> list[list[float]]:
     if isinstance(claim.test, Interaction):
         return [means_by_seed([one.values for one in contrasts(chosen, claim.metric, claim.test.corners)])]
     found = pairings(chosen, claim.metric, claim.test.first, claim.test.second)
-    return [[gain for pairing in found for gain in pairing.gains]]
+    return [means_by_seed([pairing.by_seed for pairing in found])]
 
 
 def values_of_seeds(claim: Claim, records: Sequence[Record]) -> list[list[float]]:
@@ -188,7 +114,8 @@ def power_of(claim: Claim, records: Sequence[Record], claims: Sequence[Claim]) -
 def _compare(claim: Claim, test: Compare, records: Sequence[Record], alpha: float, measured: bool) -> Design:
     found = pairings(records, claim.metric, test.first, test.second)
     pairs = sum(len(pairing.gains) + (0 if measured else pairing.lost) for pairing in found)
-    return MeanDesign("pair", pairs, FEWEST_PAIRS, max(1, len(found)), alpha)
+    per_seed = max(1, len(found))
+    return _tested(claim, MeanDesign("pair", pairs, FEWEST_PAIRS, per_seed, alpha, each=1 / per_seed))
 
 
 def _interaction(claim: Claim, test: Interaction, records: Sequence[Record], alpha: float, measured: bool) -> Design:
@@ -198,14 +125,14 @@ def _interaction(claim: Claim, test: Interaction, records: Sequence[Record], alp
         found = [block.records[key] for key in keys & block.records.keys()]
         if len(found) == len(keys) and not (measured and any(value_of(r, claim.metric) is None for r in found)):
             seeds.add(block.seed)
-    return MeanDesign("seed", len(seeds), FEWEST_PAIRS, alpha=alpha)
+    return _tested(claim, MeanDesign("seed", len(seeds), FEWEST_PAIRS, alpha=alpha))
 
 
 def _monotone(claim: Claim, test: Monotone, records: Sequence[Record], alpha: float, measured: bool) -> Design:
     levels = max(2, len(numbers_taken(records, test.parameter)))
     found = len(_ladders(claim, test, records, measured=measured))
     seeds = len({record.trial.seed for record in records})
-    fewest = max(2, math.ceil(-math.log(alpha) / math.lgamma(levels + 1))) if levels > 2 else 2
+    fewest = max(2, math.ceil(-math.log(claim.alpha) / math.lgamma(levels + 1))) if levels > 2 else 2
     # Page's test against a t test of the last level less the first: Pitman's efficiency for a linear trend.
     efficiency = levels**2 / (2 * math.pi * (levels - 1)) if levels > 2 else 1.0
     return MeanDesign("block", found, fewest, max(1.0, found / max(1, seeds)), alpha, efficiency=efficiency)
@@ -235,15 +162,54 @@ def _configurations(claim: Claim, evidence: Evidence, alpha: float, measured: bo
     seeds = _seeds(evidence, measured)
     fewest, count = min(seeds, default=0), max(1, len(seeds))
     if isinstance(claim.test, Equivalent):
-        return MeanDesign("seed", max(seeds, default=0), 2, alpha=alpha, each=count, groups=count)
+        return _tested(claim, MeanDesign("seed", max(seeds, default=0), 2, alpha=alpha))
     passing = count
     if isinstance(claim.test, Best):
-        return MeanDesign("seed", fewest, 2, alpha=alpha / count)
+        return _tested(claim, MeanDesign("seed", fewest, 2, alpha=alpha / count))
     if isinstance(claim.test, Typical):
         passing = count - math.floor(0.25 * (count - 1))
     elif isinstance(claim.test, Share):
         passing = max(1, math.ceil(claim.test.asked * count - 1e-9))
-    return MeanDesign("seed", fewest, 2, alpha=alpha, tests=count, passing=passing)
+    return _tested(claim, MeanDesign("seed", fewest, 2, alpha=alpha, tests=count, passing=passing))
+
+
+def _tested(claim: Claim, made: MeanDesign) -> Design:
+    """The design with the claim's own test in place of t. What can never pass is reckoned at its whole alpha."""
+    method, region = method_of(claim), _region(claim)
+    fewest = made.fewest
+    if method == "exact" and region is not None:
+        fewest = max(fewest, math.ceil(region.fewest(claim.alpha) / made.each - 1e-9))
+        return BoundedDesign(
+            made.unit, made.found, fewest, made.per_seed, made.alpha, made.tests, made.passing, made.each, region
+        )
+    if method == "signflip":  # n seeds have 2^n signs, of which the best is one
+        fewest = max(fewest, math.ceil(-math.log2(claim.alpha) / made.each - 1e-9))
+    return replace(made, fewest=fewest)
+
+
+def _region(claim: Claim) -> MeanRegion | None:
+    """Where the claim's means must lie, and what values they are of; None without a range, or where a table has it."""
+    if claim.range is None:
+        return None
+    low, high = claim.range
+    match claim.test:
+        case Compare(effect=effect, bound=bound) | Interaction(effect=effect, bound=bound):
+            low, high = range_of_gains(claim, ()) or claim.range
+            up = effect in ("greater", "not_lower")
+            return MeanRegion(low, high, *((bound, math.inf) if up else (-math.inf, bound)))
+        case Mean(least, most) | Best(least, most):
+            return MeanRegion(low, high, -math.inf if least is None else least, math.inf if most is None else most)
+        case Equivalent(to, margin):
+            return MeanRegion(low, high, to - margin, to + margin)
+        case Within(above, below) | Typical(above, below):
+            return MeanRegion(low, high, above, below)
+        case Share(above, below, at_most=None):
+            return MeanRegion(low, high, above, below)
+        case Share(above, below) if below == math.inf:  # most must lie on the other side
+            return MeanRegion(low, high, below=above)
+        case Share(above, below) if above == -math.inf:
+            return MeanRegion(low, high, above=below)
+    return None
 
 
 def _seeds(evidence: Evidence, measured: bool) -> list[int]:

@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 import yaml
 
-from sweeper.analysis.claims.power import MeanDesign, ShareDesign, design
+from sweeper.analysis.claims.power import design
 from sweeper.analysis.claims.verdict import Verdict
 from sweeper.analysis.claims.verify import judge
+from sweeper.analysis.designs import BoundedDesign, MeanDesign, MeanRegion, ShareDesign
+from sweeper.analysis.mean_tests import BoundedMean
 from sweeper.spec.claims.keys import ClaimKeys
 from sweeper.spec.claims.records import Claim
 from sweeper.spec.claims.records import claim as record
@@ -67,6 +69,18 @@ def verdict(claim: Claim, found: list[Record]) -> Verdict:
         ("share: {above: 1, at_most: 0.2}, over: trials", lambda x, seed: 0.0),
         ("monotone: {x: increasing}", lambda x, seed: x),
         ("monotone: {x: increasing}, where: x < 2", lambda x, seed: x),
+        ("mean: {at_least: 0.5}, range: [0, 3]", lambda x, seed: 3.0),
+        ("within: [0.5, 2.5], range: [0, 3]", lambda x, seed: 1.5),
+        ("equivalent: {to: 1, margin: 0.9}, range: [0, 3]", lambda x, seed: 0.25),
+        ("best: {at_least: 1}, range: [0, 3]", lambda x, seed: 3.0),
+        ("typical: [0.5, null], range: [0, 3]", lambda x, seed: 3.0),
+        ("share: {above: 1, at_least: 0.8}, range: [0, 3]", lambda x, seed: 3.0),
+        ("share: {above: 1, at_most: 0.2}, range: [0, 3]", lambda x, seed: 0.0),
+        ("compare: {x: [1, 0]}, min_gain: 1.8, range: [0, 3]", lambda x, seed: 3 * (x == 1)),
+        ("compare: {x: [1, 0]}, effect: less, min_gain: 0.5, range: [0, 3]", lambda x, seed: 3 * (x == 0)),
+        ("compare: {x: [1, 0]}, effect: not_lower, margin: 0.5, test: signflip", lambda x, seed: 0.0),
+        ("mean: {at_least: 0.5}, test: signflip", lambda x, seed: 3.0),
+        ("mean: {at_least: 0.5}, test: signflip, alpha: 0.02", lambda x, seed: 3.0),
     ],
 )
 def test_with_the_fewest_seeds_a_perfect_result_passes_and_with_one_less_it_does_not(
@@ -105,6 +119,20 @@ def test_where_most_of_many_means_must_pass_each_has_more_to_do() -> None:
     passed = ((t >= 2.1318).sum(axis=1) >= 7).mean()  # the 95 % point of t with 4 degrees of freedom
     assert passed == pytest.approx(0.8, abs=0.03)
     assert made.power(smallest, sd, both_ends=False) == pytest.approx(0.8, abs=1e-6)
+
+
+@pytest.mark.parametrize("sd", [0.05, 0.3])
+def test_the_smallest_effect_of_the_exact_test_is_found_four_times_in_five(sd: float) -> None:
+    made = BoundedDesign("seed", 20, 2, region=MeanRegion(0, 1, above=0.3))
+    effect, rng = made.distance(20, sd), np.random.default_rng(4)
+    assert effect is not None
+    mean = 0.3 + effect
+    size = mean * (1 - mean) / sd**2 - 1
+    drawn = rng.beta(mean * size, (1 - mean) * size, (300, 20))
+    passed = np.mean([BoundedMean(values, 0, 1).p_above(0.3) <= 0.05 for values in drawn])
+    assert passed == pytest.approx(0.8, abs=0.08)
+    assert made.power(effect, sd, both_ends=False) == pytest.approx(0.8, abs=0.02)
+    assert BoundedDesign("seed", 20, 2, region=MeanRegion(0, 1, above=0.95)).distance(20, sd) is None
 
 
 def test_a_share_at_the_smallest_effect_is_found_four_times_in_five() -> None:
@@ -160,7 +188,7 @@ def test_plan_and_validate_name_the_claims_that_can_never_pass(folder: Path, swe
     one, other, nothing = sweeper("plan", "noisy.yaml", "--json", "--assume-sd", "0.2").json()["claims"]
     assert (one["decidable"], one["found"], one["needs"], one["seeds_needed"]) == (False, 3, 6, 6)
     assert (other["decidable"], other["sd"], nothing["decidable"]) == (True, 0.2, False)
-    assert 0.2 < other["smallest_effect"] < 0.3
+    assert 0.4 < other["smallest_effect"] < 0.5  # of three values, one per seed
     assert sweeper("validate", "noisy.yaml", "--assume-sd", "-1").code == 2
 
 
@@ -171,7 +199,7 @@ def test_the_spread_is_that_of_earlier_differences_and_more_seeds_have_a_cost(fo
     for name in ("noisy", "another"):
         claim = sweeper("plan", file, f"name={name}", "--json").json()["claims"][1]
         assert 0.05 < claim["sd"] < 0.3
-        assert claim["sd_from"] == "of 16 values in noisy"
+        assert claim["sd_from"] == "of 8 values in noisy"
         assert claim["power"] is not None
         assert claim["half_effect_seeds"] > 3
         assert (claim["half_effect_device_hours"] is not None) == (name == "noisy")
