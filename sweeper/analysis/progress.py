@@ -38,6 +38,7 @@ class SweepRow:
     last_at: float
     damaged_lines: int
     problem: str = ""
+    stopped: int = 0  # by hand: neither done, nor failed, nor left
 
     def as_json(self) -> dict[str, object]:
         return asdict(self)
@@ -63,7 +64,8 @@ def _row(sweep: SweepDir) -> SweepRow:
     left = counts[State.PENDING] + counts[State.RUNNING]
     state = "running" if lock.holder(sweep.lock) else "unfinished" if left else "finished"
     last_at = max(path.stat().st_mtime for path in (sweep.ledger, sweep.curves) if path.exists())
-    return SweepRow(sweep.name, state, done, counts[State.FAILED], left, last_at, history.damaged)
+    failed, stopped = counts[State.FAILED], counts[State.STOPPED]
+    return SweepRow(sweep.name, state, done, failed, left, last_at, history.damaged, stopped=stopped)
 
 
 @dataclass(frozen=True, slots=True)

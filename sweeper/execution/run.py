@@ -125,9 +125,9 @@ def run(plan: Plan, trainer: Trainer, options: Options, display: Display) -> Run
             session.begin(made, history)
             with Inbox(session, display.show):
                 _work(session, plan, trainer, options, display)
-            display.show_activity("writing to MLflow")
-            mirror.finish(attachments)
-            mirrored = mirror.close(MIRROR_GRACE_S)
+                display.show_activity("writing to MLflow")
+                mirror.finish(attachments)
+                mirrored = mirror.close(MIRROR_GRACE_S)
             code = session.end()
             book.stop(code, shown_uri(plan.sweep, options.results) if mirrored.is_whole else "")
     return RunOutcome(

@@ -54,7 +54,7 @@ def audit(injected: int, folder: Path, subject: Subject, remark: str = "", *, ml
     for entry in entries:
         if entry["e"] == "trial":
             trials[entry["trial"]] = entry["params"]
-        elif entry["e"] == "end" and entry["state"] != "failed":
+        elif entry["e"] == "end" and entry["state"] not in ("failed", "stopped"):
             ends[entry["trial"]] += 1
     for entry in _entries(ledger / "curves.jsonl"):
         steps_twice += entry["step"] <= reached.get(entry["trial"], 0)

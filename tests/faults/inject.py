@@ -17,6 +17,7 @@ from pathlib import Path
 
 import faults
 import places
+import steered
 from audit import Row
 from faults import Fault
 from rich.console import Console
@@ -103,6 +104,8 @@ FAULTS: list[Line] = [
         faults.spent_budget("ray"),
         [Tried(replace(PLAIN, latest_s=8.0), 3), Tried(replace(BUNDLED, latest_s=14.0), 2)],
     ),
+    ("steering commands", steered.steered("inprocess"), [Tried(toy(8, LONG + EVERY), 50), Tried(BUNDLED, 50)]),
+    ("steering commands, Ray", steered.steered("ray"), [Tried(toy(8, LONG + EVERY, 3.0), 50)]),
     ("damaged run line", places.between_runs(places.damaged_line("run")), [Tried(PLAIN, 5), Tried(BUNDLED, 3)]),
     (
         "damaged line of a search's trial",

@@ -61,6 +61,8 @@ def print_next(console: Console, finished: RunOutcome, commands: Commands) -> No
         console.print(f"continue with: {commands.run()}", soft_wrap=True)
     elif finished.exit_code is Exit.TRIALS_FAILED:
         console.print(f"try the failed ones again with: {commands.run('failed')}", soft_wrap=True)
+    elif any(record.state is State.STOPPED for record in finished.records):
+        console.print(f"train the stopped ones on with: {commands.run('stopped')}", soft_wrap=True)
 
 
 def _ranked(plan: Plan, records: Sequence[Record]) -> Sequence[Record]:
