@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import fmean
 
@@ -147,17 +147,32 @@ class Map:
 
 @dataclass(frozen=True, slots=True)
 class SweepSummary:
-    """All of it. `map` is None where the sweep has not two parameters of a few values, or nothing has completed."""
+    """All of it. `map` is None where the sweep has not two parameters of a few values, or nothing has completed.
+
+    `states` are those of the trials, by their keys.
+    """
 
     progress: Progress
     best: BestConfiguration | None
     running: Sequence[RunningTrial]
     map: Map | None
     labels: Labels = NO_LABELS
+    states: Mapping[str, str] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, object]:
         best = asdict(self.best) if self.best else None
         return {**self.progress.as_json(), "best": best, "running": [asdict(one) for one in self.running]}
+
+    def changes_since(self, before: SweepSummary | None) -> dict[str, object] | None:
+        """What a line of `status --follow --json` has: this without the curves, and the trials whose state changed.
+
+        None where no state and no driver changed.
+        """
+        old = before.states if before else self.states
+        changed = [{"trial": key, "state": state} for key, state in self.states.items() if old.get(key) != state]
+        if before and not changed and before.progress.driver == self.progress.driver:
+            return None
+        return {name: value for name, value in self.as_json().items() if name != "running"} | {"changed": changed}
 
 
 def summarize(folder: SweepDir, sweep: Sweep | None, now: float) -> SweepSummary:
@@ -168,9 +183,9 @@ def summarize(folder: SweepDir, sweep: Sweep | None, now: float) -> SweepSummary
     metric = sweep.goals[0].name if sweep and sweep.goals else ""
     running = [_running(record, metric) for record in records if record.state is State.RUNNING]
     best = _best(sweep, records) if sweep and sweep.goals else None
-    return SweepSummary(
-        progress(folder, history, now), best, running, goal_map(records, metric) if metric else None, history.labels
-    )
+    states = {record.trial.key: str(record.state) for record in records}
+    found = goal_map(records, metric) if metric else None
+    return SweepSummary(progress(folder, history, now), best, running, found, history.labels, states)
 
 
 def goal_map(records: Sequence[Record], metric: str) -> Map | None:

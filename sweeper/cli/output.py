@@ -54,6 +54,12 @@ def print_json(document: dict[str, Any]) -> None:
     sys.stdout.write(json.dumps({"schema_version": 1, **document}, indent=1, allow_nan=False) + "\n")
 
 
+def print_json_line(document: dict[str, Any]) -> None:
+    """Print a document as one line, at once: its reader waits for it."""
+    sys.stdout.write(json.dumps({"schema_version": 1, **document}, allow_nan=False) + "\n")
+    sys.stdout.flush()
+
+
 def load_sweep(file: Path, overrides: list[str] | None, console: Console) -> Sweep:
     """Load a sweep file and pass its warnings on."""
     from sweeper.cli.terminal.console import print_problems

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sweeper.cli.options import Shared, SweepName, TrialKey, shares
-from sweeper.cli.output import named_sweep, news_console, print_json, results_console
+from sweeper.cli.output import named_sweep, news_console, print_json, print_json_line, results_console
 from sweeper.cli.server import confirmed_server
 from sweeper.errors import Exit, Problem, UsageError
+
+if TYPE_CHECKING:
+    from sweeper.analysis.progress import SweepSummary
 
 FOLLOW_S = 2.0
 
@@ -33,12 +37,14 @@ def list_sweeps(*, shared: Shared) -> None:
 @shares("results", "as_json", "no_color")
 def status(
     sweep: SweepName,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Redraw until the run has ended.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Redraw until the run has ended; with --json, a line per change.")
+    ] = False,
     *,
     shared: Shared,
 ) -> None:
     """One sweep: how far it is, how fast, what is left, the best so far, what failed and why."""
-    from sweeper.analysis.progress import SweepSummary, summarize
+    from sweeper.analysis.progress import summarize
     from sweeper.cli.terminal.status import follow as keep_looking
     from sweeper.cli.terminal.status import render
     from sweeper.spec.load import load_or_none
@@ -49,12 +55,26 @@ def status(
         return summarize(sweep_dir, load_or_none(sweep_dir.spec), time.time())
 
     console = results_console(shared.no_color)
-    if shared.as_json:
+    if shared.as_json and follow:
+        _follow_in_lines(look)
+    elif shared.as_json:
         print_json(look().as_json())
     elif follow:
         keep_looking(console, look, FOLLOW_S)
     else:
         console.print(render(look()))
+
+
+def _follow_in_lines(look: Callable[[], SweepSummary]) -> None:
+    """A line of JSON for how the sweep stands, then one per change, the last one when its run has ended."""
+    before: SweepSummary | None = None
+    while before is None or before.progress.driver:
+        if before is not None:
+            time.sleep(FOLLOW_S)
+        seen = look()
+        if (line := seen.changes_since(before)) is not None:
+            print_json_line({"at": time.time(), **line})
+        before = seen
 
 
 @shares("results", "no_color")

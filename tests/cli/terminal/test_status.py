@@ -1,16 +1,25 @@
 from __future__ import annotations
 
 import io
+import json
+from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 from rich.console import Console, RenderableType
+from typer.testing import CliRunner
 
 from sweeper.analysis.progress import BestConfiguration, Map, Progress, RunningTrial, SweepSummary
+from sweeper.cli.app import app
 from sweeper.cli.terminal.status import follow, render, text_map
+from sweeper.execution.runner import run_in_process
+from sweeper.trial import Started
 from tests.conftest import Sweeper
-from tests.execution.runs import train
+from tests.execution.runs import opened, train
+
+STARTED = partial(Started, attempt=1, at=1.0, device="cpu", host="here")
 
 
 @pytest.fixture
@@ -35,6 +44,27 @@ def test_status_counts_and_names_what_failed(naughty: str, sweeper: Sweeper) -> 
 
 def test_follow_ends_when_nobody_runs_the_sweep(naughty: str, sweeper: Sweeper) -> None:
     assert sweeper("status", "toy", "--follow", timeout_s=30).code == 0
+
+
+def test_follow_prints_a_line_of_json_per_change_until_the_run_has_ended(
+    toy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ExitStack() as driver:
+        session, _ = driver.enter_context(opened(toy))
+        first, *others = session.records
+        moments = iter(
+            [lambda: None, lambda: session.record(STARTED(first)), lambda: run_in_process(session), driver.close]
+        )
+        monkeypatch.setattr("sweeper.cli.results.time.sleep", lambda seconds: next(moments)())
+        said = CliRunner().invoke(app, ["status", "toy", "--follow", "--json"], catch_exceptions=False).output
+    lines = [json.loads(line) for line in said.splitlines()]
+    assert [line["counts"] for line in lines] == [
+        {"pending": 4}, {"running": 1, "pending": 3}, {"completed": 4}, {"completed": 4},
+    ]  # fmt: skip
+    assert lines[1]["changed"] == [{"trial": first, "state": "running"}]
+    assert {change["trial"] for change in lines[2]["changed"]} == {first, *others}
+    assert [bool(line["driver"]) for line in lines] == [True, True, True, False]
+    assert all(line["schema_version"] == 1 for line in lines)
 
 
 def test_show_has_settings_metrics_provenance_and_the_way_to_run_it_again(naughty: str, sweeper: Sweeper) -> None:
