@@ -1,9 +1,10 @@
 #!/bin/bash
 # Writes results/published/NAME from a finished sweep: publish.sh RESULTS NAME ...  (pictures are chosen by hand, with `sweeper plot`)
+# ALSO: further columns, such as task.nuisance_entropy,loss.token_weighting,train.baseline_warmup for style
 set -eu
 from=$1; shift
 swept=loss.reduction,loss.beta,loss.posterior_entropy_weight,loss.router_marginal_kl_to_prior_weight,loss.router_support_weight
-swept=$swept,loss.inter_latent_divergence_weight,loss.token_weighted_reconstruction_weight,loss.schedules.beta.kind
+swept=$swept,loss.inter_latent_divergence_weight,loss.token_weighted_reconstruction_weight,loss.schedules.beta.kind${ALSO:+,$ALSO}
 metrics="task_accuracy posterior_entropy alignment alignment_hard"
 more=alignment_hard_tie,alignment_nmi,controllability,nll,diagnostics/inter_latent_jsd/weighted_mean
 more=$more,diagnostics/inter_latent_jsd/ceiling,diagnostics/information/z_x,diagnostics/information/z_y_given_x

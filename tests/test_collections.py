@@ -26,6 +26,9 @@ SHORT = {
     "J": "loss.inter_latent_divergence_weight",
     "rho": "loss.token_weighted_reconstruction_weight",
     "warm-up": "loss.schedules.beta.kind",
+    "style": "task.nuisance_entropy",
+    "weights": "loss.token_weighting",
+    "token-warm-up": "train.baseline_warmup",
 }
 
 
@@ -36,7 +39,7 @@ def measured(name: str, where: str) -> list[str]:
         found = re.fullmatch(r"([\w-]+)(=|>=|<=|<)(.+)", condition)
         assert found is not None
         short, relation, text = found.groups()
-        column, value = table[SHORT[short]], text if text.isalpha() else float(text)
+        column, value = table[SHORT[short]], text if text[0].isalpha() else float(text)
         table = table[{"=": column.eq, ">=": column.ge, "<=": column.le, "<": column.lt}[relation](value)]
     means = [table[metric].mean() for metric in ("task_accuracy", "posterior_entropy", "alignment", "alignment_hard")]
     divergence = table["diagnostics/inter_latent_jsd/weighted_mean"] / table["diagnostics/inter_latent_jsd/ceiling"]

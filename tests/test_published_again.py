@@ -1,0 +1,314 @@
+"""Every published number and verdict once more from the ledgers' lines, by pandas, scipy and statsmodels alone.
+
+Nothing of sweeper is imported: an error in its statistics must not hide behind itself.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from scipy import optimize, stats
+from statsmodels.stats.multitest import multipletests
+
+PUBLISHED = Path(__file__).parents[1] / "results" / "published"
+NAMES = sorted(folder.name for folder in PUBLISHED.iterdir())
+JUDGED = [name for name in NAMES if json.loads((PUBLISHED / name / "verify.json").read_text())["verdicts"]]
+
+
+@cache
+def trials(name: str) -> pd.DataFrame:
+    """One row per completed trial: settings, metrics, `config` and `seed`."""
+    planned, ended = {}, {}
+    for line in (PUBLISHED / name / "ledger.jsonl").read_text().splitlines():
+        event = json.loads(line)
+        if event["e"] == "trial":
+            planned[event["trial"]] = {"config": event["config"], "seed": event["seed"]} | event["params"]
+        elif event["e"] == "end" and event["state"] == "completed":
+            ended[event["trial"]] = event["metrics"]
+    return pd.DataFrame([{"trial": key} | planned[key] | metrics for key, metrics in ended.items()])
+
+
+@cache
+def settings(name: str) -> list[str]:
+    """The settings that vary over the trials."""
+    table = trials(name)
+    named = [str(column) for column in table if str(column).startswith(("loss.", "task.", "train.", "model."))]
+    return [name for name in named if table[name].nunique(dropna=False) > 1]
+
+
+def among(name: str, where: str | None) -> pd.DataFrame:
+    """The trials where a condition of the sweep file holds."""
+    table = trials(name)
+    if where is None:
+        return table
+    named = re.compile(r"[a-z_]+(?:\.[a-z_]+)+")
+    chosen = table[[*set(named.findall(where))]].query(named.sub(lambda found: f"`{found[0]}`", where))
+    return table.loc[chosen.index]
+
+
+class MeanTest(NamedTuple):
+    """p for a mean above and below a bound, and the interval of level 1 - 2 alpha."""
+
+    mean: float
+    above: Callable[[float], float]
+    below: Callable[[float], float]
+    interval: Callable[[float], tuple[float, float]]
+
+
+class Found(NamedTuple):
+    effect: float
+    interval: tuple[float, float]
+    p_pass: float
+    p_fail: float
+
+
+def t_test(values: pd.Series) -> MeanTest:
+    """Student's, by scipy; without spread a mean is what it is."""
+    mean = float(values.mean())
+    if np.ptp(values) == 0:
+        return MeanTest(mean, lambda m: float(mean < m), lambda m: float(mean > m), lambda _: (mean, mean))
+
+    def p(bound: float, side: Literal["greater", "less"]) -> float:
+        return float(stats.ttest_1samp(values, bound, alternative=side).pvalue)
+
+    def interval(alpha: float) -> tuple[float, float]:
+        low, high = stats.ttest_1samp(values, 0).confidence_interval(1 - 2 * alpha)
+        return float(low), float(high)
+
+    return MeanTest(mean, lambda m: p(m, "greater"), lambda m: p(m, "less"), interval)
+
+
+SHARES = np.array([*np.geomspace(1e-3, 0.5, 14), *(1 - np.geomspace(0.4, 2e-3, 8))])[:, None]  # of the stake
+
+
+def bet(values: np.ndarray, bound: float) -> float:
+    """1 / wealth of a bet that the mean of values in [0, 1] exceeds the bound: half of it all in, half spread."""
+    growth = values / bound
+    spread = np.prod(1 - SHARES + SHARES * growth, axis=1).mean()
+    return float(min(1.0, 1 / max((np.prod(growth) + spread) / 2, 1e-300)))
+
+
+def exact_test(values: pd.Series, low: float = 0.0, high: float = 1.0) -> MeanTest:
+    """By betting (Waudby-Smith and Ramdas 2023), for values that lie in [low, high]."""
+    width = high - low
+    up = np.clip((values.to_numpy() - low) / width, 0, 1)
+
+    def end(of: np.ndarray, alpha: float) -> float:
+        if bet(of, 1e-9) > alpha:
+            return 0.0
+        return float(optimize.brentq(lambda m: bet(of, m) - alpha, 1e-9, max(of.mean(), 2e-9), xtol=1e-10))
+
+    def above(bound: float) -> float:
+        return bet(up, (bound - low) / width) if bound > low else 0.0
+
+    def below(bound: float) -> float:
+        return bet(1 - up, (high - bound) / width) if bound < high else 0.0
+
+    def interval(alpha: float) -> tuple[float, float]:
+        return low + width * end(up, alpha), high - width * end(1 - up, alpha)
+
+    return MeanTest(float(values.mean()), above, below, interval)
+
+
+def some(p_values: list[float], count: int) -> float:
+    """The p value for at least so many alternatives: Simes on all but the count - 1 smallest ones."""
+    rest = sorted(p_values)[count - 1 :]
+    return float(stats.false_discovery_control(rest).min())
+
+
+def inside(one: MeanTest, low: float, high: float) -> float:
+    return max(one.above(low) if low > -np.inf else 0.0, one.below(high) if high < np.inf else 0.0)
+
+
+def outside(one: MeanTest, low: float, high: float) -> float:
+    return min(one.below(low) if low > -np.inf else 1.0, one.above(high) if high < np.inf else 1.0)
+
+
+def by_config(claim: Mapping[str, Any], table: pd.DataFrame) -> list[MeanTest]:
+    return [exact_test(part[claim["metric"]]) for _, part in table.groupby("config", sort=False)]
+
+
+def mean(name: str, claim: Mapping[str, Any], table: pd.DataFrame, alpha: float) -> Found:
+    """Every configuration's mean; shown is the one that is least certain."""
+    bounds = claim["mean"].get("at_least", -np.inf), claim["mean"].get("at_most", np.inf)
+    tests = by_config(claim, table)
+    worst = max(tests, key=lambda one: (inside(one, *bounds), max(bounds[0] - one.mean, one.mean - bounds[1])))
+    p_fail = min(1.0, len(tests) * min(outside(one, *bounds) for one in tests))
+    return Found(worst.mean, worst.interval(alpha), max(inside(one, *bounds) for one in tests), p_fail)
+
+
+def equivalent(name: str, claim: Mapping[str, Any], table: pd.DataFrame, alpha: float) -> Found:
+    """Two one-sided tests of the seeds' means."""
+    asked = claim["equivalent"]
+    bounds = asked["to"] - asked["margin"], asked["to"] + asked["margin"]
+    one = exact_test(table.groupby("seed")[claim["metric"]].mean())
+    return Found(one.mean, one.interval(alpha), inside(one, *bounds), outside(one, *bounds))
+
+
+def best(name: str, claim: Mapping[str, Any], table: pd.DataFrame, alpha: float) -> Found:
+    """Simes over the configurations; it fails also when no trial reached the bound."""
+    bound, tests = claim["best"]["at_least"], by_config(claim, table)
+    top = max(tests, key=lambda one: one.mean)
+    reached = table[claim["metric"]].max() >= bound
+    p_fail = max(one.below(bound) for one in tests) if reached else 0.0
+    return Found(top.mean, top.interval(alpha), some([one.above(bound) for one in tests], 1), p_fail)
+
+
+def share(name: str, claim: Mapping[str, Any], table: pd.DataFrame, alpha: float) -> Found:
+    """Over trials exact binomial, over configurations a partial conjunction."""
+    asked, above = claim["share"], claim["share"]["above"]
+    at_least = "at_least" in asked
+    if claim.get("over") == "trials":
+        count, total, share_asked = int((table[claim["metric"]] >= above).sum()), len(table), asked.get("at_least")
+        ends = stats.binomtest(count, total).proportion_ci(1 - 2 * alpha)
+        sides = [
+            float(stats.binomtest(count, total, share_asked or asked["at_most"], side).pvalue)
+            for side in ("greater", "less")
+        ]
+        return Found(count / total, (ends.low, ends.high), *(sides if at_least else sides[::-1]))
+    assert at_least
+    tests = by_config(claim, table)
+    p_in, p_out, total = [one.above(above) for one in tests], [one.below(above) for one in tests], len(tests)
+    fewest = int(np.ceil(asked["at_least"] * total - 1e-9))
+    good, bad = (sum(some(p, u) <= alpha for u in range(1, total + 1)) for p in (p_in, p_out))
+    found = sum(one.mean >= above for one in tests) / total
+    return Found(found, (good / total, 1 - bad / total), some(p_in, fewest), some(p_out, total - fewest + 1))
+
+
+def typical(name: str, claim: Mapping[str, Any], table: pd.DataFrame, alpha: float) -> Found:
+    """So many configurations inside that both quartiles are; shown is the median, and the quartiles' outer ends."""
+    (low, high), tests = claim["typical"], by_config(claim, table)
+    ends, rank = np.array([one.interval(alpha) for one in tests]), 0.25 * (len(tests) - 1)
+    enough, too_many = len(tests) - int(np.floor(rank)), int(np.ceil(rank)) + 1
+    p_pass = max(some([p(one) for one in tests], enough) for p in (lambda t: t.above(low), lambda t: t.below(high)))
+    p_fail = min(some([p(one) for one in tests], too_many) for p in (lambda t: t.below(low), lambda t: t.above(high)))
+    quartiles = float(np.quantile(ends[:, 0], 0.25)), float(np.quantile(ends[:, 1], 0.75))
+    return Found(float(np.median([one.mean for one in tests])), quartiles, p_pass, p_fail)
+
+
+def compare(name: str, claim: Mapping[str, Any], table: pd.DataFrame, alpha: float) -> Found:
+    """A test of the seeds' mean gains, pairs being equal in all other settings: exact, or Student's above 0."""
+    sides = []
+    for side in (0, 1):
+        chosen = table
+        for setting, values in claim["compare"].items():
+            chosen = chosen[chosen[setting] == values[side]]
+        sides.append(chosen.set_index([*(s for s in settings(name) if s not in claim["compare"]), "seed"]))
+    gains = (sides[0][claim["metric"]] - sides[1][claim["metric"]]).dropna()
+    by_seed, effect = gains.groupby("seed").mean(), claim.get("effect", "greater")
+    size = claim.get("min_gain" if effect in ("greater", "less") else "margin", 0)
+    bound = -size if effect in ("less", "not_lower") else size
+    if bound == 0:
+        one = t_test(by_seed)
+    else:  # on the bound's own side of 0, gains are taken to end there or at the last one seen
+        ends = (min(0.0, by_seed.min()), 1.0) if bound > 0 else (-1.0, max(0.0, by_seed.max()))
+        one = exact_test(by_seed, *ends)
+    above, below = one.above(bound), one.below(bound)
+    p_pass, p_fail = (above, below) if effect in ("greater", "not_lower") else (below, above)
+    return Found(one.mean, one.interval(alpha), p_pass if len(gains) >= 6 else 1.0, p_fail)
+
+
+KINDS = {f.__name__: f for f in (mean, equivalent, best, share, typical, compare)}
+
+
+def judged(name: str, claim: Mapping[str, Any], table: pd.DataFrame, alpha: float = 0.05) -> Found:
+    kind = next(kind for kind in KINDS if kind in claim)
+    return KINDS[kind](name, claim, table, alpha)
+
+
+def outcomes(claims: list[dict[str, Any]], found: list[Found], alpha: float = 0.05) -> list[str]:
+    """Holm within each family, for a claim and against it."""
+    families = [claim.get("family", f"alone {i}") for i, claim in enumerate(claims)]
+    p = np.array([[one.p_pass, one.p_fail] for one in found])
+    for family in set(families):
+        rows = [i for i, other in enumerate(families) if other == family]
+        for side in (0, 1) if len(rows) > 1 else ():
+            p[rows, side] = multipletests(p[rows, side], method="holm")[1]
+    return ["pass" if yes <= alpha else "fail" if no <= alpha else "undecided" for yes, no in p]
+
+
+@pytest.mark.parametrize("name", JUDGED)
+def test_every_verdict_is_found_again_from_the_ledger(name: str) -> None:
+    sweep = yaml.safe_load((PUBLISHED / name / "sweep.yaml").read_text())
+    published = json.loads((PUBLISHED / name / "verify.json").read_text())["verdicts"]
+    claims = sweep["expect"]
+    if isinstance(sweep["seeds"], dict):
+        found, results = at_looks(name, claims, sweep["seeds"])
+    else:
+        found = [judged(name, claim, among(name, claim.get("where"))) for claim in claims]
+        results = outcomes(claims, found)
+    assert results == [one["outcome"] for one in published]
+    for mine, theirs in zip(found, published, strict=True):
+        assert mine.effect == pytest.approx(theirs["effect"], abs=1e-7)
+        assert mine.interval == pytest.approx((theirs["ci_low"], theirs["ci_high"]), abs=1e-5)
+
+
+def levels(fractions: list[float], alpha: float = 0.05) -> list[float]:
+    """O'Brien and Fleming's spending (Lan and DeMets 1983): the joint distribution of the looks is normal."""
+    spent = [2 * stats.norm.sf(stats.norm.isf(alpha / 2) / np.sqrt(t)) for t in fractions]
+    bounds = [float(stats.norm.isf(spent[0]))]
+    for k in range(1, len(fractions)):
+        t = np.array(fractions[: k + 1])
+        joint = stats.multivariate_normal(cov=np.sqrt(np.minimum.outer(t, t) / np.maximum.outer(t, t)))
+        bounds.append(optimize.brentq(lambda b, joint=joint: 1 - joint.cdf([*bounds, b]) - spent[len(bounds)], 0, 6))
+    return [float(stats.norm.sf(bound)) for bound in bounds]
+
+
+def at_looks(name: str, claims: list[dict[str, Any]], seeds: dict[str, Any]) -> tuple[list[Found], list[str]]:
+    """Each claim at its last look: the first that decides, or the last that has all seeds."""
+    sizes = np.linspace(seeds["start"], seeds["max"], 6).round().astype(int)
+    most = trials(name).seed.max() + 1
+    allowed = levels([size / seeds["max"] for size in sizes if size <= most])
+    found, results = [], []
+    for claim in claims:
+        table = among(name, claim.get("where"))
+        for setting, values in claim.get("compare", {}).items():
+            table = table[table[setting].isin(values)]
+        there = table.groupby("config").size().min()
+        for size, level in zip(sizes, allowed, strict=False):
+            if size > there:
+                break
+            last = judged(name, claim, table[table.seed < size], level)
+            result = outcomes([{}], [last], level)[0]
+            if result != "undecided":
+                break
+        found.append(last)
+        results.append(result)
+    return found, results
+
+
+RULES = {
+    "highest ELBO": lambda means: means["elbo"],
+    "highest J": lambda means: means["diagnostics/inter_latent_jsd/weighted_mean"],
+    "highest J, accuracy >= 0.985": lambda means: means["diagnostics/inter_latent_jsd/weighted_mean"].where(
+        means["task_accuracy"] >= 0.985
+    ),
+    "highest accuracy": lambda means: means["task_accuracy"].round(6),
+    "highest alignment (labels)": lambda means: means["alignment"],
+}
+
+
+def selected(name: str, rule: str) -> str:
+    """The mean alignment of the configuration that a rule selects; of all those that tie for it."""
+    table = trials(name)
+    means = table.groupby("config").mean(numeric_only=True)
+    value = RULES[rule](means)
+    return f"{means['alignment'][value == value.max()].mean():.3f}"
+
+
+def test_the_alignment_that_each_selection_rule_gets_is_as_published() -> None:
+    text = (PUBLISHED.parent / "README.md").read_text().split("<!-- selection -->")[1].split("<!-- end -->")[0]
+    lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.strip().splitlines()]
+    names = [cell.strip("`") for cell in lines[0][1:]]
+    assert {line[0] for line in lines[2:]} == {*RULES}
+    for rule, *found in lines[2:]:
+        assert found == [selected(name, rule) for name in names]
