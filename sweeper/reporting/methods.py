@@ -12,7 +12,7 @@ from typing import Any
 from sweeper.analysis.claims.verdict import Verdict
 from sweeper.analysis.rounding import rounded
 from sweeper.ledger.history import History, claim_text
-from sweeper.spec.claims.records import Claim
+from sweeper.spec.claims.records import Claim, Compare, Interaction
 from sweeper.trial import Ended, Record, State
 from sweeper.value_text import plural
 
@@ -73,6 +73,9 @@ def _tested(claims: Sequence[Claim], verdicts: Sequence[Verdict]) -> Iterator[st
     if not used:
         return
     yield f"The tests were: {'; '.join(_TESTS[kind].format(test=_NAMES[test]) for kind, test in used)}."
+    if {("compare", "exact"), ("interaction", "exact")} & used.keys() and any(_counts_from_0(one) for one in claims):
+        yield "Exact tests of gains assume that none lies on the other side of 0 than the bound,"
+        yield "or none farther than those seen."
     alphas = sorted({claim.alpha for claim in claims})
     levels = " and ".join(f"{alpha:g} (intervals of {1 - 2 * alpha:.4g})" for alpha in alphas)
     yield f"All tests are one-sided, at the level {levels}."
@@ -81,6 +84,10 @@ def _tested(claims: Sequence[Claim], verdicts: Sequence[Verdict]) -> Iterator[st
         yield f'{plural(count, "claim")} of the family "{family}" were corrected together by Holm\'s procedure.'
     if alone := sum(not claim.family for claim in claims):
         yield f"{plural(alone, 'claim')} of no family {_was(alone)} not corrected."
+
+
+def _counts_from_0(claim: Claim) -> bool:
+    return isinstance(claim.test, Compare | Interaction) and claim.test.bound != 0 and claim.method is None
 
 
 def _looked(history: History, verdicts: Sequence[Verdict]) -> Iterator[str]:

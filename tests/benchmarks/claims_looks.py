@@ -117,7 +117,9 @@ def _null(kind: str, data: str, centre: float) -> tuple[Claim, Callable[[np.rand
 
 
 def _print_kinds(only: Sequence[str]) -> None:
-    BoundedMean.enough = lambda *asked: None  # type: ignore[method-assign]  # slow, and decides nothing
+    # Both take longer than all else, and decide nothing.
+    BoundedMean.enough = lambda *asked: None  # type: ignore[method-assign]
+    BoundedMean.interval = lambda test, *asked: (test.low, test.high)  # type: ignore[method-assign]
     print("| kind | data | false passes | false fails |\n|---|---|---|---|")
     with TemporaryDirectory() as name:
         (Path(name) / "reference.csv").write_text("x,m.mean\n0,-1\n1,-1\n")  # the truth is 1 above: at the tolerance

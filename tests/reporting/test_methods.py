@@ -101,10 +101,13 @@ def test_a_ledger_without_a_chain_says_so() -> None:
     published = SweepDir(Path(__file__).parents[2] / "results" / "published", "mar17")
     history = read_history(published)
     assert not history.chain.since
-    known = [claim for keys in ({**MEAN, "metric": "alignment"},) if (claim := claim_of(keys)) is not None]
+    gain = {"name": "gain", "metric": "alignment", "compare": {"loss.beta": [0.25, 4]}, "min_gain": 0.1}
+    written = ({**MEAN, "metric": "alignment"}, gain)
+    known = [claim for keys in written if (claim := claim_of(keys)) is not None]
     said = " ".join(paragraphs(history, known, judge_sweep(known, history, published.folder)))
     assert "is missing: no claim counts as registered" in said
     assert "mean: a one-sided exact test per configuration" in said  # alignment has a known range
+    assert "Exact tests of gains assume that none lies on the other side of 0" in said
 
 
 def test_claims_that_count_trials_are_not_called_tests(sweep: SweepDir) -> None:

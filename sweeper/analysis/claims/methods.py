@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -12,7 +13,6 @@ from sweeper.trainer import bundled_ranges
 from sweeper.trial import Record
 
 Sampler = Callable[[Values], MeanTest]
-_FEWEST_SIGNS = 5  # values with which a sign-flip test can reach 5 %
 
 
 def with_range(claim: Claim, records: Sequence[Record]) -> Claim:
@@ -89,7 +89,16 @@ def seeds_needed(one: MeanTest, bounds: Sequence[float], alpha: float) -> int | 
         return one.enough(bounds, alpha)
     values = getattr(one, "values", ())
     count = enough(estimate(values), bounds, alpha)
-    return max(count, _FEWEST_SIGNS) if count else None
+    return max(count, fewest_signs(alpha)) if count else None
+
+
+def fewest_signs(alpha: float) -> int:
+    """The fewest values with which sign flips can reach this level: of their 2^n signs the best is one.
+
+    >>> fewest_signs(0.05), fewest_signs(0.25)
+    (5, 2)
+    """
+    return math.ceil(-math.log2(alpha) - 1e-9)
 
 
 def assumption(claim: Claim) -> str:

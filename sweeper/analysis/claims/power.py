@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sweeper.analysis.claims.methods import method_of, range_of_gains, with_range
+from sweeper.analysis.claims.methods import fewest_signs, method_of, range_of_gains, with_range
 from sweeper.analysis.claims.pairs import FEWEST_PAIRS, numbers_taken
 from sweeper.analysis.designs import BoundedDesign, Design, MeanDesign, MeanRegion, ShareDesign
 from sweeper.analysis.evidence import Evidence, collect, value_of
@@ -182,8 +182,8 @@ def _tested(claim: Claim, made: MeanDesign) -> Design:
         return BoundedDesign(
             made.unit, made.found, fewest, made.per_seed, made.alpha, made.tests, made.passing, made.each, region
         )
-    if method == "signflip":  # n seeds have 2^n signs, of which the best is one
-        fewest = max(fewest, math.ceil(-math.log2(claim.alpha) / made.each - 1e-9))
+    if method == "signflip":
+        fewest = max(fewest, math.ceil(fewest_signs(claim.alpha) / made.each - 1e-9))
     return replace(made, fewest=fewest)
 
 
