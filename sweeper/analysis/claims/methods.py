@@ -56,8 +56,8 @@ def gain_sampler_of(claim: Claim) -> Sampler:
 def range_of_gains(claim: Claim, gains: Values) -> tuple[float, float] | None:
     """What gains there can be. On the side of 0 from the bound they end there, or at the last one seen.
 
-    So a gain above a bound is told by seeds without any, a loss beyond a margin by seeds without one. That there are
-    seeds on the far side of 0 takes many more to exclude: `test: exact` by name does so.
+    So a gain above a bound is weighed against seeds without any, a loss beyond a margin against seeds without one.
+    Seeds on the far side of 0 take many more to exclude: `test: exact` by name does so.
     """
     if claim.range is None or not isinstance(claim.test, Compare | Interaction):
         return claim.range
