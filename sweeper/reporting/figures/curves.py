@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from sweeper.reporting.figures import style
@@ -57,13 +59,15 @@ def seed_curves(context: FigureContext, metric: str) -> list[SeedCurves]:
     states = context.trials.set_index("trial").state
     lost = set(states.index[states.isin([State.DIVERGED, State.FAILED, State.STOPPED])])
     groups = tables.T.groupby(level="config")
-    medians, counts, sizes = groups.median().T, groups.count().T, groups.size()
-    found = {}
-    for config in dict.fromkeys(rows.config):
-        table = tables[config]
-        median = medians.loc[counts[config] >= max(1.0, sizes[config] / 2), config]
+    medians, counts, sizes = groups.median().T, groups.count().T.to_numpy(), groups.size()
+    found, first = {}, 0
+    for number, (config, size) in enumerate(zip(map(str, sizes.index), sizes.tolist(), strict=True)):
+        # By position: a look-up by name takes milliseconds.
+        table = tables.iloc[:, first : first + size].droplevel("config", axis=1)
+        median = medians.iloc[:, number][counts[:, number] >= max(1.0, size / 2)]
         ends = [_end(table[trial].dropna()) for trial in table.columns if trial in lost]
         found[config] = SeedCurves(config, context.config_label(config), table, median, ends)
+        first += size
     return [found[config] for config in context.ranked(metric)[0] if config in found]
 
 
@@ -82,9 +86,8 @@ def draw(context: FigureContext, metric: str) -> Figure:
     shown = all_of_them[:COLORED]
     figure = style.new_figure(context, context.label(metric), *notes, height=3.4 + 0.17 * len(shown))
     panel = figure.subplots()
-    for curve in all_of_them[COLORED:]:
-        median = curve.median
-        panel.plot(median.index, median, color=style.GREY, linewidth=0.5, alpha=0.5, zorder=1)
+    others = [np.column_stack([curve.median.index, curve.median]) for curve in all_of_them[COLORED:]]
+    panel.add_collection(LineCollection(others, colors=style.GREY, linewidths=0.5, alpha=0.5, zorder=1))
     for number, curve in enumerate(shown):
         _line(panel, curve, number)
     panel.set_xlabel("step")
