@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from sweeper.spec.claims.records import Success
 from sweeper.spec.space.expressions import Expression, UnknownName
 from sweeper.spec.space.tokens import ExpressionError
 from sweeper.trial import Params, Record, State
@@ -68,7 +69,7 @@ class Evidence:
         return [record for record in records if record.trial.config in configs]
 
 
-def collect(records: Sequence[Record], metric: str, where: Expression | None = None) -> Evidence:
+def collect(records: Sequence[Record], metric: str | Success, where: Expression | None = None) -> Evidence:
     """The evidence for a claim about `metric` where `where` holds."""
     groups: dict[str, Group] = {}
     varying = varying_names(records)
@@ -89,8 +90,8 @@ def collect(records: Sequence[Record], metric: str, where: Expression | None = N
                 left_out.add(trial.config)
                 continue
             group = groups[trial.config] = Group(trial.config, label(trial.varied, varying), trial.params)
-        group.states[record.state] += 1
         value = value_of(record, metric)
+        group.states[record.state if value is None else State.COMPLETED] += 1  # also one that diverged: no success
         if value is not None:
             group.values[trial.seed] = value
     if not groups and not problem and where is not None:
@@ -98,8 +99,16 @@ def collect(records: Sequence[Record], metric: str, where: Expression | None = N
     return Evidence(list(groups.values()), "" if groups else problem)
 
 
-def value_of(record: Record, metric: str) -> float | None:
-    """The final value of a completed trial's metric; None without one, or where it is no number to reckon with."""
+def value_of(record: Record, metric: str | Success) -> float | None:
+    """The final value of a completed trial's metric; None without one, or where it is no number to reckon with.
+
+    Of a success it is 1 or 0: 0 also for a trial that diverged.
+    """
+    if isinstance(metric, Success):
+        value = value_of(record, metric.metric)
+        if value is None:
+            return 0.0 if record.state is State.DIVERGED else None
+        return float(metric.low <= value <= metric.high)
     value = record.value(metric)
     return value if value is not None and abs(value) <= LARGEST else None
 

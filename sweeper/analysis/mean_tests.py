@@ -170,8 +170,13 @@ class BoundedMean(_SampleTest):
             return 0.0
         return 1.0 if bound >= high else float(_betting(np.clip(values, low, high) - low, bound - low))
 
+    def p_above(self, bound: float, *, strict: bool = False) -> float:
+        at_end = strict and bound == self.low and bool((self.values <= bound).all())
+        return 1.0 if at_end else self._p(self.values, bound)  # no value there is more than the least possible one
+
     def p_below(self, bound: float, *, strict: bool = False) -> float:
-        return self._p(-self.values, -bound)
+        at_end = strict and bound == self.high and bool((self.values >= bound).all())
+        return 1.0 if at_end else self._p(-self.values, -bound)
 
     def enough(self, bounds: Sequence[float], alpha: float) -> int | None:
         """How many values decide with 80 % power on which side of each bound the mean lies, drawn from these values."""

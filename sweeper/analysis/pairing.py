@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sweeper.analysis.evidence import label, value_of, varying_names
+from sweeper.spec.claims.records import Success
 from sweeper.trial import Params, Record, canonical_json
 
 
@@ -73,7 +74,7 @@ def settings(params: Params) -> str:
     return canonical_json(params)
 
 
-def pairings(records: Sequence[Record], metric: str, first: Params, second: Params) -> list[Pairing]:
+def pairings(records: Sequence[Record], metric: str | Success, first: Params, second: Params) -> list[Pairing]:
     """`first` against `second`, one pairing for every choice of the other settings that has trials of both."""
     one, other = settings(first), settings(second)
     found: dict[str, Pairing] = {}
@@ -92,7 +93,9 @@ def pairings(records: Sequence[Record], metric: str, first: Params, second: Para
     return list(found.values())
 
 
-def contrasts(records: Sequence[Record], metric: str, weights: Sequence[tuple[Params, float]]) -> list[Contrast]:
+def contrasts(
+    records: Sequence[Record], metric: str | Success, weights: Sequence[tuple[Params, float]]
+) -> list[Contrast]:
     """The sum of weight times metric over these settings of the same parameters, for every choice of the others."""
     wanted, names = [(settings(chosen), weight) for chosen, weight in weights], tuple(weights[0][0])
     found: dict[str, Contrast] = {}

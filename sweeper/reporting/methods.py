@@ -23,7 +23,7 @@ _TESTS = {  # by kind; `test` is one of _NAMES
     "against": "against: two one-sided {test} tests per configuration against the reference table",
     "typical": "typical: one {test} test per configuration, corrected for which of them make up the quartiles",
     "best": "best: a one-sided {test} test per configuration, corrected for the choice of the best",
-    "share": "share: one {test} test per configuration, corrected for which of them count (over trials: binomial)",
+    "share": "share: one {test} test per configuration, corrected for their choice (over trials: one value per seed)",
     "compare": "compare: one {test} test of the gains, paired by configuration and seed, one value per seed",
     "interaction": "interaction: one {test} test of the difference of differences, one value per seed",
     "monotone": "monotone: Page's trend test over blocks of equal settings and seed",

@@ -20,7 +20,7 @@ def judge_interaction(claim: Claim, test: Interaction, records: Sequence[Record]
 
     It cannot pass where some choice of the other settings shows the opposite (Holm over them): such are not pooled.
     """
-    found = contrasts(records, claim.metric, test.corners)
+    found = contrasts(records, claim.measure, test.corners)
     by_seed = means_by_seed([contrast.values for contrast in found])
     if not by_seed:
         changed = ", ".join(f"{name}: {show(low)} and {show(test.high[name])}" for name, low in test.low.items())

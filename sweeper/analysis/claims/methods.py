@@ -7,16 +7,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from sweeper.analysis.mean_tests import BoundedMean, MeanTest, bootstrap_mean, bounded, sign_flip
+from sweeper.analysis.rates import PairedRates, SuccessRate, paired_rates, success_rate
 from sweeper.analysis.statistics import Estimate, Values, enough, estimate
-from sweeper.spec.claims.records import Best, Claim, Compare, Interaction, Monotone, Share, Typical, Within
+from sweeper.spec.claims.records import Best, Claim, Compare, Interaction, Monotone, Share, Success, Typical, Within
 from sweeper.trainer import bundled_ranges
 from sweeper.trial import Record
 
 Sampler = Callable[[Values], MeanTest]
+_BINOMIAL = "exact binomial test: assumes only independent seeds"
 
 
 def with_range(claim: Claim, records: Sequence[Record]) -> Claim:
     """The claim with the range of its metric, where the bundled trainer declares one and the claim names none."""
+    if isinstance(claim.measure, Success):
+        return replace(claim, range=(0.0, 1.0))
     if claim.range is not None or not records:
         return claim
     return replace(claim, range=bundled_ranges(records[0].trial.trainer).get(claim.metric))
@@ -34,6 +38,8 @@ def method_of(claim: Claim) -> str:
         return ""
     if isinstance(claim.test, Monotone) or (claim.over == "trials" and isinstance(claim.test, Share)):
         return "exact"
+    if claim.success is not None:
+        return "exact"
     if claim.method is not None:
         return claim.method
     above_0 = isinstance(claim.test, Compare | Interaction) and claim.test.bound == 0
@@ -43,6 +49,8 @@ def method_of(claim: Claim) -> str:
 def sampler_of(claim: Claim) -> Sampler:
     """What makes the claim's test of a sample of single values of its metric."""
     method = method_of(claim)
+    if claim.success is not None:
+        return success_rate
     if method == "exact" and claim.range is not None:
         return bounded(*claim.range)
     return {"signflip": sign_flip, "bootstrap": bootstrap_mean}.get(method, estimate)
@@ -50,6 +58,8 @@ def sampler_of(claim: Claim) -> Sampler:
 
 def gain_sampler_of(claim: Claim) -> Sampler:
     """The same for differences of two values, and for differences of two differences."""
+    if claim.success is not None:
+        return paired_rates
     return lambda gains: sampler_of(replace(claim, range=range_of_gains(claim, gains)))(gains)
 
 
@@ -85,7 +95,7 @@ def seeds_needed(one: MeanTest, bounds: Sequence[float], alpha: float) -> int | 
     """How many values would decide with 80 % power, should mean and spread stay so: by t but for the exact test."""
     if isinstance(one, Estimate):
         return enough(one, bounds, alpha)
-    if isinstance(one, BoundedMean):
+    if isinstance(one, BoundedMean | SuccessRate | PairedRates):
         return one.enough(bounds, alpha)
     values = getattr(one, "values", ())
     count = enough(estimate(values), bounds, alpha)
@@ -105,6 +115,9 @@ def assumption(claim: Claim) -> str:
     """What the test assumes, as a clause of the verdict's sentence."""
     if isinstance(claim.test, Monotone):
         return ""
+    if claim.success is not None:
+        pairs = isinstance(claim.test, Compare)
+        return "exact test of paired rates: assumes only independent seeds" if pairs else _BINOMIAL
     texts = {
         "t": "t test: assumes roughly normal seeds",
         "signflip": "sign-flip test: assumes seeds symmetric about their mean",
@@ -112,7 +125,7 @@ def assumption(claim: Claim) -> str:
     }
     if method_of(claim) == "exact" and claim.range is not None:
         if claim.over == "trials" and isinstance(claim.test, Share):
-            return ""
+            return "exact test: assumes only independent seeds"
         low, high = range_of_gains(claim, ()) or claim.range
         if not isinstance(claim.test, Compare | Interaction):
             return f"exact test: assumes only the range [{low:g}, {high:g}]"

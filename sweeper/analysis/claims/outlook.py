@@ -174,7 +174,7 @@ def _outlook(plan: Plan, claim: Claim, planned: Sequence[Record], earlier: _Earl
     blank = ClaimOutlook(claim.name, claim.kind, claim.metric, None)
     if not plan.complete:
         return replace(blank, reason="the configurations are chosen in the run")
-    evidence = collect(planned, claim.metric, claim.where)
+    evidence = collect(planned, claim.measure, claim.where)
     if evidence.problem:
         return replace(blank, decidable=False, reason=evidence.problem)
     made = design(claim, planned, plan.sweep.claims, measured=False)

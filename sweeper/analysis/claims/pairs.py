@@ -25,7 +25,7 @@ FEWEST_PAIRS = 6  # outcomes are bimodal: five agreeing pairs come from a fair c
 
 def judge_compare(claim: Claim, test: Compare, records: Sequence[Record]) -> TestResult:
     """A test of the gain, `first` less `second`, paired by configuration and seed: one value per seed."""
-    found = pairings(records, claim.metric, test.first, test.second)
+    found = pairings(records, claim.measure, test.first, test.second)
     gains = [gain for pairing in found for gain in pairing.gains]
     if not gains:
         ended = "have both ended with a value" if found else "differ in that alone"
@@ -166,7 +166,7 @@ def numbers_taken(records: Sequence[Record], name: str) -> list[float]:
 def _along(block: PairingBlock, levels: Sequence[Value], claim: Claim, test: Monotone) -> list[float] | None:
     """The metric along the parameter, None where a value is missing."""
     found = [block.records.get(settings({test.parameter: level})) for level in levels]
-    values = [value_of(record, claim.metric) if record else None for record in found]
+    values = [value_of(record, claim.measure) if record else None for record in found]
     return None if None in values else [value for value in values if value is not None]
 
 

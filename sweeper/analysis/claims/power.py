@@ -33,7 +33,7 @@ def design(claim: Claim, records: Sequence[Record], claims: Sequence[Claim], *, 
 
     A claim of a family of `claims` is tested at the level that Holm's correction leaves at worst.
     """
-    evidence = collect(records, claim.metric, claim.where)
+    evidence = collect(records, claim.measure, claim.where)
     claim, configs, chosen = with_range(claim, records), len(evidence.groups), evidence.among(records)
     alpha = claim.alpha / max(1, sum(other.family == claim.family for other in claims if claim.family))
     match claim.test:
@@ -49,7 +49,11 @@ def design(claim: Claim, records: Sequence[Record], claims: Sequence[Claim], *, 
             trials, per_seed = sum(_seeds(evidence, measured)), max(1, configs)
             return _tested(claim, MeanDesign("trial", trials, 2, per_seed, alpha))
         case Share() as test if claim.over == "trials":
-            return _share(test, evidence, alpha, measured)
+            return _rate(claim, test.asked, evidence, alpha, measured)
+        case Mean(at_least, at_most) | Best(at_least, at_most) if claim.success is not None:
+            asked = at_least if at_least is not None else 1 - (at_most or 0.0)
+            choices = configs if isinstance(claim.test, Best) else 1
+            return _rate(claim, asked, evidence, alpha / choices, measured, each=True)
         case Within() | Mean() | Against() | Typical() | Best() | Share() | Equivalent():
             return _configurations(claim, evidence, alpha, measured)
     return None
@@ -72,21 +76,21 @@ def claimed_size(claim: Claim) -> tuple[float, bool]:
 def deviations(claim: Claim, records: Sequence[Record]) -> list[list[float]]:
     """The values whose spread the claim's test looks at, in groups with a mean of their own."""
     if isinstance(claim.test, Equivalent) and claim.over == "configs":
-        return [means_by_seed([group.values for group in collect(records, claim.metric, claim.where).measured])]
+        return [means_by_seed([group.values for group in collect(records, claim.measure, claim.where).measured])]
     if not isinstance(claim.test, Compare | Interaction | Monotone):
         return values_of_seeds(claim, records)
-    chosen = collect(records, claim.metric, claim.where).among(records)
+    chosen = collect(records, claim.measure, claim.where).among(records)
     if isinstance(claim.test, Monotone):
         return [[ends[-1] - ends[0] for ends in _ladders(claim, claim.test, chosen, measured=True)]]
     if isinstance(claim.test, Interaction):
-        return [means_by_seed([one.values for one in contrasts(chosen, claim.metric, claim.test.corners)])]
-    found = pairings(chosen, claim.metric, claim.test.first, claim.test.second)
+        return [means_by_seed([one.values for one in contrasts(chosen, claim.measure, claim.test.corners)])]
+    found = pairings(chosen, claim.measure, claim.test.first, claim.test.second)
     return [means_by_seed([pairing.by_seed for pairing in found])]
 
 
 def values_of_seeds(claim: Claim, records: Sequence[Record]) -> list[list[float]]:
     """The claim's metric by configuration, or that of all trials where it is about them."""
-    evidence = collect(records, claim.metric, claim.where)
+    evidence = collect(records, claim.measure, claim.where)
     return [evidence.values] if claim.over == "trials" else [group.numbers for group in evidence.measured]
 
 
@@ -112,7 +116,7 @@ def power_of(claim: Claim, records: Sequence[Record], claims: Sequence[Claim]) -
 
 
 def _compare(claim: Claim, test: Compare, records: Sequence[Record], alpha: float, measured: bool) -> Design:
-    found = pairings(records, claim.metric, test.first, test.second)
+    found = pairings(records, claim.measure, test.first, test.second)
     pairs = sum(len(pairing.gains) + (0 if measured else pairing.lost) for pairing in found)
     per_seed = max(1, len(found))
     return _tested(claim, MeanDesign("pair", pairs, FEWEST_PAIRS, per_seed, alpha, each=1 / per_seed))
@@ -123,7 +127,7 @@ def _interaction(claim: Claim, test: Interaction, records: Sequence[Record], alp
     keys = {settings(chosen) for chosen, _ in test.corners}
     for block in blocks(records, tuple(test.low)):
         found = [block.records[key] for key in keys & block.records.keys()]
-        if len(found) == len(keys) and not (measured and any(value_of(r, claim.metric) is None for r in found)):
+        if len(found) == len(keys) and not (measured and any(value_of(r, claim.measure) is None for r in found)):
             seeds.add(block.seed)
     return _tested(claim, MeanDesign("seed", len(seeds), FEWEST_PAIRS, alpha=alpha))
 
@@ -145,16 +149,24 @@ def _ladders(claim: Claim, test: Monotone, records: Sequence[Record], *, measure
     ladders = []
     for block in blocks(records, (test.parameter,)) if len(levels) > 1 else ():
         found = [block.records.get(key) for key in keys]
-        values = [value_of(record, claim.metric) if record else None for record in found]
+        values = [value_of(record, claim.measure) if record else None for record in found]
         if None not in values or (not measured and None not in found):
             ladders.append([value or 0.0 for value in values])
     return ladders
 
 
-def _share(test: Share, evidence: Evidence, alpha: float, measured: bool) -> Design:
-    trials = sum(_seeds(evidence, measured))
-    fewest = math.ceil(math.log(alpha) / math.log(test.asked) - 1e-9) if 0 < test.asked < 1 else 1
-    return ShareDesign("trial", trials, fewest, max(1, len(evidence.groups)), alpha, test.asked)
+def _rate(
+    claim: Claim, asked: float, evidence: Evidence, alpha: float, measured: bool, *, each: bool = False
+) -> Design:
+    """A success rate over seeds: of `each` configuration by itself, or of all together, one value per seed.
+
+    What can never pass is reckoned at the claim's whole alpha, and as if all seeds succeeded.
+    """
+    seeds = _seeds(evidence, measured)
+    clusters = len(seeds) > 1 and not each
+    level = claim.alpha / 2 if clusters else claim.alpha
+    fewest = math.ceil(math.log(level) / math.log(asked) - 1e-9) if 0 < asked < 1 else 1
+    return ShareDesign("seed", (min if each else max)(seeds, default=0), fewest, 1.0, alpha, asked)
 
 
 def _configurations(claim: Claim, evidence: Evidence, alpha: float, measured: bool) -> Design:

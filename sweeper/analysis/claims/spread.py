@@ -11,7 +11,6 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
 
 from sweeper.analysis.claims.means import (
     Bounds,
@@ -23,12 +22,13 @@ from sweeper.analysis.claims.means import (
     rows_of,
     tests_of,
 )
-from sweeper.analysis.claims.methods import method_of
+from sweeper.analysis.claims.methods import method_of, seeds_needed
 from sweeper.analysis.claims.verdict import TestResult, bracket
 from sweeper.analysis.evidence import Evidence
-from sweeper.analysis.mean_tests import MeanTest
+from sweeper.analysis.mean_tests import MeanTest, bounded
+from sweeper.analysis.rates import success_rate
 from sweeper.analysis.rounding import rounded
-from sweeper.analysis.statistics import partial_conjunction, share_interval
+from sweeper.analysis.statistics import means_by_seed, partial_conjunction
 from sweeper.spec.claims.records import Best, Claim, Share, Typical
 from sweeper.trial import State
 from sweeper.value_text import plural
@@ -74,13 +74,13 @@ def judge_typical(claim: Claim, test: Typical, evidence: Evidence) -> TestResult
 def judge_best(claim: Claim, test: Best, evidence: Evidence) -> TestResult:
     """Some configuration's mean reaches the bound, the choice of the best among them paid for (Simes).
 
-    It fails when no mean can be that good, and also when not one trial was.
+    It fails when no mean can be that good, and, but for success rates, also when not one trial was.
     """
     sign = 1.0 if test.at_least is not None else -1.0
     bound = sign * (test.at_least if test.at_least is not None else test.at_most or 0.0)
     words_bound = f"{'at least' if sign > 0 else 'at most'} {rounded(sign * bound)}"
     top = max(sign * value for value in evidence.values)
-    none_reached = top < bound
+    none_reached = top < bound and claim.success is None
     words_none = f"; not one of {plural(len(evidence.values), 'trial')} reached it" if none_reached else ""
     if claim.over == "trials":
         words = f"best trial {rounded(sign * top)}, claimed {words_bound}"
@@ -93,7 +93,9 @@ def judge_best(claim: Claim, test: Best, evidence: Evidence) -> TestResult:
     index = max(range(len(tests)), key=lambda i: sign * tests[i].mean)
     one = tests[index]
     interval = one.interval(1 - 2 * claim.alpha)
-    words = f"best mean {rounded(one.mean)} {bracket(interval)} at {groups[index].label}, "
+    words = (
+        f"best {'rate' if claim.success else 'mean'} {rounded(one.mean)} {bracket(interval)} at {groups[index].label}, "
+    )
     words += f"claimed {words_bound}{words_none}"
     rows = rows_of(groups, tests, [bounds] * len(groups), claim.alpha)
     few = needed(one, bounds, claim.alpha / len(groups))
@@ -142,28 +144,18 @@ def _finite_ends(ends: tuple[float, float]) -> tuple[float, float]:
 
 
 def _share_of_trials(claim: Claim, test: Share, evidence: Evidence, words: str) -> TestResult:
-    values = evidence.values
-    total = len(values) + evidence.states[State.DIVERGED]
-    inside = sum(test.low <= value <= test.high for value in values)
-    interval = share_interval(inside, total, 1 - 2 * claim.alpha)
+    """The values are 1 and 0. Trials of one seed share data and first weights: each seed is one draw, its own share."""
     asked = test.at_least if test.at_least is not None else test.at_most or 0.0
-    more = float(stats.binom.sf(inside - 1, total, asked))  # as many or more, if the share were what is asked
-    fewer = float(stats.binom.cdf(inside, total, asked))
-    p_pass, p_fail = (more, fewer) if test.at_least is not None else (fewer, more)
-    words = f"{inside} of {plural(total, 'trial')} = {rounded(inside / total)} {bracket(interval)} {words}"
-    return TestResult(words, inside / total, interval, total, p_pass, p_fail, _enough_trials(claim, test, evidence))
-
-
-def _enough_trials(claim: Claim, test: Share, evidence: Evidence) -> int | None:
-    """How many seeds would do for a share of trials, should the share stay as it is."""
-    configs, seeds = len(evidence.groups), max(sum(group.states.values()) for group in evidence.groups)
-    inside = sum(test.low <= value <= test.high for value in evidence.values) / max(len(evidence.values), 1)
-    asked = test.at_least if test.at_least is not None else test.at_most or 0.0
-    for more in range(seeds + 1, 201):
-        low, high = share_interval(round(inside * configs * more), configs * more, 1 - 2 * claim.alpha)
-        if low >= asked or high <= asked:
-            return more
-    return None
+    groups, total, inside = evidence.measured, len(evidence.values), round(sum(evidence.values))
+    shares = means_by_seed([group.values for group in groups])
+    one: MeanTest = success_rate(shares) if len(groups) == 1 else bounded(0.0, 1.0)(shares)
+    p_pass, p_fail = one.p_above(asked), one.p_below(asked, strict=True)
+    if test.at_least is None:
+        p_pass, p_fail = one.p_below(asked), one.p_above(asked, strict=True)
+    interval = one.interval(1 - 2 * claim.alpha)
+    words = f"{inside} of {plural(total, 'trial')} = {rounded(one.mean)} {bracket(interval)} {words}"
+    words += f", over {plural(one.n, 'seed')}" if len(groups) > 1 else ""
+    return TestResult(words, one.mean, interval, total, p_pass, p_fail, seeds_needed(one, [asked], claim.alpha))
 
 
 def _interval_text(ends: tuple[float, ...]) -> str:

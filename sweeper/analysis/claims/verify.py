@@ -11,7 +11,7 @@ from sweeper.analysis import frames
 from sweeper.analysis.claims.contrasts import judge_interaction
 from sweeper.analysis.claims.look_text import at_look, with_spent
 from sweeper.analysis.claims.looks import ClaimProgress, first_seeds, progress_of
-from sweeper.analysis.claims.means import judge_against, judge_equivalent, judge_mean, judge_within
+from sweeper.analysis.claims.means import interval_text, judge_against, judge_equivalent, judge_mean, judge_within
 from sweeper.analysis.claims.methods import assumption, method_of, problem_of, with_range
 from sweeper.analysis.claims.pairs import judge_compare, judge_monotone
 from sweeper.analysis.claims.power import power_of
@@ -83,7 +83,7 @@ def judge_sweep(claims: Sequence[Claim], history: History, folder: Path, plan: L
 
 def judge(claims: Sequence[Claim], records: Sequence[Record], folder: Path) -> list[Verdict]:
     """The verdict on each claim, by these trials alone; `folder` may hold reference tables."""
-    collected = [collect(records, claim.metric, claim.where) for claim in claims]
+    collected = [collect(records, claim.measure, claim.where) for claim in claims]
     judged = [_judged(claim, one, records, folder) for claim, one in zip(claims, collected, strict=True)]
     judged = [_more(one, known) for one, known in zip(_corrected(claims, judged), collected, strict=True)]
     found = [_verdict(claim, one, found) for claim, one, found in zip(claims, collected, judged, strict=True)]
@@ -96,7 +96,7 @@ def progress_at_looks(
     """How far each claim is, by these trials and the looks that were held."""
 
     def test(claim: Claim, seen: Sequence[Record]) -> TestResult:
-        return _judged(claim, collect(seen, claim.metric, claim.where), seen, folder)
+        return _judged(claim, collect(seen, claim.measure, claim.where), seen, folder)
 
     return progress_of(claims, records, plan, test, held)
 
@@ -108,7 +108,7 @@ def judge_at_looks(claims: Sequence[Claim], history: History, folder: Path, plan
         seen = first_seeds(records, one.seeds) if one.last and not one.counted else records
         level = one.last.level if one.last else one.claim.alpha
         alone = replace(one.claim, alpha=level, family="")
-        evidence = collect(seen, alone.metric, alone.where)
+        evidence = collect(seen, alone.measure, alone.where)
         result = replace(_judged(alone, evidence, seen, folder), needed=None)
         verdict = replace(_verdict(alone, evidence, result), power=power_of(alone, seen, [alone]))
         found.append(at_look(verdict, one, plan))
@@ -153,7 +153,12 @@ def keep_tables(claims: Sequence[Claim], folder: Path) -> None:
 def _judged(written: Claim, evidence: Evidence, records: Sequence[Record], folder: Path) -> TestResult:
     claim = with_range(written, records)
     found = _tested(claim, evidence, records, folder)
-    return replace(found, method=method_of(claim), assumes=assumption(claim)) if found.interval is not None else found
+    if found.interval is None:
+        return found
+    if claim.success is not None:
+        reached = interval_text((claim.success.low, claim.success.high))
+        found = replace(found, words=f"share of seeds with {claim.metric} {reached}: {found.words}")
+    return replace(found, method=method_of(claim), assumes=assumption(claim))
 
 
 def _tested(claim: Claim, evidence: Evidence, records: Sequence[Record], folder: Path) -> TestResult:

@@ -13,6 +13,7 @@ from sweeper.trial import canonical
 KINDS = ("within", "typical", "mean", "best", "share", "compare", "interaction", "equivalent", "monotone", "against")
 _OF_GAINS = ("effect", "min_gain", "margin")  # keys of compare and interaction
 TESTS = ("t", "signflip", "bootstrap", "exact")
+_OF_RATES = ("mean", "best", "compare")  # kinds that can be about success rates
 _COUNTED = ("within", "typical", "best")  # over trials they are counted, not tested
 _TESTS_OF = {"monotone": ("exact",), "interaction": ("t", "exact")}
 Ends = Annotated[list[float | None], Field(min_length=2, max_length=2)]
@@ -41,6 +42,13 @@ class ShareKeys(Keys):
     below: float | None = Field(None, description="Counted are those of at most this.", examples=[0.3])
     at_least: Part | None = Field(None, description="They are at least this share of all.", examples=[0.8])
     at_most: Part | None = Field(None, description="They are at most this share of all.", examples=[0.1])
+
+
+class SuccessKeys(Keys):
+    """Which trials succeed: the claim is then about success rates, the share of seeds that do."""
+
+    above: float | None = Field(None, description="Those of at least this.", examples=[0.9])
+    below: float | None = Field(None, description="Those of at most this.", examples=[0.3])
 
 
 class EquivalentKeys(Keys):
@@ -85,6 +93,11 @@ class ClaimKeys(Keys):
         None,
         description="The least and the greatest value that the metric can take; by default as the trainer declares it.",
         examples=[[0, 1]],
+    )
+    success: SuccessKeys | None = Field(
+        None,
+        description="With mean, best and compare: they are about the share of seeds whose metric reaches a value.",
+        examples=[{"above": 0.9}],
     )
     family: str = Field("", description="Claims of one family are corrected together (Holm).", examples=["jsd"])
     within: Ends | None = Field(
@@ -152,6 +165,7 @@ class ClaimKeys(Keys):
                 raise Complaint("one bound is needed", key, allowed="at_least or at_most")
         if self.share and self.share.above is None and self.share.below is None:
             raise Complaint("which trials count is missing", "share", allowed="above, below, or both")
+        self._check_success(kind)
         if self.compare is not None and not self.compare:
             raise Complaint("at least one parameter is needed", "compare")
         if self.monotone is not None and len(self.monotone) != 1:
@@ -164,6 +178,18 @@ class ClaimKeys(Keys):
                 raise Complaint("the two values are the same", kind)
         self._check_effect(kind)
         self._check_test(kind)
+
+    def _check_success(self, kind: str) -> None:
+        if self.success is None:
+            return
+        if kind not in _OF_RATES or self.over == "trials":
+            found = f"{kind} over trials" if kind in _OF_RATES else kind
+            allowed, hint = f"{', '.join(_OF_RATES)} over configs", "share over trials is the rate of all trials"
+            raise Complaint("it has no success rates", "success", found=found, allowed=allowed, hint=hint)
+        if self.success.above is None and self.success.below is None:
+            raise Complaint("which trials succeed is missing", "success", allowed="above, below, or both")
+        if self.test not in (None, "exact"):
+            raise Complaint("success rates have no such test", "test", found=self.test, allowed="exact")
 
     def _check_test(self, kind: str) -> None:
         if self.range and self.range[0] >= self.range[1]:

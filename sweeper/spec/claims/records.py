@@ -16,6 +16,15 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Success:
+    """A trial succeeds when its metric lies in [low, high]; an end may be infinite. One that diverged does not."""
+
+    metric: str
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
 class Within:
     """Every configuration's mean (every trial's value) lies in [low, high]; an end may be infinite."""
 
@@ -150,6 +159,7 @@ class Claim:
 
     Claims of one `family` (""  is none) are corrected together: none of them passes falsely, with 1 - alpha.
     `method` is the `test:` that was chosen, None for the kind's own, and `range` what values the metric can take.
+    With `success` a trial's value is 1 or 0 instead of the metric: the test is of success rates.
     `keys` are those written in the file: what a run registers, and `claim` makes this record of.
     """
 
@@ -164,6 +174,14 @@ class Claim:
     needs_registration: bool = False
     method: str | None = None
     range: tuple[float, float] | None = None
+    success: Success | None = None
+
+    @property
+    def measure(self) -> str | Success:
+        """What is taken of each trial: its metric, or whether it succeeded."""
+        if self.success is None and self.over == "trials" and isinstance(self.test, Share):
+            return Success(self.metric, self.test.low, self.test.high)
+        return self.success or self.metric
 
     @property
     def kind(self) -> str:
@@ -186,6 +204,7 @@ def claim(keys: ClaimKeys) -> Claim:
         needs_registration=keys.registered == "required",
         method=keys.test,
         range=(keys.range[0], keys.range[1]) if keys.range else None,
+        success=Success(keys.metric, *_ends((keys.success.above, keys.success.below))) if keys.success else None,
     )
 
 

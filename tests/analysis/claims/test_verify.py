@@ -95,8 +95,9 @@ CLAIMS = [
     ("share: {above: 0.5, at_least: 0.8}", "pass"),
     ("share: {above: 1.5, at_least: 0.8}", "fail"),
     ("share: {above: 2.5, at_most: 0.2}", "pass"),
-    ("share: {above: 0.5, at_least: 0.5}, over: trials", "pass"),
-    ("share: {above: 2.5, at_least: 0.5}, over: trials", "fail"),
+    ("share: {above: 0.5, at_least: 0.2}, over: trials", "pass"),
+    ("share: {above: 0.5, at_least: 0.5}, over: trials", "undecided"),  # 15 of 18 trials, but three seeds
+    ("share: {above: 2.5, at_least: 0.8}, over: trials", "fail"),
     ("compare: {b: [1, 0]}, min_gain: 0.9", "pass"),
     ("compare: {b: [1, 0]}, min_gain: 1.1", "fail"),
     ("compare: {b: [0, 1]}", "fail"),
