@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -65,9 +66,13 @@ def run(
     from sweeper.planning.plan import headline_metrics, summary
     from sweeper.planning.sweep_trainer import find_trainer
     from sweeper.reporting.commands import Commands
+    from sweeper.spec.sweep import Notify
 
     console, results = news_console(shared.no_color), shared.results
     sweep = load_sweep(file, overrides, console)
+    if is_of_a_run(file) and sweep.notify.command:
+        console.print("notify.command is not run: a results folder names it, which may be from somebody else")
+        sweep = replace(sweep, notify=Notify())
     trainer = find_trainer(sweep, results, needed=not dry_run)
     commands = Commands(file, overrides or [], results, options_given(context))
     options = Options(results, Runner(runner), address, max_concurrent, take_over, reason, extend)

@@ -21,6 +21,7 @@ from sweeper.execution.seed_batches import SeedBatches
 from sweeper.execution.session import Session
 from sweeper.execution.signals import interruptible
 from sweeper.execution.steering.inbox import Inbox
+from sweeper.execution.steering.notices import Notices
 from sweeper.execution.stop_state import StopState
 from sweeper.ledger.atomic import replace_file
 from sweeper.ledger.history import History, read_history
@@ -85,9 +86,16 @@ class Silence:
 
 def run(plan: Plan, trainer: Trainer, options: Options, display: Display) -> RunOutcome:
     """Train what the plan has to run, on Ray or in this process; every outcome is in the ledger when this returns."""
+    options = replace(options, results=options.results.absolute())  # a trainer may change the current folder
+    with Notices(plan.sweep, options.results / plan.sweep.name, display.show) as notices:
+        outcome = _run(plan, trainer, options, display, notices)
+        notices.ended(outcome.exit_code, outcome.why, outcome.records)
+    return outcome
+
+
+def _run(plan: Plan, trainer: Trainer, options: Options, display: Display, notices: Notices) -> RunOutcome:
     began = time.monotonic()
     _use_code(plan, trainer)
-    options = replace(options, results=options.results.absolute())  # a trainer may change the current folder
     sweep_dir = SweepDir(options.results, plan.sweep.name)
     made = {**provenance.session(provenance.command_line()), **_described(plan, trainer, options)}
     with Ledger(sweep_dir, take_over=options.take_over) as book:
@@ -104,11 +112,11 @@ def run(plan: Plan, trainer: Trainer, options: Options, display: Display) -> Run
         most = options.max_concurrent or plan.sweep.resources.max_concurrent
         session = Session(
             queue=JobQueue(plan, trainer, book, str(made["commit"]), records, proposals),
-            log=EventLog(book, records, (display, mirror)),
+            log=EventLog(book, records, (display, mirror, notices)),
             budgets=Budgets(plan.sweep),
             stop=StopState(display.show),
             pruner=Pruner.of(plan.sweep, history.records.values()),
-            batches=SeedBatches.of(plan, trainer, book, history, display.show),
+            batches=SeedBatches.of(plan, trainer, book, history, display.show, notices.decided),
             expect_more=display.expect_more,
             when_done=lambda: mirror.finish(attachments),
             max_concurrent=most,

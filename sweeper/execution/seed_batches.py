@@ -33,20 +33,28 @@ class SeedBatches:
     factory: TrialFactory
     show: Callable[[str], None]
     to_train: set[str]
+    decided: Callable[[str, str, int], None] = lambda claim, outcome, seeds: None  # called for each claim, once
     looks: list[ClaimLook] = field(init=False)
     open_claims: int = 0
     _awaited: list[set[str]] = field(default_factory=list)  # of each open claim, the trials that its next look needs
 
     @classmethod
     def of(
-        cls, plan: Plan, trainer: Trainer, ledger: Ledger, history: History, show: Callable[[str], None]
+        cls,
+        plan: Plan,
+        trainer: Trainer,
+        ledger: Ledger,
+        history: History,
+        show: Callable[[str], None],
+        decided: Callable[[str, str, int], None] = lambda claim, outcome, seeds: None,
     ) -> SeedBatches | None:
         """The batches of a planned sweep; None where its seeds are fixed."""
         sweep = plan.sweep
         if sweep.looks is None:
             return None
         to_train = {trial.key for trial in plan.to_run}
-        return cls(sweep.claims, sweep.looks, ledger, history, TrialFactory.of(sweep, trainer), show, to_train)
+        factory = TrialFactory.of(sweep, trainer)
+        return cls(sweep.claims, sweep.looks, ledger, history, factory, show, to_train, decided)
 
     def __post_init__(self) -> None:
         self.looks = list(self.history.claim_looks)
@@ -83,6 +91,8 @@ class SeedBatches:
         for one in found:
             if one.last in new:
                 self.show(f"{one.claim.name}: {one.last.outcome} at {one.last.seeds} seeds, level {one.last.level:.2g}")
+                if not one.is_open:
+                    self.decided(one.claim.name, one.last.outcome, one.last.seeds)
         return planned
 
     def _planned(

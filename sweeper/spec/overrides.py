@@ -21,7 +21,8 @@ _KEY = re.compile(r"~?\+{0,2}[A-Za-z0-9_][\w/: .-]*")
 _TEXTS = ("name", "description", "trainer")
 _LISTS = ("where", "constraints", "zip", "expect", "configs", "seeds")
 _SECTIONS = (
-    "metric", "sampler", "early_terminate", "budget", "resources", "retry", "abort", "checkpoints", "tracking",
+    "metric", "sampler", "early_terminate", "budget", "resources", "retry", "abort", "notify", "checkpoints",
+    "tracking",
 )  # fmt: skip
 PARAMETER_KEYS = (
     "value", "values", "probabilities", "min", "max", "log", "step", "q", "points", "distribution", "mu", "sigma", "a",

@@ -15,6 +15,7 @@ from sweeper.spec.sections import (
     CheckpointKeys,
     EarlyKeys,
     MetricKeys,
+    NotifyKeys,
     ParameterKeys,
     ResourceKeys,
     RetryKeys,
@@ -117,6 +118,11 @@ class SweepKeys(Keys):
     )
     abort: AbortKeys = _section(
         AbortKeys, description="When the whole sweep gives up.", examples=[{"consecutive_failures": 5}]
+    )
+    notify: NotifyKeys = _section(
+        NotifyKeys,
+        description="What runs when the run ends, trials fail in a row, or a claim is decided.",
+        examples=[{"command": ["notify-send", "sweeper"]}],
     )
     checkpoints: CheckpointKeys = _section(
         CheckpointKeys,

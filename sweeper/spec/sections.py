@@ -245,6 +245,17 @@ class AbortKeys(Keys):
     )
 
 
+class NotifyKeys(Keys):
+    """Notices about a run, by a command of yours."""
+
+    command: list[Annotated[str, Field(min_length=1)]] = Field(
+        [],
+        description="A command and its arguments, run without a shell; it gets JSON on its standard input.",
+        examples=[["curl", "--json", "@-", "https://example.org/hook"]],
+    )
+    failures: Count = Field(3, description="Failed trials in a row that are worth a notice.", examples=[3])
+
+
 class CheckpointKeys(Keys):
     """Checkpoints: how often, and which are kept."""
 

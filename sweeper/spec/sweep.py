@@ -63,6 +63,14 @@ class Abort:
 
 
 @dataclass(frozen=True, slots=True)
+class Notify:
+    """A command for notices, () for none, and how many failed trials in a row are worth one."""
+
+    command: tuple[str, ...] = ()
+    failures: int = 3
+
+
+@dataclass(frozen=True, slots=True)
 class EarlyTermination:
     """When a trial is stopped; `type` none: never. Steps are the trainer's, reports are counted from 1."""
 
@@ -147,6 +155,7 @@ class Sweep:
     places: Mapping[str, Place] = field(compare=False, repr=False)
     floats: Mapping[str, FloatPlaces] = field(default_factory=dict, compare=False, repr=False)
     labels: Labels = field(default=NO_LABELS, compare=False, repr=False)
+    notify: Notify = Notify()
     looks: LookPlan | None = None  # `seeds` are then those of the first look
 
     @property

@@ -1,4 +1,4 @@
-"""Steering a run from another terminal: what a command means for the session, and the thread that looks for commands.
+"""A run and the people around it: their commands from another terminal, and notices to them by a command of the file.
 
-The files are those of `ledger.commands`; nothing here prints.
+The files of commands are those of `ledger.commands`; nothing here prints.
 """
