@@ -132,7 +132,7 @@ def opening(overview: OverviewRun) -> OverviewRun:
 
 
 def summary_overview(experiment: Experiment, records: Sequence[Record], files: Files) -> OverviewRun:
-    """The run of the sweep: how many trials ended in which state, the best configuration, and its files."""
+    """The run of the sweep: how many trials ended in which state, the best configuration, the claims, and its files."""
     counts = _counts(records)
     metrics = {"trials": float(len(records)), "configs": float(len({record.trial.config for record in records}))}
     metrics |= {name: float(count) for name, count in counts.items()}
@@ -142,12 +142,20 @@ def summary_overview(experiment: Experiment, records: Sequence[Record], files: F
         metrics[f"{goal}.best"] = best
     lines = [f"**{experiment.name}**: {_states(records)['sweeper.state']}"]
     lines += [f"Best {goal} (mean over seeds): {best:.6g} at `{where}`" for goal, (best, where) in bests.items()]
+    lines += [text] if (text := _claims(files)) else []
     note = "\n\n".join([*lines, experiment.note(), "The sweep file, the tables and the plots are its artifacts."])
     tags = {"sweeper.kind": "summary", "mlflow.source.name": records[0].trial.trainer, **_states(records)}
     tags["mlflow.note.content"] = note
     overview = _overview(f"{experiment.name}: summary", records, tags, {}, {legal(k): v for k, v in metrics.items()})
     # It is made when the last trial has ended, and so stands first where runs are listed by their start.
     return replace(overview, status="FINISHED", start_ms=overview.end_ms, data=_data(experiment, records), files=files)
+
+
+def _claims(files: Files) -> str:
+    """The claims as a Markdown list: what became of each, and whether it is older than its results."""
+    document = files.get("verdicts.json")
+    found = json.loads(document)["verdicts"] if isinstance(document, str) else []
+    return "\n".join(f"* {one['outcome']}: {one['name']} ({one['standing'] or one['status']})" for one in found)
 
 
 def _overview(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,17 @@ def test_the_summary_names_the_best_mean_in_the_goals_direction() -> None:
     assert "0 failed" not in overview.tags["sweeper.state"]
     assert "Best loss (mean over seeds): 2 at `beta=1`" in overview.tags["mlflow.note.content"]
     assert "sweeper run grid.yaml" in overview.tags["mlflow.note.content"]
+
+
+def test_the_summary_has_each_claim_with_its_outcome_and_standing() -> None:
+    late = "exploratory: written after 48 of 48 results"
+    found = [
+        {"name": "beta helps", "outcome": "pass", "status": "exploratory", "standing": late},
+        {"name": "at no cost", "outcome": "fail", "status": "registered", "standing": ""},
+    ]
+    overview = summary_overview(INPUT, [ended(0, loss=1.0)], {"verdicts.json": json.dumps({"verdicts": found})})
+    note = overview.tags["mlflow.note.content"]
+    assert f"* pass: beta helps ({late})\n* fail: at no cost (registered)" in note
 
 
 def test_a_nan_is_not_the_best() -> None:
