@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -86,7 +87,7 @@ def text(frame: pd.DataFrame, form: Format, note: str = "") -> str:
         records = [dict(zip(frame.columns, row, strict=True)) for row in rows]
         document = {"schema_version": 1, **({"source": note} if note else {}), "rows": records}
         return json.dumps(document, indent=1, allow_nan=False) + "\n"
-    parameters = [name not in BOOKKEEPING for name in frame.columns]
+    parameters = [_is_parameter(frame, name) for name in frame.columns]
     cells = [[_cell(value, own) for value, own in zip(row, parameters, strict=True)] for row in rows]
     return MARKUP[form](StyledTable([*frame.columns], cells, note=note))
 
@@ -133,10 +134,15 @@ def _holds_a_mapping(value: object) -> bool:
 
 def _csv(frame: pd.DataFrame) -> pd.DataFrame:
     texts = {
-        name: frame[name].map(lambda value, own=name not in BOOKKEEPING: _csv_cell(value, own))
+        name: frame[name].map(partial(_csv_cell, is_parameter=_is_parameter(frame, name)))
         for name in frame.columns[[dtype.kind == "O" for dtype in frame.dtypes]]
     }
     return frame.assign(**texts).rename(columns=_no_formula)
+
+
+def _is_parameter(frame: pd.DataFrame, name: str) -> bool:
+    """Whether a column has values of a parameter, to be read back, and not plain text, as those of claims are."""
+    return name not in BOOKKEEPING and not frame.attrs.get("claims", False)
 
 
 def _csv_cell(value: object, is_parameter: bool) -> object:

@@ -137,3 +137,11 @@ def test_every_form_but_csv_says_where_it_comes_from() -> None:
     for form in (Format.JSON, Format.MARKDOWN, Format.LATEX, Format.HTML):
         assert "hash 0123" in tables.text(FRAME, form, "hash 0123")
     assert tables.text(FRAME, Format.CSV, "hash 0123").startswith("name,score,n\n")
+
+
+def test_the_texts_of_claims_are_written_in_full_and_an_empty_one_as_nothing() -> None:
+    long = "amended: written after 48 of 48 results (" + "the margin was too wide " * 3 + ")"
+    frame = pd.DataFrame({"family": [""], "standing": [long]})
+    frame.attrs["claims"] = True
+    assert f" & {long}" in tables.text(frame, Format.LATEX)
+    assert tables.text(tables.select(frame, ["standing", "family"], []), Format.CSV).splitlines()[1] == f"{long},"
