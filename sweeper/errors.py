@@ -103,6 +103,10 @@ class ScheduleError(SweeperError):
     exit_code = Exit.INTERNAL
 
 
+class ProgramError(RuntimeError):
+    """The program of a trial ended with an error, which is its own text: our frames are no part of it."""
+
+
 class ContractError(TypeError):
     """A trainer did what has no meaning, or cannot be trained as it was asked to be; trying again would not help."""
 

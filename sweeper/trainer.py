@@ -17,7 +17,6 @@ from __future__ import annotations
 import difflib
 import hashlib
 import importlib
-import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -25,7 +24,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sweeper import planned_source
+from sweeper import planned_source, program
 from sweeper.code_digest import ModuleSource, code_digest, code_digest_before, project_root, read_project
 from sweeper.errors import Exit, Problem, UsageError, did_you_mean
 from sweeper.planned_source import PlannedFile, PlannedSource
@@ -37,7 +36,6 @@ Report = Callable[[int, Mapping[str, float]], None]
 TrainFunction = Callable[..., Mapping[str, float] | None]
 
 BUNDLED = {"cvae": "sweeper.cvae.training.train:train"}
-_RANGE = re.compile(r"\[(-?[\d.]+), (-?[\d.]+)\]")
 # Digest of the code of a bundled trainer -> the digest under which results of equal numbers are filed. Changing
 # that code and none of its numbers (tests/test_code_digest.py) writes the new digest here: no result becomes stale.
 SAME_NUMBERS = {"6915fa53fdca": "50369f7ce8fe"}
@@ -87,6 +85,8 @@ def find(name: str) -> Trainer:
     """
     if name in BUNDLED:
         return _bundled(name)
+    if name.startswith(program.PREFIX):
+        return _command(name)
     function, module, project = _load_project(name)
     message, hint = objection(function)
     if message:
@@ -139,8 +139,17 @@ def _planned(project: Mapping[str, ModuleSource]) -> dict[str, PlannedFile]:
     return {name: PlannedFile(source.path, source.content) for name, source in project.items()}
 
 
+def _command(name: str) -> Trainer:
+    """A command, whose parameters and metrics are its own; the files that it runs count as its code."""
+    folder = program.folder_of(name, [Path(folder) for folder in planned_source.users_folders()])
+    target, files = program.target_of(name, folder), dict.fromkeys(program.files_of(name, folder), "")
+    return Trainer(name, target, None, None, lambda params: [], lambda params: [], code="", data=files)
+
+
 def load(target: str) -> TrainFunction:
     """Import `package.module:function` from the Python path and the current folder, and return the function."""
+    if target.startswith(program.PREFIX):
+        return program.function_of(target)
     module_name, function_name = _split(target)
     try:
         function = getattr(importlib.import_module(module_name), function_name)
@@ -176,21 +185,6 @@ def _split(target: str) -> tuple[str, str]:
         raise UsageError(Problem("no such trainer", "", "trainer", target, allowed, hint))
     planned_source.allow_imports([Path.cwd()])
     return module, function
-
-
-def declared_ranges(metrics: Mapping[str, str] | None) -> dict[str, tuple[float, float]]:
-    """The ranges in the descriptions of metrics, as `share of valid outputs, [0, 1]` has one.
-
-    >>> declared_ranges({"accuracy": "share of right answers, [0, 1]", "loss": "nats, at least 0"})
-    {'accuracy': (0.0, 1.0)}
-    """
-    found = {name: _RANGE.search(str(text)) for name, text in (metrics or {}).items()}
-    return {name: (float(match[1]), float(match[2])) for name, match in found.items() if match}
-
-
-def bundled_ranges(name: str) -> dict[str, tuple[float, float]]:
-    """The ranges of a bundled trainer's metrics, {} for another trainer."""
-    return declared_ranges(importlib.import_module(f"sweeper.{name}.metrics").METRICS) if name in BUNDLED else {}
 
 
 def resolve(trainer: Trainer, params: Params) -> dict[str, Value]:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from sweeper import trainer
+from sweeper import program, trainer
 from sweeper.devices import check_cpus, cpus_here, gpu_share, gpus_here
 from sweeper.errors import ContractError, LedgerError, Problem, SweeperError, UsageError
 from sweeper.execution.options import Options, Runner
@@ -60,7 +60,7 @@ def _model_refusals(plan: Plan) -> Iterator[Problem]:
     """
     sweep = plan.sweep
     shapes: dict[str, Params] = {}
-    if sweep.trainer is None or sweep.trainer in trainer.BUNDLED:
+    if sweep.trainer is None or sweep.trainer in trainer.BUNDLED or sweep.trainer.startswith(program.PREFIX):
         return
     function = trainer.load(sweep.trainer)
     if (preflight := getattr(function, "preflight", None)) is None:

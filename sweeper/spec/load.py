@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sweeper import program
 from sweeper.errors import SpecError, SweeperError, excerpt
 from sweeper.redaction import without_login
 from sweeper.spec import merge, overrides, writer
@@ -113,13 +114,20 @@ def _document(path: Path, document: Document, changes: Sequence[str]) -> Documen
     return Document({"name": tree.pop("name"), **tree}, document.places)
 
 
+def _trainer(keys: SweepKeys, document: Document) -> str | None:
+    """The name of the trainer; a command gets `--seed` where the file has seeds."""
+    if not isinstance(keys.trainer, str | None):
+        return program.name_of(keys.trainer.command, seeded="seeds" in document.tree)
+    return keys.trainer
+
+
 def _sweep(keys: SweepKeys, document: Document, path: Path) -> Sweep:
     fixed = {name: canonical(value) for name, value in keys.base.items()}
     resources, budget = keys.resources, keys.budget
     return Sweep(
         name=keys.name,
         description=keys.description,
-        trainer=keys.trainer,
+        trainer=_trainer(keys, document),
         base=fixed | _constants(keys),
         method="gp" if keys.method == "bayes" else keys.method,
         sampler_seed=keys.sampler.seed,

@@ -13,6 +13,7 @@ from sweeper.spec.sections import (
     AbortKeys,
     BudgetKeys,
     CheckpointKeys,
+    CommandKeys,
     EarlyKeys,
     MetricKeys,
     NotifyKeys,
@@ -33,6 +34,10 @@ Seeds = Annotated[
     BeforeValidator(
         seeds_in_full, json_schema_input_type=Annotated[int, Field(ge=1, le=MAX_SEEDS)] | list[Seed] | SeedKeys
     ),
+]
+TrainerKeys = Annotated[
+    Annotated[str, Field(min_length=1), Tag("[key]")] | Annotated[CommandKeys, Tag("[keys]")],
+    Discriminator(lambda value: "[keys]" if isinstance(value, dict | CommandKeys) else "[key]"),
 ]
 Metrics = Annotated[
     list[MetricKeys],
@@ -58,8 +63,8 @@ class SweepKeys(Keys):
     description: str = Field(
         "", description="What is asked, in a sentence.", examples=["beta x marginal KL on ordered_sum"]
     )
-    trainer: str | None = Field(
-        None, description="The bundled `cvae`, or `package.module:function`.", examples=["cvae"], min_length=1
+    trainer: TrainerKeys | None = Field(
+        None, description="The bundled `cvae`, `package.module:function`, or `command: [...]`.", examples=["cvae"]
     )
     base: dict[str, Any] = Field(
         {}, description="Trainer settings that do not vary, dotted or nested.", examples=[{"train.steps": 2000}]

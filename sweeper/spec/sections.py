@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    Field,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, model_validator
 
+from sweeper import program
 from sweeper.spec.fields import (
     MAX_SEEDS,
     AutoCount,
@@ -32,6 +30,22 @@ from sweeper.spec.fields import (
     ShortName,
 )
 from sweeper.spec.space.parameters import Complaint, domain
+
+
+def _known_macros(command: list[str]) -> list[str]:
+    if unknown := program.unknown_macros(command):
+        known = ", ".join(f"${{{name}}}" for name in program.MACROS if name != "program")
+        raise Complaint("no such macro", found=f"${{{unknown[0]}}}", allowed=known)
+    return command
+
+
+class CommandKeys(Keys):
+    """A program as the trainer: started once per trial, its metrics are JSON lines on standard output."""
+
+    command: Annotated[list[str], Field(min_length=1), AfterValidator(_known_macros)] = Field(
+        description="The program and its arguments; `${args}` stands for `--NAME=VALUE ...`.",
+        examples=[["${interpreter}", "train.py", "${args}"]],
+    )
 
 
 class ParameterKeys(Keys):

@@ -159,15 +159,15 @@ def resolved(node: Schema) -> Schema:
     """The node behind a $ref, or the one alternative that is not null."""
     while "$ref" in node:
         node = json_schema()["$defs"][node["$ref"].rpartition("/")[2]]
-    alternatives = [branch for branch in node.get("anyOf", []) if branch.get("type") != "null"]
+    alternatives = [branch for branch in (node.get("anyOf") or node.get("oneOf") or []) if branch.get("type") != "null"]
     return resolved(alternatives[0]) if len(alternatives) == 1 else node
 
 
 def describe(node: Schema) -> str:
     """What a part of the schema allows, in words."""
     node = resolved(node)
-    if "anyOf" in node:
-        return ", or ".join(dict.fromkeys(describe(branch) for branch in node["anyOf"] if branch.get("type") != "null"))
+    if branches := node.get("anyOf", node.get("oneOf")):
+        return ", or ".join(dict.fromkeys(describe(branch) for branch in branches if branch.get("type") != "null"))
     if "const" in node or "enum" in node:
         return ", ".join(str(word) for word in node.get("enum", [node.get("const")]))
     if node.get("type") in ("integer", "number"):

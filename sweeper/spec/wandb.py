@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+from sweeper import program
 from sweeper.errors import Problem, SpecError, excerpt
 from sweeper.ledger.paths import is_folder_name, similar_folder_name
 from sweeper.spec.document import Document, Place
@@ -17,7 +19,9 @@ _IMPUTES = {"valid": "ignore", "best": "ignore", "latest": "worst"}
 def translate(document: Document) -> tuple[Document, list[Problem]]:
     """The document with sweeper's keys, and warnings for unsupported ones. Raises SpecError for duplicates."""
     document = Document(dict(document.tree), dict(document.places))
-    warnings = [*_name(document), *_ignored(document), *_metric(document), *_seed(document)]
+    name = _name(document)
+    _command(document)
+    warnings = [*name, *_ignored(document), *_metric(document), *_seed(document)]
     if document.tree.get("method") == "bayes":
         document.tree["method"] = "gp"
     _run_cap(document)
@@ -36,14 +40,36 @@ def _name(document: Document) -> list[Problem]:
     return [_warning(document, "name", f"{excerpt(name)} cannot be a folder and is read as {better}")]
 
 
+def _command(document: Document) -> None:
+    """`program` and `command` are the trainer of a file without one, where the program is there."""
+    tree = document.tree
+    path, command = tree.get("program"), tree.get("command", list(program.USUAL))
+    if "trainer" in tree or not isinstance(command, list) or not all(isinstance(part, str) for part in command):
+        return
+    if isinstance(path, str):
+        folders = [Path(), Path(str(document.place("program").file)).parent]
+        if not any((folder / path).is_file() for folder in folders):
+            return
+        command = [part.replace("${program}", path) for part in command]
+    elif "program" in tree or "command" not in tree or "${program}" in " ".join(command):
+        return
+    tree["trainer"] = {"command": command}
+    for key in ("program", "command"):
+        if tree.pop(key, None) is not None:
+            document.places["trainer"] = document.places["trainer.command"] = document.place(key)
+
+
 def _ignored(document: Document) -> list[Problem]:
     keys = [key for key in IGNORED if key in document.tree]
+    hint = "name the function to run with trainer:"
+    if "trainer" not in document.tree and isinstance(path := document.tree.get("program"), str):
+        hint += f", or put {excerpt(path)} in this folder or next to the file"
     for key in keys:
         del document.tree[key]
     if not keys:
         return []
     message = f"{', '.join(keys)} (W&B): ignored"
-    return [Problem(message, str(document.place(keys[0])), hint="name the function to run with trainer:")]
+    return [Problem(message, str(document.place(keys[0])), hint=hint)]
 
 
 def _metric(document: Document) -> list[Problem]:

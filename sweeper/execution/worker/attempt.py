@@ -20,7 +20,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sweeper.errors import ContractError
+from sweeper.errors import ContractError, ProgramError
 from sweeper.execution.worker import checkpoints, reasons
 from sweeper.execution.worker.checkpoints import Checkpoint
 from sweeper.execution.worker.job import Driver, Job, StopOrder
@@ -123,6 +123,8 @@ class Attempt:
             self.end(State.DIVERGED, reason, _last_finite(error, self.metrics))
         except ContractError as error:
             self.end(State.FAILED, f"trainer contract: {reasons.text_of(error)}", self.metrics, Cause.CONTRACT)
+        except ProgramError as error:
+            self.end(State.FAILED, reasons.text_of(error), self.metrics, Cause.EXCEPTION, type(error).__name__)
         except BaseException as error:
             reasons.log_traceback(error)
             self.end(State.FAILED, reasons.reason_of(error), self.metrics, Cause.EXCEPTION, type(error).__name__)

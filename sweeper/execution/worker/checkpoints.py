@@ -12,6 +12,7 @@ import contextlib
 import importlib
 import json
 import math
+import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from sweeper.execution.worker.reasons import log
 from sweeper.ledger import atomic
 
 FOLDER = "checkpoints"
+PROGRAM = "program"  # below it, what a command as a trainer keeps there itself
 VERSION = 1
 
 
@@ -66,7 +68,7 @@ def files(folder: Path, *, but: Iterable[int] = ()) -> list[Path]:
     The JSON of a checkpoint comes before its tensors: removed in this order, no half of one is taken for a whole.
     """
     kept = {_stem(step) for step in but}
-    return sorted(path for path in (folder / FOLDER).glob("*") if path.stem not in kept)
+    return sorted(path for path in (folder / FOLDER).glob("*") if path.stem not in kept and path.name != PROGRAM)
 
 
 def remove(folder: Path, *, but: Iterable[int] = ()) -> None:
@@ -75,6 +77,7 @@ def remove(folder: Path, *, but: Iterable[int] = ()) -> None:
     for path in files(folder, but=kept):
         path.unlink(missing_ok=True)
     if not kept and (folder / FOLDER).is_dir():
+        shutil.rmtree(folder / FOLDER / PROGRAM, ignore_errors=True)
         (folder / FOLDER).rmdir()
 
 

@@ -31,12 +31,13 @@ def run(job: Job, driver: Driver) -> None:
 
 
 def extras(function: Callable[..., object], attempt: Attempt) -> dict[str, object]:
-    """What a trainer takes besides settings and report: `directory`, made, and `checkpoint`."""
+    """What a trainer takes besides settings and report: `directory`, made, `checkpoint`, and `is_cancelled`."""
     try:
         wanted = inspect.signature(function).parameters
     except (TypeError, ValueError):
         return {}
     offered: dict[str, object] = {"directory": attempt.job.directory, "checkpoint": _Raising(attempt)}
+    offered["is_cancelled"] = attempt.driver.is_cancelled
     given = {name: thing for name, thing in offered.items() if name in wanted}
     if "directory" in given:
         attempt.job.directory.mkdir(parents=True, exist_ok=True)
