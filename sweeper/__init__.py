@@ -26,6 +26,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sweeper.config_classes import parameters_of
 from sweeper.errors import Exit, SweeperError
 from sweeper.fused.trainer import fuse
 
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from sweeper.spec.sweep import Sweep
 
 __version__ = "0.1.0"
-__all__ = ["Exit", "SweeperError", "fuse", "load_results", "load_spec", "make_plan", "run"]
+__all__ = ["Exit", "SweeperError", "fuse", "load_results", "load_spec", "make_plan", "parameters_of", "run"]
 
 
 def load_spec(file: str | Path, overrides: Sequence[str] = ()) -> Sweep:
