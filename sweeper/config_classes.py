@@ -66,9 +66,7 @@ def _fields(config: Any) -> Mapping[str, object] | None:
     if isinstance(config, argparse.ArgumentParser):
         return _arguments(config)
     if type(config).__module__.partition(".")[0] == "omegaconf":
-        from omegaconf import OmegaConf  # type: ignore[import-not-found,unused-ignore]  # the caller has it
-
-        config = OmegaConf.to_container(config, resolve=True)
+        config = _resolved(config)
     if isinstance(config, Mapping):
         return config
     if isinstance(config, type):
@@ -78,6 +76,18 @@ def _fields(config: Any) -> Mapping[str, object] | None:
     if hasattr(type(config), "model_fields"):
         return {name: getattr(config, name) for name in type(config).model_fields}
     return None
+
+
+def _resolved(config: Any) -> object:
+    """An OmegaConf configuration as plain values, with its interpolations."""
+    from omegaconf import OmegaConf, errors  # type: ignore[import-not-found,unused-ignore]  # the caller has it
+
+    try:
+        return OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    except errors.OmegaConfBaseException as error:
+        text = str(error).partition("\n")[0]
+        key = str(getattr(error, "full_key", None) or "")
+        raise _refused(text, config, key=key, hint="give each setting a value that can be resolved") from error
 
 
 def _arguments(parser: argparse.ArgumentParser) -> dict[str, object]:
