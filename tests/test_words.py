@@ -1,4 +1,4 @@
-"""The code names things by the field's words: none of the project's former private words is left in `sweeper/`."""
+"""Names are the field's words: none of the former private words is left in `sweeper/` or on a page."""
 
 from __future__ import annotations
 
@@ -72,6 +72,20 @@ def private_words(source: str) -> Iterator[tuple[int, str]]:
     for line, text in texts(source, tree):
         yield from ((line, match.group().lower()) for match in TEXT.finditer(text))
         yield from ((line, match.group()) for match in PER.finditer(text))
+
+
+def test_no_private_word_is_left_on_the_pages() -> None:
+    root = SOURCES[0].parents[1]
+    pages = [root / "README.md", root / ".github/CONTRIBUTING.md", root / "results/README.md"]
+    pages += [page for folder in ("sweeper", "tests") for page in (root / folder).rglob("*.md")]
+    found = [
+        f"{page.relative_to(root)}:{number}: {match.group()}"
+        for page in pages
+        for number, line in enumerate(page.read_text().splitlines(), 1)
+        for pattern in (TEXT, PER)
+        for match in pattern.finditer(line)
+    ]
+    assert not found, "\n".join(found)
 
 
 def test_no_private_word_is_left_in_the_code() -> None:

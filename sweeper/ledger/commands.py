@@ -49,9 +49,9 @@ class Command:
     @property
     def text(self) -> str:
         """As it was typed: `stop --where "x > 2"`."""
-        words = [f"--trial {self.trial}"] if self.trial else []
-        words += [f'--where "{self.where}"'] if self.where else []
-        return " ".join([self.action, *words, *(f"{key}={value}" for key, value in self.settings.items())])
+        parts = [f"--trial {self.trial}"] if self.trial else []
+        parts += [f'--where "{self.where}"'] if self.where else []
+        return " ".join([self.action, *parts, *(f"{key}={value}" for key, value in self.settings.items())])
 
 
 @dataclass(frozen=True, slots=True)

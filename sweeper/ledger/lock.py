@@ -23,7 +23,7 @@ def take(path: Path, *, take_over: bool = False) -> int:
         # The kernel drops the lock with its process, however that ends: a dead driver's lock is free by itself.
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        who = _words(handle)
+        who = _holder_text(handle)
         os.close(handle)
         hint = f"wait for it, or stop it; `sweeper status {path.parent.name}` shows how far it is"
         hint += "; if its machine is gone for good, add --take-over"
@@ -51,11 +51,11 @@ def holder(path: Path) -> str:
     try:
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return _words(handle)
+        return _holder_text(handle)
     finally:
         os.close(handle)
     return ""
 
 
-def _words(handle: int) -> str:
+def _holder_text(handle: int) -> str:
     return os.pread(handle, 1000, 0).decode(errors="replace").strip()

@@ -65,7 +65,7 @@ def serve(uri: str, artifacts: str, host: str = "127.0.0.1", port: int = 5000) -
         print("\n".join(where_to_look(uri, address)), file=sys.stderr, flush=True)
         with suppress(KeyboardInterrupt):
             it.wait()
-            raise ScheduleError(Problem("the MLflow server ended by itself", found=_last_words(log)))
+            raise ScheduleError(Problem("the MLflow server ended by itself", found=_last_lines(log)))
 
 
 def where_to_look(uri: str, address: str) -> list[str]:
@@ -132,10 +132,10 @@ def _wait_until_it_answers(server: subprocess.Popen[bytes], address: str, log: I
         with suppress(URLError, OSError), urllib.request.urlopen(f"{address}/health", timeout=5):
             return
         time.sleep(0.2)
-    raise ScheduleError(Problem("the MLflow server did not start", where=address, found=_last_words(log)))
+    raise ScheduleError(Problem("the MLflow server did not start", where=address, found=_last_lines(log)))
 
 
-def _last_words(log: IO[str]) -> str:
+def _last_lines(log: IO[str]) -> str:
     log.seek(0)
     lines = [line.strip() for line in log if line.strip()]
     return "\n    ".join(lines[-5:]) or "no output"

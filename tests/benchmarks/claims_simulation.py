@@ -147,7 +147,7 @@ def monotone(family: Family, rng: np.random.Generator, n: int, sampler: Sampler)
 
 KINDS = {
     "within, mean, against": one_mean, "best": best, "share": share, "typical": typical, "equivalent": equivalent,
-    "compare": compare, "compare, cost beside a ceiling": cost, "compare, min_gain": gain,
+    "compare": compare, "compare, cost close to a ceiling": cost, "compare, min_gain": gain,
     "monotone": monotone,
 }  # fmt: skip
 

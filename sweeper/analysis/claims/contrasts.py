@@ -28,19 +28,19 @@ def judge_interaction(claim: Claim, test: Interaction, records: Sequence[Record]
         return unjudged(f"no seed {why} of {changed}, all else equal")
     sampler, alpha = gain_sampler_of(claim), claim.alpha
     one = sampler(by_seed)
-    words = f"together {_signed(one.mean)} {bracket(one.interval(1 - 2 * alpha))} beyond the sum of each alone, "
-    words += f"claimed {asked_text(test)}, over {plural(one.n, 'seed')}"
+    text = f"together {_signed(one.mean)} {bracket(one.interval(1 - 2 * alpha))} beyond the sum of each alone, "
+    text += f"claimed {asked_text(test)}, over {plural(one.n, 'seed')}"
     lost = sum(contrast.lost for contrast in found)
-    words += f", {plural(lost, 'block')} of four lost" if lost else ""
+    text += f", {plural(lost, 'block')} of four lost" if lost else ""
     rows = gain_rows([(one.label, [*one.values.values()]) for one in found], test, alpha, sampler)
-    words += spread_text(rows)
+    text += spread_text(rows)
     p_pass, p_fail = p_for(test, one), p_against(test, one)
     most = max(FEWEST_PAIRS if p_pass <= alpha else 0, seeds_needed(one, [test.bound], alpha) or 0) or None
     reservation = f"an interaction needs {FEWEST_PAIRS} seeds" if one.n < FEWEST_PAIRS else ""
     if opposed := opposite(found, test, alpha):
         reservation, most = opposed, None  # more seeds would not help
     interval = one.interval(1 - 2 * alpha)
-    return TestResult(words, one.mean, interval, one.n, p_pass, p_fail, most, rows, reservation)
+    return TestResult(text, one.mean, interval, one.n, p_pass, p_fail, most, rows, reservation)
 
 
 def opposite(found: Sequence[Contrast], test: Interaction, alpha: float) -> str:

@@ -51,10 +51,10 @@ def judge_equivalent(claim: Claim, test: Equivalent, evidence: Evidence) -> Test
     one = sampler_of(claim)(means_by_seed([group.values for group in groups]))
     rows = rows_of(groups, tests_of(claim, groups), [bounds] * len(groups), claim.alpha)
     leaving = [row for row in rows if row.outcome == "fail"]
-    words = f"over {plural(len(groups), 'configuration')} with {plural(one.n, 'seed')}"
+    text = f"over {plural(len(groups), 'configuration')} with {plural(one.n, 'seed')}"
     if leaving and len(groups) > 1:
-        words += f"; outside by themselves: {_listed(leaving)}"
-    found = _one_mean(one, bounds, claim.alpha, words, 1, rows)
+        text += f"; outside by themselves: {_listed(leaving)}"
+    found = _one_mean(one, bounds, claim.alpha, text, 1, rows)
     return replace(found, n=len(evidence.values))
 
 
@@ -159,9 +159,9 @@ def _each(claim: Claim, groups: Sequence[Group], bounds: Sequence[Bounds], what:
     p_pass = max(p_inside(one, pair) for one, pair in zip(tests, bounds, strict=True))
     p_fail = min(holm([p_outside(one, pair) for _, one, pair in known]))
     good, bad = ([row for row in rows if row.outcome == outcome] for outcome in ("pass", "fail"))
-    words = f"{len(good)} of {plural(len(rows), 'configuration')} {what}"
+    text = f"{len(good)} of {plural(len(rows), 'configuration')} {what}"
     unsure = [row for row in rows if row.outcome == "undecided" and row.n]
-    words += (
+    text += (
         f"; outside: {_listed(bad)}"
         if bad
         else f"; undecided: {_listed(unsure)}"
@@ -171,7 +171,7 @@ def _each(claim: Claim, groups: Sequence[Group], bounds: Sequence[Bounds], what:
     open_rows = [needed(one, pair, alpha) for row, one, pair in known if row.outcome == "undecided"]
     most = max((count for count in open_rows if count), default=None) if all(open_rows) else None
     n = sum(len(group.values) for group in groups)
-    return TestResult(words, one.mean, one.interval(1 - 2 * alpha), n, p_pass, p_fail, most, rows)
+    return TestResult(text, one.mean, one.interval(1 - 2 * alpha), n, p_pass, p_fail, most, rows)
 
 
 def distance_outside(one: MeanTest, bounds: Bounds) -> float:
@@ -184,20 +184,20 @@ def _every_value(evidence: Evidence, bounds: Bounds) -> TestResult:
     low, high = bounds
     values = evidence.values
     outside = [value for value in values if not low <= value <= high]
-    words = f"{len(values) - len(outside)} of {plural(len(values), 'trial')} {interval_text(bounds)}"
-    words += f"; they span {bracket((min(values), max(values)))}"
+    text = f"{len(values) - len(outside)} of {plural(len(values), 'trial')} {interval_text(bounds)}"
+    text += f"; they span {bracket((min(values), max(values)))}"
     worst = max(values, key=lambda value: max(low - value, value - high))
-    return TestResult(words, worst, None, len(values), float(bool(outside)), float(not outside))
+    return TestResult(text, worst, None, len(values), float(bool(outside)), float(not outside))
 
 
 def _one_mean(
-    one: MeanTest, bounds: Bounds, alpha: float, words: str, groups: int, rows: tuple[VerdictRow, ...] = ()
+    one: MeanTest, bounds: Bounds, alpha: float, text: str, groups: int, rows: tuple[VerdictRow, ...] = ()
 ) -> TestResult:
     interval = one.interval(1 - 2 * alpha)
-    words = f"mean {rounded(one.mean)} {bracket(interval)}, claimed {interval_text(bounds)}, {words}"
+    text = f"mean {rounded(one.mean)} {bracket(interval)}, claimed {interval_text(bounds)}, {text}"
     count = needed(one, bounds, alpha)
     seeds = max(2, math.ceil(count / groups)) if count else None
-    return TestResult(words, one.mean, interval, one.n, p_inside(one, bounds), p_outside(one, bounds), seeds, rows)
+    return TestResult(text, one.mean, interval, one.n, p_inside(one, bounds), p_outside(one, bounds), seeds, rows)
 
 
 def _reference(table: list[dict[str, str]], metric: str, groups: Sequence[Group]) -> dict[str, float]:

@@ -34,20 +34,20 @@ def judge_compare(claim: Claim, test: Compare, records: Sequence[Record]) -> Tes
     sampler, alpha = gain_sampler_of(claim), claim.alpha
     one = sampler(by_seed)
     interval = one.interval(1 - 2 * alpha)
-    words = (
+    text = (
         f"gain {rounded(one.mean)} {bracket(interval)}, claimed {asked_text(test)}, over {plural(len(gains), 'pair')}"
     )
-    words += f" of {plural(one.n, 'seed')}" if one.n < len(gains) else ""
+    text += f" of {plural(one.n, 'seed')}" if one.n < len(gains) else ""
     size = effect_size(by_seed)
-    words += f" (d = {size:.2g})" if math.isfinite(size) else ""
+    text += f" (d = {size:.2g})" if math.isfinite(size) else ""
     lost = sum(pairing.lost for pairing in found)
-    words += f", {plural(lost, 'pair')} lost" if lost else ""
+    text += f", {plural(lost, 'pair')} lost" if lost else ""
     reservation = f"a paired claim needs {FEWEST_PAIRS} pairs" if len(gains) < FEWEST_PAIRS else ""
     few = seeds_needed(one, [test.bound], alpha)
     seeds = max(math.ceil(FEWEST_PAIRS / len(found)) if p_for(test, one) <= alpha else 0, few or 0) or None
     p_pass, p_fail = p_for(test, one), p_against(test, one)
     rows = gain_rows([(one.label, one.gains) for one in found], test, alpha, sampler)
-    return TestResult(words, one.mean, interval, len(gains), p_pass, p_fail, seeds, rows, reservation)
+    return TestResult(text, one.mean, interval, len(gains), p_pass, p_fail, seeds, rows, reservation)
 
 
 def judge_monotone(claim: Claim, test: Monotone, records: Sequence[Record]) -> TestResult:
@@ -69,12 +69,12 @@ def judge_monotone(claim: Claim, test: Monotone, records: Sequence[Record]) -> T
     p_rise, p_fall = _trend(sign * table)
     interval = total.interval(1 - 2 * claim.alpha)
     direction = "rise" if test.increasing else "fall"
-    words = f"{rounded(total.mean)} {bracket(interval)} from {test.parameter}={show(levels[0])} to {show(levels[-1])}, "
-    words += f"claimed to {direction}, over {plural(len(whole), 'block')} of equal settings and seed"
+    text = f"{rounded(total.mean)} {bracket(interval)} from {test.parameter}={show(levels[0])} to {show(levels[-1])}, "
+    text += f"claimed to {direction}, over {plural(len(whole), 'block')} of equal settings and seed"
     reversed_ = [index for index, p in enumerate(back) if p <= claim.alpha]
     if reversed_:
         names = ", ".join(f"{show(levels[i])} to {show(levels[i + 1])}" for i in reversed_)
-        words += f"; goes back from {names}"
+        text += f"; goes back from {names}"
     reservation = "" if len(whole) > 1 else "one block alone does not generalize to others"
     rows = _steps(levels, steps, back, sign, claim.alpha)
     few = enough(total, [0.0], claim.alpha) if sign * total.mean > 0 else None
@@ -82,7 +82,7 @@ def judge_monotone(claim: Claim, test: Monotone, records: Sequence[Record]) -> T
     seeds = math.ceil(few / per_seed) if few else None
     p_pass = 1.0 if reversed_ else p_rise
     p_fail = min(1.0, 2 * min([p_fall, *back]))  # either of two tests makes it fail (Bonferroni)
-    return TestResult(words, total.mean, interval, len(whole), p_pass, p_fail, seeds, rows, reservation)
+    return TestResult(text, total.mean, interval, len(whole), p_pass, p_fail, seeds, rows, reservation)
 
 
 def p_for(test: Compare | Interaction, one: MeanTest) -> float:

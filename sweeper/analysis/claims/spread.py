@@ -42,10 +42,10 @@ def judge_typical(claim: Claim, test: Typical, evidence: Evidence) -> TestResult
     if claim.over == "trials":
         low, high = (float(q) for q in np.quantile(evidence.values, (0.25, 0.75)))
         inside = test.low <= low and high <= test.high
-        words = f"quartiles {rounded(low)} and {rounded(high)} of {plural(len(evidence.values), 'trial')}"
-        words += f", claimed {interval_text(bounds)}"
+        text = f"quartiles {rounded(low)} and {rounded(high)} of {plural(len(evidence.values), 'trial')}"
+        text += f", claimed {interval_text(bounds)}"
         middle = float(np.median(evidence.values))
-        return TestResult(words, middle, None, len(evidence.values), float(not inside), float(inside))
+        return TestResult(text, middle, None, len(evidence.values), float(not inside), float(inside))
     groups = evidence.measured
     reached = bounds if method_of(claim) == "exact" else reachable(bounds, evidence.values)
     tests = [one for one in tests_of(claim, groups) if one]
@@ -53,14 +53,12 @@ def judge_typical(claim: Claim, test: Typical, evidence: Evidence) -> TestResult
     ends = np.array([_finite_ends(one.interval(1 - 2 * claim.alpha)) for one in tests])
     first, third = (np.quantile(ends, q, axis=0) for q in (0.25, 0.75))
     shown = (f"{rounded(v)} {_interval_text(end)}" for v, end in zip(values[[0, 2]], (first, third), strict=True))
-    words = (
-        f"quartiles {' and '.join(shown)} of {plural(len(groups), 'configuration')}, claimed {interval_text(bounds)}"
-    )
+    text = f"quartiles {' and '.join(shown)} of {plural(len(groups), 'configuration')}, claimed {interval_text(bounds)}"
     sides = [[p_inside(one, side) for one in tests] for side in ((reached[0], math.inf), (-math.inf, reached[1]))]
     beyond = [[p_outside(one, side) for one in tests] for side in ((reached[0], math.inf), (-math.inf, reached[1]))]
     rank = 0.25 * (len(groups) - 1)  # a quartile lies between the means of these two ranks
     return TestResult(
-        words,
+        text,
         float(values[1]),
         (_unfar(first[0]), _unfar(third[1])),
         len(evidence.values),
@@ -78,13 +76,13 @@ def judge_best(claim: Claim, test: Best, evidence: Evidence) -> TestResult:
     """
     sign = 1.0 if test.at_least is not None else -1.0
     bound = sign * (test.at_least if test.at_least is not None else test.at_most or 0.0)
-    words_bound = f"{'at least' if sign > 0 else 'at most'} {rounded(sign * bound)}"
+    bound_text = f"{'at least' if sign > 0 else 'at most'} {rounded(sign * bound)}"
     top = max(sign * value for value in evidence.values)
     none_reached = top < bound and claim.success is None
-    words_none = f"; not one of {plural(len(evidence.values), 'trial')} reached it" if none_reached else ""
+    none_text = f"; not one of {plural(len(evidence.values), 'trial')} reached it" if none_reached else ""
     if claim.over == "trials":
-        words = f"best trial {rounded(sign * top)}, claimed {words_bound}"
-        return TestResult(words, sign * top, None, len(evidence.values), float(none_reached), float(not none_reached))
+        text = f"best trial {rounded(sign * top)}, claimed {bound_text}"
+        return TestResult(text, sign * top, None, len(evidence.values), float(none_reached), float(not none_reached))
     groups = evidence.measured
     tests = [one for one in tests_of(claim, groups) if one]
     bounds = (sign * bound, math.inf) if sign > 0 else (-math.inf, sign * bound)
@@ -93,13 +91,13 @@ def judge_best(claim: Claim, test: Best, evidence: Evidence) -> TestResult:
     index = max(range(len(tests)), key=lambda i: sign * tests[i].mean)
     one = tests[index]
     interval = one.interval(1 - 2 * claim.alpha)
-    words = (
+    text = (
         f"best {'rate' if claim.success else 'mean'} {rounded(one.mean)} {bracket(interval)} at {groups[index].label}, "
     )
-    words += f"claimed {words_bound}{words_none}"
+    text += f"claimed {bound_text}{none_text}"
     rows = rows_of(groups, tests, [bounds] * len(groups), claim.alpha)
     few = needed(one, bounds, claim.alpha / len(groups))
-    return TestResult(words, one.mean, interval, one.n, p_reach, p_miss, few, rows)
+    return TestResult(text, one.mean, interval, one.n, p_reach, p_miss, few, rows)
 
 
 def judge_share(claim: Claim, test: Share, evidence: Evidence) -> TestResult:
@@ -126,10 +124,10 @@ def judge_share(claim: Claim, test: Share, evidence: Evidence) -> TestResult:
     inside = sum(test.low <= one.mean <= test.high for one in tests)
     sure, out = (max(u for u in range(total + 1) if partial_conjunction(p, u) <= alpha) for p in (p_in, p_out))
     share, interval = inside / total, (sure / total, 1 - out / total)
-    words = f"{inside} of {plural(total, 'configuration')} = {rounded(share)} {bracket(interval)} {what}"
+    text = f"{inside} of {plural(total, 'configuration')} = {rounded(share)} {bracket(interval)} {what}"
     rows = rows_of(groups, all_tests, [bounds] * total, alpha)
     more = _needed(tests, bounds, alpha)
-    return TestResult(f"{words}, claimed {asked}", share, interval, len(evidence.values), p_pass, p_fail, more, rows)
+    return TestResult(f"{text}, claimed {asked}", share, interval, len(evidence.values), p_pass, p_fail, more, rows)
 
 
 def _needed(tests: Sequence[MeanTest], bounds: Bounds, alpha: float) -> int | None:
@@ -143,7 +141,7 @@ def _finite_ends(ends: tuple[float, float]) -> tuple[float, float]:
     return max(ends[0], -FAR), min(ends[1], FAR)
 
 
-def _share_of_trials(claim: Claim, test: Share, evidence: Evidence, words: str) -> TestResult:
+def _share_of_trials(claim: Claim, test: Share, evidence: Evidence, text: str) -> TestResult:
     """The values are 1 and 0. Trials of one seed share data and first weights: each seed is one draw, its own share."""
     asked = test.at_least if test.at_least is not None else test.at_most or 0.0
     groups, total, inside = evidence.measured, len(evidence.values), round(sum(evidence.values))
@@ -153,9 +151,9 @@ def _share_of_trials(claim: Claim, test: Share, evidence: Evidence, words: str) 
     if test.at_least is None:
         p_pass, p_fail = one.p_below(asked), one.p_above(asked, strict=True)
     interval = one.interval(1 - 2 * claim.alpha)
-    words = f"{inside} of {plural(total, 'trial')} = {rounded(one.mean)} {bracket(interval)} {words}"
-    words += f", over {plural(one.n, 'seed')}" if len(groups) > 1 else ""
-    return TestResult(words, one.mean, interval, total, p_pass, p_fail, seeds_needed(one, [asked], claim.alpha))
+    text = f"{inside} of {plural(total, 'trial')} = {rounded(one.mean)} {bracket(interval)} {text}"
+    text += f", over {plural(one.n, 'seed')}" if len(groups) > 1 else ""
+    return TestResult(text, one.mean, interval, total, p_pass, p_fail, seeds_needed(one, [asked], claim.alpha))
 
 
 def _interval_text(ends: tuple[float, ...]) -> str:

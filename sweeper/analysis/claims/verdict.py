@@ -81,11 +81,11 @@ class Verdict:
 class TestResult:
     """What a test found: p values for the claim (`p_pass`) and against it (`p_fail`), before any Holm correction.
 
-    `words` say what was found. `reservation` is a reason why it must not pass although p is small, "" if there is none.
+    `text` is what was found. `reservation` is a reason why it must not pass although p is small, "" if there is none.
     `method` names the test, `assumes` what that takes for granted.
     """
 
-    words: str
+    text: str
     effect: float | None
     interval: tuple[float, float] | None
     n: int
@@ -98,9 +98,9 @@ class TestResult:
     assumes: str = ""
 
 
-def unjudged(words: str) -> TestResult:
+def unjudged(text: str) -> TestResult:
     """There is nothing to judge by."""
-    return TestResult(words, None, None, 0, 1.0, 1.0)
+    return TestResult(text, None, None, 0, 1.0, 1.0)
 
 
 def finite(value: float | None) -> float | None:
@@ -114,7 +114,7 @@ def bracket(interval: tuple[float, float]) -> str:
     return f"[{rounded(low)}, {rounded(high)}]" if math.isfinite(high - low) else "[no interval: one seed]"
 
 
-def format_list(words: Sequence[str], limit: int = 3) -> str:
+def format_list(items: Sequence[str], limit: int = 3) -> str:
     """The first few, and how many more."""
-    more = f" and {len(words) - limit} more" if len(words) > limit else ""
-    return "; ".join(words[:limit]) + more
+    more = f" and {len(items) - limit} more" if len(items) > limit else ""
+    return "; ".join(items[:limit]) + more

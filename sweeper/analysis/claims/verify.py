@@ -160,7 +160,7 @@ def _judged(written: Claim, evidence: Evidence, records: Sequence[Record], folde
         return found
     if claim.success is not None:
         reached = interval_text((claim.success.low, claim.success.high))
-        found = replace(found, words=f"share of seeds with {claim.metric} {reached}: {found.words}")
+        found = replace(found, text=f"share of seeds with {claim.metric} {reached}: {found.text}")
     return replace(found, method=method_of(claim), assumes=assumption(claim))
 
 
@@ -246,7 +246,7 @@ def _outcome(claim: Claim, evidence: Evidence, found: TestResult) -> Outcome:
 
 
 def _sentence(claim: Claim, evidence: Evidence, found: TestResult, outcome: Outcome) -> str:
-    parts = [found.words]
+    parts = [found.text]
     if evidence.missing:
         parts.append(f"not counted: {evidence.missing}")
     if evidence.unfinished:

@@ -50,7 +50,7 @@ def domain(keys: Mapping[str, Any]) -> Domain:
     if surplus := [key for key in keys if key not in needed | extra | {"distribution", "when"}]:
         raise _conflict(kind, surplus[0], keys)
     if missing := sorted(needed - keys.keys()):
-        raise Complaint(f"{missing[0]} is missing", allowed=_words(kind))
+        raise Complaint(f"{missing[0]} is missing", allowed=_allowed_keys(kind))
     if "value" in needed:
         return Choice((canonical(keys["value"]),))
     if "values" in needed:
@@ -70,7 +70,7 @@ def _conflict(kind: str, key: str, keys: Mapping[str, Any]) -> Complaint:
     else:
         first = next(name for name in keys if name in set.union(*DISTRIBUTIONS[kind]))
         message, hint = f"this key does not go with {first}", f"leave out {first}, or {key}"
-    return Complaint(message, key, allowed=_words(kind), hint=hint)
+    return Complaint(message, key, allowed=_allowed_keys(kind), hint=hint)
 
 
 def _kind(keys: Mapping[str, Any]) -> str:
@@ -159,7 +159,7 @@ def _whole(*numbers: float) -> bool:
     return all(isinstance(number, int) for number in numbers)
 
 
-def _words(kind: str) -> str:
+def _allowed_keys(kind: str) -> str:
     needed, extra = DISTRIBUTIONS[kind]
     return ", ".join([*sorted(needed), *(f"{key} (optional)" for key in sorted(extra))])
 
