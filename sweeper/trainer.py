@@ -38,7 +38,7 @@ TrainFunction = Callable[..., Mapping[str, float] | None]
 BUNDLED = {"cvae": "sweeper.cvae.training.train:train"}
 # Digest of the code of a bundled trainer -> the digest under which results of equal numbers are filed. Changing
 # that code and none of its numbers (tests/test_code_digest.py) writes the new digest here: no result becomes stale.
-SAME_NUMBERS = {"6915fa53fdca": "50369f7ce8fe"}
+SAME_NUMBERS = {"45c2c8942c27": "50369f7ce8fe"}
 
 
 @dataclass(frozen=True, slots=True)

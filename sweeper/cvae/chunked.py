@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
+from sweeper.cvae.loss_inputs import check_head, check_targets
+
 Applied = Callable[..., tuple[Any, ...]]
 CHUNK = {"cpu": 2**19, "cuda": 2**25}  # logits at a time: those of a core's cache; enough to keep a GPU busy
 
@@ -26,13 +28,22 @@ class ChunkedScores(NamedTuple):
     jsd_BT: Tensor
 
 
-def scores_from_logits(logits_BKTV: Tensor, target_BT: Tensor) -> ChunkedScores:
-    """The scores of tokens ``target_BT`` given the logits of each latent."""
+def scores_from_logits(logits_BKTV: Tensor, target_BT: Tensor, *, check: bool = True) -> ChunkedScores:
+    """The scores of tokens ``target_BT`` given the logits of each latent.
+
+    With ``check``, raises ValueError for targets of another shape or dtype, or outside the vocabulary; that waits for a
+    GPU once, and is to be left out under ``vmap`` and ``torch.compile``.
+    """
+    if check:
+        check_targets(target_BT, logits_BKTV, logits_BKTV.shape[-1])
     return ChunkedScores(*_scores(logits_BKTV, None, target_BT))
 
 
-def scores_from_hidden(hidden_BKTD: Tensor, head_VD: Tensor, target_BT: Tensor) -> ChunkedScores:
+def scores_from_hidden(hidden_BKTD: Tensor, head_VD: Tensor, target_BT: Tensor, *, check: bool = True) -> ChunkedScores:
     """The same given hidden states and the head that makes logits of them: [B,K,T,V] never exists."""
+    check_head(hidden_BKTD, head_VD)
+    if check:
+        check_targets(target_BT, hidden_BKTD, len(head_VD))
     return ChunkedScores(*_scores(hidden_BKTD, head_VD, target_BT))
 
 

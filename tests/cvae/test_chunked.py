@@ -112,3 +112,22 @@ def test_padding_may_hold_anything():
     dirty.requires_grad_()
     loss, _ = inter_latent_jsd_loss(dirty @ head.detach().mT, baseline, mask)
     close(torch.autograd.grad(loss, dirty), [wanted], 1e-12)
+
+
+@pytest.mark.parametrize(
+    ("target", "found"),
+    [
+        (torch.tensor([[0, 5]]), "tokens from 0 to 5"),
+        (torch.tensor([[-100, 1]]), "tokens from -100 to 1"),
+        (torch.tensor([[0.0, 1.0]]), "torch.float32"),
+        (torch.tensor([0, 1]), r"shape \[2\]"),
+    ],
+)
+def test_targets_that_are_no_tokens_are_refused(target: torch.Tensor, found: str) -> None:
+    hidden, head = torch.zeros(1, 3, 2, 4), torch.zeros(5, 4)
+    for scores in (
+        lambda: chunked.scores_from_hidden(hidden, head, target),
+        lambda: chunked.scores_from_logits(hidden @ head.mT, target),
+    ):
+        with pytest.raises(ValueError, match=f"target.*{found}"):
+            scores()
