@@ -35,6 +35,7 @@ from sweeper.value_text import NO_LABELS, Labels
 Report = Callable[[int, Mapping[str, float]], None]
 TrainFunction = Callable[..., Mapping[str, float] | None]
 
+HEADLINES = 3  # the metrics of a trainer that people look for first
 BUNDLED = {"cvae": "sweeper.cvae.training.train:train"}
 # Digest of the code of a bundled trainer -> the digest under which results of equal numbers are filed. Changing
 # that code and none of its numbers (tests/test_code_digest.py) writes the new digest here: no result becomes stale.

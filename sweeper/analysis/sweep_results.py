@@ -35,8 +35,6 @@ _UNIT = re.compile(r"(?:nats|bits|ms|s|%|steps|tokens|bytes|MB|GB)(?: an? \w+)?"
 if TYPE_CHECKING:
     from sweeper.spec.sweep import Sweep
 
-HEADLINES = 3  # metrics of the trainer worth a plot, besides the goals
-
 
 @dataclass(frozen=True)
 class SweepResults:
@@ -96,7 +94,7 @@ class SweepResults:
     def metrics(self) -> list[str]:
         """The columns of the final metrics, the ones worth a plot first: the goals, then the headlines."""
         there = [*self._columns.values()]
-        first = [*self.goals, *list(self.descriptions)[:HEADLINES]]
+        first = [*self.goals, *list(self.descriptions)[: trainer.HEADLINES]]
         return list(dict.fromkeys([*(name for name in first if name in there), *there]))
 
     @cached_property
@@ -112,8 +110,8 @@ class SweepResults:
     @property
     def headlines(self) -> list[str]:
         """The metrics that are shown by default; the first three where none is named."""
-        chosen = {*self.goals, *list(self.descriptions)[:HEADLINES]}
-        return [name for name in self.metrics if name in chosen] or self.metrics[:HEADLINES]
+        chosen = {*self.goals, *list(self.descriptions)[: trainer.HEADLINES]}
+        return [name for name in self.metrics if name in chosen] or self.metrics[: trainer.HEADLINES]
 
     @cached_property
     def descriptions(self) -> Mapping[str, str]:
@@ -121,6 +119,11 @@ class SweepResults:
         names = {record.trial.trainer for record in self.history.planned()}
         described = [trainer.find(name).metrics or {} for name in names if name in trainer.BUNDLED]
         return {self._columns.get(name, name): text for name, text in (described[0] if described else {}).items()}
+
+    @property
+    def absent(self) -> Mapping[str, str]:
+        """The metrics that the trials do not report though their trainer declares them, each with the reason."""
+        return self.history.runs[-1].get("absent", {}) if self.history.runs else {}
 
     @cached_property
     def labels(self) -> Labels:

@@ -27,7 +27,7 @@ from sweeper.ledger.atomic import replace_file
 from sweeper.ledger.history import History, read_history
 from sweeper.ledger.ledger import Ledger
 from sweeper.ledger.paths import SweepDir
-from sweeper.planning.plan import Plan, file_of
+from sweeper.planning.plan import Plan, absent_metrics, file_of
 from sweeper.planning.trial_factory import TrialFactory
 from sweeper.reporting.attachments import SweepAttachments
 from sweeper.search.proposals import Proposals
@@ -169,6 +169,7 @@ def _described(plan: Plan, trainer: Trainer, options: Options) -> dict[str, obje
     """What a run registers before it trains, besides where it runs: metrics, data, claims and why one was changed."""
     return {
         "metrics": list(trainer.metrics or ()),
+        "absent": dict(absent_metrics(plan.sweep, trainer)),
         "labels": plan.labels.as_declared(),
         "file": file_of(plan.sweep, options.results),
         "data": dict(trainer.data),

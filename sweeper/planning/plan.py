@@ -18,7 +18,7 @@ from sweeper.planning.planned_trial import Action, PlannedTrial, Rerun, planned_
 from sweeper.planning.trial_factory import TrialFactory
 from sweeper.spec.space.domains import Range
 from sweeper.spec.sweep import ADAPTIVE, Sweep
-from sweeper.trainer import Trainer
+from sweeper.trainer import HEADLINES, Trainer
 from sweeper.trial import Params, Trial
 from sweeper.value_text import NO_LABELS, Labels, plural
 
@@ -96,7 +96,7 @@ def make(sweep: Sweep, trainer: Trainer | None, results: Path, rerun: Rerun = Re
     items = tuple(planned_trials(trials, own, rerun, results, sweep.name))
     pack = sweep.resources.pack or 1
     estimate = estimate_cost(items, own, sweep, SweepDir(results, sweep.name), complete=points.complete)
-    warnings = (*_idle_settings(sweep, trainer, trials), *_whole_numbers(sweep, trainer))
+    warnings = (*_idle_settings(sweep, trainer, trials), *_whole_numbers(sweep, trainer), *_unreported(sweep, trainer))
     return Plan(
         sweep=sweep,
         items=items,
@@ -137,6 +137,12 @@ def _hidden(sweep: Sweep, results: Path, own: History, trials: list[Trial]) -> P
     return Problem(message, sweep.place("name"), "name", found, hint=hint)
 
 
+def absent_metrics(sweep: Sweep, trainer: Trainer) -> Mapping[str, str]:
+    """The metrics that no trial of the sweep reports though its trainer declares them, each with the reason."""
+    varied = any(parameter.name in trainer.reads for parameter in sweep.space.parameters)
+    return {} if varied else trainer.absent(sweep.base)
+
+
 def unknown_metrics(sweep: Sweep, trainer: Trainer) -> list[Problem]:
     """The metrics that the file names and the trainer does not report, with these settings or at all."""
     if trainer.metrics is None:
@@ -146,8 +152,7 @@ def unknown_metrics(sweep: Sweep, trainer: Trainer) -> list[Problem]:
     if sweep.early.type != "none" and sweep.early.metric is not None:
         named["early_terminate.metric"] = sweep.early.metric
     read = [(f"constraints[{i}]", name) for i, clause in enumerate(sweep.constraints) for name in clause.names]
-    varied = any(parameter.name in trainer.reads for parameter in sweep.space.parameters)
-    absent = {} if varied else trainer.absent(sweep.base)
+    absent = absent_metrics(sweep, trainer)
     problems = []
     for key, name in [*named.items(), *read]:
         if re.sub(r"/\d+$", "/T", name) not in trainer.metrics:
@@ -234,8 +239,18 @@ def _whole_numbers(sweep: Sweep, trainer: Trainer | None) -> Iterator[Problem]:
             yield Problem(message, sweep.place(key), key, found, hint=hint)
 
 
+def _unreported(sweep: Sweep, trainer: Trainer | None) -> tuple[Problem, ...]:
+    """The metrics that people look for first and that no trial will have, with the reason."""
+    absent = absent_metrics(sweep, trainer) if trainer else {}
+    names = [name for name in list((trainer and trainer.metrics) or ())[:HEADLINES] if name in absent]
+    message, place = "no trial reports this metric", sweep.place("trainer")
+    return tuple(Problem(message, place, name, hint=absent[name]) for name in names)
+
+
 def headline_metrics(plan: Plan, trainer: Trainer) -> list[str]:
-    """The metrics worth a column: the goals, those of constraints, then the first three that the trainer declares."""
-    goals, declared = (goal.name for goal in plan.sweep.goals), list(trainer.metrics or ())[:3]
+    """The metrics worth a column: goals, those of constraints, and what is reported of the trainer's first three."""
+    absent = absent_metrics(plan.sweep, trainer)
+    goals = (goal.name for goal in plan.sweep.goals)
+    declared = [name for name in list(trainer.metrics or ())[:HEADLINES] if name not in absent]
     kept = (name for constraint in plan.sweep.constraints for name in constraint.names)
     return list(dict.fromkeys([*goals, *kept, *declared]))

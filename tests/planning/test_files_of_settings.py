@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 
 import sweeper
-from sweeper.errors import SpecError
+from sweeper.errors import SpecError, UsageError
 from sweeper.planning import plan
 from sweeper.planning.sweep_trainer import find_trainer
+from sweeper.reporting.figures.context import FigureContext
+from sweeper.reporting.report.page import render
 from sweeper.spec.load import load_spec
 
 TEXT = """trainer: cvae
@@ -52,6 +54,23 @@ def test_what_the_data_do_not_give_is_refused_with_the_reason(rows, metric, mess
     (tmp_path / "data.jsonl").write_text(rows)
     with pytest.raises(SpecError, match=message):
         keys(tmp_path, metric)
+
+
+def test_without_strategies_everything_gives_the_reason_why_there_is_no_alignment(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "data.jsonl").write_text(ROWS.replace(', "strategy": "s"', ""))
+    (tmp_path / "sweep.yaml").write_text(TEXT.replace("METRIC", "nll"))
+    small = ["train.steps=2", "model.width=16", "model.hidden=16", "train.batch_size=4", "train.test_prompts=4"]
+    made = sweeper.make_plan(load_spec(tmp_path / "sweep.yaml", small), tmp_path / "results")
+    assert [one.hint for one in made.warnings if one.key == "alignment"] == ["the data have no column strategy"]
+    sweeper.run(made, tmp_path / "results", runner="inprocess")
+    results = sweeper.load_results(tmp_path / "results" / "sweep")
+    assert "alignment" not in results.trials
+    assert "alignment_nmi, " in render(results)
+    assert "(the data have no column strategy)" in render(results)
+    with pytest.raises(UsageError, match="the data have no column strategy"):
+        FigureContext(results, (("alignment", None),)).check_metrics()
 
 
 def test_the_sweep_file_of_the_page_runs(tmp_path, monkeypatch):

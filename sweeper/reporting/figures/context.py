@@ -139,7 +139,7 @@ class FigureContext:
         there = self.results.metrics
         for name, _ in self.metrics:
             if name not in there:
-                hint = did_you_mean(name, there)
+                hint = self.results.absent.get(name) or did_you_mean(name, there)
                 raise UsageError(Problem("no such metric", "", "--metric", name, _some(there), hint))
 
     def counts(self) -> str:

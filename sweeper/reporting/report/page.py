@@ -67,11 +67,19 @@ def render(results: SweepResults) -> str:
         trials=tables.trials(results),
         plots=plots,
         skipped=skipped,
+        absent=_absent(results),
         data=trial_data(results),
         provenance=_provenance(results),
         reproduce=f"sweeper run {shlex.quote(results.name)}.yaml",
         spec=_spec_text(results),
     )
+
+
+def _absent(results: SweepResults) -> list[str]:
+    """The metrics that no trial reports, by the reason."""
+    absent = {name: why for name, why in results.absent.items() if not name.startswith("test/")}
+    reasons = dict.fromkeys(absent.values())
+    return [f"{', '.join(name for name, why in absent.items() if why == one)} ({one})" for one in reasons]
 
 
 def _verdicts(results: SweepResults) -> tuple[list[Verdict], str]:
