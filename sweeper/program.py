@@ -39,8 +39,8 @@ POLL_S = 0.2
 LONGEST = 1 << 20  # bytes of a line
 STEPS = ("step", "_step")
 _MACRO = re.compile(r"\$\{(\w+)\}")
-# Reads until its pipe closes: without a line before, the process that it belongs to is gone, and the group must end.
-_GUARD = 'read line || { kill -s TERM -- "-$0"; sleep 2; kill -s KILL -- "-$0"; }'
+# The leader of the group reads until its pipe closes. Without a line before, its driver is gone: the group ends.
+_GUARD = 'trap "" TERM INT HUP; read line || { kill -s TERM -- "-$$"; sleep 2; kill -s KILL -- "-$$"; }'
 
 Params = Mapping[str, Any]
 
@@ -179,27 +179,29 @@ def _has_saved(directory: Path) -> bool:
 
 @contextlib.contextmanager
 def _running(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """The process, with all that it starts a group, which is gone at the end of the block."""
+    """The process, with all that it starts a group, which is gone at the end of the block.
+
+    The leader of the group is a guard that was there before: whenever this process is killed, the group ends.
+    """
     last: list[str] = []
-    process = subprocess.Popen(
-        command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        start_new_session=True,
-    )  # fmt: skip
-    guard = subprocess.Popen(
-        ["/bin/sh", "-c", _GUARD, str(process.pid)], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )  # fmt: skip
-    copier = threading.Thread(target=_copy_errors, args=(process, last), daemon=True)
-    copier.start()
+    guard = subprocess.Popen(["/bin/sh", "-c", _GUARD], stdin=subprocess.PIPE, process_group=0)
     try:
-        yield process
-        code = process.wait()
+        process = subprocess.Popen(
+            command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, process_group=guard.pid,
+        )  # fmt: skip
+        copier = threading.Thread(target=_copy_errors, args=(process, last), daemon=True)
+        copier.start()
+        try:
+            yield process
+            code = process.wait()
+        finally:
+            _end_group(guard.pid, process)
+            copier.join(POLL_S)
+            assert process.stdout is not None
+            process.stdout.close()
     finally:
-        _end_group(process)
-        copier.join(POLL_S)
         guard.communicate(b"done\n")
-        assert process.stdout is not None
-        process.stdout.close()
     if code:
         how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
         raise ProgramError(f"{how}: {last[-1]}" if last else how)
@@ -237,15 +239,26 @@ def _lines(process: subprocess.Popen[bytes]) -> Iterator[str]:
                 break
 
 
-def _end_group(process: subprocess.Popen[bytes]) -> None:
-    """SIGTERM to the group, and SIGKILL to what is left of it after the grace."""
-    for number, grace in ((signal.SIGTERM, GRACE_S), (signal.SIGKILL, GRACE_S)):
+def _end_group(group: int, process: subprocess.Popen[bytes]) -> None:
+    """SIGTERM to the members of the group, and SIGKILL to what is left after the grace."""
+    for number, grace in ((signal.SIGTERM, GRACE_S), (signal.SIGKILL, POLL_S)):
         until = time.monotonic() + grace
-        try:
-            os.killpg(process.pid, number)
-            while time.monotonic() < until:
-                process.poll()
-                os.killpg(process.pid, 0)
-                time.sleep(0.02)
-        except ProcessLookupError:
+        if process.poll() is not None and not _members(group):
             return
+        os.killpg(group, number)
+        while process.poll() is None or _members(group):
+            if time.monotonic() > until:
+                break
+            time.sleep(0.02)
+
+
+def _members(group: int) -> list[int]:
+    """The processes of a group but its leader, zombies aside."""
+    import psutil  # here: every command that reads a sweep file imports this module
+
+    found = []
+    for one in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, ProcessLookupError):
+            if one.pid != group and os.getpgid(one.pid) == group and one.status() != psutil.STATUS_ZOMBIE:
+                found.append(one.pid)
+    return found
