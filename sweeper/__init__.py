@@ -23,21 +23,32 @@ The public API; everything heavy is imported when it is first used. `toy.yaml` s
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sweeper.config_classes import parameters_of
 from sweeper.errors import Exit, SweeperError
-from sweeper.fused.trainer import fuse
 
 if TYPE_CHECKING:
+    from sweeper.config_classes import parameters_of
     from sweeper.execution.run import Display, RunOutcome
+    from sweeper.fused.trainer import fuse
     from sweeper.planning.plan import Plan
     from sweeper.reporting.notebook import NotebookResults
     from sweeper.spec.sweep import Sweep
 
 __version__ = "0.1.0"
 __all__ = ["Exit", "SweeperError", "fuse", "load_results", "load_spec", "make_plan", "parameters_of", "run"]
+_HOMES = {
+    "fuse": "fused.trainer",
+    "parameters_of": "config_classes",
+}  # imported when first used: `--help` needs neither
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"sweeper.{_HOMES[name]}"), name)
 
 
 def load_spec(file: str | Path, overrides: Sequence[str] = ()) -> Sweep:
