@@ -30,19 +30,17 @@ from typing import TYPE_CHECKING
 from sweeper.errors import Exit, SweeperError
 
 if TYPE_CHECKING:
-    from sweeper.config_classes import parameters_of
     from sweeper.execution.run import Display, RunOutcome
     from sweeper.fused.trainer import fuse
     from sweeper.planning.plan import Plan
     from sweeper.reporting.notebook import NotebookResults
     from sweeper.spec.sweep import Sweep
+    from sweeper.trainer.config_classes import parameters_of
 
 __version__ = "0.1.0"
 __all__ = ["Exit", "SweeperError", "fuse", "load_results", "load_spec", "make_plan", "parameters_of", "run"]
-_HOMES = {
-    "fuse": "fused.trainer",
-    "parameters_of": "config_classes",
-}  # imported when first used: `--help` needs neither
+# Imported when they are used: `--help` needs neither.
+_HOMES = {"fuse": "fused.trainer", "parameters_of": "trainer.config_classes"}
 
 
 def __getattr__(name: str) -> object:

@@ -12,12 +12,12 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from sweeper import planned_source
 from sweeper.cli.app import app
 from sweeper.cli.output import news_console
 from sweeper.cli.terminal import streams
 from sweeper.cli.terminal.plain_text import print_text
 from sweeper.errors import Exit, LedgerWarning, SweeperError
+from sweeper.trainer import planned_source
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from sweeper import trainer
 from sweeper.analysis import frames
 from sweeper.analysis.columns import metric_columns, parameter_column
 from sweeper.analysis.rounding import rounded
@@ -25,6 +24,7 @@ from sweeper.ledger.history import History
 from sweeper.ledger.paths import SweepDir
 from sweeper.search import ranking
 from sweeper.spec.load import load_or_none
+from sweeper.trainer import trainer
 from sweeper.trial import Record, State
 from sweeper.value_text import NO_LABELS, Labels
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from sweeper.execution.run import RunOutcome
     from sweeper.planning.plan import Plan
     from sweeper.spec.sweep import Sweep
-    from sweeper.trainer import Trainer
+    from sweeper.trainer.trainer import Trainer
 
 
 @shares("results", "as_json", "quiet", "no_color")

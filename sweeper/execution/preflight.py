@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from sweeper import program, trainer
 from sweeper.devices import check_cpus, cpus_here, gpu_share, gpus_here
 from sweeper.errors import ContractError, LedgerError, Problem, SweeperError, UsageError
 from sweeper.execution.options import Options, Runner
@@ -19,6 +18,7 @@ from sweeper.planning.plan import Plan
 from sweeper.planning.sweep_trainer import trainer_needed
 from sweeper.redaction import MASK
 from sweeper.spec.sweep import ADAPTIVE, Budget, Sweep
+from sweeper.trainer import program, trainer
 from sweeper.trial import Params, canonical_json
 
 MOST_SHAPES = 4  # models that are tried: each takes up to a second

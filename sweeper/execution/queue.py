@@ -12,7 +12,7 @@ from sweeper.ledger.paths import SweepDir
 from sweeper.planning.plan import Plan
 from sweeper.planning.settings import settings
 from sweeper.search.proposals import Proposals
-from sweeper.trainer import Trainer, complete
+from sweeper.trainer.trainer import Trainer, complete
 from sweeper.trial import Record, Trial
 
 

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from sweeper import planned_source, provenance
+from sweeper import provenance
 from sweeper.errors import Exit, LedgerError, Problem, UsageError
 from sweeper.execution.budgets import Budgets
 from sweeper.execution.event_log import EventLog, Watcher
@@ -37,7 +37,8 @@ from sweeper.tracking import named_stores
 from sweeper.tracking.inputs import mirror_input, shown_uri
 from sweeper.tracking.mirror import Mirror
 from sweeper.tracking.trial_run import Mirrored
-from sweeper.trainer import BUNDLED, Trainer
+from sweeper.trainer import planned_source
+from sweeper.trainer.trainer import BUNDLED, Trainer
 from sweeper.trial import Event, Record, State, Trial
 
 MIRROR_GRACE_S = 30.0  # how long the end of a run waits for MLflow; what is missing then, `sweeper sync` writes

@@ -14,7 +14,7 @@ from sweeper.planning.planned_trial import Action, PlannedTrial, Rerun, planned_
 from sweeper.planning.trial_factory import TrialFactory
 from sweeper.spec.claims.records import Claim
 from sweeper.spec.sweep import LookPlan
-from sweeper.trainer import Trainer
+from sweeper.trainer.trainer import Trainer
 from sweeper.trial import Record, Trial
 
 

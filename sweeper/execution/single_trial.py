@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sweeper import trainer
 from sweeper.devices import limit_threads
 from sweeper.errors import Exit
 from sweeper.execution.signals import interruptible
@@ -15,7 +14,8 @@ from sweeper.execution.worker.attempt import Attempt, Stopped
 from sweeper.execution.worker.job import Job
 from sweeper.planning.plan import Plan
 from sweeper.planning.settings import settings
-from sweeper.trainer import Trainer
+from sweeper.trainer import trainer
+from sweeper.trainer.trainer import Trainer
 from sweeper.trial import Ended, Event, Reported
 
 

@@ -18,7 +18,7 @@ from sweeper.planning.planned_trial import Action, PlannedTrial, Rerun, planned_
 from sweeper.planning.trial_factory import TrialFactory
 from sweeper.spec.space.domains import Range
 from sweeper.spec.sweep import ADAPTIVE, Sweep
-from sweeper.trainer import HEADLINES, Trainer
+from sweeper.trainer.trainer import HEADLINES, Trainer
 from sweeper.trial import Params, Trial
 from sweeper.value_text import NO_LABELS, Labels, plural
 

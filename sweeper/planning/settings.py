@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sweeper.spec.sweep import Sweep
 from sweeper.spec.written_floats import float_places, with_floats
-from sweeper.trainer import Trainer, complete
+from sweeper.trainer.trainer import Trainer, complete
 from sweeper.trial import Trial, Value
 
 

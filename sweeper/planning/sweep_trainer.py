@@ -6,13 +6,14 @@ from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
-from sweeper import planned_source, provenance
-from sweeper import trainer as trainers
+from sweeper import provenance
 from sweeper.errors import Problem, UsageError
 from sweeper.ledger.history import holds_code
 from sweeper.spec.space.domains import Choice
 from sweeper.spec.sweep import Sweep
-from sweeper.trainer import Trainer
+from sweeper.trainer import planned_source
+from sweeper.trainer import trainer as trainers
+from sweeper.trainer.trainer import Trainer
 
 
 def find_trainer(sweep: Sweep, results: Path, *, needed: bool) -> Trainer | None:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from types import MappingProxyType
 
 from sweeper.spec.sweep import Sweep
-from sweeper.trainer import Trainer, resolve
+from sweeper.trainer.trainer import Trainer, resolve
 from sweeper.trial import Params, Trial, Value, canonical, config_key_of, trial_key
 from sweeper.value_text import NO_LABELS, Labels
 

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sweeper import program
 from sweeper.errors import SpecError, SweeperError, excerpt
 from sweeper.redaction import without_login
 from sweeper.spec import merge, overrides, writer
@@ -33,6 +32,7 @@ from sweeper.spec.sweep import (
     Tracking,
 )
 from sweeper.spec.written_floats import floats
+from sweeper.trainer import program
 from sweeper.trial import Value, canonical
 from sweeper.value_text import Labels
 

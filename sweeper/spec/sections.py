@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from sweeper import program
 from sweeper.spec.fields import (
     MAX_SEEDS,
     AutoCount,
@@ -30,6 +29,7 @@ from sweeper.spec.fields import (
     ShortName,
 )
 from sweeper.spec.space.parameters import Complaint, domain
+from sweeper.trainer import program
 
 
 def _known_macros(command: list[str]) -> list[str]:

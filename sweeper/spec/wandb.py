@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from sweeper import program
 from sweeper.errors import Problem, SpecError, excerpt
 from sweeper.ledger.paths import is_folder_name, similar_folder_name
 from sweeper.spec.document import Document, Place
+from sweeper.trainer import program
 
 IGNORED = (
     "program", "project", "entity", "command", "job", "image_uri", "controller", "scheduler", "apiVersion", "kind",

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sweeper import trainer
 from sweeper.execution.budgets import Budgets
 from sweeper.execution.event_log import EventLog
 from sweeper.execution.queue import JobQueue
@@ -24,6 +23,7 @@ from sweeper.search.proposals import Proposals
 from sweeper.search.pruner import Pruner
 from sweeper.spec.load import load_spec
 from sweeper.spec.sweep import ADAPTIVE
+from sweeper.trainer import trainer
 from sweeper.trial import Event, Record, Trial
 
 

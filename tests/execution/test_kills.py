@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from sweeper import trainer
 from sweeper.ledger.history import read_history
 from sweeper.ledger.paths import SweepDir
 from sweeper.planning.trial_factory import TrialFactory
 from sweeper.search.proposals import Proposals
 from sweeper.spec.load import load_spec
+from sweeper.trainer import trainer
 from sweeper.trial import Started, State, canonical_json
 from tests.execution import runs
 from tests.search.searches import ended

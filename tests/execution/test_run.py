@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from sweeper import trainer
 from sweeper.cli.terminal.progress import Screen
 from sweeper.errors import LedgerError
 from sweeper.execution import run
 from sweeper.execution.options import Options, Runner
 from sweeper.planning import plan
 from sweeper.spec.load import load_spec
+from sweeper.trainer import trainer
 from tests.conftest import QUADRATIC, Sweeper
 from tests.execution.runs import train
 

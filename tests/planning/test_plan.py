@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from sweeper import trainer
 from sweeper.cli.terminal.plan import plan_json
 from sweeper.errors import SpecError
 from sweeper.planning import estimate, plan
 from sweeper.planning.plan import Plan
 from sweeper.planning.planned_trial import Action, Rerun
 from sweeper.spec.load import load_spec
+from sweeper.trainer import trainer
 from tests.conftest import QUADRATIC, Sweeper
 from tests.execution.runs import train
 from tests.records import make_end, make_trial

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from sweeper import trainer
 from sweeper.planning.plan import make
 from sweeper.planning.settings import settings
 from sweeper.spec.load import load_spec
+from sweeper.trainer import trainer
 from tests.execution import runs
 
 FILE = """\

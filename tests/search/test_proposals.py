@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from sweeper import trainer
 from sweeper.execution.runner import run_in_process
 from sweeper.execution.session import Session
 from sweeper.ledger.history import read_history
 from sweeper.ledger.paths import SweepDir
 from sweeper.planning import plan
 from sweeper.spec.load import load_spec
+from sweeper.trainer import trainer
 from sweeper.trial import Ended, Params, Started, State
 from tests.execution import runs
 from tests.execution.runs import train

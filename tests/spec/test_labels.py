@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from sweeper import trainer
 from sweeper.errors import SpecError
 from sweeper.planning import plan
 from sweeper.spec.load import load_spec
+from sweeper.trainer import trainer
 
 PLAIN = "trainer: cvae\nmetric: {name: alignment, goal: maximize}\nparameters:\n  loss.beta: {values: [0, 1]}\n"
 

@@ -9,8 +9,8 @@ from dataclasses import replace
 from sweeper.analysis.mean_tests import BoundedMean, MeanTest, bootstrap_mean, bounded, sign_flip
 from sweeper.analysis.rates import PairedRates, SuccessRate, paired_rates, success_rate
 from sweeper.analysis.statistics import Estimate, Values, enough, estimate
-from sweeper.metric_ranges import bundled_ranges
 from sweeper.spec.claims.records import Best, Claim, Compare, Interaction, Monotone, Share, Success, Typical, Within
+from sweeper.trainer.metric_ranges import bundled_ranges
 from sweeper.trial import Record
 
 Sampler = Callable[[Values], MeanTest]

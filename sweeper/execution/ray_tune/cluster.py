@@ -46,7 +46,7 @@ from sweeper.execution.ray_tune.session_folder import session_folder, use_own_to
 from sweeper.execution.runner import PackResources, Source
 from sweeper.execution.signals import restore
 from sweeper.execution.worker.output_capture import captured
-from sweeper.planned_source import PlannedSource
+from sweeper.trainer.planned_source import PlannedSource
 
 WORKER, TUNE = "sweeper.execution.ray_tune.worker", "sweeper.execution.ray_tune.runner"
 

@@ -12,12 +12,12 @@ from typing import Any
 import ray
 from ray import tune
 
-from sweeper import planned_source
 from sweeper.execution.ray_tune import kept_events
 from sweeper.execution.ray_tune.mailbox import Mailbox
 from sweeper.execution.runner import Orders, Pack
 from sweeper.execution.worker.pack import run as run_pack
-from sweeper.planned_source import PlannedSource
+from sweeper.trainer import planned_source
+from sweeper.trainer.planned_source import PlannedSource
 
 
 class PackTrainable(tune.Trainable):  # type: ignore[misc]

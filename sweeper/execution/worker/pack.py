@@ -26,7 +26,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from sweeper import trainer
 from sweeper.devices import device_name, limit_threads
 from sweeper.errors import ContractError, SweeperError
 from sweeper.execution.worker import single
@@ -35,6 +34,7 @@ from sweeper.execution.worker.isolation import forks_end_here, isolated
 from sweeper.execution.worker.job import Driver, Job
 from sweeper.execution.worker.output_capture import captured
 from sweeper.execution.worker.single import AttemptCheckpoint
+from sweeper.trainer import trainer
 from sweeper.trial import Value
 
 AHEAD_S = 0.5  # a worker of short trials requests this much work at once, so that it need not wait for the driver

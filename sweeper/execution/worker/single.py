@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sweeper import trainer
 from sweeper.devices import device_name, limit_threads
 from sweeper.execution.worker.attempt import Attempt, Stopped
 from sweeper.execution.worker.isolation import forks_end_here, isolated
 from sweeper.execution.worker.job import Driver, Job
+from sweeper.trainer import trainer
 
 
 def run(job: Job, driver: Driver) -> None:

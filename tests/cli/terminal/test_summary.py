@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from sweeper import trainer
 from sweeper.cli.terminal.summary import finished_json, print_finished
 from sweeper.errors import Exit
 from sweeper.execution.run import RunOutcome
@@ -17,6 +16,7 @@ from sweeper.spec.load import load_spec
 from sweeper.spec.space.expressions import condition
 from sweeper.spec.sweep import EarlyTermination, Goal
 from sweeper.tracking.trial_run import Mirrored
+from sweeper.trainer import trainer
 from sweeper.trial import Record, State
 from tests.records import make_end
 

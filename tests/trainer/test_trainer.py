@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from sweeper import trainer
 from sweeper.errors import UsageError
+from sweeper.trainer import trainer
 
 
 def test_the_bundled_trainer_declares_its_settings_and_metrics() -> None:

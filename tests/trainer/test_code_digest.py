@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sweeper import code_digest, trainer
+from sweeper.trainer import code_digest, trainer
 
 Files = dict[str, str]
 SOURCE = '"""Doc."""\nimport beside\n\n\ndef train(params, report):\n    """More."""\n    return {"x": 1 + 1}\n'
@@ -147,7 +147,7 @@ def test_a_module_that_does_not_parse_counts_as_empty(tmp_path: Path) -> None:
 
 
 def test_the_digest_of_the_bundled_trainer_imports_no_torch() -> None:
-    code = "import sys; from sweeper import trainer; print(trainer.find('cvae').code, 'torch' in sys.modules)"
+    code = "import sys; from sweeper.trainer import trainer; print(trainer.find('cvae').code, 'torch' in sys.modules)"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert len(out[0]) == 12
     assert out[1] == "False"

@@ -11,7 +11,7 @@ import pydantic
 import pytest
 
 import sweeper
-from sweeper.config_classes import parameters_of
+from sweeper.trainer.config_classes import parameters_of
 
 
 class Norm(enum.Enum):

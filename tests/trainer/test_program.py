@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from sweeper import program
+from sweeper.trainer import program
 from tests.conftest import CommandResult, Sweeper
 
 TRAIN = """\

@@ -25,8 +25,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from sweeper.code_digest import read_project
 from sweeper.errors import ProgramError
+from sweeper.trainer.code_digest import read_project
 
 PREFIX = "command: "  # of the name of such a trainer
 USUAL = ("${env}", "${interpreter}", "${program}", "${args}")  # W&B's command where a file has none

@@ -24,11 +24,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sweeper import planned_source, program
-from sweeper.code_digest import ModuleSource, code_digest, code_digest_before, project_root, read_project
 from sweeper.errors import Exit, Problem, UsageError, did_you_mean
-from sweeper.planned_source import PlannedFile, PlannedSource
-from sweeper.trainer_signature import objection
+from sweeper.trainer import planned_source, program
+from sweeper.trainer.code_digest import ModuleSource, code_digest, code_digest_before, project_root, read_project
+from sweeper.trainer.planned_source import PlannedFile, PlannedSource
+from sweeper.trainer.signature import objection
 from sweeper.trial import Params, Value, canonical_json
 from sweeper.value_text import NO_LABELS, Labels
 
@@ -37,8 +37,8 @@ TrainFunction = Callable[..., Mapping[str, float] | None]
 
 HEADLINES = 3  # the metrics of a trainer that people look for first
 BUNDLED = {"cvae": "sweeper.cvae.training.train:train"}
-# Digest of the code of a bundled trainer -> the digest under which results of equal numbers are filed. Changing
-# that code and none of its numbers (tests/test_code_digest.py) writes the new digest here: no result becomes stale.
+# Digest of the code of a bundled trainer -> the digest under which results of equal numbers are filed. Changing that
+# code and none of its numbers (tests/trainer/test_code_digest.py) writes the new digest here: no result gets stale.
 SAME_NUMBERS = {"45c2c8942c27": "50369f7ce8fe"}
 
 

@@ -6,7 +6,7 @@ import importlib
 import re
 from collections.abc import Mapping
 
-from sweeper.trainer import BUNDLED
+from sweeper.trainer.trainer import BUNDLED
 
 _RANGE = re.compile(r"\[(-?[\d.]+), (-?[\d.]+)\]")
 

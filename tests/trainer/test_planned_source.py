@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sweeper import planned_source, trainer
-from sweeper.trainer import Trainer
+from sweeper.trainer import planned_source, trainer
+from sweeper.trainer.trainer import Trainer
 
 FILES = {
     "mine.py": "from lib import helper\nNUMBER = 1\ndef train(params, report):\n    from lib.late import f\n",
