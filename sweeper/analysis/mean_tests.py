@@ -51,7 +51,7 @@ class MeanTest(Protocol):
 
 
 @dataclass(frozen=True)
-class _SampleTest:
+class SampleTest:
     """Values, and the tests that follow from `_p`, which falls as the values rise and rises with the bound."""
 
     values: np.ndarray
@@ -103,7 +103,7 @@ class _SampleTest:
 
 
 @dataclass(frozen=True)
-class SignFlip(_SampleTest):
+class SignFlip(SampleTest):
     """The sign-flip permutation test: all 2^n signs up to n = 12, else 9 999 drawn ones (the same for the same n).
 
     >>> round(SignFlip(np.array([1.0, 2.0, 3.0, 4.0, 5.0])).p_above(0), 4)  # 1 of 32
@@ -124,7 +124,7 @@ class SignFlip(_SampleTest):
 
 
 @dataclass(frozen=True)
-class BootstrapMean(_SampleTest):
+class BootstrapMean(SampleTest):
     """The BCa bootstrap of a mean, the same for the same values. Values without spread count as signs: p = 2^-n."""
 
     @cached_property
@@ -142,7 +142,7 @@ class BootstrapMean(_SampleTest):
 
 
 @dataclass(frozen=True)
-class BoundedMean(_SampleTest):
+class BoundedMean(SampleTest):
     """A test of the mean of values in [low, high] that holds for any distribution there.
 
     It bets against the bound m: for every share c the wealth after all values is the product of 1 + c (x / m - 1), with

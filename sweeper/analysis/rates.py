@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import betainc
 
-from sweeper.analysis.mean_tests import BoundedMean, SignFlip
+from sweeper.analysis.mean_tests import BoundedMean, SampleTest, SignFlip
 from sweeper.analysis.statistics import CONFIDENCE, MOST_SEEDS, POWER, Values, share_interval
 
 
@@ -51,7 +51,7 @@ class SuccessRate:
 
 
 @dataclass(frozen=True)
-class PairedRates:
+class PairedRates(SampleTest):
     """Differences of two success rates, one value in [-1, 1] per seed that both settings share.
 
     Against 0 it is McNemar's exact test: among the seeds where only one of the two settings succeeded, either is
@@ -62,28 +62,11 @@ class PairedRates:
     0.015625
     """
 
-    values: np.ndarray
-
-    @property
-    def mean(self) -> float:
-        return float(self.values.mean())
-
-    @property
-    def n(self) -> int:
-        return len(self.values)
+    def _p(self, values: np.ndarray, bound: float) -> float:
+        return BoundedMean(values, -1.0, 1.0).p_above(bound) if bound != 0 else _sign_p(values)
 
     def interval(self, confidence: float = CONFIDENCE) -> tuple[float, float]:
         return self._bounded.interval(confidence)
-
-    def p_above(self, bound: float, *, strict: bool = False) -> float:
-        if bound != 0:
-            return self._bounded.p_above(bound)
-        return _sign_p(self.values)
-
-    def p_below(self, bound: float, *, strict: bool = False) -> float:
-        if bound != 0:
-            return self._bounded.p_below(bound)
-        return _sign_p(-self.values)
 
     def enough(self, bounds: Sequence[float], alpha: float) -> int | None:
         """How many seeds would do, drawn from these; against 0 by the test of the range, which takes a few more."""

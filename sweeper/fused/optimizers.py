@@ -66,14 +66,9 @@ class Adam:
 
 
 @dataclass(frozen=True, slots=True)
-class AdamW:
+class AdamW(Adam):
     """`torch.optim.AdamW`: weight decay shrinks the parameters. Source: Loshchilov and Hutter, 2019."""
 
-    slots: ClassVar[tuple[str, ...]] = ("mean", "square")
-    lr: Hyperparameter = 1e-3
-    beta1: Hyperparameter = 0.9
-    beta2: Hyperparameter = 0.999
-    eps: Hyperparameter = 1e-8
     weight_decay: Hyperparameter = 0.01
 
     def update_(
