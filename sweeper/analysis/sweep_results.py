@@ -122,7 +122,7 @@ class SweepResults:
 
     @property
     def absent(self) -> Mapping[str, str]:
-        """The metrics that the trials do not report though their trainer declares them, each with the reason."""
+        """Metrics that no trial reports though the trainer declares them, diagnostics aside, each with the reason."""
         return self.history.runs[-1].get("absent", {}) if self.history.runs else {}
 
     @cached_property

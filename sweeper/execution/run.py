@@ -170,7 +170,7 @@ def _described(plan: Plan, trainer: Trainer, options: Options) -> dict[str, obje
     """What a run registers before it trains, besides where it runs: metrics, data, claims and why one was changed."""
     return {
         "metrics": list(trainer.metrics or ()),
-        "absent": dict(absent_metrics(plan.sweep, trainer)),
+        "absent": {name: why for name, why in absent_metrics(plan.sweep, trainer).items() if "/" not in name},
         "labels": plan.labels.as_declared(),
         "file": file_of(plan.sweep, options.results),
         "data": dict(trainer.data),

@@ -69,6 +69,7 @@ def test_without_strategies_everything_gives_the_reason_why_there_is_no_alignmen
     assert "alignment" not in results.trials
     assert "alignment_nmi, " in render(results)
     assert "(the data have no column strategy)" in render(results)
+    assert not any("/" in name for name in results.absent)  # 60 diagnostics would be a line of their own on every page
     with pytest.raises(UsageError, match="the data have no column strategy"):
         FigureContext(results, (("alignment", None),)).check_metrics()
 

@@ -77,7 +77,7 @@ def render(results: SweepResults) -> str:
 
 def _absent(results: SweepResults) -> list[str]:
     """The metrics that no trial reports, by the reason."""
-    absent = {name: why for name, why in results.absent.items() if not name.startswith("test/")}
+    absent = results.absent
     reasons = dict.fromkeys(absent.values())
     return [f"{', '.join(name for name, why in absent.items() if why == one)} ({one})" for one in reasons]
 
