@@ -21,6 +21,7 @@ from typing import IO
 from urllib.error import URLError
 from urllib.parse import quote
 
+from sweeper import process_group
 from sweeper.errors import Problem, ScheduleError, UsageError
 from sweeper.tracking.database import mend_places
 from sweeper.tracking.saved_views import VIEW_TAG, link
@@ -37,8 +38,6 @@ VIEWS = """
     SELECT e.experiment_id, e.name, t.key FROM experiments e JOIN experiment_tags t USING (experiment_id)
     WHERE t.key LIKE ? AND e.lifecycle_stage = 'active' ORDER BY e.experiment_id DESC, t.key LIMIT ?
 """
-# Ends its process group when our end of its standard input closes, however we died.
-GUARD = "import os, signal, sys; sys.stdin.read(); os.killpg(0, signal.SIGTERM)"
 
 
 def serve(uri: str, artifacts: str, host: str = "127.0.0.1", port: int = 5000) -> None:
@@ -89,23 +88,14 @@ def _command(uri: str, artifacts: str, host: str, port: int) -> list[str]:
 def _running(command: list[str], log: IO[str]) -> Iterator[subprocess.Popen[bytes]]:
     """The server in a process group of its own: Ctrl-C reaches us alone, and we end the whole group."""
     environment = {**os.environ, **ENVIRONMENT}
-    with _ended_by_signals(), tempfile.TemporaryDirectory() as folder:
+    with _ended_by_signals(), tempfile.TemporaryDirectory() as folder, process_group.guarded() as group:
         server = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, cwd=folder, process_group=0
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, cwd=folder, process_group=group
         )
         try:
-            with subprocess.Popen([sys.executable, "-ISc", GUARD], stdin=subprocess.PIPE, process_group=server.pid):
-                yield server
+            yield server
         finally:
-            _end(server)
-
-
-def _end(server: subprocess.Popen[bytes]) -> None:
-    for sign in (signal.SIGTERM, signal.SIGKILL):
-        with suppress(ProcessLookupError):
-            os.killpg(server.pid, sign)
-        with suppress(subprocess.TimeoutExpired):
-            server.wait(STOP_S)
+            process_group.end(group, server, STOP_S)
 
 
 @contextmanager

@@ -19,12 +19,12 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from sweeper import process_group
 from sweeper.errors import ProgramError
 from sweeper.trainer.code_digest import read_project
 
@@ -33,14 +33,11 @@ USUAL = ("${env}", "${interpreter}", "${program}", "${args}")  # W&B's command w
 MACROS = (
     "env", "interpreter", "program", "args", "args_no_hyphens", "args_no_boolean_flags", "args_json", "seed",
 )  # fmt: skip
-CHECKPOINTS = "program"  # below the checkpoints of a trial
 GRACE_S = 10.0  # from SIGTERM to SIGKILL
 POLL_S = 0.2
 LONGEST = 1 << 20  # bytes of a line
 STEPS = ("step", "_step")
 _MACRO = re.compile(r"\$\{(\w+)\}")
-# The leader of the group reads until its pipe closes. Without a line before, its driver is gone: the group ends.
-_GUARD = 'trap "" TERM INT HUP; read line || { kill -s TERM -- "-$$"; sleep 2; kill -s KILL -- "-$$"; }'
 
 Params = Mapping[str, Any]
 
@@ -69,18 +66,18 @@ def name_of(command: Sequence[str], *, seeded: bool) -> str:
 
 def target_of(name: str, folder: Path) -> str:
     """What a worker is given: the command and the folder that it runs in."""
-    return PREFIX + json.dumps({"command": shlex.split(name[len(PREFIX) :]), "folder": str(folder.absolute())})
+    return PREFIX + json.dumps({"command": _parts(name), "folder": str(folder.absolute())})
 
 
 def folder_of(name: str, folders: Sequence[Path]) -> Path:
     """The first of the folders that has a file which the command names; else the first."""
-    parts = shlex.split(name[len(PREFIX) :])
+    parts = _parts(name)
     return next((folder for folder in folders if any(_is_file(folder, part) for part in parts)), folders[0])
 
 
 def files_of(name: str, folder: Path) -> list[str]:
     """The files that a command runs: those it names in the folder, and the local modules that these import."""
-    parts = shlex.split(name[len(PREFIX) :])
+    parts = _parts(name)
     named = [folder / part for part in parts if _is_file(folder, part)]
     modules = [part for before, part in pairwise(parts) if before == "-m"]
     named += [path for module in modules if (path := folder.joinpath(*module.split(".")).with_suffix(".py")).is_file()]
@@ -89,6 +86,10 @@ def files_of(name: str, folder: Path) -> list[str]:
         with contextlib.suppress(SyntaxError, ValueError, OSError):  # then it fails when it runs
             found |= dict.fromkeys(sorted(source.path for source in read_project(path.stem, path).values()))
     return [os.path.relpath(path) if Path(path).is_relative_to(Path.cwd()) else path for path in found]
+
+
+def _parts(name: str) -> list[str]:
+    return shlex.split(name[len(PREFIX) :])
 
 
 def _is_file(folder: Path, part: str) -> bool:
@@ -122,33 +123,37 @@ def expand(command: Sequence[str], params: Params) -> list[str]:
 
 
 def function_of(target: str) -> Callable[..., None]:
-    """The trainer of a command: `function(params, report, *, directory, is_cancelled, checkpoint)`."""
+    """The trainer of a command; `checkpoint_directory` is where the program itself keeps what it needs to resume."""
     described = json.loads(target[len(PREFIX) :])
     command, folder = described["command"], Path(described["folder"])
 
     def train(
         params: Params,
-        report: Callable[[int, Mapping[str, float]], None],
+        report: Callable[[float, Mapping[str, float]], None],
         *,
         directory: Path,
         is_cancelled: Callable[[], bool],
         checkpoint: Any,
+        checkpoint_directory: Path,
     ) -> None:
         """Raises ProgramError with the exit code and the last line of errors of a program that fails."""
         state = checkpoint.load()
         step = int(state[1].get("step", -1)) if state else -1
-        with _running(expand(command, params), folder, _environment(params, directory)) as process:
+        checkpoint_directory.mkdir(parents=True, exist_ok=True)
+        environment = _environment(params, directory, checkpoint_directory)
+        with _running(expand(command, params), folder, environment) as process:
             for text in _lines(process):
                 if is_cancelled():
                     report(max(step, 0), {})  # raises
                 if values := _report(text):
-                    number = int(next((values.pop(key) for key in STEPS if key in values), step + 1))
-                    if number >= step:  # else it was reported before the program was stopped
-                        step = number
-                        report(step, values)
+                    number = next((values.pop(key) for key in STEPS if key in values), step + 1)
+                    number = int(number) if float(number).is_integer() else number  # 3.0; others are refused
+                    if not number < step:  # else it was reported before the program was stopped
+                        report(number, values)
+                        step = int(number)
                 elif text:
                     print(text, flush=True)
-                if step >= 0 and checkpoint.is_due() and _has_saved(directory):
+                if step >= 0 and checkpoint.is_due() and any(checkpoint_directory.iterdir()):
                     checkpoint.save(step, {}, {"step": step})  # raises where the run stops
 
     return train
@@ -165,30 +170,20 @@ def _report(text: str) -> dict[str, float]:
     return {name: value for name, value in found.items() if isinstance(value, int | float)}
 
 
-def _environment(params: Params, directory: Path) -> dict[str, str]:
-    place = directory / "checkpoints" / CHECKPOINTS
-    place.mkdir(parents=True, exist_ok=True)
+def _environment(params: Params, directory: Path, checkpoint_directory: Path) -> dict[str, str]:
     own = {"SEED": str(params.get("seed", 0)), "PARAMS": json.dumps(dict(params))}
-    own |= {"DIRECTORY": str(directory.absolute()), "CHECKPOINT_DIR": str(place.absolute())}
+    own |= {"DIRECTORY": str(directory.absolute()), "CHECKPOINT_DIR": str(checkpoint_directory.absolute())}
     return {**os.environ, "PYTHONUNBUFFERED": "1", **{f"SWEEPER_{name}": value for name, value in own.items()}}
-
-
-def _has_saved(directory: Path) -> bool:
-    return any((directory / "checkpoints" / CHECKPOINTS).iterdir())
 
 
 @contextlib.contextmanager
 def _running(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """The process, with all that it starts a group, which is gone at the end of the block.
-
-    The leader of the group is a guard that was there before: whenever this process is killed, the group ends.
-    """
+    """The process; at the end of the block it is over, and all that it started. Raises ProgramError where it failed."""
     last: list[str] = []
-    guard = subprocess.Popen(["/bin/sh", "-c", _GUARD], stdin=subprocess.PIPE, process_group=0)
-    try:
+    with process_group.guarded() as group:
         process = subprocess.Popen(
             command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, process_group=guard.pid,
+            stderr=subprocess.PIPE, process_group=group,
         )  # fmt: skip
         copier = threading.Thread(target=_copy_errors, args=(process, last), daemon=True)
         copier.start()
@@ -196,12 +191,10 @@ def _running(command: Sequence[str], folder: Path, environment: Mapping[str, str
             yield process
             code = process.wait()
         finally:
-            _end_group(guard.pid, process)
+            process_group.end(group, process, GRACE_S)
             copier.join(POLL_S)
             assert process.stdout is not None
             process.stdout.close()
-    finally:
-        guard.communicate(b"done\n")
     if code:
         how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
         raise ProgramError(f"{how}: {last[-1]}" if last else how)
@@ -237,28 +230,7 @@ def _lines(process: subprocess.Popen[bytes]) -> Iterator[str]:
                 yield line.decode(errors="replace").strip()
             if not found:
                 break
-
-
-def _end_group(group: int, process: subprocess.Popen[bytes]) -> None:
-    """SIGTERM to the members of the group, and SIGKILL to what is left after the grace."""
-    for number, grace in ((signal.SIGTERM, GRACE_S), (signal.SIGKILL, POLL_S)):
-        until = time.monotonic() + grace
-        if process.poll() is not None and not _members(group):
-            return
-        os.killpg(group, number)
-        while process.poll() is None or _members(group):
-            if time.monotonic() > until:
-                break
-            time.sleep(0.02)
-
-
-def _members(group: int) -> list[int]:
-    """The processes of a group but its leader, zombies aside."""
-    import psutil  # here: every command that reads a sweep file imports this module
-
-    found = []
-    for one in psutil.process_iter():
-        with contextlib.suppress(psutil.Error, ProcessLookupError):
-            if one.pid != group and os.getpgid(one.pid) == group and one.status() != psutil.STATUS_ZOMBIE:
-                found.append(one.pid)
-    return found
+    while process.poll() is None:  # it closed its output, and may still have to be stopped
+        yield ""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(POLL_S)

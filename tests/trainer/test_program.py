@@ -140,6 +140,22 @@ def test_a_program_that_diverges_is_ended_with_its_children(folder: Path, sweepe
     assert all_end(folder)
 
 
+def test_a_step_is_a_whole_number_and_a_program_may_close_its_output(folder: Path, sweeper: Sweeper) -> None:
+    text = OWN.replace("[0.5, 2]", "[2.0, 2.5]")
+    (folder / "train.py").write_text(
+        "import json, os, sys, time\n"
+        "lr = float(sys.argv[1].partition('=')[2])\n"
+        "print(json.dumps({'step': lr, 'loss': 1}), flush=True)\n"
+        "os.close(1)\ntime.sleep(0.5)\nopen('ended', 'a').write(f'{lr} ')\nos._exit(0)\n"
+    )
+    (folder / "own.yaml").write_text("".join(line for line in text.splitlines(True) if "base" not in line))
+    ran = sweeper("run", "own.yaml", "--runner", "inprocess")
+    good, bad = rows(sweeper("export", "own", "--format", "csv", "--sort", "lr"))
+    assert (good["state"], good["steps"], bad["state"]) == ("completed", "2", "failed")
+    assert "a whole number is wanted" in ran.err
+    assert (folder / "ended").read_text() == "2.0 "
+
+
 def test_a_program_does_not_outlive_a_killed_driver(folder: Path) -> None:
     forever(folder, "1.0")
     command = [sys.executable, "-m", "sweeper", "run", "own.yaml", "--runner", "inprocess"]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sweeper.devices import device_name, limit_threads
+from sweeper.execution.worker import checkpoints
 from sweeper.execution.worker.attempt import Attempt, Stopped
 from sweeper.execution.worker.isolation import forks_end_here, isolated
 from sweeper.execution.worker.job import Driver, Job
@@ -31,13 +32,14 @@ def run(job: Job, driver: Driver) -> None:
 
 
 def extras(function: Callable[..., object], attempt: Attempt) -> dict[str, object]:
-    """What a trainer takes besides settings and report: `directory`, made, `checkpoint`, and `is_cancelled`."""
+    """What a trainer takes besides settings and report: `directory`, made, and `checkpoint`; a command has more."""
     try:
         wanted = inspect.signature(function).parameters
     except (TypeError, ValueError):
         return {}
     offered: dict[str, object] = {"directory": attempt.job.directory, "checkpoint": _Raising(attempt)}
     offered["is_cancelled"] = attempt.driver.is_cancelled
+    offered["checkpoint_directory"] = attempt.job.directory / checkpoints.FOLDER / checkpoints.PROGRAM
     given = {name: thing for name, thing in offered.items() if name in wanted}
     if "directory" in given:
         attempt.job.directory.mkdir(parents=True, exist_ok=True)
