@@ -23,6 +23,9 @@ __all__ = [
 ]  # fmt: skip
 
 
+HARD_BAYES = "hard_bayes"
+
+
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
     """Sizes of the three networks, the prior and the router."""
@@ -35,7 +38,9 @@ class ModelConfig:
         64, "generator: units of the one hidden layer that sees z, computed K times", low=1, high=4096
     )
     router: str = setting(
-        "network", "q(z|x,y): an encoder of (x, y), or the exact posterior", choices=("network", "bayes")
+        "network",
+        "q(z|x,y): an encoder of (x, y), the exact posterior, or all on its likeliest latent (hard EM)",
+        choices=("network", "bayes", HARD_BAYES),
     )
     router_width: int = setting(32, "router: model width", low=8, high=1024)
     router_depth: int = setting(1, "router: blocks", low=1, high=12, only_when=(("model.router", ("network",)),))

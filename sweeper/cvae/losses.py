@@ -64,6 +64,12 @@ def prefix_posterior(log_prior_BK: Tensor, nll_BKT: Tensor) -> Tensor:
     return (log_prior_BK[..., None] - past_BKT).log_softmax(-2)
 
 
+def likeliest(log_q_BK: Tensor) -> Tensor:
+    """The log of a distribution that has all on the likeliest latent, [B,K], no gradient: the E-step of hard EM."""
+    none_BK = torch.full_like(log_q_BK, torch.finfo(log_q_BK.dtype).min / 2)
+    return none_BK.scatter(-1, log_q_BK.argmax(-1, keepdim=True), 0.0)
+
+
 def predictive_nll(log_prior_BK: Tensor, nll_BKT: Tensor) -> Tensor:
     """-log p(y_t | x, y_<t) of the model with z summed out, [B,T]."""
     return -torch.logsumexp(prefix_posterior(log_prior_BK, nll_BKT) - nll_BKT, dim=-2)

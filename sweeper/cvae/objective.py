@@ -68,10 +68,11 @@ Terms = Mapping[str, Tensor]
 
 
 def log_posterior(output: CVAEOutput, nll_BKT: Tensor, mask_BT: Tensor) -> Tensor:
-    """log q(z|x,y), [B,K]: the router's, or by Bayes' rule from p(z) p(y|x,z)."""
+    """log q(z|x,y), [B,K]: the router's, or by Bayes' rule from p(z) p(y|x,z), all of it or its likeliest latent."""
     if output.router_logits_BK is not None:
         return losses.log_probabilities(output.router_logits_BK, output.router_logits_BK.dim() - 2)
-    return exact_log_posterior(output.log_prior_BK, nll_BKT, mask_BT)
+    exact_BK = exact_log_posterior(output.log_prior_BK, nll_BKT, mask_BT)
+    return losses.likeliest(exact_BK) if output.is_hard else exact_BK
 
 
 def exact_log_posterior(log_prior_BK: Tensor, nll_BKT: Tensor, mask_BT: Tensor) -> Tensor:

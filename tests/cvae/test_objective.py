@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.func import functional_call
 
 from sweeper.cvae import losses
 from sweeper.cvae.objective import LossForm, combine, exact_log_posterior, score, step_loss
@@ -134,6 +135,20 @@ def test_a_bayes_router_is_the_exact_posterior():
     scores, batch = scores_of(0, router="bayes")
     exact_BK = exact_log_posterior(scores.log_prior_BK, scores.nll_BKT, batch.mask_BT)
     assert torch.equal(scores.log_q_BK, exact_BK)
+
+
+def test_hard_em_counts_the_likeliest_latent_alone():
+    model, batch = network(0, torch.float64, router="hard_bayes"), batch_of(0, dtype=torch.float64)
+    parameters = {name: value.requires_grad_() for name, value in own_parameters_of(model).items()}
+    baseline_nll_BT, weights = baseline_nll_of(model, batch), weights_of(torch.float64, beta=1.0)
+    loss, (terms, _) = step_loss(model, parameters, weights, batch, baseline_nll_BT, UNIFORM, SUM)
+    scores = score(functional_call(model, parameters, tuple(batch)), batch)
+    likeliest_B = losses.sequence_nll(scores.nll_BKT, batch.mask_BT).min(-1).values  # the prior is uniform
+    assert torch.allclose(terms["reconstruction"], likeliest_B.mean(), rtol=1e-12)
+    assert float(terms["posterior_kl"]) == pytest.approx(math.log(3))
+    assert float(terms["posterior_entropy"]) == 0
+    found, asked = (torch.autograd.grad(one, [*parameters.values()]) for one in (loss, likeliest_B.mean()))
+    assert all(torch.allclose(one, other, atol=1e-12) for one, other in zip(found, asked, strict=True))
 
 
 def test_what_lies_under_the_mask_changes_neither_loss_nor_gradient():

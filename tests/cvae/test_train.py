@@ -121,7 +121,7 @@ def test_the_tables_are_left_in_the_directory(tmp_path):
         {"task.name": "ordered_sum", "task.length": 4, "task.nuisance_tokens": 1, "model.prior": "conditional"},
         {"task.operators": 2, "model.router": "bayes", "model.prior": "learned", "loss.marginal_ema": 0.9},
         {"loss.reduction": "mean", "train.router_lr_scale": 0.1, "loss.token_weighted_reconstruction_weight": 0.5},
-        {"model.latents": 1, "loss.schedules.beta.kind": "cosine"},
+        {"model.latents": 1, "loss.schedules.beta.kind": "cosine", "model.router": "hard_bayes"},
         {"model.depth": 2, "task.skew": 1.0, "task.skew_by": "prompt", "task.strategies": 4},
     ],
 )

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sweeper.cvae.config import ModelConfig
+from sweeper.cvae.config import HARD_BAYES, ModelConfig
 from sweeper.cvae.losses import inter_latent_jsd_loss
 from sweeper.cvae.networks.lookahead import BaselineAndLookahead, Lookahead
 from sweeper.cvae.networks.transformer import (
@@ -38,7 +38,7 @@ class CVAEOutput(NamedTuple):
     """What the losses need of one teacher-forced pass.
 
     ``router_logits_BK`` is None if the router is Bayes' rule, ``baseline_logits_BTV`` if it was not requested, and
-    ``lookahead_logits_BTV`` also where the model has no :class:`Lookahead`.
+    ``lookahead_logits_BTV`` also where the model has no :class:`Lookahead`. ``is_hard``: Bayes' rule takes one latent.
     """
 
     logits_by_latent_BKTV: Tensor
@@ -46,6 +46,7 @@ class CVAEOutput(NamedTuple):
     log_prior_BK: Tensor
     baseline_logits_BTV: Tensor | None
     lookahead_logits_BTV: Tensor | None = None
+    is_hard: bool = False
 
 
 class Sizes(NamedTuple):
@@ -278,7 +279,9 @@ class SharedDiscreteCVAE(nn.Module):
         router_BK = None if self.router is None else self.router(prompt_BP, target_BT, mask_BT)
         prior_BK = self.prior(prompt_BP, logits_BKTV.dtype)
         z_free = BaselineAndLookahead(self.baseline, self.lookahead)(prompt_BP, target_BT) if with_baseline else ()
-        return CVAEOutput(logits_BKTV, router_BK, prior_BK, *(z_free or (None, None)))
+        baseline_BTV, lookahead_BTV = z_free or (None, None)
+        is_hard = self.config.router == HARD_BAYES
+        return CVAEOutput(logits_BKTV, router_BK, prior_BK, baseline_BTV, lookahead_BTV, is_hard)
 
     def compute_inter_latent_divergence_loss(
         self, logits_by_latent_BKTV: Tensor, baseline_nll_BT: Tensor, mask_BT: Tensor
