@@ -29,6 +29,8 @@ SHORT = {
     "style": "task.nuisance_entropy",
     "weights": "loss.token_weighting",
     "token-warm-up": "train.baseline_warmup",
+    "constant": "task.nuisance_tokens",
+    "router": "model.router",
 }
 
 

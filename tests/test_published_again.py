@@ -188,7 +188,20 @@ def compare(name: str, claim: Mapping[str, Any], table: pd.DataFrame, alpha: flo
         for setting, values in claim["compare"].items():
             chosen = chosen[chosen[setting] == values[side]]
         sides.append(chosen.set_index([*(s for s in settings(name) if s not in claim["compare"]), "seed"]))
-    gains = (sides[0][claim["metric"]] - sides[1][claim["metric"]]).dropna()
+    return gained(claim, (sides[0][claim["metric"]] - sides[1][claim["metric"]]).dropna(), alpha)
+
+
+def interaction(name: str, claim: Mapping[str, Any], table: pd.DataFrame, alpha: float) -> Found:
+    """The same test of differences of differences; each claim published is about one choice of the other settings."""
+    (first, (low, high)), (second, (without, with_it)) = claim["interaction"].items()
+    others = [s for s in settings(name) if s not in claim["interaction"]]
+    table = table[table[first].isin((low, high)) & table[second].isin((without, with_it))]
+    assert all(table[other].nunique() == 1 for other in others)
+    of = table.pivot_table(claim["metric"], "seed", [first, second])
+    return gained(claim, of[high, with_it] - of[low, with_it] - of[high, without] + of[low, without], alpha)
+
+
+def gained(claim: Mapping[str, Any], gains: pd.Series, alpha: float) -> Found:
     by_seed, effect = gains.groupby("seed").mean(), claim.get("effect", "greater")
     size = claim.get("min_gain" if effect in ("greater", "less") else "margin", 0)
     bound = -size if effect in ("less", "not_lower") else size
@@ -202,7 +215,7 @@ def compare(name: str, claim: Mapping[str, Any], table: pd.DataFrame, alpha: flo
     return Found(one.mean, one.interval(alpha), p_pass if len(gains) >= 6 else 1.0, p_fail)
 
 
-KINDS = {f.__name__: f for f in (mean, equivalent, best, share, typical, compare)}
+KINDS = {f.__name__: f for f in (mean, equivalent, best, share, typical, compare, interaction)}
 
 
 def judged(name: str, claim: Mapping[str, Any], table: pd.DataFrame, alpha: float = 0.05) -> Found:
