@@ -6,12 +6,14 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
 from sweeper.analysis.claims import verify
 from sweeper.spec.load import load_spec
+from tests.published import trials
 
 ROOT = Path(__file__).parents[1]
 PUBLISHED = ROOT / "results" / "published"
@@ -75,14 +77,38 @@ def test_every_measured_number_of_the_readme_is_that_of_the_tables() -> None:
     assert [row for row in quoted if row[2:] != measured(row[0], row[1])] == []
 
 
+def verdicts() -> dict[tuple[str, str], dict[str, Any]]:
+    """Every published verdict by collection and claim."""
+    files = {name: json.loads((PUBLISHED / name / "verify.json").read_text()) for name in NAMES}
+    return {(name, one["name"]): one for name, file in files.items() for one in file["verdicts"]}
+
+
+def shown(one: dict[str, Any]) -> list[str]:
+    """A verdict and its effect, as the README has them."""
+    return [one["outcome"], f"{one['effect']:.3f} [{one['ci_low']:.3f}, {one['ci_high']:.3f}]"]
+
+
 def test_every_verdict_of_the_readme_is_the_published_one() -> None:
-    published = {}
-    for name in NAMES:
-        for one in json.loads((PUBLISHED / name / "verify.json").read_text())["verdicts"]:
-            published[name, one["name"]] = one
-    quoted = rows("verdicts")
+    published, quoted = verdicts(), rows("verdicts")
     assert {(row[0], row[1]) for row in quoted} == set(published)  # none is left out
-    for name, claim, result, effect in quoted:
-        one = published[name, claim]
-        assert result == one["outcome"]
-        assert effect == f"{one['effect']:.3f} [{one['ci_low']:.3f}, {one['ci_high']:.3f}]"
+    assert [row for row in quoted if row[2:] != shown(published[row[0], row[1]])] == []
+
+
+def test_each_statement_of_the_note_has_the_verdict_of_its_claim() -> None:
+    published, quoted = verdicts(), rows("statements")
+    assert len(quoted) > 10
+    for row in quoted:
+        one = published[row[2], row[3]]
+        assert row[4:] == [*shown(one), str(one["n"])]
+
+
+def test_how_the_divergence_tracks_that_of_whole_sequences_is_as_published() -> None:
+    kinds = [f"diagnostics/inter_latent_jsd/{kind}_mean" for kind in ("weighted", "unweighted")]
+    ideal, forced = (f"diagnostics/sequence_kl/{kind}" for kind in ("on_policy", "teacher_forced"))
+    for name, *quoted in rows("tracking"):
+        table = trials(name)
+        columns = [*kinds, ideal]
+        within = table[columns] - table.groupby("config")[columns].transform("mean")
+        found = [one[kinds].corrwith(one[ideal], method="spearman") for one in (table, within)]
+        ratio = (table[forced] / table[ideal]).median()
+        assert quoted == [str(len(table)), *(f"{x:.3f}" for x in [*found[0], *found[1], ratio])]
