@@ -8,14 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-from sweeper.cvae.data.dataset import dataset, strategies_of
+from sweeper.cvae.data.dataset import dataset
 from sweeper.cvae.data.problem import DataError
 from sweeper.cvae.data.rows import files_of
-from sweeper.cvae.metrics import ALIGNMENT, METRICS
+from sweeper.cvae.metrics import METRICS
 from sweeper.cvae.settings import Scalar, SettingProblem, collect, construct, problems_of, setting
-from sweeper.cvae.stopping import STOP_WHEN, is_stop_condition
+from sweeper.cvae.stopping import STOP_WHEN, is_stop_condition, metrics_of
 from sweeper.cvae.task_config import DETOUR, ENUMERATED, FILE, OPERATORS, STYLE_TOKENS, SUM, TaskConfig
 from sweeper.cvae.terms import LOOKAHEAD, ORACLE_FORK, DisentanglementLossConfig
+from sweeper.cvae.unreported import unreported
 
 __all__ = [
     "ADDED", "DEFAULTS", "DESCRIPTIONS", "METRICS", "READS", "STYLE_TOKENS", "CVAEConfig", "DisentanglementLossConfig",
@@ -135,6 +136,8 @@ def _problems_between(params: Mapping[str, object]) -> list[SettingProblem]:
             found.append(SettingProblem("task.strategies", params["task.strategies"], f"at most {most} for this task"))
     if not names.isdisjoint(_WEIGHTINGS) or "task.name" in names:
         found += _weighting_problems(params)
+    if isinstance(params.get("train.stop_when"), str):
+        found += _stop_problems(params)
     for key in names:
         if key.startswith("loss.schedules.") and key.endswith((".start", ".end", ".kind")):
             found += _schedule_problems(params, key.rpartition(".")[0])
@@ -155,17 +158,17 @@ def _data_problems(params: Mapping[str, object]) -> list[SettingProblem]:
 
 def absent(params: Mapping[str, object]) -> dict[str, str]:
     """The metrics that a training with these settings does not report, each with the reason."""
-    name, missing = _get(params, "task.name"), dict[str, str]()
-    if name in ENUMERATED:
-        here = [metric for metric in METRICS if metric.startswith(("test/", "diagnostics/standard_error/"))]
-        return dict.fromkeys(here, f"{name} is evaluated on its test split throughout: name it without test/")
-    if name == FILE:
-        steps = ("answer_accuracy", "valid_rate", "diagnostics/inter_latent_jsd/ceiling")
-        missing = dict.fromkeys(steps, "of data from files only whole targets are known to be right")
-        if not strategies_of(str(_get(params, "task.path")), str(_get(params, "task.tokenizer"))):
-            why = "the data have no column strategy"
-            missing |= dict.fromkeys([*ALIGNMENT, "diagnostics/standard_error/alignment"], why)
-    return missing | {f"test/{metric}": why for metric, why in missing.items()}
+    return unreported(*(str(_get(params, key)) for key in READS[:3]))
+
+
+def _stop_problems(params: Mapping[str, object]) -> list[SettingProblem]:
+    """The metrics in the condition that no report will have."""
+    condition, missing = str(params["train.stop_when"]), absent(params)
+    return [
+        SettingProblem("train.stop_when", condition, f"metrics that are reported, not {name}: {missing[name]}")
+        for name in metrics_of(condition)
+        if name in missing
+    ]
 
 
 READS = ("task.name", "task.path", "task.tokenizer", "task.checker")

@@ -77,8 +77,16 @@ _ERRORS = [f"diagnostics/standard_error/{name}" for name in ("task_accuracy", "a
 _TESTED = (*_HEADLINES, *_TASK, *_ALIGNMENT, *_LIKELIHOOD, *_ERRORS)
 REPORTED: Mapping[str, str] = MappingProxyType(_HEADLINES | _TASK | _ALIGNMENT | _LIKELIHOOD | _LOSS | _DIAGNOSTICS)
 """The metrics of every report."""
+
+
+def _on_test_split(name: str, description: str) -> str:
+    """The description of ``test/NAME``: with the same range, on which the test of a claim depends."""
+    declared = ", [0, 1]" if description.endswith(", [0, 1]") else ""
+    return f"{name} on the test split, at the end of a training{declared}"
+
+
 METRICS: Mapping[str, str] = MappingProxyType(
-    {**REPORTED} | {f"test/{name}": f"{name} on the test split, at the end of a training" for name in _TESTED}
+    {**REPORTED} | {f"test/{name}": _on_test_split(name, REPORTED[name]) for name in _TESTED}
 )
 """Name -> one line. A name that ends in ``/T`` stands for one metric per target position."""
 

@@ -21,6 +21,11 @@ def is_stop_condition(value: object) -> bool:
     return all(match is not None and match[1] in REPORTED for match in matches)
 
 
+def metrics_of(condition: str) -> list[str]:
+    """The metrics that a condition names."""
+    return [match[1] for clause in condition.split(" and ") if (match := _CLAUSE.fullmatch(clause))]
+
+
 def is_reached(condition: str | None, metrics: Mapping[str, float]) -> bool:
     """Whether the reported metrics fulfil every clause; a metric that is missing does not."""
     if condition is None:

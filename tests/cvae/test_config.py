@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sweeper.cvae.config import DEFAULTS, DESCRIPTIONS, METRICS, SettingProblem, build, check, irrelevant, shape
 from sweeper.cvae.settings import Setting
 from sweeper.cvae.terms import TERM_OF_WEIGHT
+from sweeper.trainer.metric_ranges import declared_ranges
 
 TEN = ("task.name", "task.modulus", "model.latents", "model.width", "loss.beta", "loss.reduction", "train.steps")
 
@@ -157,3 +158,9 @@ def test_trials_of_one_shape_differ_in_weights_seeds_and_optimiser_only():
     shapes = {shape({key: value}) for key, value in fixed.items()}
     assert len(shapes) == len(fixed)
     assert shape(fixed) == shape(dict(reversed(fixed.items())))
+
+
+def test_the_metrics_of_the_test_split_declare_the_ranges_of_those_they_repeat():
+    ranges = declared_ranges(METRICS)
+    assert ranges["test/alignment"] == (0, 1)
+    assert all(ranges.get(f"test/{name}") == ranges.get(name) for name in METRICS if f"test/{name}" in METRICS)

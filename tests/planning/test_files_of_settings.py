@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 import sweeper
+from sweeper.analysis.claims.outlook import outlooks
+from sweeper.cvae import config
 from sweeper.errors import SpecError, UsageError
 from sweeper.planning import plan
 from sweeper.planning.sweep_trainer import find_trainer
@@ -45,15 +47,28 @@ def test_other_data_are_another_trial_and_the_same_data_the_same(tmp_path, monke
         (ROWS.replace(', "strategy": "s"', ""), "alignment", "the data have no column strategy"),
         (ROWS.replace(', "strategy": "s"', ""), "test/alignment", "the data have no column strategy"),
         (ROWS, "valid_rate", "only whole targets are known"),
-        (ROWS + "oops\n", "nll", "line 61: not JSON"),
+        (ROWS + "oops\n", "alignment", "line 61: not JSON"),
     ],
 )
 def test_what_the_data_do_not_give_is_refused_with_the_reason(rows, metric, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     (tmp_path / "data.jsonl").write_text(rows)
-    with pytest.raises(SpecError, match=message):
+    with pytest.raises(SpecError, match=message) as caught:
         keys(tmp_path, metric)
+    assert len(caught.value.problems) == 1  # nothing that only follows from it
+
+
+def test_a_condition_to_stop_that_nothing_reports_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "data.jsonl").write_text(ROWS.replace(', "strategy": "s"', ""))
+    file = {"task.name": "file", "task.path": "data.jsonl"}
+    found = config.check(file | {"train.stop_when": "nll <= 1 and alignment >= 0.9"})
+    assert [(one.key, one.allowed) for one in found] == [
+        ("train.stop_when", "metrics that are reported, not alignment: the data have no column strategy")
+    ]
+    assert config.check(file | {"train.stop_when": "nll <= 1"}) == []
 
 
 def test_without_strategies_everything_gives_the_reason_why_there_is_no_alignment(tmp_path, monkeypatch):
@@ -81,7 +96,11 @@ def test_the_sweep_file_of_the_page_runs(tmp_path, monkeypatch):
     (tmp_path / "traces.jsonl").write_text(ROWS)
     (tmp_path / "page.yaml").write_text(page.partition("## Your own data")[2].split("```yaml\n")[1].partition("```")[0])
     small = ["train.steps=2", "model.width=16", "model.hidden=16", "train.batch_size=4", "train.test_prompts=4"]
-    sweep = load_spec(tmp_path / "page.yaml", small)
-    sweeper.run(sweeper.make_plan(sweep, tmp_path / "results"), tmp_path / "results", runner="inprocess")
+    whole, one_seed = (
+        sweeper.make_plan(load_spec(tmp_path / "page.yaml", settings), tmp_path / "results")
+        for settings in (small, [*small, "seeds=1"])
+    )
+    assert [claim.decidable for claim in outlooks(whole, tmp_path / "results")] == [True]
+    sweeper.run(one_seed, tmp_path / "results", runner="inprocess")
     states = sweeper.load_results(tmp_path / "results" / "page").trials["state"]
     assert list(states) == ["completed"] * 4

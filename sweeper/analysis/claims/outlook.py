@@ -104,7 +104,8 @@ def warnings_of(plan: Plan, found: Sequence[ClaimOutlook]) -> Iterator[Problem]:
         if one.needs:
             enough = max(one.seeds_needed or 0, seeds + 1)
             hint = f"seeds: {f'{{max: {enough}}}' if plan.sweep.looks else enough}, or take the claim out"
-        units = f"{plural(one.found, one.unit)} with {plural(seeds, 'seed')}" if one.needs else ""
+        units = plural(one.found, one.unit) if one.needs else ""
+        units += f" with {plural(seeds, 'seed')}" if one.needs and one.unit != "seed" else ""
         allowed = f"at least {plural(one.needs, one.unit)}" if one.needs else ""
         message = f"the claim {one.name!r} can never pass with this file's trials"
         yield Problem(message, plan.sweep.place(key), key, units, allowed, hint)

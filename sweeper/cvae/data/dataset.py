@@ -155,12 +155,12 @@ def dataset(path: str, tokenizer: str) -> Path:
     raise DataError(f"{path}: neither {_cache()} nor {tempfile.gettempdir()} can be written to")
 
 
-def strategies_of(path: str, tokenizer: str) -> list[str]:
-    """The names of the strategies in the data; [] where none are known, or the data cannot be read."""
+def strategies_of(path: str, tokenizer: str) -> list[str] | None:
+    """The names of the strategies in the data; [] where none are known, None where the data cannot be read."""
     try:
         meta = json.loads((dataset(path, tokenizer) / "meta.json").read_text())
     except (DataError, OSError):
-        return []
+        return None
     return list(meta["strategy"])
 
 

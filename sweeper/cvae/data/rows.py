@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO
@@ -51,7 +52,7 @@ def _lines(file: Path, lines: IO[bytes] | gzip.GzipFile) -> Iterator[str]:
             yield line.decode("utf-8-sig" if number == 1 else "utf-8")
     except UnicodeDecodeError as error:
         raise DataError(f"{file} line {number}: bad UTF-8, {error.reason} at byte {error.start + 1}") from None
-    except (EOFError, gzip.BadGzipFile, OSError) as error:
+    except (EOFError, zlib.error, OSError) as error:
         raise DataError(f"{file} after line {number}: {error}") from None
 
 
@@ -62,9 +63,13 @@ def _json_rows(file: Path, lines: IO[bytes] | gzip.GzipFile) -> Iterator[Row]:
         where = f"{file} line {number}"
         try:
             row = json.loads(line.strip())
-        except (ValueError, RecursionError) as error:  # also a number of more digits than Python converts
-            reason = f"{error.msg} at column {error.colno}" if isinstance(error, json.JSONDecodeError) else str(error)
+        except json.JSONDecodeError as error:
+            reason = f"{error.msg.removesuffix(' at')} at column {error.colno}"
             raise DataError(f"{where}: not JSON, {reason}") from None
+        except ValueError:  # of more digits than Python converts
+            raise DataError(f"{where}: a number too large, beyond 64 bits") from None
+        except RecursionError:
+            raise DataError(f"{where}: lists in lists, too many; prompt and target are lists or text") from None
         if not isinstance(row, dict):
             raise DataError(f"{where}: {type(row).__name__} instead of an object")
         yield where, row
@@ -74,9 +79,10 @@ def _csv_rows(file: Path, lines: IO[bytes] | gzip.GzipFile, delimiter: str) -> I
     csv.field_size_limit(1 << 24)
     reader = csv.reader(_lines(file, lines), delimiter=delimiter, strict=True)
     header: list[str] = []
+    first = 1  # line of the row: text in quotes may have several
     try:
         for cells in reader:
-            where = f"{file} line {reader.line_num}"
+            where, first = f"{file} line {first}", reader.line_num + 1
             if not header:
                 header = [cell.strip() for cell in cells]
             elif cells and len(cells) != len(header):
@@ -87,4 +93,5 @@ def _csv_rows(file: Path, lines: IO[bytes] | gzip.GzipFile, delimiter: str) -> I
                     {name: cell for name, cell in zip(header, cells, strict=True) if cell or name in COLUMNS[:2]},
                 )
     except csv.Error as error:
-        raise DataError(f"{file} line {reader.line_num}: {error}") from None
+        reason = "a quote that does not end" if "end of data" in str(error) or "limit" in str(error) else str(error)
+        raise DataError(f"{file} line {first}: {reason}") from None

@@ -142,6 +142,12 @@ def test_text_becomes_tokens(tmp_path, tokenizer, words):
 GOOD = b'{"prompt": "1 2", "target": "2"}\n'
 BAD = {
     "not JSON": (".jsonl", GOOD + b'{"prompt": "1', "line 2: not JSON"),
+    "many digits": (
+        ".jsonl",
+        GOOD + b'{"prompt": [' + b"9" * 5000 + b"]}\n",
+        "line 2: a number too large, beyond 64 bits$",
+    ),
+    "deep lists": (".jsonl", GOOD + b"[" * 100_000 + b"\n", "line 2: lists in lists"),
     "a list": (".jsonl", GOOD + b"[1]\n", "line 2: list instead of an object"),
     "empty target": (".jsonl", GOOD + b'{"prompt": "1", "target": ""}\n', "line 2: target: empty"),
     "no target": (".jsonl", GOOD + b'{"prompt": "1"}\n', "line 2: no target"),
@@ -149,6 +155,9 @@ BAD = {
     "a large number": (".jsonl", GOOD + b'{"prompt": [1e300], "target": "1"}\n', "line 2: prompt: a number too large"),
     "half a number": (".jsonl", GOOD + b'{"prompt": [0.5], "target": "1"}\n', "line 2: prompt: 0.5 is neither"),
     "columns": (".csv", b"prompt,target\n1,2\n1,2,3\n", "line 3: 3 columns instead of 2"),
+    "an open quote": (".csv", b'prompt,target\n1,2\n"1,2\n3,4\n5,6\n', "line 3: a quote that does not end"),
+    "after two lines": (".csv", b'prompt,target\n"1\n2",3\n4,\n', "line 4: target: empty"),
+    "in two lines": (".csv", b'prompt,target\n1,2\n"1\n2",\n', "line 3: target: empty"),
     "no column": (".csv", b"prompt,answer\n1,2\n", "line 2: no target"),
     "two splits": (
         ".csv",
@@ -159,6 +168,7 @@ BAD = {
     "a weight": (".csv", b"prompt,target,weight\n1,2,-1\n", "line 2: weight '-1', allowed"),
     "no rows": (".jsonl", b"", "no rows"),
     "cut off": (".jsonl.gz", gzip.compress(GOOD)[:-9], "after line"),
+    "a flipped bit": (".jsonl.gz", gzip.compress(GOOD * 99)[:20] + b"\xff" + gzip.compress(GOOD)[21:], "after line"),
     "not Parquet": (".parquet", b"PAR1", "after row 0"),
     "another kind": (".xlsx", b"", "not one of .jsonl"),
 }
@@ -173,7 +183,9 @@ def test_what_is_wrong_is_named_with_its_line_and_nothing_is_kept(name, tmp_path
         dataset(str(path), "whitespace")
     assert list((tmp_path / "cache").rglob("*.json")) == []
     assert list((tmp_path / "cache").glob("sweeper/data/*")) == []
-    assert [problem.key for problem in config.check({"task.name": "file", "task.path": str(path)})] == ["task.path"]
+    params = {"task.name": "file", "task.path": str(path)}
+    assert [problem.key for problem in config.check(params)] == ["task.path"]
+    assert "alignment" not in config.absent(params)  # whether there are strategies is not known
 
 
 def test_data_are_read_once_and_again_when_they_change(tmp_path, monkeypatch):
