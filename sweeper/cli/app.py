@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sweeper.cli import export, files, gc, judge, plot, results, run, steer
+from sweeper.cli import cluster, export, files, gc, judge, plot, results, run, steer
 from sweeper.cli.terminal.plain_text import print_text
 
 app = typer.Typer(
@@ -57,6 +57,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "ui": results.ui,
     "sync": results.sync,
     "gc": gc.gc,
+    "cluster": cluster.cluster,
 }
 for name, command in COMMANDS.items():
     app.command(name=name)(command)

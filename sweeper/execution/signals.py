@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import time
 from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
 from sweeper.errors import Exit
 
+TWICE_S = 1.0  # a scheduler signals all processes of a job, and its script passes the signal on: that is one signal
+
 
 @contextlib.contextmanager
 def interruptible(interrupt: Callable[[Exit], None]) -> Iterator[None]:
-    """While the block runs, Ctrl-C, SIGTERM, SIGUSR1 and a closed terminal call `interrupt` with their exit code."""
+    """While the block runs, Ctrl-C, SIGTERM, SIGUSR1 and a closed terminal call `interrupt` with their exit code.
+
+    Each Ctrl-C counts; of the others one per second does.
+    """
     codes = {signal.SIGINT: Exit.INTERRUPTED, signal.SIGTERM: Exit.TERMINATED}
     codes |= {signal.SIGUSR1: Exit.TERMINATED, signal.SIGHUP: Exit.TERMINATED}
+    latest = -TWICE_S
 
     def handle(number: int, frame: FrameType | None) -> None:
-        interrupt(codes[signal.Signals(number)])
+        nonlocal latest
+        is_again, latest = time.monotonic() - latest < TWICE_S, time.monotonic()
+        if number == signal.SIGINT or not is_again:
+            interrupt(codes[signal.Signals(number)])
 
     before = {number: signal.signal(number, handle) for number in codes}
     try:

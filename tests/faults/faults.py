@@ -40,12 +40,16 @@ class Sweep:
 
     def call(self, *words: str, stream: int | None = None) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "sweeper", *words]
-        python_path = os.pathsep.join([str(HERE), str(HERE.parents[1])])
-        env = {**os.environ, "PYTHONPATH": python_path, "OMP_NUM_THREADS": "1", MARK: str(self.folder), **self.env}
+        env = {**os.environ, **self.environment()}
         if self.closed:
             command = ["sh", "-c", 'exec "$0" "$@" >&- 2>&-', *command]
         log = stream or self.said.open("ab")
         return subprocess.Popen(command, cwd=self.folder, env=env, stdout=log, stderr=log, start_new_session=True)
+
+    def environment(self) -> dict[str, str]:
+        """What its processes find in their environment besides this one's."""
+        python_path = os.pathsep.join([str(HERE), str(HERE.parents[1])])
+        return {"PYTHONPATH": python_path, "OMP_NUM_THREADS": "1", MARK: str(self.folder), **self.env}
 
     def run(self, *overrides: str) -> int:
         """Run to the end; returns the exit code."""

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import faults
 import places
+import slurm
 import steered
 from audit import Row
 from faults import Fault
@@ -103,6 +104,16 @@ FAULTS: list[Line] = [
         "budget.wall spent, Ray",
         faults.spent_budget("ray"),
         [Tried(replace(PLAIN, latest_s=8.0), 3), Tried(replace(BUNDLED, latest_s=14.0), 2)],
+    ),
+    (
+        "SLURM: requeued",
+        slurm.requeued(1, "--runner", "inprocess"),
+        [Tried(toy(8, LONG + EVERY), 5), Tried(BUNDLED, 5)],
+    ),
+    (
+        "SLURM: requeued, Ray on 2 nodes",
+        slurm.requeued(2),
+        [Tried(toy(8, LONG + EVERY, 3.0), 5), Tried(BUNDLED_ON_RAY, 5)],
     ),
     ("steering commands", steered.steered("inprocess"), [Tried(toy(8, LONG + EVERY), 50), Tried(BUNDLED, 50)]),
     ("steering commands, Ray", steered.steered("ray"), [Tried(toy(8, LONG + EVERY, 3.0), 50)]),

@@ -1,0 +1,38 @@
+"""What counts as one signal and what as two, in this process."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from sweeper.errors import Exit
+from sweeper.execution import signals
+from sweeper.execution.signals import interruptible
+
+
+@pytest.mark.parametrize(
+    ("numbers", "expected"),
+    [
+        ((signal.SIGTERM, signal.SIGTERM, signal.SIGUSR1), [Exit.TERMINATED]),
+        ((signal.SIGINT, signal.SIGINT), [Exit.INTERRUPTED] * 2),
+        ((signal.SIGTERM, signal.SIGINT), [Exit.TERMINATED, Exit.INTERRUPTED]),
+    ],
+)
+def test_a_signal_that_comes_by_two_ways_counts_once_and_each_ctrl_c_counts(
+    numbers: tuple[signal.Signals, ...], expected: list[Exit]
+) -> None:
+    codes: list[Exit] = []
+    with interruptible(codes.append):
+        for number in numbers:
+            signal.raise_signal(number)
+    assert codes == expected
+
+
+def test_a_signal_that_comes_again_later_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signals, "TWICE_S", 0.0)
+    codes: list[Exit] = []
+    with interruptible(codes.append):
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+    assert codes == [Exit.TERMINATED] * 2
