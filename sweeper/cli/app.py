@@ -47,6 +47,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "pause": steer.pause,
     "resume": steer.resume,
     "set": steer.set_limits,
+    "add": steer.add,
     "show": results.show,
     "export": export.export,
     "verify": judge.verify,

@@ -1,4 +1,4 @@
-"""The commands that steer a running sweep, from another terminal or another node: stop, pause, resume, set."""
+"""The commands that steer a running sweep, from another terminal or another node: stop, pause, resume, set, add."""
 
 from __future__ import annotations
 
@@ -80,10 +80,35 @@ def set_limits(
     shared: Shared,
 ) -> None:
     """Give a running sweep other limits, until it ends: budget.wall=4h max_concurrent=8."""
-    pairs = [word.partition("=") for word in settings]
-    if wrong := [word for word, (_, equals, value) in zip(settings, pairs, strict=True) if not (equals and value)]:
-        raise UsageError(Problem("not KEY=VALUE", found=wrong[0], allowed="e.g. budget.wall=4h max_concurrent=8"))
-    _send(named_sweep(shared.results, sweep), shared, "set", reason, settings={key: value for key, _, value in pairs})
+    pairs = _pairs(settings, "budget.wall=4h max_concurrent=8")
+    _send(named_sweep(shared.results, sweep), shared, "set", reason, settings=pairs)
+
+
+@shares("results", "as_json", "no_color")
+def add(
+    sweep: SweepName,
+    settings: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="KEY=VALUES ...",
+            help="A parameter that varies (further values), seeds, or configs (of a list).",
+            show_default=False,
+        ),
+    ],
+    reason: Reason = "",
+    *,
+    shared: Shared,
+) -> None:
+    """Add values, seeds or configurations to a running sweep: loss.beta=2,4 seeds=5."""
+    _send(named_sweep(shared.results, sweep), shared, "add", reason, settings=_pairs(settings, "loss.beta=2,4 seeds=5"))
+
+
+def _pairs(words: list[str], example: str) -> dict[str, str]:
+    """KEY=VALUE by its key. Raises UsageError for what is none."""
+    pairs = [word.partition("=") for word in words]
+    if wrong := [word for word, (_, equals, value) in zip(words, pairs, strict=True) if not (equals and value)]:
+        raise UsageError(Problem("not KEY=VALUE", found=wrong[0], allowed=f"e.g. {example}"))
+    return {key: value for key, _, value in pairs}
 
 
 def _send(
@@ -106,9 +131,11 @@ def _send(
         raise _not_running(sweep_dir)
     name = uuid.uuid4().hex
     command = commands.Command(name, run, time.time(), _who(), reason[:500], action, trial, where, settings or {})
+    began = time.monotonic()
     commands.drop(sweep_dir, command)
     try:
         answer = _answer(sweep_dir, name, run)
+        took_s = time.monotonic() - began
     finally:
         with contextlib.suppress(OSError):
             commands.withdraw(sweep_dir, name)
@@ -116,9 +143,11 @@ def _send(
         raise UsageError(Problem(answer.text, sweep_dir.name, found=command.text))
     if shared.as_json:
         trials = list(answer.trials)
-        print_json({"sweep": sweep_dir.name, "command": command.text, "acknowledged": answer.text, "trials": trials})
+        known = {"sweep": sweep_dir.name, "command": command.text, "acknowledged": answer.text, "trials": trials}
+        print_json(known | {"answer_s": round(took_s, 3)})
     else:
-        results_console(shared.no_color).print(f"{sweep_dir.name}: {answer.text}", soft_wrap=True)
+        text = f"{sweep_dir.name}: {answer.text} (answered after {took_s:.1f} s)"
+        results_console(shared.no_color).print(text, soft_wrap=True)
 
 
 def _answer(sweep_dir: SweepDir, name: str, run: str) -> Answer:

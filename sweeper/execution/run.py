@@ -54,7 +54,7 @@ class Display(Watcher, Protocol):
         """Show what the run does until the first trial trains."""
 
     def expect_more(self, count: int) -> None:
-        """So many trials were added to the run."""
+        """So many trials were added to the run; fewer are to come where it is negative."""
 
 
 @dataclass(frozen=True, slots=True)

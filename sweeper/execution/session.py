@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -19,9 +19,9 @@ from sweeper.execution.seed_batches import SeedBatches
 from sweeper.execution.stop_state import StopState
 from sweeper.execution.worker.job import Job, StopOrder
 from sweeper.ledger.history import History
-from sweeper.planning.planned_trial import Action
+from sweeper.planning.planned_trial import Action, PlannedTrial
 from sweeper.search.pruner import Pruner
-from sweeper.spec.sweep import Budget
+from sweeper.spec.sweep import Budget, Sweep
 from sweeper.trial import Cause, Ended, Event, Record, Started, State
 
 P = ParamSpec("P")
@@ -54,7 +54,7 @@ class Session:
     stop: StopState
     pruner: Pruner | None = None
     batches: SeedBatches | None = None
-    expect_more: Callable[[int], None] = lambda count: None  # called with how many trials were added
+    expect_more: Callable[[int], None] = lambda count: None  # called with how many trials were added, or are fewer
     when_done: Callable[[], None] = lambda: None  # called when no event will come any more
     active: ActivePacks = field(default_factory=ActivePacks)
     paused: bool = False
@@ -187,9 +187,15 @@ class Session:
     @_alone
     def limit(self, budget: Budget, max_concurrent: int | None) -> None:
         """Other limits from here on."""
-        sweep = replace(self.queue.plan.sweep, budget=budget)
+        before, sweep = self.queue.plan.sweep.budget.trials, replace(self.queue.plan.sweep, budget=budget)
+        if self.queue.proposals is not None:
+            self.expect_more(self._most_trials(budget.trials) - self._most_trials(before))
         self.queue.plan = replace(self.queue.plan, sweep=sweep)
         self.budgets.sweep, self.max_concurrent = sweep, max_concurrent
+
+    def _most_trials(self, budget: int | None) -> int:
+        """How many trials a search has in the end, as far as a budget tells."""
+        return len(self.queue.plan.items) if budget is None else max(budget, len(self.records))
 
     def interrupt(self, code: Exit) -> None:
         """First call: no new packs, running ones may end. Second: they stop now. Third: die at once."""
@@ -236,14 +242,24 @@ class Session:
     def _look(self) -> None:
         """Judge the claims whose seeds have ended, and take in the trials that the open ones need next."""
         while self.batches is not None and (planned := self.batches.look(self.records)):
-            known = self.batches.history.records
-            self.log.records |= {one.trial.key: known.get(one.trial.key) or Record(one.trial) for one in planned}
-            self.log.ledger.more(one.trial for one in planned)
-            self.expect_more(sum(one.action in (Action.RUN, Action.REUSED) for one in planned))
-            reused = [one for one in planned if one.action is Action.REUSED]
-            for event in reused_events(self.log.ledger.sweep, reused):
-                self.record(event)
-            self.queue.add(one.trial for one in planned if one.action is Action.RUN)
+            self._take_in(planned, self.batches.history)
+
+    @_alone
+    def extend(self, sweep: Sweep, configs: int, planned: Sequence[PlannedTrial], known: History) -> None:
+        """Somebody added trials: the run goes on as that of the wider `sweep`."""
+        plan = self.queue.plan
+        self.queue.plan = replace(plan, sweep=sweep, configs=configs, items=(*plan.items, *planned))
+        self.budgets.sweep = sweep
+        self._take_in(planned, known)
+
+    def _take_in(self, planned: Sequence[PlannedTrial], known: History) -> None:
+        """Further trials, in mid-run."""
+        self.log.records |= {one.trial.key: known.records.get(one.trial.key) or Record(one.trial) for one in planned}
+        self.log.ledger.more(one.trial for one in planned)
+        self.expect_more(sum(one.action in (Action.RUN, Action.REUSED) for one in planned))
+        for event in reused_events(self.log.ledger.sweep, [one for one in planned if one.action is Action.REUSED]):
+            self.record(event)
+        self.queue.add(one.trial for one in planned if one.action is Action.RUN)
 
     def _check_budget(self, taken: int = 0) -> None:
         """Stop when a budget is spent: of time, the running trials too. `taken` trials are on their way to a pack."""

@@ -23,7 +23,7 @@ from sweeper.ledger.atomic import replace_file
 from sweeper.ledger.paths import SweepDir
 
 MAX_BYTES = 65_536
-ACTIONS = ("stop", "pause", "resume", "set")
+ACTIONS = ("stop", "pause", "resume", "set", "add")
 _NAME = re.compile(r"([0-9a-f]{32})\.json")
 T = TypeVar("T")
 

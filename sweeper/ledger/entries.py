@@ -34,6 +34,19 @@ class ClaimLook:
     run: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """What somebody added to a running sweep: KEY=VALUES, and the keys of the trials that this made.
+
+    `file` is the digest of the sweep file's text, `seen` counts the results that the sweep had by then.
+    """
+
+    file: str
+    settings: Mapping[str, str]
+    trials: tuple[str, ...]
+    seen: int = 0
+
+
 def key_of(entry: Mapping[str, Any]) -> str:
     """The trial that an entry is about. Raises ValueError for what is no key: it would name a folder of its choice."""
     key: str = entry["trial"]
@@ -73,6 +86,12 @@ def look_of(entry: Mapping[str, Any]) -> ClaimLook:
         outcome=str(entry["outcome"]),
         test=str(entry.get("test", "")),
     )
+
+
+def addition_of(entry: Mapping[str, Any]) -> Addition:
+    """What a command that added trials holds."""
+    settings = {str(key): str(text) for key, text in entry["settings"].items()}
+    return Addition(str(entry["added_to"]), settings, tuple(keys_of(entry["trials"])))
 
 
 def advance(record: Record, kind: str, entry: Mapping[str, Any]) -> None:

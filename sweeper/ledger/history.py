@@ -33,7 +33,10 @@ class Registration:
 
 @dataclass(frozen=True, slots=True)
 class SweepLook:
-    """A run that ended with every trial of its plan done and more results than the last such run, at fixed seeds."""
+    """A look at the results of fixed seeds: a run ended with every trial of its plan done, or trials were added.
+
+    It had more results than the look before.
+    """
 
     run: int
     seeds: int  # of the configuration that has the most
@@ -58,6 +61,7 @@ class History:
     claim_looks: list[entries.ClaimLook] = field(default_factory=list)
     last_look: int = 0  # the results that it saw
     commands: list[dict[str, str]] = field(default_factory=list)  # by which people steered the runs, in their order
+    additions: list[entries.Addition] = field(default_factory=list)  # what of them added trials to the sweep
     chain: Chain = field(default_factory=Chain)
     damaged: int = 0
     undescribed: dict[str, list[tuple[str, dict[str, Any]]]] = field(default_factory=dict)
@@ -229,6 +233,8 @@ def _apply(history: History, entry: dict[str, Any], sweep: SweepDir) -> None:
         history.claim_looks += [replace(entries.look_of(one), run=run) for one in entry["claims"]]
     elif kind == "command":
         history.commands.append({name: str(entry[name]) for name in ("command", "who", "reason", "did")})
+        if "added_to" in entry:
+            _take_addition(history, entries.addition_of(entry))
     elif kind == "stop":
         if not history.is_partial:  # else it may be the end of a run whose beginning is damaged
             history.runs[-1]["stopped"] = entry
@@ -273,6 +279,16 @@ def _look(history: History) -> None:
         seeds = Counter(record.trial.config for record in planned)
         history.looks.append(SweepLook(len(history.runs) - 1, max(seeds.values())))
         history.last_look = results
+
+
+def _take_addition(history: History, addition: entries.Addition) -> None:
+    """Somebody added trials: whoever had results before them has looked."""
+    seen = sum(record.state.is_result for record in history.planned())
+    history.additions.append(replace(addition, seen=seen))
+    if seen > history.last_look:
+        seeds = Counter(record.trial.config for record in history.planned() if record.state.is_result)
+        history.looks.append(SweepLook(len(history.runs) - 1, max(seeds.values())))
+        history.last_look = seen
 
 
 def _close_open_attempts(history: History) -> None:

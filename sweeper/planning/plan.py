@@ -12,6 +12,7 @@ from pathlib import Path
 from sweeper.errors import Problem, SpecError
 from sweeper.ledger.history import History, ledger_size, read_history
 from sweeper.ledger.paths import SweepDir
+from sweeper.planning.additions import with_earlier
 from sweeper.planning.configurations import configurations
 from sweeper.planning.estimate import CostEstimate, estimate_cost
 from sweeper.planning.planned_trial import Action, PlannedTrial, Rerun, planned_trials
@@ -82,11 +83,12 @@ def make(sweep: Sweep, trainer: Trainer | None, results: Path, rerun: Rerun = Re
     problems = unknown_metrics(sweep, trainer) if trainer else []
     ledger_bytes = ledger_size(SweepDir(results, sweep.name))
     own = read_history(SweepDir(results, sweep.name))
+    sweep, left_out = with_earlier(sweep, own)
     factory = TrialFactory.of(sweep, trainer)
     try:
         points = configurations(sweep, trainer.defaults or {} if trainer else {})
         known = _proposed_before(sweep, factory, own) if sweep.method in ADAPTIVE else points.points
-        configs, trials = _trials(sweep, trainer, factory, known)
+        configs, trials = trials_of(sweep, trainer, factory, known)
         trials += _added_before(sweep, factory, own, trials) if sweep.looks else []
     except SpecError as error:
         raise SpecError(*problems, *error.problems) from None
@@ -96,7 +98,12 @@ def make(sweep: Sweep, trainer: Trainer | None, results: Path, rerun: Rerun = Re
     items = tuple(planned_trials(trials, own, rerun, results, sweep.name))
     pack = sweep.resources.pack or 1
     estimate = estimate_cost(items, own, sweep, SweepDir(results, sweep.name), complete=points.complete)
-    warnings = (*_idle_settings(sweep, trainer, trials), *_whole_numbers(sweep, trainer), *_unreported(sweep, trainer))
+    warnings = (
+        *left_out,
+        *_idle_settings(sweep, trainer, trials),
+        *_whole_numbers(sweep, trainer),
+        *_unreported(sweep, trainer),
+    )
     return Plan(
         sweep=sweep,
         items=items,
@@ -171,9 +178,10 @@ def summary(plan: Plan) -> str:
     return f"{trials}: {', '.join(dict.fromkeys(counts))}" if counts else trials
 
 
-def _trials(
+def trials_of(
     sweep: Sweep, trainer: Trainer | None, factory: TrialFactory, points: Iterable[Params]
 ) -> tuple[int, list[Trial]]:
+    """How many configurations the points make, and their trials. Raises SpecError for settings that are refused."""
     problems: dict[tuple[str, str], Problem] = {}
     trials: list[Trial] = []
     configs = 0

@@ -8,12 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sweeper.errors import SpecError, SweeperError, excerpt
+from sweeper.errors import Problem, SpecError, SweeperError, excerpt
 from sweeper.redaction import without_login
 from sweeper.spec import merge, overrides, writer
 from sweeper.spec.checks import problems_of, warnings_of
 from sweeper.spec.claims.records import claim
-from sweeper.spec.document import Document
+from sweeper.spec.document import Document, parse
 from sweeper.spec.space.expressions import condition
 from sweeper.spec.space.parameters import Complaint, domain
 from sweeper.spec.space.space import Parameter, Space
@@ -43,9 +43,18 @@ if TYPE_CHECKING:
 
 def load_spec(path: Path, overrides: Sequence[str] = (), *, alone: bool = False) -> Sweep:
     """The sweep of a file with overrides applied; `alone` refuses `extends`. Raises SpecError with all its problems."""
+    layered, warnings = merge.layered(path, alone=alone)
+    return _loaded(path, layered, overrides, warnings)
+
+
+def load_text(text: str, path: Path, overrides: Sequence[str] = ()) -> Sweep:
+    """The sweep of `Sweep.text`, which was read from the file `path`, with overrides applied. Raises SpecError."""
+    return _loaded(path, merge.flat(parse(text, str(path))), overrides, ())
+
+
+def _loaded(path: Path, layered: Document, overrides: Sequence[str], warnings: Sequence[Problem]) -> Sweep:
     from sweeper.spec.validation import validated  # pydantic: a tenth of a second that only loading needs
 
-    layered, warnings = merge.layered(path, alone=alone)
     document = _document(path, layered, overrides)
     keys = validated(document)
     try:

@@ -58,11 +58,11 @@ def _apply(document: Document, override: str) -> None:
     known = any(key in (document.tree.get(section) or {}) for section in ("base", "parameters"))
     name, _, last = rest.rpartition(".")
     if head == "parameters" and last in PARAMETER_KEYS and name in (document.tree.get("parameters") or {}):
-        _set_parameter_key(document, name, last, _values(key, text))
+        _set_parameter_key(document, name, last, values_of(key, text))
     elif rest and head in ("base", "parameters"):
-        _set_setting(document, rest, _values(key, text))
+        _set_setting(document, rest, values_of(key, text))
     elif known or not _is_sweep_key(key):
-        _set_setting(document, key, _values(key, text))
+        _set_setting(document, key, values_of(key, text))
     else:
         _set_sweep_key(document, key, text)
 
@@ -84,7 +84,7 @@ def _set_sweep_key(document: Document, key: str, text: str) -> None:
     head, _, rest = key.partition(".")
     if head in ("base", "parameters"):
         raise _wrong(key, "this section cannot be replaced as a whole", "", "", f"{head}.NAME=VALUE sets one name")
-    values = [text] if head in _TEXTS else _values(key, text)
+    values = [text] if head in _TEXTS else values_of(key, text)
     value: Tree = values if len(values) > 1 else values[0]
     if head in _LISTS and head != "seeds" and not isinstance(value, list) and value is not None:
         value = [value]
@@ -199,8 +199,8 @@ def _forget(document: Document, key: str) -> None:
         del document.places[stale]
 
 
-def _values(key: str, text: str) -> list[Tree]:
-    """The values of a comma list; commas in quotes and brackets do not part."""
+def values_of(key: str, text: str) -> list[Tree]:
+    """The values of a comma list; commas in quotes and brackets do not part. Raises SpecError."""
     pieces, depth, quote, start = [], 0, "", 0
     for index, letter in enumerate(text):
         if quote:

@@ -43,6 +43,8 @@ def claim_status(keys: Mapping[str, Any], history: History, records: Sequence[Re
     looks += len({look.seeds for look in history.claim_looks if look.claim == claim_digest(keys)})
     if not seen:
         text = f"registered; look {looks}" if looks > 1 else "registered"
+        if added := _added(history, results):
+            text += f"; {plural(added, 'result')} of trials added by hand after others were seen"
         return ClaimStatus("registered", text, 0, looks)
     named = [one for one in history.registered.values() if one.keys.get("name") == keys["name"]]
     amends = tuple(one for one in named if one.run < registration.run)
@@ -56,6 +58,12 @@ def claim_status(keys: Mapping[str, Any], history: History, records: Sequence[Re
 def _was_seen(record: Record, registration: Registration) -> bool:
     taken_over = record.ended is not None and bool(record.ended.origin)
     return record.trial.key in registration.seen or taken_over
+
+
+def _added(history: History, results: Sequence[Record]) -> int:
+    """How many of the results are of trials that somebody added, and could choose by the results until then."""
+    added = {key for one in history.additions if one.seen for key in one.trials}
+    return sum(record.trial.key in added for record in results)
 
 
 def _after(seen: int, results: int) -> str:

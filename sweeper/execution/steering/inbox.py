@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 from sweeper.errors import LedgerError, SweeperError
 from sweeper.execution.session import Session
-from sweeper.execution.steering.orders import Order, Refused, order
+from sweeper.execution.steering.order import Order, Refused
+from sweeper.execution.steering.orders import order
 from sweeper.ledger import commands, lock
 from sweeper.ledger.commands import Answer, Command
 
@@ -74,7 +75,8 @@ class Inbox:
 
     def _write_down(self, command: Command, made: Order) -> None:
         entry = {"id": command.id, "command": command.text, "asked_at": command.at, "who": command.who}
-        self.ledger.command(entry | {"reason": command.reason, "did": made.text, "trials": list(made.trials)})
+        entry |= {"reason": command.reason, "did": made.text, "trials": list(made.trials)}
+        self.ledger.command({**entry, **made.record})
 
     def _ignore(self, name: str, why: str) -> None:
         self._complain(name, f"a command {why} was ignored")

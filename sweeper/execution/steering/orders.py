@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from sweeper.errors import Exit, SweeperError
 from sweeper.execution.session import Session
+from sweeper.execution.steering.additions import addition
+from sweeper.execution.steering.order import Order, Refused
 from sweeper.execution.worker.job import StopOrder
 from sweeper.ledger.commands import Command
 from sweeper.spec.load import load_spec
@@ -21,19 +23,6 @@ OPEN = (State.PENDING, State.RUNNING)
 SETTINGS = ("budget.wall", "budget.device_hours", "budget.trials", "max_concurrent")
 
 
-class Refused(Exception):
-    """The command cannot be done; its text is the reason."""
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """A command that can be done: what it does in words, the keys of the trials that it stops, and doing it."""
-
-    text: str
-    trials: tuple[str, ...] = ()
-    act: Callable[[], None] = lambda: None
-
-
 def order(session: Session, command: Command) -> Order:
     """What a command would do now. Raises Refused."""
     if session.is_done():
@@ -44,6 +33,8 @@ def order(session: Session, command: Command) -> Order:
         return _stop_trials(session, command) if command.trial or command.where else _stop(session, command)
     if command.action == "set":
         return _set(session, command.settings)
+    if command.action == "add":
+        return addition(session, command.settings)
     return _pause(session, command.action == "pause")
 
 
