@@ -282,7 +282,7 @@ def _look(history: History) -> None:
 
 
 def _take_addition(history: History, addition: entries.Addition) -> None:
-    """Somebody added trials: whoever had results before them has looked."""
+    """Somebody added trials: with results there already, that is a look at them."""
     seen = sum(record.state.is_result for record in history.planned())
     history.additions.append(replace(addition, seen=seen))
     if seen > history.last_look:

@@ -44,15 +44,15 @@ if TYPE_CHECKING:
 def load_spec(path: Path, overrides: Sequence[str] = (), *, alone: bool = False) -> Sweep:
     """The sweep of a file with overrides applied; `alone` refuses `extends`. Raises SpecError with all its problems."""
     layered, warnings = merge.layered(path, alone=alone)
-    return _loaded(path, layered, overrides, warnings)
+    return _from_document(path, layered, overrides, warnings)
 
 
 def load_text(text: str, path: Path, overrides: Sequence[str] = ()) -> Sweep:
     """The sweep of `Sweep.text`, which was read from the file `path`, with overrides applied. Raises SpecError."""
-    return _loaded(path, merge.flat(parse(text, str(path))), overrides, ())
+    return _from_document(path, merge.flat(parse(text, str(path))), overrides, ())
 
 
-def _loaded(path: Path, layered: Document, overrides: Sequence[str], warnings: Sequence[Problem]) -> Sweep:
+def _from_document(path: Path, layered: Document, overrides: Sequence[str], warnings: Sequence[Problem]) -> Sweep:
     from sweeper.spec.validation import validated  # pydantic: a tenth of a second that only loading needs
 
     document = _document(path, layered, overrides)

@@ -1,4 +1,4 @@
-"""The sbatch script under a stand-in for SLURM, with its signals, and the RayJob manifest against KubeRay's schema."""
+"""The sbatch script under a mock of SLURM, with its signals, and the RayJob manifest against KubeRay's schema."""
 
 from __future__ import annotations
 

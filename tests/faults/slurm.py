@@ -1,4 +1,4 @@
-"""A stand-in for SLURM on this machine: `srun` and `scontrol`, the signals that it sends to a job, and its queue.
+"""A mock of SLURM on this machine: `srun` and `scontrol`, the signals that it sends to a job, and its queue.
 
 `srun` runs a command here. A node has its own `/tmp/sweeper-...`, and nothing else of its own.
 """
@@ -34,10 +34,10 @@ export SLURM_CPUS_ON_NODE=1
 on_node() { # NUMBER COMMAND ...: its folder in /tmp is another one on each node but the first
     local number=$1 words=()
     for word in "${@:2}"; do
-        [[ $number == 1 || $word != /tmp/sweeper-* ]] || word=$STAND_IN/$number/${word#/tmp/}
+        [[ $number == 1 || $word != /tmp/sweeper-* ]] || word=$MOCK_SLURM/$number/${word#/tmp/}
         words+=("$word")
     done
-    mkdir -p "$STAND_IN/$number"
+    mkdir -p "$MOCK_SLURM/$number"
     exec "${words[@]}"
 }
 [ "$tasks" -gt 1 ] || on_node "$first" "$@"
@@ -47,7 +47,7 @@ wait
 SCONTROL = r"""#!/bin/bash
 case $1 in
 show) for number in $(seq "$SLURM_JOB_NUM_NODES"); do echo "node$number"; done ;;
-requeue) echo "$2" >>"$STAND_IN/requeued" ;;
+requeue) echo "$2" >>"$MOCK_SLURM/requeued" ;;
 *) exit 2 ;;
 esac
 """
@@ -58,7 +58,7 @@ KILL_WAIT_S = 30.0
 
 
 @dataclass(slots=True)
-class SlurmStandIn:
+class MockSlurm:
     """A queue of one job. `place` has its programs and folders; sockets need a short path."""
 
     place: Path
@@ -76,7 +76,7 @@ class SlurmStandIn:
     def start(self) -> subprocess.Popen[bytes]:
         """Start the job, for the first time or again."""
         (self.place / "requeued").unlink(missing_ok=True)
-        env = {**os.environ, **self.env, "PATH": f"{self.place}:{os.environ['PATH']}", "STAND_IN": str(self.place)}
+        env = {**os.environ, **self.env, "PATH": f"{self.place}:{os.environ['PATH']}", "MOCK_SLURM": str(self.place)}
         env |= {"SLURM_JOB_ID": self.job, "SLURM_JOB_NUM_NODES": str(self.nodes), "SLURM_JOB_NODELIST": "node[1-9]"}
         env |= {"SLURM_RESTART_COUNT": str(self.restarts)} if self.restarts else {}
         env |= {MARK: str(self.folder)}
@@ -119,7 +119,7 @@ class SlurmStandIn:
 
 
 @contextlib.contextmanager
-def slurm(folder: Path, script: str, nodes: int, env: dict[str, str], *options: str) -> Iterator[SlurmStandIn]:
+def slurm(folder: Path, script: str, nodes: int, env: dict[str, str], *options: str) -> Iterator[MockSlurm]:
     """A SLURM whose job is the `script`; `options` are added to its `sweeper run`."""
     with tempfile.TemporaryDirectory(prefix="slurm-", dir="/tmp", ignore_cleanup_errors=True) as name:
         place = Path(name)
@@ -130,7 +130,7 @@ def slurm(folder: Path, script: str, nodes: int, env: dict[str, str], *options: 
         (place / "ray").symlink_to(Path(sys.executable).parent / "ray")
         path = folder / "job.sh"
         path.write_text(script.replace(f"PATH={Path(sys.executable).parent}:", f"PATH={place}:"))
-        yield SlurmStandIn(place, path, folder, nodes, env)
+        yield MockSlurm(place, path, folder, nodes, env)
 
 
 def requeued(nodes: int, *options: str) -> Fault:
@@ -166,7 +166,7 @@ def _wait_until_it_works(sweep: Sweep, process: subprocess.Popen[bytes]) -> None
         process.wait(sweep.chance.uniform(0.0, sweep.subject.latest_s))
 
 
-def _ended(queue: SlurmStandIn, process: subprocess.Popen[bytes], number: int) -> str:
+def _ended(queue: MockSlurm, process: subprocess.Popen[bytes], number: int) -> str:
     """End the job in one of three ways; returns what is wrong, or ""."""
     kind = number % 3
     if kind == 0:
