@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
+import math
 import os
 import sys
 from collections.abc import Iterator
@@ -28,15 +30,19 @@ def check(plan: Plan, options: Options) -> None:
     """Everything that can be known to fail before anything is created or started. Raises SweeperError."""
     check_local(options.results)
     address = options.address if options.runner is Runner.RAY else None
-    if problems := refusals(plan, address, extend=options.extend):
+    at_once = 1 if options.runner is Runner.INPROCESS else options.max_concurrent
+    if problems := refusals(plan, address, extend=options.extend, at_once=at_once):
         raise UsageError(*problems)
     if address:
         _check_reachable(address)
     _check_writable(options.results / plan.sweep.name)
 
 
-def refusals(plan: Plan, address: str | None, *, extend: bool = False) -> list[Problem]:
-    """Why a run of this plan would be refused, on this machine or, with an address, on a cluster."""
+def refusals(plan: Plan, address: str | None, *, extend: bool = False, at_once: int | None = None) -> list[Problem]:
+    """Why a run of this plan would be refused, on this machine or, with an address, on a cluster.
+
+    ``at_once`` packs run at once; None: as many as the sweep file allows, or there are cores for.
+    """
     sweep, problems = plan.sweep, []
     if sweep.trainer is None:
         problems.append(trainer_needed(sweep))
@@ -50,7 +56,26 @@ def refusals(plan: Plan, address: str | None, *, extend: bool = False) -> list[P
             passes(sweep)
         except SweeperError as error:
             problems += error.problems
+    if not problems and not address:
+        problems += _memory_refusals(plan, at_once)
     return problems + ([] if problems else list(_model_refusals(plan)))
+
+
+def _memory_refusals(plan: Plan, at_once: int | None) -> Iterator[Problem]:
+    """Why trials of a bundled trainer do not fit the memory of this machine, by an estimate from their settings."""
+    sweep, resources = plan.sweep, plan.sweep.resources
+    if sweep.trainer not in trainer.BUNDLED:
+        return
+    packs = at_once or resources.max_concurrent or max(1, int(cpus_here() // max(resources.cpu, 0.01)))
+    packs = min(packs, math.ceil(max(1, plan.expected) / (resources.pack or 1)))
+    varied = [one.name for one in sweep.space.parameters if one.name.startswith(("task.", "model.", "train."))]
+    trials: list[Params] = [trial.params for trial in plan.to_run] or ([] if plan.items else [sweep.base])
+    shapes = {canonical_json({name: params.get(name) for name in varied}): params for params in trials}
+    check = importlib.import_module(f"sweeper.{sweep.trainer}.memory.check")
+    found = check.refused(shapes.values(), resources.pack, gpu_share(resources.gpu, gpus_here(), ""), packs)
+    if found is not None:
+        place = sweep.place(found.key)
+        yield Problem("this training does not fit memory", place, found.key, found.found, found.allowed, found.hint)
 
 
 def _model_refusals(plan: Plan) -> Iterator[Problem]:

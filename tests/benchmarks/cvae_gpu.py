@@ -17,7 +17,7 @@ from unittest import mock
 import torch
 
 from sweeper.cvae.objective import step_loss
-from sweeper.cvae.training import cuda_graph, pack
+from sweeper.cvae.training import cuda_graph, member_evaluation, pack
 from sweeper.cvae.training.baseline import baselines
 
 SHOWN = ("task_accuracy", "nll", "posterior_entropy", "alignment", "diagnostics/inter_latent_jsd/weighted_mean")
@@ -96,7 +96,7 @@ def main() -> None:
         trials = [Trial(params | {"seed": seed}) for seed in range(options.members)]
         torch.cuda.reset_peak_memory_stats()
         evaluating: list[float] = []
-        evaluate_rows = pack.evaluate_rows
+        evaluate_rows = member_evaluation.evaluate_rows
 
         def timed(*given: Any, evaluate_rows: Any = evaluate_rows, evaluating: list[float] = evaluating) -> Any:
             torch.cuda.synchronize()

@@ -14,11 +14,12 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from sweeper.cvae.config import build
+from sweeper.cvae.memory.estimate import EVALUATED
 from sweeper.cvae.training import batches, member_state
 from sweeper.cvae.training.baseline import BaselineKey, Baselines
 from sweeper.cvae.training.cuda_graph import WARM_UP
+from sweeper.cvae.training.member_evaluation import evaluate_rows
 from sweeper.cvae.training.member_state import BatchedState
-from sweeper.cvae.training.pack import EVALUATED, evaluate_rows
 from sweeper.cvae.training.program import Program
 from sweeper.cvae.training.protocols import RunningMember
 from sweeper.cvae.training.step import Stepper, advance

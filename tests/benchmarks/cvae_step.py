@@ -17,7 +17,7 @@ from sweeper.cvae.config import build
 from sweeper.cvae.objective import LossForm, LossWeights, combine, score
 from sweeper.cvae.training import batches, member_state
 from sweeper.cvae.training.baseline import baselines
-from sweeper.cvae.training.pack import evaluate_rows
+from sweeper.cvae.training.member_evaluation import evaluate_rows
 from sweeper.cvae.training.program import Program
 from sweeper.cvae.training.protocols import RunningMember
 from sweeper.cvae.training.schedules import HYPERPARAMETERS

@@ -24,6 +24,11 @@ REFUSED = {
         .replace("quadratic:train", "naughty:raises"),
         "cmaes searches ranges only",
     ),
+    "memory": (
+        "trainer: cvae\nbase: {train.batch_size: 65536, task.name: sort_trace, train.device: cpu}\n"
+        "parameters: {model.latents: {values: [6, 64]}}\nmetric: {name: nll, goal: minimize}\n",
+        "toy.yaml:2: train.batch_size: this training does not fit memory\n  found: about ",
+    ),
     "claim": (
         RANDOM.replace("values: [1, 2, 3, 4]", "min: 0.0, max: 1.0")
         + "expect: [{name: up, metric: loss, monotone: {x: increasing}}]\n",

@@ -10,30 +10,26 @@ import time
 from collections.abc import Iterable, Sequence
 
 import torch
-from torch import Tensor
 
 from sweeper.cvae.checkpoint import save_model
 from sweeper.cvae.config import shape
 from sweeper.cvae.diverged import Diverged
 from sweeper.cvae.evaluation.confusion import write_tables
-from sweeper.cvae.evaluation.evaluate import Evaluation, evaluate
-from sweeper.cvae.evaluation.split import EvaluationSplit
+from sweeper.cvae.evaluation.evaluate import Evaluation
+from sweeper.cvae.memory.estimate import EVALUATED
 from sweeper.cvae.metrics import test_metrics
-from sweeper.cvae.networks.model import with_parameters
-from sweeper.cvae.objective import LossWeights, step_loss
+from sweeper.cvae.objective import step_loss
 from sweeper.cvae.training import batches, member_state
-from sweeper.cvae.training.baseline import BaselineKey, baselines
 from sweeper.cvae.training.compiled import Loss, loss_for
+from sweeper.cvae.training.member_evaluation import evaluate_rows, trained_parameters
 from sweeper.cvae.training.member_state import BatchedState
-from sweeper.cvae.training.pack_size import best_pack_size
+from sweeper.cvae.training.pack_size import best_pack_size, fitting_members
 from sweeper.cvae.training.program import Program
 from sweeper.cvae.training.protocols import PackMember, RunningMember, TrialSource
-from sweeper.cvae.training.schedules import HYPERPARAMETERS, hyperparameters, learning_rate
 from sweeper.cvae.training.step import WATCHED, Stepper
 
 LOOK_EVERY = {"cpu": 1, "cuda": 16}  # steps between looks at the device: on a GPU each look makes it wait
 POLL_EVERY_S = 0.5  # how often the source is polled while there is capacity and no row has just become free
-EVALUATED = {"cpu": 1, "cuda": 64}  # members evaluated at once: on a CPU one fills the cache
 
 
 def train_pack(source: TrialSource) -> None:
@@ -216,8 +212,9 @@ class TrainingPack:
         """Raises ValueError unless the member can be part of this program; the first one makes it."""
         its = shape(running.member.params)
         if self._program is None:
+            fitting = fitting_members(running.config, self.size)
             self._program, self.shape = Program.of(running.config), its
-            self.size = self.size or best_pack_size(self._program, running.config, its)
+            self.size = min(fitting, self.size or best_pack_size(self._program, running.config, its, fitting))
         elif its != self.shape:
             raise ValueError(f"a pack of {self.shape or 'the defaults'} cannot take {its or 'the defaults'}")
 
@@ -268,33 +265,3 @@ class TrainingPack:
         return store is not None and store.save(
             one.step, self.state.saved(row), {"step": one.step, "metrics": one.metrics}
         )
-
-
-def trained_parameters(program: Program, flat_MW: Tensor, running: list[RunningMember]) -> dict[str, Tensor]:
-    """All parameters of some members at their present step, their baselines' included, by name, [M, ...] each."""
-    followed = [(BaselineKey.of(one.config, one.seed), one.step) for one in running]
-    theirs_MW = baselines(program).parameters(followed)
-    return program.layout.unflatten(flat_MW) | program.baseline_layout.unflatten(theirs_MW)
-
-
-def evaluate_rows(
-    program: Program,
-    members: BatchedState,
-    rows: list[int],
-    running: list[RunningMember],
-    split: EvaluationSplit | None = None,
-) -> list[Evaluation]:
-    """The metrics of some members at their present step, those of the optimiser included; of the program's split."""
-    values_MX = torch.tensor([hyperparameters(one.config, [one.step]) for one in running], device=program.device)[
-        ..., 0
-    ]
-    weights = LossWeights.of(dict(zip(HYPERPARAMETERS, values_MX.unbind(1), strict=True)))
-    weights = weights._replace(token_weight_warmup=torch.ones_like(weights.token_weight_warmup))
-    model = with_parameters(program.model, trained_parameters(program, members.flat_MW[rows], running))
-    evaluations = evaluate(model, split or program.split, weights, program.form)
-    norms, commits = torch.stack([members.norm_M[rows].double(), members.commit_M[rows].double()]).tolist()
-    for evaluation, one, norm, commit in zip(evaluations, running, norms, commits, strict=True):
-        evaluation.metrics["diagnostics/commit_step"] = commit
-        evaluation.metrics["diagnostics/learning_rate"] = learning_rate(one.config.train, one.step)
-        evaluation.metrics["diagnostics/gradient_norm"] = norm
-    return evaluations

@@ -7,10 +7,12 @@ import time
 import torch
 
 from sweeper.cvae.config import CVAEConfig
+from sweeper.cvae.memory.available import cpu_bytes
+from sweeper.cvae.memory.check import most_members
 from sweeper.cvae.training import cache, member_state
 from sweeper.cvae.training.cuda_graph import WARM_UP
 from sweeper.cvae.training.member_state import BatchedState
-from sweeper.cvae.training.program import Program
+from sweeper.cvae.training.program import Program, device_of
 from sweeper.cvae.training.step import Stepper
 
 MOST = {"cpu": 16, "cuda": 1024}
@@ -21,22 +23,36 @@ NEAR_BEST = 1.05  # of packs whose time per member is within this factor, the sm
 STEPS = 2
 
 
-def best_pack_size(program: Program, config: CVAEConfig, shape: str) -> int:
-    """The number of members beyond which the time per member stops improving: cached, or measured in seconds."""
+def fitting_members(config: CVAEConfig, wanted: int | None) -> int:
+    """How many trials fit into the memory that is free now, ``wanted`` at most (None: as many as are ever tried).
+
+    By an estimate. Raises ValueError with what is needed, what there is and what to change if not even one fits.
+    """
+    kind = device_of(config.train.device).type
+    free = float(torch.cuda.mem_get_info()[0]) if kind == "cuda" else cpu_bytes()
+    return (wanted or MOST[kind]) if free is None else most_members(config, free, kind, wanted or MOST[kind])
+
+
+def best_pack_size(program: Program, config: CVAEConfig, shape: str, fitting: int | None = None) -> int:
+    """The number of members beyond which the time per member stops improving: cached, or measured in seconds.
+
+    No more than ``fitting`` are tried; what was found among these alone is not cached.
+    """
     key = cache.key_of(program, "pack of", shape)
     size = cache.remembered(key)
     if size is None:
-        size = measure_pack_size(program, config)
-        cache.remember(key, size)
+        size = measure_pack_size(program, config, fitting)
+        if fitting is None or fitting >= MOST[program.device.type]:
+            cache.remember(key, size)
     return size
 
 
-def measure_pack_size(program: Program, config: CVAEConfig) -> int:
+def measure_pack_size(program: Program, config: CVAEConfig, fitting: int | None = None) -> int:
     """Doubles a dummy pack until the time per trial stops improving or memory runs out; returns the best size."""
     kind = program.device.type
     size, one = 1, _dummy_pack(program, config)
     costs = {size: _seconds(program, one)}
-    while size * GROWTH[kind] <= MOST[kind]:
+    while size * GROWTH[kind] <= min(MOST[kind], fitting or MOST[kind]):
         size, least = size * GROWTH[kind], min(costs.values())
         try:
             costs[size] = _seconds(program, one.select([0] * size)) / size

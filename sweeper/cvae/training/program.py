@@ -42,7 +42,7 @@ class Program:
     @classmethod
     def of(cls, config: CVAEConfig) -> Program:
         """The program for ``config``. Raises ValueError where there is no such device."""
-        device = _device(config.train.device)
+        device = device_of(config.train.device)
         train = config.train
         return _program(
             config.task, config.model, train.batch_size, train.test_prompts, LossForm.of(config.loss), device
@@ -86,7 +86,8 @@ def _data(
     return task, splits.train_R, EvaluationSplit.of(task, splits.reported_N, latents, device), final
 
 
-def _device(name: str) -> torch.device:
+def device_of(name: str) -> torch.device:
+    """The device that ``train.device`` names. Raises ValueError where there is no such device."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and not torch.cuda.is_available():

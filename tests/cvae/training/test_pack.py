@@ -7,7 +7,7 @@ import torch
 
 from sweeper.cvae.config import build
 from sweeper.cvae.diverged import Diverged
-from sweeper.cvae.training import batches
+from sweeper.cvae.training import batches, member_evaluation
 from sweeper.cvae.training import pack as pack_module
 from sweeper.cvae.training.baseline import baselines
 from sweeper.cvae.training.pack import train_pack
@@ -247,7 +247,7 @@ def test_one_member_that_does_not_fit_is_an_error(monkeypatch):
 
 
 def test_a_report_that_memory_prevented_is_made_up_for(monkeypatch):
-    evaluate = pack_module.evaluate_rows
+    evaluate = member_evaluation.evaluate_rows
     failed: list[bool] = []
 
     def evaluate_rows(program, members, rows, running, split=None):

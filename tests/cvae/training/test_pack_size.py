@@ -100,7 +100,7 @@ def test_a_real_probe_finds_some_size_and_leaves_training_alone():
 
 
 def test_a_pack_of_measured_size_takes_no_more_than_there_are(monkeypatch):
-    monkeypatch.setattr(pack_size, "measure_pack_size", lambda program, config: 3)
+    monkeypatch.setattr(pack_size, "measure_pack_size", lambda program, config, fitting: 3)
     trials = [Trial(seed=seed) for seed in range(5)]
     slots = Waiting(trials)
     slots.size = None
