@@ -7,7 +7,7 @@ The public API; everything heavy is imported when it is first used. `toy.yaml` s
     >>> plan = sweeper.make_plan(spec)
     >>> len(plan.to_run)
     8
-    >>> outcome = sweeper.run(plan, runner="inprocess")
+    >>> outcome = sweeper.run(plan, runner="inprocess")  # or sweeper.run("toy.yaml", seeds=2), which loads and plans
     >>> outcome.exit_code.name, outcome.trained
     ('OK', 8)
     >>> sweeper.load_results("results/toy").configs[["x", "loss.mean", "loss.n", "rank"]]
@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING
 from sweeper.errors import Exit, SweeperError
 
 if TYPE_CHECKING:
-    from sweeper.execution.run import Display, RunOutcome
+    from sweeper.api.calls import plan, run
     from sweeper.fused.trainer import fuse
     from sweeper.planning.plan import Plan
     from sweeper.reporting.notebook import NotebookResults
@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     from sweeper.trainer.config_classes import parameters_of
 
 __version__ = "0.1.0"
-__all__ = ["Exit", "SweeperError", "fuse", "load_results", "load_spec", "make_plan", "parameters_of", "run"]
-# Imported when they are used: `--help` needs neither.
-_HOMES = {"fuse": "fused.trainer", "parameters_of": "trainer.config_classes"}
+__all__ = ["Exit", "SweeperError", "fuse", "load_results", "load_spec", "make_plan", "parameters_of", "plan", "run"]
+# Imported when they are used: `--help` needs none of them.
+_HOMES = {"fuse": "fused.trainer", "parameters_of": "trainer.config_classes", "plan": "api.calls", "run": "api.calls"}
 
 
 def __getattr__(name: str) -> object:
@@ -72,26 +72,6 @@ def make_plan(spec: Sweep, results: str | Path = "results") -> Plan:
     from sweeper.planning.sweep_trainer import find_trainer
 
     return make(spec, find_trainer(spec, Path(results), needed=False), Path(results))
-
-
-def run(
-    plan: Plan, results: str | Path = "results", *, runner: str = "ray", display: Display | None = None
-) -> RunOutcome:
-    """Train what a plan has to run, on Ray Tune or (`runner="inprocess"`) in this process. Prints nothing.
-
-    `display` receives events and messages. Call it from the main thread: signals stop the run as they stop
-    `sweeper run`. Raises SweeperError where something can be known to fail before anything is started.
-    """
-    from sweeper.execution.options import Options, Runner
-    from sweeper.execution.preflight import check
-    from sweeper.execution.run import Silence, run
-    from sweeper.planning.sweep_trainer import find_trainer
-
-    options = Options(Path(results), Runner(runner), None, None)
-    check(plan, options)
-    trainer = find_trainer(plan.sweep, options.results, needed=True)
-    assert trainer is not None, "needed, so found or refused"
-    return run(plan, trainer, options, display or Silence())
 
 
 def load_results(folder: str | Path) -> NotebookResults:

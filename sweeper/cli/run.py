@@ -112,17 +112,9 @@ def _judged(sweep: Sweep, results: Path, finished: RunOutcome) -> tuple[Sequence
     """The verdicts on the file's claims, and the exit code with them."""
     if not sweep.claims:
         return (), finished.exit_code
-    from sweeper.analysis.claims.verify import (  # here: the statistics take a second to import
-        exit_code,
-        judge_sweep,
-        keep_tables,
-    )
-    from sweeper.ledger.history import read_history
-    from sweeper.ledger.paths import SweepDir
+    from sweeper.analysis.claims.verify import judge_run  # here: the statistics take a second to import
 
-    keep_tables(sweep.claims, results / sweep.name)
-    verdicts = judge_sweep(sweep.claims, read_history(SweepDir(results, sweep.name)), results / sweep.name, sweep.looks)
-    return verdicts, exit_code(finished.exit_code, verdicts)
+    return judge_run(sweep, results, finished.exit_code)
 
 
 @shares("results", "as_json", "no_color")

@@ -20,7 +20,7 @@ from sweeper.planning.plan import Plan
 from sweeper.planning.sweep_trainer import trainer_needed
 from sweeper.redaction import MASK
 from sweeper.spec.sweep import ADAPTIVE, Budget, Sweep
-from sweeper.trainer import program, trainer
+from sweeper.trainer import given, program, trainer
 from sweeper.trial import Params, canonical_json
 
 MOST_SHAPES = 4  # models that are tried: each takes up to a second
@@ -33,6 +33,7 @@ def check(plan: Plan, options: Options) -> None:
     at_once = 1 if options.runner is Runner.INPROCESS else options.max_concurrent
     if problems := refusals(plan, address, extend=options.extend, at_once=at_once):
         raise UsageError(*problems)
+    _check_runner(plan.sweep, options.runner)
     if address:
         _check_reachable(address)
     _check_writable(options.results / plan.sweep.name)
@@ -110,6 +111,13 @@ def _check_search(sweep: Sweep) -> None:
         from sweeper.search.searcher import check  # here: it imports Optuna
 
         check(sweep)
+
+
+def _check_runner(sweep: Sweep, runner: Runner) -> None:
+    if runner is Runner.RAY and sweep.trainer is not None and given.kept(sweep.trainer) is not None:
+        hint = 'put it into a file and name it, trainer="my_module:train", or train here: runner="inprocess"'
+        message = "no worker could import this function: it is in no file"
+        raise UsageError(Problem(message, sweep.place("trainer"), "trainer", sweep.trainer, hint=hint))
 
 
 def _check_gpus(sweep: Sweep) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from types import FrameType
@@ -18,8 +19,12 @@ TWICE_S = 1.0  # a scheduler signals all processes of a job, and its script pass
 def interruptible(interrupt: Callable[[Exit], None]) -> Iterator[None]:
     """While the block runs, Ctrl-C, SIGTERM, SIGUSR1 and a closed terminal call `interrupt` with their exit code.
 
-    Each Ctrl-C counts; of the others one per second does.
+    Each Ctrl-C counts; of the others one per second does. Python gives signals to the main thread only: in another
+    one nothing is changed.
     """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     codes = {signal.SIGINT: Exit.INTERRUPTED, signal.SIGTERM: Exit.TERMINATED}
     codes |= {signal.SIGUSR1: Exit.TERMINATED, signal.SIGHUP: Exit.TERMINATED}
     latest = -TWICE_S

@@ -41,9 +41,14 @@ if TYPE_CHECKING:
     from sweeper.spec.sections import EarlyKeys
 
 
-def load_spec(path: Path, overrides: Sequence[str] = (), *, alone: bool = False) -> Sweep:
-    """The sweep of a file with overrides applied; `alone` refuses `extends`. Raises SpecError with all its problems."""
-    layered, warnings = merge.layered(path, alone=alone)
+def load_spec(
+    path: Path, overrides: Sequence[str] = (), *, alone: bool = False, given: Document | None = None
+) -> Sweep:
+    """The sweep of a file with overrides applied; `alone` refuses `extends`. Raises SpecError with all its problems.
+
+    With `given` that is what the file would hold; `path` is then where it would lie.
+    """
+    layered, warnings = merge.layered(path, alone=alone, given=given)
     return _from_document(path, layered, overrides, warnings)
 
 

@@ -17,9 +17,14 @@ SETTING_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_/: -]*(?:\.[A-Za-z0-9_][A-Za-
 _KINDS = (("value",), ("values", "probabilities"), ("min", "max", "log", "step", "q", "points"), ("mu", "sigma"))
 
 
-def layered(path: Path, stack: tuple[Path, ...] = (), *, alone: bool = False) -> tuple[Document, list[Problem]]:
-    """The document of a file merged onto those it extends (refused with `alone`), flat, and warnings of W&B's keys."""
-    document, warnings = wandb.translate(read(path))
+def layered(
+    path: Path, stack: tuple[Path, ...] = (), *, alone: bool = False, given: Document | None = None
+) -> tuple[Document, list[Problem]]:
+    """The document of a file merged onto those it extends (refused with `alone`), flat, and warnings of W&B's keys.
+
+    With `given` that is what the file would hold; `path` is then where it would lie.
+    """
+    document, warnings = wandb.translate(read(path) if given is None else given)
     document = flat(_anchored(document, path))
     extends = document.tree.pop("extends", None)
     if extends is None:

@@ -72,6 +72,11 @@ def code_digest(module: str, project: Mapping[str, ModuleSource]) -> str:
     return _digest(module, _reachable(module, project.get))
 
 
+def tree_digest(tree: ast.Module) -> str:
+    """12 hex digits over the syntax tree of a piece of source, without layout, comments and docstrings."""
+    return _hash(*_tree_lines(tree, _ModuleNames(ModuleSource("", b"", tree, "", []), {})))[:12]
+
+
 def code_digest_before(module: str, project: Mapping[str, ModuleSource]) -> str:
     """The digest that sweeper 0.1.0 wrote into ledgers."""
     return _digest_before(_reachable(module, project.get))

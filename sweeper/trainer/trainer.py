@@ -14,7 +14,6 @@ is checked before anything is trained:
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import importlib
 import sys
@@ -22,18 +21,26 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
 
-from sweeper.errors import Exit, Problem, UsageError, did_you_mean
-from sweeper.trainer import planned_source, program
+from sweeper.errors import Exit, Problem, SweeperError, UsageError, did_you_mean
+from sweeper.trainer import given, live_code, planned_source, program
 from sweeper.trainer.code_digest import ModuleSource, code_digest, code_digest_before, project_root, read_project
+from sweeper.trainer.declarations import (
+    TrainFunction,
+    declared,
+    declared_added,
+    declared_check,
+    declared_names,
+    declared_shape,
+    unknown_setting,
+    value_not_allowed,
+)
 from sweeper.trainer.planned_source import PlannedFile, PlannedSource
 from sweeper.trainer.signature import objection
 from sweeper.trial import Params, Value, canonical_json
 from sweeper.value_text import NO_LABELS, Labels
 
 Report = Callable[[int, Mapping[str, float]], None]
-TrainFunction = Callable[..., Mapping[str, float] | None]
 
 HEADLINES = 3  # the metrics of a trainer that people look for first
 BUNDLED = {"cvae": "sweeper.cvae.training.train:train"}
@@ -88,27 +95,33 @@ def find(name: str) -> Trainer:
         return _bundled(name)
     if name.startswith(program.PREFIX):
         return _command(name)
+    if (kept := given.kept(name)) is not None:
+        return _described(name, kept, live_code.function_digest(kept), "", {})
     function, module, project = _load_project(name)
+    codes = (code_digest(module, project), code_digest_before(module, project)) if project else ("", "")
+    return _described(name, function, *codes, _planned(project))
+
+
+def _described(name: str, function: TrainFunction, code: str, code_before: str, source: PlannedSource) -> Trainer:
     message, hint = objection(function)
     if message:
         raise UsageError(Problem(message, "", "trainer", name, "a function(params, report)", hint))
-    defaults, metrics = _declared(function, "parameters", name), _declared(function, "metrics", name)
-    shape, data = _declared_shape(function, name), _declared_names(function, "data", name)
-    added = _declared_added(function, defaults, name)
+    defaults, metrics = declared(function, "parameters", name), declared(function, "metrics", name)
+    shape, data = declared_shape(function, name), declared_names(function, "data", name)
     return Trainer(
         name=name,
         target=name,
         defaults=defaults,
         metrics=metrics,
-        check=_declared_check(defaults),
+        check=declared_check(defaults),
         idle=lambda params: [],
-        code=code_digest(module, project) if project else "",
+        code=code,
         shape=shape,
         data=dict.fromkeys(data, ""),
-        added=added,
-        code_before=code_digest_before(module, project) if project else "",
-        source=_planned(project),
-        labels=Labels.declared(_declared(function, "labels", name) or {}),
+        added=declared_added(function, defaults, name),
+        code_before=code_before,
+        source=source,
+        labels=Labels.declared(declared(function, "labels", name) or {}),
     )
 
 
@@ -151,9 +164,12 @@ def load(target: str) -> TrainFunction:
     """Import `package.module:function` from the Python path and the current folder, and return the function."""
     if target.startswith(program.PREFIX):
         return program.function_of(target)
+    if (kept := given.kept(target)) is not None:
+        return kept
     module_name, function_name = _split(target)
     try:
-        function = getattr(importlib.import_module(module_name), function_name)
+        with given.Importing():
+            function = getattr(importlib.import_module(module_name), function_name)
     except AttributeError:
         own = module_name.partition(".")[0] in sys.stdlib_module_names
         hint = f"{module_name} is a module of Python itself: give your file another name" if own else ""
@@ -163,6 +179,8 @@ def load(target: str) -> TrainFunction:
     except ModuleNotFoundError as error:
         hint = "modules are looked up on the Python path and in the current folder"
         raise UsageError(Problem(f"cannot import: {error}", "", "trainer", target, hint=hint)) from None
+    except SweeperError:
+        raise
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt) or (isinstance(error, SystemExit) and isinstance(error.code, Exit)):
             raise  # ours
@@ -177,6 +195,8 @@ def load(target: str) -> TrainFunction:
 
 def _split(target: str) -> tuple[str, str]:
     """Module and function of `package.module:function`; the current folder is then one to import from."""
+    if hint := given.refusal(target):
+        raise UsageError(Problem("this trainer is in no file to import", "", "trainer", target, hint=hint))
     module, _, function = target.partition(":")
     if not function or not all(part.isidentifier() for part in module.split(".")):
         hint = did_you_mean(target.lower(), [*BUNDLED])
@@ -207,7 +227,9 @@ def _bundled(name: str) -> Trainer:
 
     def check(params: Params) -> list[Problem]:
         return [
-            _not_allowed(p.key, p.found, p.allowed) if p.key in config.DEFAULTS else _unknown(p.key, config.DEFAULTS)
+            value_not_allowed(p.key, p.found, p.allowed)
+            if p.key in config.DEFAULTS
+            else unknown_setting(p.key, config.DEFAULTS)
             for p in config.check(params)
         ]
 
@@ -230,66 +252,3 @@ def _bundled(name: str) -> Trainer:
         absent=config.absent,
         labels=Labels.declared(importlib.import_module(f"sweeper.{name}.labels").LABELS),
     )
-
-
-def _declared(function: TrainFunction, attribute: str, name: str) -> Mapping[str, Any] | None:
-    value = getattr(function, attribute, None)
-    if value is None or isinstance(value, Mapping):
-        return value
-    raise UsageError(
-        Problem(f"its `{attribute}` must be a mapping of names", "", f"trainer {name}", type(value).__name__)
-    )
-
-
-def _declared_added(function: TrainFunction, defaults: Params | None, name: str) -> Params:
-    added = _declared(function, "added", name) or {}
-    if strange := [setting for setting in added if defaults is not None and setting not in defaults]:
-        problem = "its `added` must name settings of its `parameters`"
-        raise UsageError(Problem(problem, "", f"trainer {name}", ", ".join(strange), ", ".join(defaults or ())))
-    return added
-
-
-def _declared_names(function: TrainFunction, attribute: str, name: str) -> tuple[str, ...]:
-    value = getattr(function, attribute, ())
-    if isinstance(value, str) or not all(isinstance(item, str) for item in value):
-        raise UsageError(Problem(f"its `{attribute}` must be a list of names", "", f"trainer {name}", repr(value)))
-    return tuple(value)
-
-
-def _declared_shape(function: TrainFunction, name: str) -> Callable[[Params], str]:
-    """What members of a pack agree in: the settings that the trainer names in `fixed`."""
-    fixed = _declared_names(function, "fixed", name)
-    return lambda params: canonical_json({setting: params.get(setting) for setting in fixed})
-
-
-def _declared_check(defaults: Params | None) -> Callable[[Params], list[Problem]]:
-    """The check that declared defaults allow: names, and the kind of value that each default is."""
-
-    def check(params: Params) -> list[Problem]:
-        if defaults is None:
-            return []
-        problems = [_unknown(key, defaults) for key in params if key not in defaults]
-        kinds = {key: _kind(defaults[key]) for key in params if defaults.get(key) is not None}
-        wrong = [key for key, kind in kinds.items() if _kind(params[key]) != kind]
-        return problems + [
-            _not_allowed(key, params[key], f"{kinds[key]}, as its default {defaults[key]!r}") for key in wrong
-        ]
-
-    return check
-
-
-def _kind(value: Value) -> str:
-    if isinstance(value, bool):
-        return "true or false"
-    kinds = ((int | float, "a number"), (str, "text"), (dict, "a mapping"))
-    return next((text for kind, text in kinds if isinstance(value, kind)), "a list")
-
-
-def _unknown(key: str, known: Params) -> Problem:
-    near = difflib.get_close_matches(key, known, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(sorted(known))}"
-    return Problem("the trainer has no such setting", key=key, hint=hint)
-
-
-def _not_allowed(key: str, found: object, allowed: str) -> Problem:
-    return Problem("the trainer does not take this value", "", key, repr(found), allowed)

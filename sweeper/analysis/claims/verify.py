@@ -23,7 +23,7 @@ from sweeper.analysis.statistics import holm
 from sweeper.errors import Exit
 from sweeper.ledger.atomic import replace_file
 from sweeper.ledger.entries import ClaimLook
-from sweeper.ledger.history import History
+from sweeper.ledger.history import History, read_history
 from sweeper.ledger.paths import SweepDir
 from sweeper.spec.claims.records import (
     Against,
@@ -40,7 +40,7 @@ from sweeper.spec.claims.records import (
     claim_of,
 )
 from sweeper.spec.load import load_run
-from sweeper.spec.sweep import LookPlan
+from sweeper.spec.sweep import LookPlan, Sweep
 from sweeper.trial import Record
 from sweeper.value_text import plural
 
@@ -79,6 +79,13 @@ def judge_sweep(claims: Sequence[Claim], history: History, folder: Path, plan: L
         for one in judged(before):
             found.append(replace(one, status="amended", standing="the text before it was amended", replaced=True))
     return found
+
+
+def judge_run(sweep: Sweep, results: Path, ended: Exit) -> tuple[Sequence[Verdict], Exit]:
+    """The verdicts on the claims of a sweep whose run has ended with this code, and the code with them."""
+    keep_tables(sweep.claims, results / sweep.name)
+    found = judge_sweep(sweep.claims, read_history(SweepDir(results, sweep.name)), results / sweep.name, sweep.looks)
+    return found, exit_code(ended, found)
 
 
 def judge(claims: Sequence[Claim], records: Sequence[Record], folder: Path) -> list[Verdict]:

@@ -39,8 +39,15 @@ STYLES = {
 
 
 def news(*, color: bool) -> Console:
-    """A console on a copy of standard error, so that what is printed there by others can be sent elsewhere."""
-    binary = os.fdopen(os.dup(sys.stderr.fileno()), "wb", buffering=0)
+    """A console on a copy of standard error: what others print there can then be sent elsewhere."""
+    try:
+        is_of_a_notebook = type(sys.stderr).__module__.startswith("ipykernel")  # its descriptor is the server's
+        descriptor = -1 if is_of_a_notebook else os.dup(sys.stderr.fileno())
+    except (OSError, ValueError):  # a program has put an object of its own in its place
+        descriptor = -1
+    if descriptor < 0:
+        return PlainConsole(file=sys.stderr, no_color=True, soft_wrap=True, width=UNLIMITED)
+    binary = os.fdopen(descriptor, "wb", buffering=0)
     stream = _Lasting(binary, encoding="utf-8", errors="replace", write_through=True)
     return PlainConsole(file=stream, no_color=not color, **_as_wide_as(stream))
 

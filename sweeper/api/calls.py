@@ -1,0 +1,168 @@
+"""`sweeper.plan` and `sweeper.run`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+from sweeper.analysis.sweep_results import load_results
+from sweeper.api.inputs import Overrides, SweepLike, TrainerLike, load
+from sweeper.errors import Exit, Problem, UsageError
+from sweeper.execution.options import Options, Runner
+from sweeper.execution.preflight import check, refusals
+from sweeper.execution.run import Display, RunOutcome, Silence, is_as_run, is_mirrored, nothing_to_do
+from sweeper.execution.run import run as run_plan
+from sweeper.planning.plan import Plan, headline_metrics, make, summary
+from sweeper.planning.planned_trial import Rerun
+from sweeper.planning.sweep_trainer import find_trainer
+from sweeper.reporting.notebook import NotebookResults
+from sweeper.spec.sweep import Sweep
+from sweeper.trainer import given
+
+if TYPE_CHECKING:
+    from sweeper.analysis.claims.verdict import Verdict
+    from sweeper.trainer.trainer import Trainer
+
+
+@dataclass(frozen=True)
+class RunResults(NotebookResults):
+    """The results of a sweep that was run from Python, with how its run ended and what became of its claims.
+
+    `outcome.exit_code` is the one of the command line: BUDGET where a budget was reached, TRIALS_FAILED where some
+    trials failed, CLAIM_FAILED where one of the `verdicts` did.
+    """
+
+    outcome: RunOutcome
+    verdicts: Sequence[Verdict] = ()
+
+
+def plan(
+    sweep: SweepLike,
+    results: str | Path = "results",
+    *,
+    overrides: Overrides | None = None,
+    trainer: TrainerLike | None = None,
+    rerun: str | None = None,
+    extend: bool = False,
+    **settings: Any,
+) -> Plan:
+    """What `run` would do with a sweep file, or with a mapping like one: its trials less those that have a result.
+
+    The arguments are those of `run`. Raises SweeperError where `sweeper plan` exits with 2, with the same text.
+
+    >>> plan("toy.yaml", seeds=2).to_run[0].name
+    'x=1 seed=0'
+    >>> len(plan("toy.yaml", overrides={"x": [1, 2, 3]}).to_run)
+    3
+    """
+    made, _ = _planned(load(sweep, overrides, trainer, settings), Path(results), rerun, needed=False)
+    if problems := refusals(made, None, extend=extend):
+        raise UsageError(*problems)
+    return made
+
+
+@overload
+def run(
+    sweep: Plan, results: str | Path = ..., *, runner: str | None = ..., display: Display | None = ...
+) -> RunOutcome: ...
+@overload
+def run(
+    sweep: SweepLike, results: str | Path = ..., *, overrides: Overrides | None = ...,
+    trainer: TrainerLike | None = ..., runner: str | None = ..., rerun: str | None = ...,
+    max_concurrent: int | None = ..., address: str | None = ..., extend: bool = ..., reason: str = ...,
+    quiet: bool = ..., display: Display | None = ..., **settings: Any,
+) -> RunResults: ...  # fmt: skip
+def run(
+    sweep: Plan | SweepLike, results: str | Path = "results", *, overrides: Overrides | None = None,
+    trainer: TrainerLike | None = None, runner: str | None = None, rerun: str | None = None,
+    max_concurrent: int | None = None, address: str | None = None, extend: bool = False, reason: str = "",
+    quiet: bool = False, display: Display | None = None, **settings: Any,
+) -> RunOutcome | RunResults:  # fmt: skip
+    """Plan, train, record: `sweeper run` from Python. Run again, it continues; changed, it trains only what is new.
+
+    `sweep` is a sweep file, a name that the command line would find, a mapping written as the file is, or a plan.
+    Overrides are those of the command line, by keyword (`seeds=3`, `method="random"`) or, for dotted names, in
+    `overrides`: `{"loss.beta": [0.5, 1], "budget.wall": "30m"}`, where a list gives a setting several values.
+
+    `trainer` is a name as in the file or a function. One at the top level of a module or of the script that runs is
+    imported by its name, in workers too: a script then needs `if __name__ == "__main__":` around its call. One of a
+    notebook's cell is trained in this process; its key holds the digest of its source, of the functions, classes and
+    modules of yours that it uses, and of the values that it reads.
+
+    `runner` is "ray", or "inprocess" for this process; None: Ray, except for such a function of a notebook. `rerun`,
+    `max_concurrent`, `address`, `extend` and `reason` are the options of `sweeper run`. Progress goes to standard error
+    unless `quiet`; a `display` of your own receives it instead.
+
+    Returns the results, which show their table and figures in a notebook, with `.outcome` and `.verdicts`; of a plan
+    the outcome alone, and then nothing is printed. Raises SweeperError where the command line exits with 1 or 2, with
+    the same text, and KeyboardInterrupt once an interrupted run has put everything away. Call it from the main thread:
+    signals stop a run as they stop `sweeper run`.
+
+    >>> done = run("toy.yaml", runner="inprocess", quiet=True, seeds=2)
+    >>> done.outcome.exit_code.name, done.outcome.trained, len(done.configs)
+    ('OK', 8, 4)
+    """
+    given.check_not_importing()
+    if isinstance(sweep, Plan):
+        return _run_plan(sweep, _options(Path(results), runner, sweep.sweep), display)
+    loaded = load(sweep, overrides, trainer, settings)
+    options = _options(Path(results), runner, loaded)
+    options = replace(options, max_concurrent=max_concurrent, address=address, extend=extend, reason=reason)
+    outcome = _outcome(loaded, options, rerun, display, quiet)
+    if outcome.exit_code is Exit.INTERRUPTED:
+        raise KeyboardInterrupt
+    if outcome.exit_code is Exit.TERMINATED and outcome.why == "interrupted":
+        raise SystemExit(int(Exit.TERMINATED))
+    return _with_verdicts(loaded, options.results, outcome)
+
+
+def _planned(loaded: Sweep, results: Path, rerun: str | None, *, needed: bool) -> tuple[Plan, Trainer | None]:
+    if rerun is not None and rerun not in list(Rerun):
+        raise UsageError(Problem("no such choice", "", "rerun", repr(rerun), ", ".join(Rerun)))
+    found = find_trainer(loaded, results, needed=needed)
+    return make(loaded, found, results, Rerun(rerun or Rerun.NOTHING)), found
+
+
+def _options(results: Path, runner: str | None, sweep: Sweep) -> Options:
+    if runner is not None and runner not in list(Runner):
+        raise UsageError(Problem("no such runner", "", "runner", repr(runner), ", ".join(Runner)))
+    is_kept = sweep.trainer is not None and given.kept(sweep.trainer) is not None
+    return Options(results, Runner(runner or (Runner.INPROCESS if is_kept else Runner.RAY)), None, None)
+
+
+def _run_plan(planned: Plan, options: Options, display: Display | None) -> RunOutcome:
+    check(planned, options)
+    found = find_trainer(planned.sweep, options.results, needed=True)
+    assert found is not None, "needed, so found or refused"
+    return run_plan(planned, found, options, display or Silence())
+
+
+def _outcome(sweep: Sweep, options: Options, rerun: str | None, display: Display | None, quiet: bool) -> RunOutcome:
+    planned, found = _planned(sweep, options.results, rerun, needed=True)
+    assert found is not None, "needed, so found or refused"
+    check(planned, options)
+    if planned.is_finished and is_mirrored(sweep, options.results) and is_as_run(sweep, options.results):
+        return nothing_to_do(planned, options.results)
+    if display is not None or quiet:
+        return run_plan(planned, found, options, display or Silence())
+    from sweeper.cli.terminal.console import news, print_problems
+    from sweeper.cli.terminal.progress import Screen
+
+    console = news(color=True)
+    print_problems(console, (*sweep.warnings, *planned.warnings), "warning")
+    console.print(f"{sweep.name}: {summary(planned)}")
+    metrics = headline_metrics(planned, found)
+    with Screen(console, planned.expected, metrics, False, planned.to_run, planned.labels) as screen:
+        return run_plan(planned, found, options, screen)
+
+
+def _with_verdicts(sweep: Sweep, results: Path, outcome: RunOutcome) -> RunResults:
+    verdicts: Sequence[Verdict] = ()
+    if sweep.claims:
+        from sweeper.analysis.claims.verify import judge_run  # here: the statistics take a second to import
+
+        verdicts, code = judge_run(sweep, results, outcome.exit_code)
+        outcome = replace(outcome, exit_code=code)
+    return RunResults(load_results(results / sweep.name).folder, outcome, verdicts)

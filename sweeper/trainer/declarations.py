@@ -1,0 +1,75 @@
+"""What a trainer declares of itself, as attributes of its function: settings, metrics, data, what a pack shares."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sweeper.errors import Problem, UsageError
+from sweeper.trial import Params, Value, canonical_json
+
+TrainFunction = Callable[..., Mapping[str, float] | None]
+
+
+def declared(function: TrainFunction, attribute: str, name: str) -> Mapping[str, Any] | None:
+    value = getattr(function, attribute, None)
+    if value is None or isinstance(value, Mapping):
+        return value
+    raise UsageError(
+        Problem(f"its `{attribute}` must be a mapping of names", "", f"trainer {name}", type(value).__name__)
+    )
+
+
+def declared_added(function: TrainFunction, defaults: Params | None, name: str) -> Params:
+    added = declared(function, "added", name) or {}
+    if strange := [setting for setting in added if defaults is not None and setting not in defaults]:
+        problem = "its `added` must name settings of its `parameters`"
+        raise UsageError(Problem(problem, "", f"trainer {name}", ", ".join(strange), ", ".join(defaults or ())))
+    return added
+
+
+def declared_names(function: TrainFunction, attribute: str, name: str) -> tuple[str, ...]:
+    value = getattr(function, attribute, ())
+    if isinstance(value, str) or not all(isinstance(item, str) for item in value):
+        raise UsageError(Problem(f"its `{attribute}` must be a list of names", "", f"trainer {name}", repr(value)))
+    return tuple(value)
+
+
+def declared_shape(function: TrainFunction, name: str) -> Callable[[Params], str]:
+    """What members of a pack agree in: the settings that the trainer names in `fixed`."""
+    fixed = declared_names(function, "fixed", name)
+    return lambda params: canonical_json({setting: params.get(setting) for setting in fixed})
+
+
+def declared_check(defaults: Params | None) -> Callable[[Params], list[Problem]]:
+    """The check that declared defaults allow: names, and the kind of value that each default is."""
+
+    def check(params: Params) -> list[Problem]:
+        if defaults is None:
+            return []
+        problems = [unknown_setting(key, defaults) for key in params if key not in defaults]
+        kinds = {key: _kind(defaults[key]) for key in params if defaults.get(key) is not None}
+        wrong = [key for key, kind in kinds.items() if _kind(params[key]) != kind]
+        return problems + [
+            value_not_allowed(key, params[key], f"{kinds[key]}, as its default {defaults[key]!r}") for key in wrong
+        ]
+
+    return check
+
+
+def _kind(value: Value) -> str:
+    if isinstance(value, bool):
+        return "true or false"
+    kinds = ((int | float, "a number"), (str, "text"), (dict, "a mapping"))
+    return next((text for kind, text in kinds if isinstance(value, kind)), "a list")
+
+
+def unknown_setting(key: str, known: Params) -> Problem:
+    near = difflib.get_close_matches(key, known, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(sorted(known))}"
+    return Problem("the trainer has no such setting", key=key, hint=hint)
+
+
+def value_not_allowed(key: str, found: object, allowed: str) -> Problem:
+    return Problem("the trainer does not take this value", "", key, repr(found), allowed)
