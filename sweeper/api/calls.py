@@ -107,22 +107,22 @@ def run(
     given.check_not_importing()
     if isinstance(sweep, Plan):
         return _run_plan(sweep, _options(Path(results), runner, sweep.sweep), display)
-    loaded = load(sweep, overrides, trainer, settings)
-    options = _options(Path(results), runner, loaded)
+    asked_for = load(sweep, overrides, trainer, settings)
+    options = _options(Path(results), runner, asked_for)
     options = replace(options, max_concurrent=max_concurrent, address=address, extend=extend, reason=reason)
-    outcome = _outcome(loaded, options, rerun, display, quiet)
+    outcome = _outcome(asked_for, options, rerun, display, quiet)
     if outcome.exit_code is Exit.INTERRUPTED:
         raise KeyboardInterrupt
     if outcome.exit_code is Exit.TERMINATED and outcome.why == "interrupted":
         raise SystemExit(int(Exit.TERMINATED))
-    return _with_verdicts(loaded, options.results, outcome)
+    return _with_verdicts(asked_for, options.results, outcome)
 
 
-def _planned(loaded: Sweep, results: Path, rerun: str | None, *, needed: bool) -> tuple[Plan, Trainer | None]:
+def _planned(asked_for: Sweep, results: Path, rerun: str | None, *, needed: bool) -> tuple[Plan, Trainer | None]:
     if rerun is not None and rerun not in list(Rerun):
         raise UsageError(Problem("no such choice", "", "rerun", repr(rerun), ", ".join(Rerun)))
-    found = find_trainer(loaded, results, needed=needed)
-    return make(loaded, found, results, Rerun(rerun or Rerun.NOTHING)), found
+    found = find_trainer(asked_for, results, needed=needed)
+    return make(asked_for, found, results, Rerun(rerun or Rerun.NOTHING)), found
 
 
 def _options(results: Path, runner: str | None, sweep: Sweep) -> Options:
