@@ -7,9 +7,12 @@ from pathlib import Path
 
 from sweeper.cvae.data.problem import COLUMNS, DataError
 
+BATCH = 1024  # rows that are Python objects at a time
+BUFFER = 1 << 20  # bytes of a column that are read at a time: without it, all of a row group
 
-def rows_of_parquet(file: Path) -> Iterator[tuple[str, Mapping[str, object]]]:
-    """Where each row stands, and its columns, a batch at a time."""
+
+def rows_of_parquet(file: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
+    """The number of each row, from 1, and its columns, a batch at a time."""
     try:
         import pyarrow as arrow
         import pyarrow.parquet as parquet
@@ -18,11 +21,11 @@ def rows_of_parquet(file: Path) -> Iterator[tuple[str, Mapping[str, object]]]:
     number = 0
     try:
         with file.open("rb") as content:
-            opened = parquet.ParquetFile(content)
+            opened = parquet.ParquetFile(content, buffer_size=BUFFER)
             columns = [name for name in opened.schema_arrow.names if name in COLUMNS]
-            for batch in opened.iter_batches(columns=columns):
+            for batch in opened.iter_batches(BATCH, columns=columns):
                 for row in batch.to_pylist():
                     number += 1
-                    yield f"{file} row {number}", {name: value for name, value in row.items() if value is not None}
+                    yield number, {name: value for name, value in row.items() if value is not None}
     except (arrow.ArrowException, OSError) as error:
         raise DataError(f"{file} after row {number}: {error}") from None

@@ -13,7 +13,8 @@ from typing import IO
 from sweeper.cvae.data.problem import COLUMNS, DataError
 
 FORMATS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".tsv": "tsv", ".parquet": "parquet"}
-Row = tuple[str, Mapping[str, object]]
+LONGEST_LINE = 1 << 26  # bytes: whatever has more is not made of lines
+Row = tuple[int, Mapping[str, object]]
 
 
 def files_of(path: str) -> list[Path]:
@@ -27,8 +28,13 @@ def files_of(path: str) -> list[Path]:
     return files
 
 
+def unit_of(file: Path) -> str:
+    """What the numbers of its rows count."""
+    return "row" if file.suffix.lower() == ".parquet" else "line"
+
+
 def rows_of(file: Path) -> Iterator[Row]:
-    """Where each row stands, as text, and its columns. Raises DataError at the first that cannot be read."""
+    """The number of each row, from 1, and its columns. Raises DataError at the first that cannot be read."""
     suffixes = [suffix.lower() for suffix in file.suffixes]
     packed = suffixes[-1:] == [".gz"]
     kind = FORMATS.get("".join(suffixes[-2:-1] if packed else suffixes[-1:]))
@@ -48,7 +54,9 @@ def rows_of(file: Path) -> Iterator[Row]:
 def _lines(file: Path, lines: IO[bytes] | gzip.GzipFile) -> Iterator[str]:
     number = 0
     try:
-        for number, line in enumerate(lines, start=1):
+        for number, line in enumerate(iter(lambda: lines.readline(LONGEST_LINE), b""), start=1):
+            if len(line) == LONGEST_LINE:
+                raise DataError(f"{file} line {number}: more than {LONGEST_LINE >> 20} MB without a line break")
             yield line.decode("utf-8-sig" if number == 1 else "utf-8")
     except UnicodeDecodeError as error:
         raise DataError(f"{file} line {number}: bad UTF-8, {error.reason} at byte {error.start + 1}") from None
@@ -60,19 +68,24 @@ def _json_rows(file: Path, lines: IO[bytes] | gzip.GzipFile) -> Iterator[Row]:
     for number, line in enumerate(_lines(file, lines), start=1):
         if not line.strip():
             continue
-        where = f"{file} line {number}"
         try:
-            row = json.loads(line.strip())
-        except json.JSONDecodeError as error:
-            reason = f"{error.msg.removesuffix(' at')} at column {error.colno}"
-            raise DataError(f"{where}: not JSON, {reason}") from None
-        except ValueError:  # of more digits than Python converts
-            raise DataError(f"{where}: a number too large, beyond 64 bits") from None
-        except RecursionError:
-            raise DataError(f"{where}: lists in lists, too many; prompt and target are lists or text") from None
-        if not isinstance(row, dict):
-            raise DataError(f"{where}: {type(row).__name__} instead of an object")
-        yield where, row
+            yield number, _json_row(line.strip())
+        except DataError as error:
+            raise DataError(f"{file} line {number}: {error}") from None
+
+
+def _json_row(line: str) -> Mapping[str, object]:
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise DataError(f"not JSON, {error.msg.removesuffix(' at')} at column {error.colno}") from None
+    except ValueError:  # of more digits than Python converts
+        raise DataError("a number too large, beyond 64 bits") from None
+    except RecursionError:
+        raise DataError("lists in lists, too many; prompt and target are lists or text") from None
+    if not isinstance(row, dict):
+        raise DataError(f"{type(row).__name__} instead of an object")
+    return row
 
 
 def _csv_rows(file: Path, lines: IO[bytes] | gzip.GzipFile, delimiter: str) -> Iterator[Row]:
@@ -82,16 +95,14 @@ def _csv_rows(file: Path, lines: IO[bytes] | gzip.GzipFile, delimiter: str) -> I
     first = 1  # line of the row: text in quotes may have several
     try:
         for cells in reader:
-            where, first = f"{file} line {first}", reader.line_num + 1
+            number, first = first, reader.line_num + 1
             if not header:
                 header = [cell.strip() for cell in cells]
             elif cells and len(cells) != len(header):
-                raise DataError(f"{where}: {len(cells)} columns instead of {len(header)}")
+                raise DataError(f"{file} line {number}: {len(cells)} columns instead of {len(header)}")
             elif cells:
-                yield (
-                    where,
-                    {name: cell for name, cell in zip(header, cells, strict=True) if cell or name in COLUMNS[:2]},
-                )
+                named = zip(header, cells, strict=True)
+                yield number, {name: cell for name, cell in named if cell or name in COLUMNS[:2]}
     except csv.Error as error:
         reason = "a quote that does not end" if "end of data" in str(error) or "limit" in str(error) else str(error)
         raise DataError(f"{file} line {first}: {reason}") from None

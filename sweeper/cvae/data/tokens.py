@@ -6,6 +6,7 @@ import ast
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from sweeper.cvae.data.problem import DataError
 
@@ -44,7 +45,12 @@ def tokens_of(value: object, tokenizer: Tokenizer, literal: bool) -> list[str]:
         else:
             tokens = tokenizer(value)
             return _checked(tokens)
-    items = value if isinstance(value, Sequence) else [value]
+    items: Sequence[Any] = value if isinstance(value, Sequence) else [value]
+    kinds = set(map(type, items))
+    if kinds == {str} and "" not in items:  # without a look at each token, of which there may be a billion
+        return _checked(list(items))
+    if kinds == {int} and min(items) > -LARGEST and max(items) < LARGEST:
+        return _checked(list(map(str, items)))
     return _checked([_token(item) for item in items])
 
 

@@ -6,7 +6,6 @@ Shapes: N prompts in all, E examples, B batch, P prompt tokens, T trace tokens.
 from __future__ import annotations
 
 import importlib
-import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ import torch
 from torch import Tensor
 
 from sweeper.cvae.config import TaskConfig
-from sweeper.cvae.data.dataset import ARRAYS, dataset
+from sweeper.cvae.data.dataset import ARRAYS, dataset, vocabulary_of
 from sweeper.cvae.tasks.task import Batch, CheckResult, LabelledExamples, Splits, counted
 
 TYPES = {"i": torch.int32, "q": torch.int64, "d": torch.float64, "b": torch.int8}
@@ -162,12 +161,11 @@ def file_task(config: TaskConfig) -> FileTask:
     assert config.path is not None
     folder = dataset(config.path, config.tokenizer)
     arrays = {name: _mapped(folder / name, TYPES[code]) for name, code in ARRAYS.items()}
-    meta = json.loads((folder / "meta.json").read_text())
     prompts, targets = (Sequences(arrays[f"{name}_tokens"], arrays[f"{name}_ends"]) for name in ("prompt", "target"))
     return FileTask(
-        (*meta["prompt"], "<pad>"),
-        (*meta["target"], "<end>"),
-        tuple(meta["strategy"]),
+        (*vocabulary_of(folder, "prompt"), "<pad>"),
+        (*vocabulary_of(folder, "target"), "<end>"),
+        tuple(vocabulary_of(folder, "strategy")),
         prompts,
         targets,
         arrays["prompt_split"],

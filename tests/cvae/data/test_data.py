@@ -165,6 +165,12 @@ BAD = {
         "line 3: the prompt is in another split already, on",
     ),
     "a split": (".csv", b"prompt,target,split\n1,2,trian\n", "line 2: split 'trian', allowed: train"),
+    "a strategy": (
+        ".jsonl",
+        GOOD + GOOD[:-2] + b', "strategy": ["s"]}\n',
+        r"line 2: strategy \['s'\], allowed",
+    ),
+    "another name": (".jsonl", GOOD + b'{"prompt": "1", "answer": "1"}\n', "line 2: no target, found prompt, answer"),
     "a weight": (".csv", b"prompt,target,weight\n1,2,-1\n", "line 2: weight '-1', allowed"),
     "no rows": (".jsonl", b"", "no rows"),
     "cut off": (".jsonl.gz", gzip.compress(GOOD)[:-9], "after line"),
