@@ -15,6 +15,7 @@ Value = None | bool | int | float | str | list["Value"] | dict[str, "Value"]
 Params = Mapping[str, Value]
 
 EXACT = 2**53  # the integers up to here are all floats
+IMPORTED = "imported"  # in place of a code digest: the trial was trained by another tool, and only read in
 
 
 class Cause(StrEnum):
@@ -63,6 +64,11 @@ class Trial:
     trainer: str
     code: str
     labels: Labels = field(default=NO_LABELS, compare=False, repr=False)  # what people read; no part of the trial
+
+    @property
+    def is_imported(self) -> bool:
+        """Whether another tool trained it: its code is unknown, and it cannot be trained again here."""
+        return self.code == IMPORTED
 
     @property
     def params(self) -> dict[str, Value]:
@@ -238,6 +244,11 @@ def config_key_of(trainer: str, canonical_text: str) -> str:
 def trial_key(config: str, seed: int, code: str) -> str:
     """The key of a trial: 16 hex digits over configuration, seed and the digest of the trainer's code."""
     return _digest("trial-1", config, str(seed), code)
+
+
+def imported_key(*parts: str) -> str:
+    """The key of an imported trial: `i` and 15 hex digits over where it comes from; no trained trial has such a key."""
+    return f"i{_digest('import-1', *parts)[:15]}"
 
 
 def _digest(*parts: str) -> str:

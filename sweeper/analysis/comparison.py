@@ -74,12 +74,13 @@ class Comparison:
 def compare(a: History, b: History) -> Comparison:
     """Align the sweeps as last planned by the keys of their configurations.
 
-    Where a trainer has got or lost settings in between so that no key is the same: by the settings that both have.
+    Where a trainer has got or lost settings in between so that no key is the same, or one of the sweeps was imported:
+    by the settings that both have.
     """
     first, second = a.planned(), b.planned()
     names = [{name for record in records for name in record.trial.params} for records in (first, second)]
     configs = [{record.trial.config for record in records} for records in (first, second)]
-    by_key = names[0] == names[1] or not configs[0].isdisjoint(configs[1])
+    by_key = not configs[0].isdisjoint(configs[1]) or (names[0] == names[1] and not (a.is_imported or b.is_imported))
     one, other = (_groups(records, names[0] & names[1], by_key) for records in (first, second))
     common = [key for key in one if key in other]
     columns, there = metric_columns([*first, *second]), set(metric_columns(second))

@@ -25,9 +25,9 @@ LEVELS = 12  # of a parameter on the map
 
 @dataclass(frozen=True, slots=True)
 class SweepRow:
-    """One sweep. `state` is running, finished, unfinished or unreadable; `last_at` the epoch seconds of its last event.
+    """One sweep. `state` is running, finished, unfinished, imported or unreadable.
 
-    `problem` is why a sweep is unreadable.
+    `last_at` are the epoch seconds of its last event, `problem` is why a sweep is unreadable.
     """
 
     name: str
@@ -63,6 +63,7 @@ def _row(sweep: SweepDir) -> SweepRow:
     done = sum(counts[state] for state in State if state.is_result)
     left = counts[State.PENDING] + counts[State.RUNNING]
     state = "running" if lock.holder(sweep.lock) else "unfinished" if left else "finished"
+    state = "imported" if history.is_imported else state
     last_at = max(path.stat().st_mtime for path in (sweep.ledger, sweep.curves) if path.exists())
     failed, stopped = counts[State.FAILED], counts[State.STOPPED]
     return SweepRow(sweep.name, state, done, failed, left, last_at, history.damaged, stopped=stopped)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sweeper.cli import cluster, export, files, gc, judge, plot, results, run, steer
+from sweeper.cli import cluster, export, files, gc, importing, judge, plot, results, run, steer
 from sweeper.cli.terminal.plain_text import print_text
 
 app = typer.Typer(
@@ -50,6 +50,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "add": steer.add,
     "show": results.show,
     "export": export.export,
+    "import": importing.import_sweep,
     "verify": judge.verify,
     "compare": judge.compare,
     "plot": plot.plot,

@@ -10,7 +10,7 @@ from typing import Any
 from sweeper.trial import Ended, Record, Reported, Started, State, Trial
 
 NOT_OURS = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError)  # what a stranger's line raises
-KEY = re.compile("[0-9a-f]{16}")
+KEY = re.compile("[0-9a-f]{16}|i[0-9a-f]{15}")  # trained, imported
 # Until November 2026 this was written for trials of a pack that had only stopped at a checkpoint: they are pending.
 NO_FAILURE = "trainer contract: train_pack() returned before this member had ended"
 

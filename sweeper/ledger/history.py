@@ -15,7 +15,7 @@ from sweeper.errors import LedgerError, LedgerWarning, Problem
 from sweeper.ledger import entries, jsonl, lock
 from sweeper.ledger.chain import Chain, digest
 from sweeper.ledger.paths import SweepDir, list_sweeps
-from sweeper.trial import Ended, Record, Trial
+from sweeper.trial import IMPORTED, Ended, Record, Trial
 from sweeper.value_text import NO_LABELS, Labels
 
 VERSION = 2  # since lines carry the hash of the one before; version 1 is read as it is
@@ -79,6 +79,17 @@ class History:
         declared = self.runs[-1].get("labels") if self.runs else None
         return Labels.declared(declared) if isinstance(declared, Mapping) else NO_LABELS
 
+    @property
+    def is_imported(self) -> bool:
+        """Whether the sweep was read in by `sweeper import`: no trial of it was trained here."""
+        return bool(self.imported_from)
+
+    @property
+    def imported_from(self) -> str:
+        """The tool and source of an imported sweep, `csv: runs.csv`; "" for another."""
+        found = self.runs[-1].get("imported") if self.runs else None
+        return f"{found.get('from')}: {found.get('source')}" if isinstance(found, Mapping) else ""
+
     def describe(self, trials: Iterable[Trial]) -> None:
         """Make records of trials that the caller knows, where the ledger has their ends but not what they are."""
         for trial in trials:
@@ -121,6 +132,11 @@ def holds_code(results: Path, code: str) -> bool:
     return bool(code) and any(
         entry in text for _, text in readable(results, lambda sweep: jsonl.contents(sweep.ledger))
     )
+
+
+def is_imported(sweep: SweepDir) -> bool:
+    """Whether a sweep was read in by `sweeper import`; without making a history of it."""
+    return f'"code":"{IMPORTED}"'.encode() in jsonl.contents(sweep.ledger)
 
 
 def readable(results: Path, read: Callable[[SweepDir], T]) -> Iterator[tuple[SweepDir, T]]:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from sweeper import provenance
 from sweeper.errors import Problem, UsageError
-from sweeper.ledger.history import holds_code
+from sweeper.ledger.history import holds_code, is_imported
+from sweeper.ledger.paths import SweepDir
 from sweeper.spec.space.domains import Choice
 from sweeper.spec.sweep import Sweep
 from sweeper.trainer import planned_source
@@ -19,8 +20,9 @@ from sweeper.trainer.trainer import Trainer
 def find_trainer(sweep: Sweep, results: Path, *, needed: bool) -> Trainer | None:
     """The trainer of a sweep and its data; its code has the digest that this results folder knows it by.
 
-    Raises UsageError when there is no such trainer, or none is named and one is needed.
+    Raises UsageError when there is no such trainer, or none is named and one is needed, and for an imported sweep.
     """
+    _refuse_imported(sweep, results)
     if sweep.trainer is not None:
         found = described(sweep)
         chosen = files_of(sweep, found)
@@ -33,6 +35,15 @@ def find_trainer(sweep: Sweep, results: Path, *, needed: bool) -> Trainer | None
     if needed:
         raise UsageError(trainer_needed(sweep))
     return None
+
+
+def _refuse_imported(sweep: Sweep, results: Path) -> None:
+    """What is imported was trained elsewhere, and nothing can be trained in its place."""
+    sweep_dir = SweepDir(results, sweep.name)
+    if is_imported(sweep_dir):
+        hint = "name this sweep otherwise, in its file or with name=...; `sweeper compare` aligns the two"
+        message = "a sweep of this name was imported, and is only read"
+        raise UsageError(Problem(message, sweep.place("name"), "name", sweep.name, hint=hint))
 
 
 def files_of(sweep: Sweep, trainer: Trainer) -> list[str]:

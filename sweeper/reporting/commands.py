@@ -13,7 +13,12 @@ from sweeper.trial import Trial
 
 
 def alone(file: Path, trial: Trial) -> str:
-    """The command that trains this trial again, alone and unrecorded, from the sweep's file as it was run."""
+    """The command that trains this trial again, alone and unrecorded, from the sweep's file as it was run.
+
+    "" for an imported trial: what trained it is not known here.
+    """
+    if trial.is_imported:
+        return ""
     settings = [f"{name}={json.dumps(value)}" for name, value in trial.varied.items()]
     return shlex.join(["sweeper", "train", str(file), *settings, f"seeds=[{trial.seed}]"])
 

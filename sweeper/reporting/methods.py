@@ -131,7 +131,9 @@ def _deviations(history: History, records: Sequence[Record]) -> Iterator[str]:
     """What did not go by one plan: steering, taken over results, other code, further attempts, several runs, damage."""
     ended = [(record, record.ended) for record in records if record.ended is not None]
     yield from _steered(history, [end for record, end in ended if record.state is State.STOPPED])
-    if taken := sum(bool(end.origin) for _, end in ended):
+    if history.is_imported:
+        yield f"All trials were imported ({history.imported_from}): they were trained elsewhere, by code unknown here."
+    elif taken := sum(bool(end.origin) for _, end in ended):
         origins = _listed(end.origin for _, end in ended)
         yield f"{plural(taken, 'result')} {_was(taken)} taken over from other sweeps: {origins}."
     if again := sum(record.attempt > 1 for record, _ in ended):
@@ -140,7 +142,7 @@ def _deviations(history: History, records: Sequence[Record]) -> Iterator[str]:
         yield f"The trials are of {len(codes)} versions of the trainer's code."
     if len(commits := sorted({end.commit for _, end in ended if end.commit})) > 1:
         yield f"They were trained at {len(commits)} commits: {', '.join(commits)}."
-    if len(history.runs) > 1:
+    if len(history.runs) > 1 and not history.is_imported:
         yield f"The sweep took {len(history.runs)} runs."
     if patched := sum(bool(run.get("patch")) for run in history.runs):
         yield f"{plural(patched, 'run')} began with changes that were not committed; the ledger names their patch."

@@ -143,7 +143,8 @@ class Store:
 
     def _note(self, trial: MirroredTrial) -> dict[str, str]:
         spec = self._experiment.spec
-        note = f"Train it again, alone:\n\n```\n{alone(spec, trial.record.trial)}\n```" if spec else ""
+        again = alone(spec, trial.record.trial) if spec else ""
+        note = f"Train it again, alone:\n\n```\n{again}\n```" if again else ""
         return {"mlflow.note.content": note[:LONGEST_TAG]}
 
     def _log_data(self, run: str, overview: OverviewRun) -> None:

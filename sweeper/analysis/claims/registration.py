@@ -35,6 +35,9 @@ def claim_status(keys: Mapping[str, Any], history: History, records: Sequence[Re
     if broken or not history.chain.since:
         why = f": the ledger's chain breaks at line {broken[0]}" if broken else ""
         return ClaimStatus("unregistered", f"unregistered{why}", len(results), len(history.looks))
+    if history.is_imported:
+        text = f"exploratory: {plural(len(results), 'result')} imported"
+        return ClaimStatus("exploratory", text, len(results), 0)
     registration = history.registered.get(claim_text(keys))
     if registration is None:
         return ClaimStatus("exploratory", f"exploratory: {_after(len(results), len(results))}", len(results), 0)

@@ -147,7 +147,8 @@ def print_trial(console: Console, record: Record, run: Mapping[str, Any], log: P
     if lines:
         console.print(Text(f"log  {log}", "bold"))
         console.print(Text("\n".join(lines), "dim"))
-    console.print(f"again, alone: {again}", soft_wrap=True)
+    if again:
+        console.print(f"again, alone: {again}", soft_wrap=True)
 
 
 def _rows(title: str, values: dict[str, str]) -> Table:

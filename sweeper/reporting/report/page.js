@@ -142,8 +142,10 @@ function open(key) {
   body.replaceChildren();
   element("p", trial.name, body);
   if (trial.reason) element("pre", trial.reason, body);
-  element("h3", "Run it again, alone", body);
-  element("pre", trial.again, body);
+  if (trial.again) {
+    element("h3", "Run it again, alone", body);
+    element("pre", trial.again, body);
+  }
   const curves = element("div", undefined, body);
   curves.className = "curves";
   for (const [name, points] of Object.entries(trial.curves)) curve(name, points, curves);

@@ -70,6 +70,7 @@ def render(results: SweepResults) -> str:
         absent=_absent(results),
         data=trial_data(results),
         provenance=_provenance(results),
+        imported=results.history.imported_from,
         reproduce=f"sweeper run {shlex.quote(results.name)}.yaml",
         spec=_spec_text(results),
     )

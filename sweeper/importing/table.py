@@ -1,0 +1,134 @@
+"""A table with one row per trial: a CSV file, of whatever tool, or the runs that W&B exports as one."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sweeper.errors import Problem, UsageError, excerpt
+from sweeper.importing.roles import ColumnRoles, column_roles
+from sweeper.importing.source import MAX_PROBLEMS, ImportChoice, ImportSource, SourceTrial, shown
+from sweeper.importing.values import STATES, measured, seconds, typed_columns
+from sweeper.trial import State, Value
+
+_DELIMITERS = (",", ";", "\t")
+_CUT = 1_000_000  # characters of a cell
+
+
+@dataclass(frozen=True, slots=True)
+class TextTable:
+    """A file's rows as texts, each with the number of its line."""
+
+    path: Path
+    columns: Sequence[str]
+    rows: Sequence[tuple[int, Mapping[str, str]]]
+
+
+def table_source(kind: str, table: TextTable, choice: ImportChoice) -> ImportSource:
+    """The trials of a table. Raises UsageError with every cell that cannot be read."""
+
+    def is_measured(column: str) -> bool:
+        cells = [row[column] for _, row in table.rows if row[column].strip()]
+        return bool(cells) and all(measured(cell) is not None for cell in cells)
+
+    roles = column_roles(table.columns, choice, str(table.path), is_measured)
+    typed = typed_columns([_texts(row, roles.params) for _, row in table.rows])
+    problems: list[Problem] = []
+    trials, unfinished = [], 0
+    for (line, row), params in zip(table.rows, typed, strict=True):
+        trial = _trial(f"{table.path}:{line}", row, params, roles, problems)
+        if trial is None:
+            unfinished += 1
+        else:
+            trials.append(trial)
+    if problems:
+        raise UsageError(*problems[:MAX_PROBLEMS])
+    return ImportSource(kind, table.path.name, trials, unfinished, notes=roles.notes)
+
+
+def read_table(path: Path) -> TextTable:
+    """Read a CSV file: separated by commas, semicolons or tabs, with a first line of names. Raises UsageError."""
+    text = file_text(path)
+    first = text.partition("\n")[0]
+    delimiter = max(_DELIMITERS, key=first.count)
+    csv.field_size_limit(_CUT)
+    reader = csv.reader(text.splitlines(keepends=True), delimiter=delimiter, strict=True)
+    try:
+        columns = [name.strip() for name in next(reader, [])]
+        _check_columns(path, columns)
+        rows: list[tuple[int, Mapping[str, str]]] = []
+        for cells in reader:
+            if not any(cell.strip() for cell in cells):
+                continue
+            if len(cells) != len(columns):
+                found, allowed = f"{len(cells)} cells", f"{len(columns)}, as in the first line"
+                raise UsageError(Problem("a row of another length", f"{path}:{reader.line_num}", "", found, allowed))
+            rows.append((reader.line_num, dict(zip(columns, cells, strict=True))))
+    except csv.Error as error:
+        raise UsageError(Problem(f"no CSV: {error}", f"{path}:{reader.line_num}")) from None
+    if not rows:
+        raise UsageError(Problem("a table without rows", str(path), hint="one row per trial, below a line of names"))
+    return TextTable(path, columns, rows)
+
+
+def file_text(path: Path) -> str:
+    """The text of a file that is to be imported. Raises UsageError where it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError(Problem("not a text in UTF-8", str(path), found=f"byte {error.start}")) from None
+    except OSError as error:
+        raise UsageError(Problem(f"cannot be read: {error.strerror}", str(path))) from None
+
+
+def _check_columns(path: Path, columns: Sequence[str]) -> None:
+    twice = [name for name in dict.fromkeys(columns) if columns.count(name) > 1]
+    if twice:
+        hint = "rename one of them"
+        raise UsageError(Problem("two columns have one name", f"{path}:1", twice[0] or "(no name)", hint=hint))
+    if len(columns) < 2:
+        allowed = "names separated by commas, semicolons or tabs"
+        raise UsageError(Problem("not a table", f"{path}:1", "", excerpt(shown(columns)), allowed))
+
+
+def _texts(row: Mapping[str, str], params: Mapping[str, str]) -> dict[str, str]:
+    """The parameters of a row; an empty cell is one that this trial does not have."""
+    return {name: row[column] for column, name in params.items() if row[column].strip()}
+
+
+def _trial(
+    where: str, row: Mapping[str, str], params: Mapping[str, Value], roles: ColumnRoles, problems: list[Problem]
+) -> SourceTrial | None:
+    """The trial of a row; None for one that has not ended. What cannot be read is added to `problems`."""
+    about = {role: row[column].strip() for role, column in roles.about.items()}
+    metrics: dict[str, float] = {}
+    for column, name in roles.metrics.items():
+        if not row[column].strip():
+            continue
+        value = measured(row[column])
+        if value is None:
+            allowed, hint = "a number; empty where the trial has none", "or leave the column out: --metrics X,Y"
+            problems.append(Problem("not a number", where, column, excerpt(row[column]), allowed, hint))
+        else:
+            metrics[name] = value
+    state = STATES.get(about.get("state", "completed").lower() or "completed", State.PENDING)
+    if state is State.PENDING:
+        allowed = ", ".join(STATES)
+        problems.append(Problem("not a state", where, roles.about["state"], excerpt(about["state"]), allowed))
+    if state is None:
+        return None
+    steps = measured(about.get("steps", ""))
+    return SourceTrial(
+        id=about.get("id", ""),
+        where=where,
+        params=params,
+        metrics=metrics,
+        state=state,
+        reason=about.get("reason", ""),
+        steps=int(steps) if steps is not None and math.isfinite(steps) else 0,
+        started_at=seconds(about.get("started_at", "")),
+        ended_at=seconds(about.get("ended_at", "")),
+    )
