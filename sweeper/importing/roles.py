@@ -53,7 +53,7 @@ def column_roles(
 ) -> ColumnRoles:
     """Tell the columns of a table apart: by the options, else by a sweep file, else by the prefixes of known exports.
 
-    `is_measured` says whether all cells of a column are numbers. Raises UsageError where nothing tells them apart.
+    `is_measured`: whether all cells of a column are numbers. Raises UsageError where nothing tells them apart.
     """
     about = _about(columns, {*choice.params, *choice.metrics})
     seed = choice.seed if choice.seed not in ("", NO_SEED) else SEED

@@ -41,7 +41,7 @@ class SourceTrial:
 class ImportSource:
     """What was found: the trials that have ended, in their order, and how many have not.
 
-    `kind` is the tool, `text` names the source without a log-in. `goals` says whether more of a metric is better,
+    `kind` is the tool, `text` names the source without a log-in. `goals` are metrics and whether more is better,
     `domains` gives the keys of a parameter in a sweep file where the source knows its range. `notes` are for people:
     what was taken for what, and what was left out.
     """

@@ -31,25 +31,36 @@ class ImportedTrial:
     trial: Trial
     found: SourceTrial
 
-    def events(self, origin: str, now: float) -> list[Started | Reported | Ended]:
-        """Its life for a ledger: times that the source lacks are those of the import."""
+    def events(self, origin: str, attempt: int, now: float) -> list[Started | Reported | Ended]:
+        """An attempt for a ledger: times that the source lacks are those of the import."""
         key, found = self.trial.key, self.found
         end = (
             found.ended_at if found.ended_at is not None else found.started_at if found.started_at is not None else now
         )
         begin = min(found.started_at, end) if found.started_at is not None else end
-        reports = [Reported(key, 1, end, step, metrics) for step, metrics in found.curve]
+        reports = [Reported(key, attempt, end, step, metrics) for step, metrics in found.curve]
         steps = found.steps or (found.curve[-1][0] if found.curve else 0)
         ended = Ended(
-            key, 1, end, found.state, found.reason, found.metrics, steps, end - begin, begin, "", "", origin=origin
+            key,
+            attempt,
+            end,
+            found.state,
+            found.reason,
+            found.metrics,
+            steps,
+            end - begin,
+            begin,
+            "",
+            "",
+            origin=origin,
         )
-        return [Started(key, 1, begin, "", ""), *reports, ended]
+        return [Started(key, attempt, begin, "", ""), *reports, ended]
 
 
 def imported_trials(
     name: str, source: ImportSource, choice: ImportChoice, known: Mapping[str, int], labels: Labels
 ) -> tuple[list[ImportedTrial], list[str]]:
-    """The trials of the sweep `name`, and notes for people. `known` are the seeds of an earlier import, by the trials' keys.
+    """The trials of the sweep `name`, and notes for people. `known` are the seeds of an earlier import, by their keys.
 
     Equal settings without a seed are repeats of one configuration, numbered in their order. Of several trials with the
     same settings and seed the one that completed counts. Raises UsageError where two did, and for values that are none.
@@ -70,7 +81,7 @@ def imported_trials(
     made = []
     for at in kept:
         found, (config, number) = source.trials[at], pairs[at]
-        key = imported_key(name, source.kind, found.id or f"{config} {number}")
+        key = imported_key(name, source.kind, f"{config} {number}" if seed or not found.id else found.id)
         own = {name: params[at][name] for name in varied if name in params[at]}
         base = {name: value for name, value in params[at].items() if name not in own}
         trainer = f"imported from {source.kind}"

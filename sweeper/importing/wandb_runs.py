@@ -29,7 +29,7 @@ def wandb_source(path: Path, choice: ImportChoice) -> ImportSource:
 
 
 def _json_runs(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The runs of a JSON file, or of one with a run per line, each with its place."""
+    """The runs of a JSON file, or of one with its runs on lines, each with its place."""
     text = file_text(path)
     try:
         lines = text.splitlines() if path.suffix.lower() == ".jsonl" else []

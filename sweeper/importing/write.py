@@ -58,7 +58,7 @@ def write_import(
     known = known_trials(sweep_dir)
     _check_same(sweep_dir, source, trials, known)
     _check_claims(sweep_dir, text)
-    new = [one for one in trials if (record := known.records.get(one.trial.key)) is None or record.ended is None]
+    new = [one for one in trials if _is_new(known.records.get(one.trial.key), one)]
     outcome = ImportOutcome(len(new), len(trials) - len(new), Counter(one.found.state for one in trials))
     is_same = sweep_dir.spec.is_file() and sweep_dir.spec.read_text(encoding="utf-8") == text
     if not new and is_same and all(known.describes(one.trial) for one in trials):
@@ -70,10 +70,18 @@ def write_import(
         entry = {"imported": {"from": source.kind, "source": source.text}, "labels": labels.as_declared(), **facts}
         book.run(text, entry, [one.trial for one in trials], known)
         for one in new:
-            for event in one.events(f"{source.kind}: {source.text}", now):
+            before = known.records.get(one.trial.key)
+            for event in one.events(f"{source.kind}: {source.text}", before.attempt + 1 if before else 1, now):
                 book.record(event)
         book.stop(0, "")
     return outcome
+
+
+def _is_new(record: Record | None, one: ImportedTrial) -> bool:
+    """Whether the ledger lacks this result: it lacks the trial, or has an attempt at it that failed or was stopped."""
+    if record is None or record.ended is None:
+        return True
+    return record.ended.state in (State.FAILED, State.STOPPED) and one.found.state is State.COMPLETED
 
 
 def _check_same(sweep_dir: SweepDir, source: ImportSource, trials: Sequence[ImportedTrial], known: History) -> None:
@@ -112,7 +120,7 @@ def _difference(record: Record, one: ImportedTrial) -> tuple[str, str, str] | No
             return name, show(now.params.get(name)), show(before.params.get(name))
     if before.seed != now.seed:
         return "seed", str(now.seed), str(before.seed)
-    if record.ended is None:
+    if record.ended is None or _is_new(record, one):
         return None
     if record.ended.state is not one.found.state:
         return "state", str(one.found.state), str(record.ended.state)

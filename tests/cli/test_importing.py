@@ -69,6 +69,18 @@ def test_importing_again_adds_and_never_changes(table: Path, sweeper: Sweeper) -
     assert "1 of the 13 trials imported before are not in the source\n  found: x=3 seed=0" in gone.err
 
 
+def test_an_attempt_that_failed_gives_way_to_the_one_that_completes(table: Path, sweeper: Sweeper) -> None:
+    command = ("import", "old", table, "--from", "csv", "--params", "x", "--metrics", "loss")
+    table.write_text("trial,state,x,seed,loss\na,failed,1,0,\nb,completed,2,0,1\n")
+    assert sweeper(*command).code == 0
+    with table.open("a") as file:
+        file.write("c,completed,1,0,0.5\n")
+    assert sweeper(*command).out == "old: 1 trial imported to 1 from runs.csv (2 completed)\n"
+    states = sweeper("export", "old", "--columns", "x,state,loss").out
+    assert states == "x,state,loss\n1,completed,0.5\n2,completed,1.0\n"
+    assert "nothing new" in sweeper(*command).out
+
+
 def test_an_import_is_compared_with_a_sweep_trained_here(toy: Path, sweeper: Sweeper) -> None:
     assert sweeper("run", toy, "--runner", "inprocess", "seeds=1").code == 0
     rows = [row.split(",") for row in sweeper("export", "toy", "--columns", "x,seed,loss").out.splitlines()]
