@@ -34,26 +34,13 @@ class ImportedTrial:
     def events(self, origin: str, attempt: int, now: float) -> list[Started | Reported | Ended]:
         """An attempt for a ledger: times that the source lacks are those of the import."""
         key, found = self.trial.key, self.found
-        end = (
-            found.ended_at if found.ended_at is not None else found.started_at if found.started_at is not None else now
-        )
-        begin = min(found.started_at, end) if found.started_at is not None else end
+        times = [at for at in (found.ended_at, found.started_at) if at is not None]
+        end = times[0] if times else now
+        begin = min([*times, end])
         reports = [Reported(key, attempt, end, step, metrics) for step, metrics in found.curve]
         steps = found.steps or (found.curve[-1][0] if found.curve else 0)
-        ended = Ended(
-            key,
-            attempt,
-            end,
-            found.state,
-            found.reason,
-            found.metrics,
-            steps,
-            end - begin,
-            begin,
-            "",
-            "",
-            origin=origin,
-        )
+        outcome = (found.state, found.reason, found.metrics, steps, end - begin)
+        ended = Ended(key, attempt, end, *outcome, begin, device="", host="", origin=origin)
         return [Started(key, attempt, begin, "", ""), *reports, ended]
 
 
