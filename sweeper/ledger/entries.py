@@ -16,6 +16,26 @@ NO_FAILURE = "trainer contract: train_pack() returned before this member had end
 
 
 @dataclass(frozen=True, slots=True)
+class Registration:
+    """A claim as a run first wrote it down: its keys, which run, and the trials that had a result by then."""
+
+    keys: dict[str, Any]
+    run: int
+    seen: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class SweepLook:
+    """A look at the results of fixed seeds: a run ended with every trial of its plan done, or trials were added.
+
+    It had more results than the look before.
+    """
+
+    run: int
+    seeds: int  # of the configuration that has the most
+
+
+@dataclass(frozen=True, slots=True)
 class ClaimLook:
     """A claim judged between two batches of seeds, as a run wrote it down.
 

@@ -22,26 +22,6 @@ VERSION = 2  # since lines carry the hash of the one before; version 1 is read a
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Registration:
-    """A claim as a run first wrote it down: its keys, which run, and the trials that had a result by then."""
-
-    keys: dict[str, Any]
-    run: int
-    seen: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
-class SweepLook:
-    """A look at the results of fixed seeds: a run ended with every trial of its plan done, or trials were added.
-
-    It had more results than the look before.
-    """
-
-    run: int
-    seeds: int  # of the configuration that has the most
-
-
 @dataclass(slots=True)
 class History:
     """The content of a ledger: every trial it knows, the trials of the sweep as last planned, its runs, damaged lines.
@@ -56,8 +36,8 @@ class History:
     records: dict[str, Record] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
     runs: list[dict[str, Any]] = field(default_factory=list)
-    registered: dict[str, Registration] = field(default_factory=dict)
-    looks: list[SweepLook] = field(default_factory=list)
+    registered: dict[str, entries.Registration] = field(default_factory=dict)
+    looks: list[entries.SweepLook] = field(default_factory=list)
     claim_looks: list[entries.ClaimLook] = field(default_factory=list)
     last_look: int = 0  # the results that it saw
     commands: list[dict[str, str]] = field(default_factory=list)  # by which people steered the runs, in their order
@@ -276,7 +256,7 @@ def _register(history: History, claims: Sequence[dict[str, Any]]) -> None:
     if new:
         seen = frozenset(key for key, record in history.records.items() if record.state.is_result)
         run = len(history.runs)
-        history.registered |= {text: Registration(keys, run, seen) for text, keys in new.items()}
+        history.registered |= {text: entries.Registration(keys, run, seen) for text, keys in new.items()}
 
 
 def _name(history: History, labels: Labels) -> None:
@@ -293,7 +273,7 @@ def _look(history: History) -> None:
     results = sum(record.state.is_result for record in planned)
     if all(record.ended for record in planned) and results > history.last_look:
         seeds = Counter(record.trial.config for record in planned)
-        history.looks.append(SweepLook(len(history.runs) - 1, max(seeds.values())))
+        history.looks.append(entries.SweepLook(len(history.runs) - 1, max(seeds.values())))
         history.last_look = results
 
 
@@ -303,7 +283,7 @@ def _take_addition(history: History, addition: entries.Addition) -> None:
     history.additions.append(replace(addition, seen=seen))
     if seen > history.last_look:
         seeds = Counter(record.trial.config for record in history.planned() if record.state.is_result)
-        history.looks.append(SweepLook(len(history.runs) - 1, max(seeds.values())))
+        history.looks.append(entries.SweepLook(len(history.runs) - 1, max(seeds.values())))
         history.last_look = seen
 
 

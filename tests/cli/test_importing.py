@@ -77,7 +77,7 @@ def test_an_attempt_that_failed_gives_way_to_the_one_that_completes(table: Path,
         file.write("c,completed,1,0,0.5\n")
     assert sweeper(*command).out == "old: 1 trial imported to 1 from runs.csv (2 completed)\n"
     states = sweeper("export", "old", "--columns", "x,state,loss").out
-    assert states == "x,state,loss\n1,completed,0.5\n2,completed,1.0\n"
+    assert states == "x,state,loss\n2,completed,1.0\n1,completed,0.5\n"
     assert "nothing new" in sweeper(*command).out
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from sweeper.analysis.claims.verdict import Status
-from sweeper.ledger.history import History, Registration, claim_digest, claim_text
+from sweeper.ledger.entries import Registration
+from sweeper.ledger.history import History, claim_digest, claim_text
 from sweeper.trial import Record
 from sweeper.value_text import plural
 
