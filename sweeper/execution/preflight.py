@@ -37,6 +37,7 @@ def check(plan: Plan, options: Options) -> None:
     if address:
         _check_reachable(address)
     _check_writable(options.results / plan.sweep.name)
+    _check_storage(plan.sweep)
 
 
 def refusals(plan: Plan, address: str | None, *, extend: bool = False, at_once: int | None = None) -> list[Problem]:
@@ -142,6 +143,20 @@ def _check_reachable(address: str) -> None:
     except OSError as error:
         hint = "start one with `ray start --head`, or leave --address and RAY_ADDRESS out"
         raise UsageError(Problem(f"no Ray cluster answers: {error}", "--address", found=address, hint=hint)) from None
+
+
+def _check_storage(sweep: Sweep) -> None:
+    """Refuse a storage that does not take a file: later nobody waits for it."""
+    if not sweep.storage:
+        return
+    from sweeper.execution.worker.storage import Storage  # here: it imports pyarrow
+
+    try:
+        Storage.at(sweep.storage).check()
+    except (OSError, ValueError) as error:
+        message = f"the storage cannot be used: {' '.join(str(error).split())[:200]}"
+        hint = "log-ins come from the environment (AWS_ACCESS_KEY_ID ...); without storage: checkpoints stay on their node"
+        raise UsageError(Problem(message, sweep.place("storage"), "storage", sweep.storage, hint=hint)) from None
 
 
 def _check_writable(folder: Path) -> None:

@@ -104,4 +104,5 @@ class JobQueue:
             fresh=record.state.is_result,
             searched=self.proposals is not None,
             data=self.trainer.data,
+            storage=f"{sweep.storage.rstrip('/')}/{sweep.name}" if sweep.storage else "",
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -22,6 +23,7 @@ from sweeper.spec.space.expressions import condition
 from sweeper.spec.space.parameters import DISTRIBUTIONS, EXPONENTS, Complaint
 
 MAX_SEEDS = 10_000
+STORAGE_OPTIONS = ("endpoint_override", "scheme", "region")  # of an S3 server
 _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
 
 
@@ -75,6 +77,21 @@ def seeds_in_full(value: Any) -> Any:
     return value
 
 
+def _storage_url(text: str) -> str:
+    """A bucket or an absolute folder; without a log-in, which would be written down."""
+    parts = urlsplit(text)
+    allowed = "s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, or an absolute path"
+    if "@" in parts.netloc or {name for name, _ in parse_qsl(parts.query)} - set(STORAGE_OPTIONS):
+        hint = "log-ins come from the environment, e.g. AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        found = f"{parts.scheme}://{parts.hostname or ''}{parts.path}"
+        raise Complaint("an address with more than a place in it", found=excerpt(found), allowed=allowed, hint=hint)
+    is_bucket = parts.scheme in ("s3", "gs") and parts.netloc and not (parts.scheme == "gs" and parts.query)
+    is_folder = parts.scheme in ("", "file") and not (parts.netloc or parts.query) and parts.path.startswith("/")
+    if not (is_bucket or is_folder):
+        raise Complaint("no storage", found=excerpt(text), allowed=allowed)
+    return text
+
+
 def _known_distribution(name: str) -> str:
     if name not in DISTRIBUTIONS and name not in EXPONENTS:  # those are refused with the fix spelled out
         hint = did_you_mean(name, list(DISTRIBUTIONS))
@@ -103,6 +120,9 @@ AutoCount = Annotated[Count | None, BeforeValidator(_auto, json_schema_input_typ
 AutoNumber = Annotated[
     NotNegative | None, BeforeValidator(_auto, json_schema_input_type=Literal["auto"] | NotNegative | None)
 ]
+
+
+StorageUrl = Annotated[str, AfterValidator(_storage_url)]
 
 
 class Keys(BaseModel):

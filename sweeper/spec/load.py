@@ -159,6 +159,7 @@ def _sweep(keys: SweepKeys, document: Document, path: Path) -> Sweep:
         early=_early(keys.early_terminate),
         checkpoints=Checkpoints(keys.checkpoints.every_s, keys.checkpoints.keep),
         tracking=Tracking(keys.tracking.uri),
+        storage=keys.storage or "",
         claims=tuple(claim(item) for item in keys.expect),
         source=path,
         text=writer.dump(_without_login(document.tree)),

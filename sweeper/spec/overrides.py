@@ -18,7 +18,7 @@ from sweeper.spec.merge import NAMES_ALLOWED, SETTING_NAME
 
 COMMAND_LINE = "command line"
 _KEY = re.compile(r"~?\+{0,2}[A-Za-z0-9_][\w/: .-]*")
-_TEXTS = ("name", "description", "trainer")
+_TEXTS = ("name", "description", "trainer", "storage")
 _LISTS = ("where", "constraints", "zip", "expect", "configs", "seeds")
 _SECTIONS = (
     "metric", "sampler", "early_terminate", "budget", "resources", "retry", "abort", "notify", "checkpoints",

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from sweeper.spec.claims.keys import ClaimKeys
-from sweeper.spec.fields import MAX_SEEDS, Condition, Keys, folder_name, one_or_more_metrics, seeds_in_full
+from sweeper.spec.fields import MAX_SEEDS, Condition, Keys, StorageUrl, folder_name, one_or_more_metrics, seeds_in_full
 from sweeper.spec.sections import (
     AbortKeys,
     BudgetKeys,
@@ -133,6 +133,11 @@ class SweepKeys(Keys):
         CheckpointKeys,
         description="Checkpoints of running trials.",
         examples=[{"every_s": 60, "keep": "none"}],
+    )
+    storage: StorageUrl | None = Field(
+        None,
+        description="Where checkpoints go besides, for trials that move to another node: a bucket or a shared folder.",
+        examples=["s3://bucket/sweeps"],
     )
     tracking: TrackingKeys = _section(TrackingKeys, description="Where MLflow is.", examples=[{"uri": None}])
     extends: str | list[str] | None = Field(

@@ -151,3 +151,12 @@ def counts(params, report, checkpoint):
             report(step, {"score": total.item()})
         if checkpoint.is_due():
             checkpoint.save(step, {"total": total}, {"step": step})
+
+
+def sees_devices(params, report, directory):
+    """Writes down the GPUs that it is given, and waits until `together` trials have."""
+    (directory / "devices.txt").write_text(os.environ.get("CUDA_VISIBLE_DEVICES", "none"))
+    until = time.monotonic() + 30
+    while len(list(directory.parent.glob("*/devices.txt"))) < params["together"] and time.monotonic() < until:
+        time.sleep(0.05)
+    report(1, {"score": len(list(directory.parent.glob("*/devices.txt")))})

@@ -24,6 +24,8 @@ class PackTrainable(tune.Trainable):  # type: ignore[misc]
     """Runs a pack in a thread of a worker process; each `step` carries the events since the last one to the driver."""
 
     def setup(self, config: dict[str, Any], code: PlannedSource | None = None) -> None:
+        if not ray.get_gpu_ids():  # on a cluster Ray leaves such a worker all GPUs of its node
+            os.environ["CUDA_VISIBLE_DEVICES"] = ""
         planned_source.use(code or {})
         with contextlib.suppress(OSError):  # a node of a cluster may not have this folder
             os.chdir(config["folder"])  # Tune has just moved to a folder of its own

@@ -24,6 +24,7 @@ from sweeper.errors import ContractError, ProgramError
 from sweeper.execution.worker import checkpoints, reasons
 from sweeper.execution.worker.checkpoints import Checkpoint
 from sweeper.execution.worker.job import Driver, Job, StopOrder
+from sweeper.execution.worker.stored_checkpoints import stored_at
 from sweeper.provenance import data_digests
 from sweeper.trial import Cause, Ended, Event, Reported, Started, State
 
@@ -50,8 +51,14 @@ class Attempt:
         self.started_at, self.began = time.time(), time.perf_counter()
         self.device = ""
         self.is_going = True
+        self.stored = stored_at(job.storage)
         if job.fresh:
             checkpoints.remove(job.directory)
+        if self.stored is not None and job.fresh:
+            self.stored.forget(job.trial)
+        elif self.stored is not None:
+            every = job.keep in ("best", "all")  # a rule looks at all that there are
+            self.stored.fetch(job.trial, job.directory / checkpoints.FOLDER, every=every)
         found = checkpoints.latest(job.directory, job.trial)
         self.step = found.step if found else -1
         self.metrics = dict(found.metrics) if found else {}
@@ -60,6 +67,7 @@ class Attempt:
         self.checkpoint = Checkpoint(
             job.directory, job.trial, job.every_s, job.keep, self._progress, driver.is_stopping, self._score, found
         )
+        self.checkpoint.stored = self.stored
 
     @property
     def wall_s(self) -> float:

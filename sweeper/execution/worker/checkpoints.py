@@ -20,11 +20,13 @@ from pathlib import Path
 from typing import Any
 
 from sweeper.execution.worker.reasons import log
+from sweeper.execution.worker.stored_checkpoints import StoredCheckpoints
 from sweeper.ledger import atomic
 
 FOLDER = "checkpoints"
 PROGRAM = "program"  # below it, what a command as a trainer keeps there itself
 VERSION = 1
+STOP_S, END_S = 20.0, 5.0  # how long the end of a run, and of a trial, waits for the storage
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +40,24 @@ class Saved:
     data: dict[str, Any]
 
 
-def write(folder: Path, trial: str, saved: Saved) -> None:
-    """Write a checkpoint into a trial's folder, whole or not at all. Raises OSError, TypeError for data not of JSON."""
-    place = folder / FOLDER
-    place.mkdir(parents=True, exist_ok=True)
-    stem = _stem(saved.step)
+def encoded(trial: str, saved: Saved) -> dict[str, bytes]:
+    """The files of a checkpoint by their endings. Raises TypeError for data that are no JSON."""
     head = {"version": VERSION, "trial": trial, "step": saved.step, "wall_s": saved.wall_s}
     head |= {"tensors": _kind(saved.tensors)}
     sidecar = json.dumps({**head, "metrics": saved.metrics, "data": saved.data}).encode()
-    for name, content in ((f"{stem}.safetensors", _tensor_bytes(saved.tensors)), (f"{stem}.json", sidecar)):
-        with atomic.replaced(place / name) as temporary:
+    return {".safetensors": _tensor_bytes(saved.tensors), ".json": sidecar}
+
+
+def write(folder: Path, trial: str, saved: Saved) -> None:
+    """Write a checkpoint into a trial's folder, whole or not at all. Raises OSError, TypeError for data not of JSON."""
+    _write(folder, saved.step, encoded(trial, saved))
+
+
+def _write(folder: Path, step: int, contents: Mapping[str, bytes]) -> None:
+    place = folder / FOLDER
+    place.mkdir(parents=True, exist_ok=True)
+    for end, content in contents.items():
+        with atomic.replaced(place / f"{_stem(step)}{end}") as temporary:
             temporary.write_bytes(content)
 
 
@@ -104,6 +114,7 @@ class Checkpoint:
     found: Saved | None = None
     last_s: float = field(default_factory=time.monotonic)
     best: float | None = None  # the highest score saved so far, once it was looked up
+    stored: StoredCheckpoints | None = None
 
     def load(self) -> tuple[dict[str, Any], dict[str, Any]] | None:
         """The tensors and the data that an earlier attempt saved last, or None: begin at step 0."""
@@ -120,21 +131,29 @@ class Checkpoint:
         A disk that is full costs this checkpoint, not the trial.
         """
         metrics, wall_s = self.progress()
+        contents = encoded(self.trial, Saved(step, metrics, wall_s, dict(tensors), dict(data)))
         try:
-            write(self.folder, self.trial, Saved(step, metrics, wall_s, dict(tensors), dict(data)))
+            _write(self.folder, step, contents)
         except OSError as error:
             log(f"no checkpoint after step {step}: {error}")
         else:
             self.best = None
             if self.keep != "all":
                 remove(self.folder, but={step, *self._kept()})
+        if self.stored is not None:
+            self.stored.put(self.trial, step, contents, steps(self.folder))
         self.last_s = time.monotonic()
-        return not self.is_stopping()
+        goes_on = not self.is_stopping()
+        if self.stored is not None and not goes_on:
+            self.stored.flush(STOP_S)
+        return goes_on
 
     def clean(self) -> None:
         """The trial has a result: leave what the rule keeps."""
         if self.keep != "all":
             remove(self.folder, but=self._kept())
+        if self.stored is not None:
+            self.stored.retain(self.trial, steps(self.folder), END_S)
 
     def _kept(self) -> list[int]:
         if self.keep == "best":

@@ -1,0 +1,84 @@
+"""Storage that all nodes reach: a bucket or a mounted folder, by pyarrow's file systems, with short waits.
+
+Log-ins come from the environment, as the tools of each provider read them; an address with one in it is refused.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlsplit
+
+if TYPE_CHECKING:
+    from pyarrow.fs import FileSystem
+
+CONNECT_S, REQUEST_S = 5.0, 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """A folder of a file system. Every method raises OSError where the storage does not answer, or refuses."""
+
+    files: FileSystem
+    root: str
+
+    @classmethod
+    def at(cls, url: str) -> Storage:
+        """The folder at an address: `s3://bucket/prefix`, `gs://bucket/prefix`, `file:///mnt/x` or `/mnt/x`.
+
+        Of S3, `?endpoint_override=HOST:PORT&scheme=http&region=...` name another server than Amazon's.
+        """
+        from pyarrow import fs
+
+        parts = urlsplit(url)
+        place = f"{parts.netloc}{parts.path}".rstrip("/")
+        if parts.scheme == "s3":
+            quick = fs.AwsStandardS3RetryStrategy(max_attempts=1)  # it is tried again by who asks, and not for minutes
+            waits = {"connect_timeout": CONNECT_S, "request_timeout": REQUEST_S, "retry_strategy": quick}
+            return cls(fs.S3FileSystem(**dict(parse_qsl(parts.query)), **waits), place)
+        if parts.scheme == "gs":
+            return cls(fs.GcsFileSystem(), place)
+        return cls(fs.LocalFileSystem(), place)
+
+    def read(self, name: str) -> bytes:
+        """The content of a file. Raises FileNotFoundError where there is none."""
+        with self.files.open_input_stream(f"{self.root}/{name}") as file:
+            return bytes(file.read())
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write a file: readers see the old one, or all of the new one."""
+        path = f"{self.root}/{name}"
+        if self._is_local:  # a bucket shows an object when it is whole; a folder needs to be there, and a rename
+            self.files.create_dir(path.rpartition("/")[0], recursive=True)
+        written = f"{path}.{uuid.uuid4().hex}.part" if self._is_local else path
+        with self.files.open_output_stream(written) as file:
+            file.write(content)
+        if written != path:
+            self.files.move(written, path)
+
+    def remove(self, name: str) -> None:
+        """Remove a file, if it is there."""
+        try:
+            self.files.delete_file(f"{self.root}/{name}")
+        except FileNotFoundError:
+            return
+
+    def remove_folder(self, name: str) -> None:
+        """Remove a folder with all that is in it, if it is there."""
+        try:
+            self.files.delete_dir(f"{self.root}/{name}")
+        except FileNotFoundError:
+            return
+
+    def check(self) -> None:
+        """Write, read and remove a file."""
+        name = f".sweeper-{uuid.uuid4().hex}"
+        self.write(name, b"sweeper")
+        if self.read(name) != b"sweeper":
+            raise OSError("what was written is read back as something else")
+        self.remove(name)
+
+    @property
+    def _is_local(self) -> bool:
+        return bool(self.files.type_name == "local")

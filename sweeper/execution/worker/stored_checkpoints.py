@@ -1,0 +1,246 @@
+"""Checkpoints in storage that all nodes reach, so that a trial goes on where its first node is no longer.
+
+    URL/SWEEP/trials/KEY/latest.json                    which files are checkpoints, with sizes and SHA-256
+    URL/SWEEP/trials/KEY/step-0000000400-ID.safetensors
+    URL/SWEEP/trials/KEY/step-0000000400-ID.json
+
+Files are written under new names, and then `latest.json`, which names them: a reader finds whole checkpoints only.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import random
+import threading
+import time
+import uuid
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sweeper.execution.worker.reasons import log
+from sweeper.execution.worker.storage import Storage
+from sweeper.ledger import atomic
+
+VERSION = 1
+INDEX = "latest.json"
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0  # between attempts to reach a storage that does not answer
+READ_TRIES = 3
+HOPELESS = 3  # attempts that failed in a row: nobody waits for such a storage
+Entry = dict[str, Any]  # of a checkpoint in the index: its step, and its files by their endings
+
+
+@dataclass(slots=True)
+class _Change:
+    """What is to be done for a trial: a checkpoint to add, and the steps whose checkpoints stay.
+
+    `anew` removes what is there first, `ended` also the checkpoint before the last one.
+    """
+
+    step: int = -1
+    contents: Mapping[str, bytes] = field(default_factory=dict)
+    kept: Collection[int] = ()
+    anew: bool = False
+    ended: bool = False
+    name: str = field(default_factory=lambda: uuid.uuid4().hex[:12])  # the same when it is tried again
+
+
+class StoredCheckpoints:
+    """The checkpoints of a sweep in storage. A thread writes; of each trial only what is newest waits for it.
+
+    No call raises: without the storage a trial trains on, and its checkpoints are those on the disk.
+    """
+
+    def __init__(self, storage: Callable[[], Storage]) -> None:
+        self._open = storage
+        self._storage: Storage | None = None
+        self._entries: dict[str, list[Entry]] = {}
+        self._names: dict[str, set[str]] = {}  # files that may be there
+        self._waiting: dict[str, _Change] = {}
+        self._changed = threading.Condition()
+        self._failures = 0
+        self._thread: threading.Thread | None = None
+
+    def put(self, trial: str, step: int, contents: Mapping[str, bytes], kept: Collection[int]) -> None:
+        """Add the checkpoint made after `step`, its files by their endings; those of the steps `kept` stay."""
+        self._wait_for(trial, _Change(step, contents, kept))
+
+    def retain(self, trial: str, kept: Collection[int], limit_s: float) -> None:
+        """The trial has a result: only checkpoints of the steps `kept` stay. Waits for at most `limit_s`."""
+        if trial in self._entries or trial in self._waiting:
+            self._wait_for(trial, _Change(kept=kept, ended=True))
+            self.flush(limit_s)
+
+    def forget(self, trial: str) -> None:
+        """The trial begins anew."""
+        self._wait_for(trial, _Change(anew=True))
+
+    def flush(self, limit_s: float) -> bool:
+        """Wait until everything is written, at most so long, and not for a storage that does not answer."""
+        with self._changed:
+            done = lambda: not self._waiting or self._failures >= HOPELESS  # noqa: E731
+            self._changed.wait_for(done, limit_s)
+            return not self._waiting
+
+    def fetch(self, trial: str, folder: Path, *, every: bool) -> None:
+        """Copy the newest whole checkpoint into a folder, or every one, where it is not there already."""
+        if trial in self._waiting:
+            self.flush(FIRST_WAIT_S)
+        try:
+            index = self._retried(lambda: self._reached().read(_path(trial, INDEX)))
+            entries = _entries(index)
+        except FileNotFoundError:
+            return
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            log(f"no checkpoints from the storage: {_text(error)}")
+            return
+        self._entries[trial] = entries
+        for entry in reversed(entries):
+            is_there = (folder / f"{_stem(entry)}.json").exists()
+            if (is_there or self._copied(trial, entry, folder)) and not every:
+                return
+
+    def _copied(self, trial: str, entry: Entry, folder: Path) -> bool:
+        try:
+            files = {end: self._whole(trial, file) for end, file in entry["files"].items()}
+            folder.mkdir(parents=True, exist_ok=True)
+            for end in sorted(files, key=lambda end: end == ".json"):  # a checkpoint exists once its JSON does
+                with atomic.replaced(folder / f"{_stem(entry)}{end}") as temporary:
+                    temporary.write_bytes(files[end])
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            log(f"the checkpoint of step {entry['step']} in the storage cannot be used: {_text(error)}")
+            return False
+        return True
+
+    def _whole(self, trial: str, file: Mapping[str, Any]) -> bytes:
+        content = self._retried(lambda: self._reached().read(_path(trial, file["name"])))
+        if len(content) != file["bytes"] or hashlib.sha256(content).hexdigest() != file["sha256"]:
+            raise ValueError(f"{file['name']} is damaged")
+        return content
+
+    def _retried(self, read: Callable[[], bytes]) -> bytes:
+        for attempt in range(READ_TRIES - 1):
+            try:
+                return read()
+            except FileNotFoundError:
+                raise
+            except OSError:
+                time.sleep(FIRST_WAIT_S * 2**attempt)
+        return read()
+
+    def _reached(self) -> Storage:
+        if self._storage is None:
+            self._storage = self._open()
+        return self._storage
+
+    def _wait_for(self, trial: str, change: _Change) -> None:
+        with self._changed:
+            if before := self._waiting.get(trial):
+                change.anew |= before.anew
+                if change.ended and before.step in change.kept:  # the last one, which is still to be written
+                    change.step, change.contents, change.name = before.step, before.contents, before.name
+            self._waiting[trial] = change
+            if self._thread is None or not self._thread.is_alive():  # none in the fork of a process that has one
+                self._thread = threading.Thread(target=self._work, name="sweeper-storage", daemon=True)
+                self._thread.start()
+            self._changed.notify_all()
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: bool(self._waiting))
+                trial, change = next(iter(self._waiting.items()))
+            try:
+                self._make(trial, change)
+            except Exception as error:  # whatever a storage does, it must not end the thread
+                self._failed(trial, error)
+            else:
+                with self._changed:
+                    self._failures = 0
+                    if self._waiting.get(trial) is change:
+                        del self._waiting[trial]
+                    self._changed.notify_all()
+
+    def _failed(self, trial: str, error: Exception) -> None:
+        with self._changed:
+            self._failures += 1
+            self._waiting[trial] = self._waiting.pop(trial)  # the others first
+            self._changed.notify_all()
+        if self._failures == 1:
+            log(f"the storage does not take checkpoints, tried again until it does: {_text(error)}")
+        wait_s = min(FIRST_WAIT_S * 2 ** (self._failures - 1), LONGEST_WAIT_S)
+        time.sleep(wait_s * random.uniform(0.5, 1.0))  # not all workers at the same moment
+
+    def _make(self, trial: str, change: _Change) -> None:
+        storage, names = self._reached(), self._names.setdefault(trial, set())
+        if change.anew:
+            storage.remove_folder(_path(trial, "")[:-1])
+            self._entries[trial] = []
+        entries = [one for one in self._entries.get(trial, ()) if one["step"] != change.step]
+        if change.contents:
+            newer = _entry(change)
+            for end, file in newer["files"].items():
+                names.add(file["name"])
+                storage.write(_path(trial, file["name"]), change.contents[end])
+            entries = sorted([*entries, newer], key=lambda one: int(one["step"]))
+        # While it trains, the one before stays too: the newest may be damaged where it is kept.
+        last = set() if change.ended else {one["step"] for one in entries[-2:]}
+        stays = [one for one in entries if one["step"] in last or one["step"] in change.kept]
+        if not stays:
+            storage.remove_folder(_path(trial, "")[:-1])
+            names.clear()
+        else:
+            storage.write(_path(trial, INDEX), _index(stays))
+            used = {file["name"] for one in stays for file in one["files"].values()}
+            names |= {file["name"] for one in self._entries.get(trial, ()) for file in one["files"].values()}
+            for name in sorted(names - used):
+                storage.remove(_path(trial, name))
+                names.discard(name)
+        self._entries[trial] = stays
+
+
+@functools.cache
+def stored_at(url: str) -> StoredCheckpoints | None:
+    """The stored checkpoints of this process at an address; None for ""."""
+    return StoredCheckpoints(lambda: Storage.at(url)) if url else None
+
+
+def _path(trial: str, name: str) -> str:
+    return f"trials/{trial}/{name}"
+
+
+def _stem(entry: Entry) -> str:
+    return f"step-{int(entry['step']):010d}"
+
+
+def _entry(change: _Change) -> Entry:
+    stem = f"step-{change.step:010d}-{change.name}"
+    files = {
+        end: {"name": f"{stem}{end}", "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        for end, content in change.contents.items()
+    }
+    return {"step": change.step, "files": files}
+
+
+def _index(entries: list[Entry]) -> bytes:
+    return json.dumps({"version": VERSION, "checkpoints": entries}).encode()
+
+
+def _entries(content: bytes) -> list[Entry]:
+    """The checkpoints of an index. Raises ValueError, LookupError or TypeError for what is none."""
+    index = json.loads(content)
+    if index["version"] != VERSION:
+        raise ValueError(f"version {index['version']}")
+    for entry in index["checkpoints"]:
+        if entry["files"].keys() != {".safetensors", ".json"} or not isinstance(entry["step"], int):
+            raise ValueError("no index of checkpoints")
+        if any("/" in str(file["name"]) for file in entry["files"].values()):  # nothing but files of this trial
+            raise ValueError("a name that leads elsewhere")
+    return list(index["checkpoints"])
+
+
+def _text(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__

@@ -1,0 +1,225 @@
+"""Checkpoints in a real S3 server and in a folder: whole or not there, and no outage stops or delays a trial."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sweeper.errors import Exit, SpecError
+from sweeper.execution.runner import run_in_process
+from sweeper.execution.worker import checkpoints, stored_checkpoints
+from sweeper.execution.worker.checkpoints import Checkpoint, Saved
+from sweeper.execution.worker.storage import Storage
+from sweeper.execution.worker.stored_checkpoints import StoredCheckpoints
+from sweeper.ledger.history import read_history
+from sweeper.ledger.paths import SweepDir
+from sweeper.spec.load import load_spec
+from sweeper.trial import Reported, State
+from tests.execution import runs
+from tests.execution.steering.hand import When
+from tests.execution.worker.s3_server import BUCKET, S3Server
+
+KEY = "0123456789abcdef"
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3Server]:
+    server = S3Server()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def s3(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
+    """The server, with an empty bucket, and the log-in in the environment."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    s3_server.delay_s, s3_server.status = 0.0, ""
+    storage = Storage.at(s3_server.url)
+    if storage.files.get_file_info(BUCKET).type.name == "NotFound":
+        from pyarrow.fs import S3FileSystem
+
+        made = {"endpoint_override": f"127.0.0.1:{s3_server.port}", "scheme": "http", "allow_bucket_creation": True}
+        S3FileSystem(region="us-east-1", **made).create_dir(BUCKET)
+    storage.files.delete_dir_contents(BUCKET)
+    return s3_server
+
+
+@pytest.fixture(params=["s3", "folder"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return str(request.getfixturevalue("s3").url) if request.param == "s3" else str(tmp_path / "shared")
+
+
+def stored(url: str) -> StoredCheckpoints:
+    return StoredCheckpoints(lambda: Storage.at(url))
+
+
+def checkpoint(folder: Path, stored: StoredCheckpoints, keep: str = "none") -> Checkpoint:
+    progress: Any = lambda: ({"loss": 0.5}, 1.0)  # noqa: E731
+    made = Checkpoint(folder, KEY, 60.0, keep, progress, lambda: False, lambda metrics: 0.0)
+    made.stored = stored
+    return made
+
+
+def save(made: Checkpoint, *steps: int) -> None:
+    for step in steps:
+        made.save(step, {"total": np.array([float(step)])}, {"step": step})
+        assert made.stored is not None
+        assert made.stored.flush(20)
+
+
+def fetched(url: str, folder: Path, *, every: bool = False) -> Saved | None:
+    """The newest checkpoint of a node that had none."""
+    stored(url).fetch(KEY, folder / checkpoints.FOLDER, every=every)
+    return checkpoints.latest(folder, KEY)
+
+
+def names(url: str) -> list[str]:
+    from pyarrow.fs import FileSelector
+
+    storage = Storage.at(url)
+    found = storage.files.get_file_info(FileSelector(storage.root, recursive=True, allow_not_found=True))
+    return sorted(one.base_name for one in found if one.is_file)
+
+
+def test_another_node_goes_on_from_the_newest_whole_checkpoint(url: str, tmp_path: Path) -> None:
+    assert fetched(url, tmp_path / "nothing") is None
+    made = checkpoint(tmp_path / "first", stored(url))
+    save(made, 100, 200, 300)
+    assert len(names(url)) == 5  # the last two, and the index
+    found = fetched(url, tmp_path / "second")
+    assert found is not None
+    assert (found.step, found.tensors["total"].item(), found.data, found.metrics) == (
+        300,
+        300.0,
+        {"step": 300},
+        {"loss": 0.5},
+    )
+    newest = next(name for name in names(url) if name.startswith("step-0000000300") and name.endswith("safetensors"))
+    Storage.at(url).write(f"trials/{KEY}/{newest}", b"damaged")
+    found = fetched(url, tmp_path / "third")
+    assert found is not None
+    assert found.step == 200
+    Storage.at(url).write(f"trials/{KEY}/latest.json", b"{")
+    assert fetched(url, tmp_path / "fourth") is None
+    made.clean()
+    assert names(url) == []
+
+
+@pytest.mark.parametrize(("keep", "left"), [("none", []), ("last", [300]), ("all", [100, 200, 300])])
+def test_after_the_end_what_the_rule_keeps_stays(tmp_path: Path, keep: str, left: list[int]) -> None:
+    url = str(tmp_path / "shared")
+    made = checkpoint(tmp_path / "first", stored(url), keep)
+    save(made, 100, 200, 300)
+    made.clean()
+    fetched(url, tmp_path / "second", every=True)
+    assert checkpoints.steps(tmp_path / "second") == left
+    again = stored(url)
+    again.forget(KEY)
+    assert again.flush(5)
+    assert names(url) == []
+
+
+@pytest.mark.parametrize("outage", ["killed", "refusing", "denied"])
+def test_no_outage_stops_or_delays_a_trial_and_its_last_checkpoint_follows(
+    s3: S3Server, tmp_path: Path, outage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stored_checkpoints, "LONGEST_WAIT_S", 0.3)
+    there = stored(s3.url)
+    made = checkpoint(tmp_path / "first", there)
+    save(made, 100)
+    s3.status = {"refusing": "503 Slow Down", "denied": "403 Forbidden"}.get(outage, "")
+    if outage == "killed":
+        s3.stop()
+    began = time.monotonic()
+    for step in (200, 300, 400):
+        made.save(step, {"total": np.array([float(step)])}, {"step": step})
+    assert time.monotonic() - began < 1.0
+    there.flush(20)  # not so long: it gives up when the storage has not answered three times
+    assert time.monotonic() - began < 15
+    assert checkpoints.steps(tmp_path / "first") == [400]
+    if outage == "killed":
+        s3.start()
+    s3.status = ""
+    until = time.monotonic() + 20
+    while not there.flush(0.1) and time.monotonic() < until:
+        time.sleep(0.05)
+    found = fetched(s3.url, tmp_path / "second")
+    assert found is not None
+    assert found.step == 400
+
+
+def test_a_slow_storage_delays_no_training(s3: S3Server, tmp_path: Path) -> None:
+    made = checkpoint(tmp_path / "first", stored(s3.url))
+    s3.delay_s = 0.2
+    began = time.monotonic()
+    for step in range(1, 21):
+        made.save(step, {"total": np.zeros(1)}, {"step": step})
+    assert time.monotonic() - began < 2.0
+    assert made.stored is not None
+    assert made.stored.flush(20)
+    s3.delay_s = 0.0
+    found = fetched(s3.url, tmp_path / "second")
+    assert found is not None
+    assert found.step == 20
+
+
+def test_a_trial_begins_without_a_storage_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stored_checkpoints, "FIRST_WAIT_S", 0.01)
+    (tmp_path / "file").write_text("")
+    assert fetched(str(tmp_path / "file" / "below"), tmp_path / "first") is None
+
+
+def test_an_index_that_leads_elsewhere_is_not_followed(tmp_path: Path) -> None:
+    url = str(tmp_path / "shared")
+    file = {"name": "../../../secret", "bytes": 1, "sha256": ""}
+    index = {"version": 1, "checkpoints": [{"step": 5, "files": {".json": file, ".safetensors": file}}]}
+    Storage.at(url).write(f"trials/{KEY}/latest.json", json.dumps(index).encode())
+    assert fetched(url, tmp_path / "first") is None
+
+
+def test_a_sweep_goes_on_elsewhere_with_the_numbers_of_an_undisturbed_one(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "faults"))
+    text = "name: toy\ntrainer: trainer:train\nmetric: {name: score, goal: maximize}\nparameters: {steps: {value: 9}}\n"
+    file = folder / "toy.yaml"
+    file.write_text(f"{text}checkpoints: {{every_s: 0.001}}\nstorage: {folder / 'shared'}\n")
+    with runs.opened(file) as (session, _):
+        session.log.watchers = (When(Reported, 5, lambda: session.interrupt(Exit.INTERRUPTED)),)
+        run_in_process(session)
+    shutil.rmtree(folder / "results" / "toy" / "trials")  # of the node that is gone
+    stored_checkpoints.stored_at.cache_clear()
+    runs.train(file)
+    (record,) = read_history(SweepDir(folder / "results", "toy"), curves=True).records.values()
+    assert (record.state, record.value("score")) == (State.COMPLETED, 45.0)
+    assert record.resumed >= 4
+    assert [report.step for report in record.reports] == list(range(1, 10))
+    assert not [path for path in (folder / "shared").rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize(
+    ("storage", "message"),
+    [
+        ("s3://me:secret@bucket/x", "more than a place"),
+        ("s3://bucket/x?secret_key=1", "log-ins come from the environment"),
+        ("results/here", "no storage"),
+        ("https://example.org/x", "no storage"),
+    ],
+)
+def test_what_is_no_place_is_refused(folder: Path, storage: str, message: str) -> None:
+    (folder / "toy.yaml").write_text(
+        f"trainer: quadratic:train\nparameters: {{x: {{value: 1}}}}\nstorage: '{storage}'\n"
+    )
+    with pytest.raises(SpecError, match=message) as raised:
+        load_spec(folder / "toy.yaml")
+    assert "secret@" not in str(raised.value)
+    assert "key=1" not in str(raised.value)
