@@ -146,7 +146,7 @@ def _check_reachable(address: str) -> None:
 
 
 def _check_storage(sweep: Sweep) -> None:
-    """Refuse a storage that does not take a file: later nobody waits for it."""
+    """Refuse a storage that does not take a file: a run does not wait for it."""
     if not sweep.storage:
         return
     from sweeper.execution.worker.storage import Storage  # here: it imports pyarrow

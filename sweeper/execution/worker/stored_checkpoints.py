@@ -29,7 +29,7 @@ VERSION = 1
 INDEX = "latest.json"
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0  # between attempts to reach a storage that does not answer
 READ_TRIES = 3
-HOPELESS = 3  # attempts that failed in a row: nobody waits for such a storage
+HOPELESS = 3  # attempts that failed in a row: such a storage is not waited for
 Entry = dict[str, Any]  # of a checkpoint in the index: its step, and its files by their endings
 
 
