@@ -155,7 +155,7 @@ def _check_storage(sweep: Sweep) -> None:
         Storage.at(sweep.storage).check()
     except (OSError, ValueError) as error:
         message = f"the storage cannot be used: {' '.join(str(error).split())[:200]}"
-        hint = "log-ins come from the environment (AWS_ACCESS_KEY_ID ...); without storage: checkpoints stay on their node"
+        hint = "log-ins come from the environment (AWS_ACCESS_KEY_ID ...); without storage: a node keeps its own"
         raise UsageError(Problem(message, sweep.place("storage"), "storage", sweep.storage, hint=hint)) from None
 
 

@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sweeper.errors import Exit, SpecError
+from sweeper.errors import Exit, SpecError, UsageError
+from sweeper.execution import preflight
+from sweeper.execution.options import Options, Runner
 from sweeper.execution.runner import run_in_process
 from sweeper.execution.worker import checkpoints, stored_checkpoints
 from sweeper.execution.worker.checkpoints import Checkpoint, Saved
@@ -20,7 +22,9 @@ from sweeper.execution.worker.storage import Storage
 from sweeper.execution.worker.stored_checkpoints import StoredCheckpoints
 from sweeper.ledger.history import read_history
 from sweeper.ledger.paths import SweepDir
+from sweeper.planning import plan
 from sweeper.spec.load import load_spec
+from sweeper.trainer import trainer
 from sweeper.trial import Reported, State
 from tests.execution import runs
 from tests.execution.steering.hand import When
@@ -176,6 +180,19 @@ def test_a_trial_begins_without_a_storage_that_does_not_answer(tmp_path: Path, m
     monkeypatch.setattr(stored_checkpoints, "FIRST_WAIT_S", 0.01)
     (tmp_path / "file").write_text("")
     assert fetched(str(tmp_path / "file" / "below"), tmp_path / "first") is None
+
+
+def test_a_run_is_refused_where_the_storage_takes_no_file(folder: Path) -> None:
+    (folder / "file").write_text("")
+    (folder / "toy.yaml").write_text(
+        f"trainer: quadratic:train\nparameters: {{x: {{value: 1}}}}\nstorage: {folder}/file/x\n"
+    )
+    sweep = load_spec(folder / "toy.yaml")
+    made = plan.make(sweep, trainer.find("quadratic:train"), folder / "results")
+    with pytest.raises(UsageError, match="the storage cannot be used") as raised:
+        preflight.check(made, Options(folder / "results", Runner.INPROCESS, None, None))
+    assert raised.value.problems[0].where.endswith("toy.yaml:3")
+    assert not (folder / "results").exists()
 
 
 def test_an_index_that_leads_elsewhere_is_not_followed(tmp_path: Path) -> None:
