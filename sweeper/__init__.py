@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING
 from sweeper.errors import Exit, SweeperError
 
 if TYPE_CHECKING:
+    from sweeper.api.asked import open
     from sweeper.api.calls import plan, run
     from sweeper.fused.trainer import fuse
     from sweeper.planning.plan import Plan
@@ -38,9 +39,21 @@ if TYPE_CHECKING:
     from sweeper.trainer.config_classes import parameters_of
 
 __version__ = "0.1.0"
-__all__ = ["Exit", "SweeperError", "fuse", "load_results", "load_spec", "make_plan", "parameters_of", "plan", "run"]
+__all__ = [
+    "Exit",
+    "SweeperError",
+    "fuse",
+    "load_results",
+    "load_spec",
+    "make_plan",
+    "open",
+    "parameters_of",
+    "plan",
+    "run",
+]
 # Imported when they are used: `--help` needs none of them.
 _HOMES = {"fuse": "fused.trainer", "parameters_of": "trainer.config_classes", "plan": "api.calls", "run": "api.calls"}
+_HOMES |= {"open": "api.asked"}
 
 
 def __getattr__(name: str) -> object:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
@@ -57,7 +58,7 @@ def plan(
     >>> len(plan("toy.yaml", overrides={"x": [1, 2, 3]}).to_run)
     3
     """
-    made, _ = _planned(load(sweep, overrides, trainer, settings), Path(results), rerun, needed=False)
+    made, _ = planned_for(load(sweep, overrides, trainer, settings), Path(results), rerun, needed=False)
     if problems := refusals(made, None, extend=extend):
         raise UsageError(*problems)
     return made
@@ -115,14 +116,17 @@ def run(
         raise KeyboardInterrupt
     if outcome.exit_code is Exit.TERMINATED and outcome.why == "interrupted":
         raise SystemExit(int(Exit.TERMINATED))
-    return _with_verdicts(asked_for, options.results, outcome)
+    return with_verdicts(asked_for, options.results, outcome)
 
 
-def _planned(asked_for: Sweep, results: Path, rerun: str | None, *, needed: bool) -> tuple[Plan, Trainer | None]:
+def planned_for(
+    asked_for: Sweep, results: Path, rerun: str | None, *, needed: bool, found: Trainer | None = None
+) -> tuple[Plan, Trainer | None]:
+    """The plan of a sweep, and its trainer unless that was `found` before."""
     if rerun is not None and rerun not in list(Rerun):
         raise UsageError(Problem("no such choice", "", "rerun", repr(rerun), ", ".join(Rerun)))
-    found = find_trainer(asked_for, results, needed=needed)
-    return make(asked_for, found, results, Rerun(rerun or Rerun.NOTHING)), found
+    trainer = found or find_trainer(asked_for, results, needed=needed)
+    return make(asked_for, trainer, results, Rerun(rerun or Rerun.NOTHING)), trainer
 
 
 def _options(results: Path, runner: str | None, sweep: Sweep) -> Options:
@@ -140,25 +144,42 @@ def _run_plan(planned: Plan, options: Options, display: Display | None) -> RunOu
 
 
 def _outcome(sweep: Sweep, options: Options, rerun: str | None, display: Display | None, quiet: bool) -> RunOutcome:
-    planned, found = _planned(sweep, options.results, rerun, needed=True)
+    planned, found = planned_for(sweep, options.results, rerun, needed=True)
     assert found is not None, "needed, so found or refused"
     check(planned, options)
-    if planned.is_finished and is_mirrored(sweep, options.results) and is_as_run(sweep, options.results):
+    if nothing_left(planned, options.results):
         return nothing_to_do(planned, options.results)
+    with shown(planned, found, display, quiet) as screen:
+        return run_plan(planned, found, options, screen)
+
+
+def nothing_left(planned: Plan, results: Path) -> bool:
+    """Whether every trial has its result, MLflow has it too, and the file is the one that was run."""
+    return planned.is_finished and is_mirrored(planned.sweep, results) and is_as_run(planned.sweep, results)
+
+
+@contextlib.contextmanager
+def shown(
+    planned: Plan, found: Trainer, display: Display | None, quiet: bool, *, live: bool = True
+) -> Iterator[Display]:
+    """What shows a run: a display of the caller's, nothing, or the command line's on standard error."""
     if display is not None or quiet:
-        return run_plan(planned, found, options, display or Silence())
+        yield display or Silence()
+        return
     from sweeper.cli.terminal.console import news, print_problems
     from sweeper.cli.terminal.progress import Screen
 
     console = news(color=True)
-    print_problems(console, (*sweep.warnings, *planned.warnings), "warning")
-    console.print(f"{sweep.name}: {summary(planned)}")
+    print_problems(console, (*planned.sweep.warnings, *planned.warnings), "warning")
+    console.print(f"{planned.sweep.name}: {summary(planned)}")
     metrics = headline_metrics(planned, found)
-    with Screen(console, planned.expected, metrics, False, planned.to_run, planned.labels) as screen:
-        return run_plan(planned, found, options, screen)
+    screen = Screen(console, planned.expected, metrics, False, planned.to_run, planned.labels)
+    with screen if live else contextlib.nullcontext():  # live, it would redraw over what a loop prints
+        yield screen
 
 
-def _with_verdicts(sweep: Sweep, results: Path, outcome: RunOutcome) -> RunResults:
+def with_verdicts(sweep: Sweep, results: Path, outcome: RunOutcome) -> RunResults:
+    """The results of a run that ended so, with the verdicts on the claims of its file."""
     verdicts: Sequence[Verdict] = ()
     if sweep.claims:
         from sweeper.analysis.claims.verify import judge_run  # here: the statistics take a second to import

@@ -87,7 +87,11 @@ def _model_refusals(plan: Plan) -> Iterator[Problem]:
     """
     sweep = plan.sweep
     shapes: dict[str, Params] = {}
-    if sweep.trainer is None or sweep.trainer in trainer.BUNDLED or sweep.trainer.startswith(program.PREFIX):
+    if (
+        sweep.trainer is None
+        or sweep.trainer in trainer.BUNDLED
+        or sweep.trainer.startswith((program.PREFIX, given.LOOP))
+    ):
         return
     function = trainer.load(sweep.trainer)
     if (preflight := getattr(function, "preflight", None)) is None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -85,62 +86,89 @@ class Silence:
         pass
 
 
+@dataclass(slots=True)
+class RunUnderWay:
+    """A run that has begun; `outcome` is there once it is over."""
+
+    session: Session
+    outcome: RunOutcome | None = None
+
+
 def run(plan: Plan, trainer: Trainer, options: Options, display: Display) -> RunOutcome:
     """Train what the plan has to run, on Ray or in this process; every outcome is in the ledger when this returns."""
     options = replace(options, results=options.results.absolute())  # a trainer may change the current folder
-    with Notices(plan.sweep, options.results / plan.sweep.name, display.show) as notices:
-        outcome = _run(plan, trainer, options, display, notices)
-        notices.ended(outcome.exit_code, outcome.why, outcome.records)
-    return outcome
+    with opened(plan, trainer, options, display) as under_way:
+        _work(under_way.session, plan, trainer, options, display)
+    assert under_way.outcome is not None, "it is over"
+    return under_way.outcome
 
 
-def _run(plan: Plan, trainer: Trainer, options: Options, display: Display, notices: Notices) -> RunOutcome:
+@contextlib.contextmanager
+def opened(
+    plan: Plan, trainer: Trainer, options: Options, display: Display, *, signals: bool = True
+) -> Iterator[RunUnderWay]:
+    """A run whose trials the block trains. With `signals` these stop it; without, the block looks after them."""
     began = time.monotonic()
     _use_code(plan, trainer)
     sweep_dir = SweepDir(options.results, plan.sweep.name)
     made = {**provenance.session(provenance.command_line()), **_described(plan, trainer, options)}
-    with Ledger(sweep_dir, take_over=options.take_over) as book:
-        _check_unchanged(book, plan)
-        made |= _keep_patch(sweep_dir, made["commit"])
-        _keep_tables(plan.sweep, sweep_dir)
-        history = read_history(sweep_dir, curves=True)
-        history.describe(item.trial for item in plan.items)
-        named_stores.remember(plan.sweep.tracking.uri)
-        mirror, attachments = Mirror(*mirror_input(plan.sweep, sweep_dir, made)), SweepAttachments(sweep_dir)
-        records: dict[str, Record] = {}
-        searched = plan.sweep.method in ADAPTIVE
-        proposals = Proposals(plan.sweep, TrialFactory.of(plan.sweep, trainer)) if searched else None
-        most = options.max_concurrent or plan.sweep.resources.max_concurrent
-        session = Session(
-            queue=JobQueue(plan, trainer, book, str(made["commit"]), records, proposals),
-            log=EventLog(book, records, (display, mirror, notices)),
-            budgets=Budgets(plan.sweep),
-            stop=StopState(display.show),
-            pruner=Pruner.of(plan.sweep, history.records.values()),
-            batches=SeedBatches.of(plan, trainer, book, history, display.show, notices.decided),
-            expect_more=display.expect_more,
-            when_done=lambda: mirror.finish(attachments),
-            max_concurrent=most,
-            most_concurrent=_most_concurrent(most, options),
-        )
-        mirror.start(_already_known(plan, history))
+    with Notices(plan.sweep, sweep_dir.folder, display.show) as notices:
+        with Ledger(sweep_dir, take_over=options.take_over) as book:
+            _check_unchanged(book, plan)
+            made |= _keep_patch(sweep_dir, made["commit"])
+            _keep_tables(plan.sweep, sweep_dir)
+            history = read_history(sweep_dir, curves=True)
+            history.describe(item.trial for item in plan.items)
+            named_stores.remember(plan.sweep.tracking.uri)
+            mirror, attachments = Mirror(*mirror_input(plan.sweep, sweep_dir, made)), SweepAttachments(sweep_dir)
+            log = EventLog(book, {}, (display, mirror, notices))
+            session = _session(plan, trainer, options, display, log, history, str(made["commit"]), notices)
+            session.when_done = lambda: mirror.finish(attachments)
+            mirror.start(_already_known(plan, history))
 
-        def interrupt(code: Exit) -> None:
-            session.interrupt(code)
-            if session.is_cancelled() or not session.active:
-                mirror.hurry()
+            def interrupt(code: Exit) -> None:
+                session.interrupt(code)
+                if session.is_cancelled() or not session.active:
+                    mirror.hurry()
 
-        with interruptible(interrupt):
-            session.begin(made, history)
-            with Inbox(session, display.show):
-                _work(session, plan, trainer, options, display)
-                display.show_activity("writing to MLflow")
-                mirror.finish(attachments)
-                mirrored = mirror.close(MIRROR_GRACE_S)
-            code = session.end()
-            book.stop(code, shown_uri(plan.sweep, options.results) if mirrored.is_whole else "")
-    return RunOutcome(
-        code, session.stop.why, session.budgets.trained, list(records.values()), mirrored, time.monotonic() - began
+            with interruptible(interrupt) if signals else contextlib.nullcontext():
+                session.begin(made, history)
+                under_way = RunUnderWay(session)
+                with Inbox(session, display.show):
+                    yield under_way
+                    display.show_activity("writing to MLflow")
+                    mirror.finish(attachments)
+                    mirrored = mirror.close(MIRROR_GRACE_S)
+                code = session.end()
+                book.stop(code, shown_uri(plan.sweep, options.results) if mirrored.is_whole else "")
+        trained, records = session.budgets.trained, list(log.records.values())
+        under_way.outcome = RunOutcome(code, session.stop.why, trained, records, mirrored, time.monotonic() - began)
+        notices.ended(code, session.stop.why, records)
+
+
+def _session(
+    plan: Plan,
+    trainer: Trainer,
+    options: Options,
+    display: Display,
+    log: EventLog,
+    history: History,
+    commit: str,
+    notices: Notices,
+) -> Session:
+    book, most = log.ledger, options.max_concurrent or plan.sweep.resources.max_concurrent
+    searched = plan.sweep.method in ADAPTIVE
+    proposals = Proposals(plan.sweep, TrialFactory.of(plan.sweep, trainer)) if searched else None
+    return Session(
+        queue=JobQueue(plan, trainer, book, commit, log.records, proposals),
+        log=log,
+        budgets=Budgets(plan.sweep),
+        stop=StopState(display.show),
+        pruner=Pruner.of(plan.sweep, history.records.values()),
+        batches=SeedBatches.of(plan, trainer, book, history, display.show, notices.decided),
+        expect_more=display.expect_more,
+        max_concurrent=most,
+        most_concurrent=_most_concurrent(most, options),
     )
 
 

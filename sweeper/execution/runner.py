@@ -7,7 +7,7 @@ the package `ray_tune`.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -91,7 +91,7 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _Here:
+class InProcessDriver:
     """The driver of a pack that runs in the driver's own process."""
 
     source: Source
@@ -113,14 +113,20 @@ class _Here:
         return self.source.more(self.number, count)
 
 
-def run_in_process(source: Source) -> None:
-    """Run packs one after the other until the source is done or stopping."""
+def offered_packs(source: Source) -> Iterator[Pack]:
+    """The packs of a source, one after the other, until it is done or stopping; each is closed before the next."""
     while not source.is_done() and not source.is_stopping():
         offered = source.next_pack()
         if offered is not None:
-            pack.run(offered.jobs, _Here(source, offered.number), offered.size)
+            yield offered
             source.closed(offered.number)
         elif source.is_waiting():
             time.sleep(PAUSE_S)
         else:
             break
+
+
+def run_in_process(source: Source) -> None:
+    """Run packs one after the other until the source is done or stopping."""
+    for offered in offered_packs(source):
+        pack.run(offered.jobs, InProcessDriver(source, offered.number), offered.size)

@@ -59,9 +59,14 @@ def users_file(module: types.ModuleType | None) -> Path | None:
     if not file or not file.endswith(".py"):
         return None
     path = Path(file).absolute()
+    return None if is_installed(path) else path
+
+
+def is_installed(path: Path) -> bool:
+    """Whether a file is Python's or of an installed package."""
     pythons = (sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"))
-    is_installed = "site-packages" in path.parts or "dist-packages" in path.parts
-    return None if is_installed or any(path.is_relative_to(folder) for folder in pythons) else path
+    is_packages = "site-packages" in path.parts or "dist-packages" in path.parts
+    return is_packages or any(path.is_relative_to(folder) for folder in pythons)
 
 
 def check_current(module: types.ModuleType | None) -> None:
@@ -75,6 +80,12 @@ def check_current(module: types.ModuleType | None) -> None:
         code = function.__code__
         if code.co_filename == str(file) and code not in made and not _is_compiled_from(code, text):
             raise _edited(str(file), function.__qualname__)
+
+
+def check_compiled_from(code: types.CodeType, text: str) -> None:
+    """Refuse code that was compiled from another text than its file holds now."""
+    if not _is_compiled_from(code, text):
+        raise _edited(code.co_filename, code.co_name)
 
 
 def _functions(module: types.ModuleType) -> Iterator[types.FunctionType]:

@@ -121,19 +121,24 @@ class Attempt:
         """Turn whatever the block raises into the end of this attempt, unless it has ended already."""
         try:
             yield
-        except Stopped as stop:
-            reasons.log(str(stop))
-            self.is_going = stop.verdict is not None
-            if stop.verdict:
-                self.end(stop.verdict.state, stop.verdict.reason, self.metrics, stop.verdict.cause)
-        except FloatingPointError as error:
+        except BaseException as error:
+            self.end_by(error)
+
+    def end_by(self, error: BaseException) -> None:
+        """The attempt is over because of this exception."""
+        if isinstance(error, Stopped):
+            reasons.log(str(error))
+            self.is_going = error.verdict is not None
+            if error.verdict:
+                self.end(error.verdict.state, error.verdict.reason, self.metrics, error.verdict.cause)
+        elif isinstance(error, FloatingPointError):
             reason = reasons.text_of(error) or "a value is not finite"
             self.end(State.DIVERGED, reason, _last_finite(error, self.metrics))
-        except ContractError as error:
+        elif isinstance(error, ContractError):
             self.end(State.FAILED, f"trainer contract: {reasons.text_of(error)}", self.metrics, Cause.CONTRACT)
-        except ProgramError as error:
+        elif isinstance(error, ProgramError):
             self.end(State.FAILED, reasons.text_of(error), self.metrics, Cause.EXCEPTION, type(error).__name__)
-        except BaseException as error:
+        else:
             reasons.log_traceback(error)
             self.end(State.FAILED, reasons.reason_of(error), self.metrics, Cause.EXCEPTION, type(error).__name__)
 

@@ -51,6 +51,16 @@ def isolated(seed: object = None) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """The global generators of random, numpy and torch begin from the seed, and go on as before after the block."""
+    give_back = _generators(seed)
+    try:
+        yield
+    finally:
+        give_back()
+
+
+@contextlib.contextmanager
 def forks_end_here() -> Iterator[None]:
     """A process that the block forked ends where the block does, with whatever it did: it is no trial."""
     parent = os.getpid()
