@@ -17,6 +17,7 @@ from sweeper.planning.configurations import configurations
 from sweeper.planning.estimate import CostEstimate, estimate_cost
 from sweeper.planning.planned_trial import Action, PlannedTrial, Rerun, planned_trials
 from sweeper.planning.trial_factory import TrialFactory
+from sweeper.spec.claims.records import Claim, Correlate, Dominates
 from sweeper.spec.space.domains import Range
 from sweeper.spec.sweep import ADAPTIVE, Sweep
 from sweeper.trainer.trainer import HEADLINES, Trainer
@@ -150,12 +151,21 @@ def absent_metrics(sweep: Sweep, trainer: Trainer) -> Mapping[str, str]:
     return {} if varied else trainer.absent(sweep.base)
 
 
+def _named_by(claim: Claim, key: str) -> list[tuple[str, str]]:
+    """The metrics of a claim, each with the key that names it."""
+    if isinstance(claim.test, Correlate):
+        return [(f"{key}.correlate.x", claim.test.x), (f"{key}.correlate.y", claim.test.y)]
+    if isinstance(claim.test, Dominates):
+        return [(f"{key}.goals.{i}.name", goal.metric) for i, goal in enumerate(claim.test.goals)]
+    return [(f"{key}.metric", claim.metric)]
+
+
 def unknown_metrics(sweep: Sweep, trainer: Trainer) -> list[Problem]:
     """The metrics that the file names and the trainer does not report, with these settings or at all."""
     if trainer.metrics is None:
         return []
     named = {f"metric.{i}" if len(sweep.goals) > 1 else "metric": g.name for i, g in enumerate(sweep.goals)}
-    named |= {f"expect.{i}.metric": claim.metric for i, claim in enumerate(sweep.claims)}
+    named |= {key: name for i, claim in enumerate(sweep.claims) for key, name in _named_by(claim, f"expect.{i}")}
     if sweep.early.type != "none" and sweep.early.metric is not None:
         named["early_terminate.metric"] = sweep.early.metric
     read = [(f"constraints[{i}]", name) for i, clause in enumerate(sweep.constraints) for name in clause.names]

@@ -18,13 +18,16 @@ from sweeper.value_text import plural
 
 _TESTS = {  # by kind; `test` is one of _NAMES
     "within": "within: two one-sided {test} tests per configuration",
-    "mean": "mean: a one-sided {test} test per configuration (over trials: one for all)",
-    "equivalent": "equivalent: two one-sided {test} tests of the mean, one value per seed (over trials: per trial)",
+    "mean": "mean: a one-sided {test} test per configuration (over trials: one for all, one value per seed)",
+    "equivalent": "equivalent: two one-sided {test} tests of the mean, one value per seed",
     "against": "against: two one-sided {test} tests per configuration against the reference table",
     "typical": "typical: one {test} test per configuration, corrected for which of them make up the quartiles",
     "best": "best: a one-sided {test} test per configuration, corrected for the choice of the best",
     "share": "share: one {test} test per configuration, corrected for their choice (over trials: one value per seed)",
     "compare": "compare: one {test} test of the gains, paired by configuration and seed, one value per seed",
+    "dominates": "dominates: per goal a test of being no worse, all of which must pass, and a {test} test of being "
+    "better, corrected for the choice of the goal; gains paired as those of compare",
+    "correlate": "correlate: one {test} test of the correlation over the configurations of a seed, one value per seed",
     "interaction": "interaction: one {test} test of the difference of differences, one value per seed",
     "monotone": "monotone: Page's trend test over blocks of equal settings and seed",
 }

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sweeper.errors import Problem, did_you_mean, excerpt
-from sweeper.spec.claims.records import Compare, Interaction, Monotone, Test
+from sweeper.spec.claims.records import Compare, Dominates, Interaction, Monotone, Test
 from sweeper.spec.space.domains import Choice, Domain, Range
 from sweeper.spec.space.space import no_list
 from sweeper.spec.space.zip_groups import Zips, zipped
@@ -118,7 +118,7 @@ def _changed(test: Test) -> dict[str, list[Value]]:
     """The parameters whose change a claim is about, each with the values that it names."""
     if isinstance(test, Monotone):
         return {test.parameter: []}
-    if isinstance(test, Compare):
+    if isinstance(test, Compare | Dominates):
         return {name: [value, test.second[name]] for name, value in test.first.items()}
     return {name: [value, test.high[name]] for name, value in test.low.items()} if isinstance(test, Interaction) else {}
 

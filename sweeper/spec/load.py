@@ -12,7 +12,7 @@ from sweeper.errors import Problem, SpecError, SweeperError, excerpt
 from sweeper.redaction import without_login
 from sweeper.spec import merge, overrides, writer
 from sweeper.spec.checks import problems_of, warnings_of
-from sweeper.spec.claims.records import claim
+from sweeper.spec.claims.convert import claim
 from sweeper.spec.document import Document, parse
 from sweeper.spec.space.expressions import condition
 from sweeper.spec.space.parameters import Complaint, domain

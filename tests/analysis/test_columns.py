@@ -14,8 +14,8 @@ from sweeper.analysis.sweep_results import SweepResults
 from sweeper.errors import UsageError
 from sweeper.reporting.figures import KINDS, FigureContext, ImageFormat, RenderedFigure, draw
 from sweeper.reporting.tables import pivot, tables
+from sweeper.spec.claims.convert import claim
 from sweeper.spec.claims.keys import ClaimKeys
-from sweeper.spec.claims.records import claim
 from sweeper.trial import Record
 from tests.records import make_end, make_trial
 from tests.reporting.figures.sweeps import write

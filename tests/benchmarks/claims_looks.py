@@ -16,11 +16,13 @@ from typing import Any
 
 import numpy as np
 from scipy.special import stdtr
+from scipy.stats import rankdata
 
 from sweeper.analysis.claims.spending import levels
 from sweeper.analysis.claims.verify import progress_at_looks
 from sweeper.analysis.mean_tests import BoundedMean
-from sweeper.spec.claims.records import Claim, Interaction, claim_of
+from sweeper.spec.claims.convert import claim_of
+from sweeper.spec.claims.records import Claim, Interaction
 from sweeper.spec.sweep import LookPlan
 from sweeper.trial import Ended, Params, Record, State, Trial, config_key, trial_key
 
@@ -50,6 +52,9 @@ KINDS: dict[str, tuple[int, dict[str, Any]]] = {
     "interaction": (4, {"interaction": {"p": [0, 1], "q": [0, 1]}}),
     "interaction, margin": (4, {"interaction": {"p": [0, 1], "q": [0, 1]}, "effect": "not_lower"}),
     "interaction, min_gain": (4, {"interaction": {"p": [0, 1], "q": [0, 1]}}),
+    "dominates": (2, {"dominates": {"x": [1, 0]}}),
+    "dominates, margin": (2, {"dominates": {"x": [1, 0]}}),
+    "correlate": (6, {"correlate": {"x": "m", "y": "other"}}),
     "monotone": (4, {"monotone": {"x": "increasing"}}),
     "typical": (4, {"typical": [0, 100]}),
     "best": (3, {"best": {"at_least": 0}}),
@@ -77,10 +82,12 @@ def _trial(x: int, seed: int, square: bool) -> Trial:
 
 
 def _records(values: np.ndarray, square: bool) -> Iterator[Record]:
-    """A record for each configuration (row) and seed (column)."""
-    for (x, seed), value in np.ndenumerate(values):
+    """A record for each configuration (row) and seed (column), of one metric or (first axis) of two."""
+    table = values if values.ndim == 3 else values[None]
+    for x, seed in np.ndindex(table.shape[1:]):
         trial = _trial(x, seed, square)
-        end = Ended(trial.key, 1, 0.0, State.COMPLETED, "", {"m": float(value)}, 1, 1.0, 0.0, "cpu", "here")
+        metrics = dict(zip(("m", "other"), table[:, x, seed].tolist(), strict=False))
+        end = Ended(trial.key, 1, 0.0, State.COMPLETED, "", metrics, 1, 1.0, 0.0, "cpu", "here")
         yield Record(trial, 1, ended=end)
 
 
@@ -91,6 +98,46 @@ def outcomes(claim: Claim, sweeps: Iterable[np.ndarray], folder: Path) -> Counte
         [one] = progress_at_looks([claim], [*_records(values, isinstance(claim.test, Interaction))], folder, PLAN, [])
         found[one.looks[-1].outcome if one.looks else "counted"] += 1
     return found
+
+
+def _null_of_two(kind: str, data: str) -> tuple[Claim, Callable[[np.random.Generator], np.ndarray]]:
+    """The same for claims about two metrics, m and other.
+
+    dominates: the settings do not differ in m; with a margin m gains much, and other loses just that much on average
+    against settings without spread. correlate: the metrics have a part in common.
+    """
+    configs, keys = KINDS[kind]
+    low, high = RANGES.get(data, (MEANS[data] - 1, MEANS[data] + 1))
+    known = {"range": [low, high]} if data in RANGES else {}
+    margin = high - MEANS[data] if kind.endswith("margin") else (high - low) / 2
+    goals = [{"name": "m", "goal": "maximize"}, {"name": "other", "goal": "maximize", "margin": margin, **known}]
+    if kind == "correlate":
+        points = _correlated(data, np.random.default_rng(19), configs, 40_000)
+        ranks = [rankdata(one, axis=0) - (configs + 1) / 2 for one in points]
+        spread = np.sqrt((ranks[0] ** 2).sum(axis=0) * (ranks[1] ** 2).sum(axis=0))
+        product = (ranks[0] * ranks[1]).sum(axis=0)
+        truth = np.divide(product, spread, out=np.zeros_like(product), where=spread > 0).mean()
+        keys = {"correlate": {"x": "m", "y": "other", "at_least": float(truth)}}
+    else:
+        keys = keys | {"goals": goals}
+    claim = claim_of({"name": kind, **keys})
+    assert claim is not None
+
+    def draw(rng: np.random.Generator) -> np.ndarray:
+        if kind == "correlate":
+            return _correlated(data, rng, configs, PLAN.most)
+        values = np.array([DATA[data](rng, (configs, PLAN.most)) for _ in range(2)])
+        if kind.endswith("margin"):
+            values[0, 1] += 20
+            values[1, 0] = high
+        return values
+
+    return claim, draw
+
+
+def _correlated(data: str, rng: np.random.Generator, configs: int, seeds: int) -> np.ndarray:
+    x, y, common = (DATA[data](rng, (configs, seeds)) for _ in range(3))
+    return np.array([x + common, y + common])
 
 
 def _null(kind: str, data: str, centre: float) -> tuple[Claim, Callable[[np.random.Generator], np.ndarray]]:
@@ -127,7 +174,8 @@ def _print_kinds(only: Sequence[str]) -> None:
             for data, noise in DATA.items():
                 rng = np.random.default_rng(17)
                 centre = np.median(noise(rng, (1, 200_000))) if kind == "share, over trials" else MEANS[data]
-                claim, draw = _null(kind, data, centre)
+                of_two = kind.startswith(("dominates", "correlate"))
+                claim, draw = _null_of_two(kind, data) if of_two else _null(kind, data, centre)
                 found = outcomes(claim, (draw(rng) for _ in range(SWEEPS)), Path(name))
                 print(f"| {kind} | {data} | {found['pass'] / SWEEPS:.1%} | {found['fail'] / SWEEPS:.1%} |", flush=True)
 

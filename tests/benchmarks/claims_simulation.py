@@ -12,10 +12,13 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from sweeper.analysis.claims.contrasts import dominance
+from sweeper.analysis.claims.correlations import correlations
 from sweeper.analysis.claims.methods import gain_sampler_of
 from sweeper.analysis.mean_tests import MeanTest, bounded, sign_flip
 from sweeper.analysis.statistics import Values, estimate, means_by_seed, partial_conjunction
-from sweeper.spec.claims.records import claim_of
+from sweeper.spec.claims.convert import claim_of
+from sweeper.spec.claims.records import Correlate
 
 SIZES, ALPHA, REPEATS = (3, 5, 6, 10, 20, 30), 0.05, 2_000
 PUBLISHED = Path(__file__).parents[2] / "results" / "published"
@@ -139,23 +142,85 @@ def gain(family: Family, rng: np.random.Generator, n: int, sampler: Sampler) -> 
     return one.p_above(least), one.p_below(least, strict=True)
 
 
+def dominates_none(family: Family, rng: np.random.Generator, n: int, sampler: Sampler) -> tuple[float, float]:
+    """Two goals that two settings do not differ in; the second may lose a fifth of its range, or one."""
+    margin, goals = (family.ends[1] - family.ends[0]) / 5, []
+    for _ in range(2):
+        sign = rng.choice([-1, 1], n)
+        goals.append(sign * (family.draw(rng, n)[0] - family.draw(rng, n)[0]))
+    return _dominance(family, goals, [0.0, margin])
+
+
+def dominates_cost(family: Family, rng: np.random.Generator, n: int, sampler: Sampler) -> tuple[float, float]:
+    """One goal is far better, the other loses just its margin on average against a setting without spread."""
+    values, mean = family.draw(rng, n)
+    better = (family.ends[1] - family.ends[0]) * (0.5 + 0.1 * rng.random(n))
+    return _dominance(family, [better, values - family.ends[1]], [0.0, family.ends[1] - mean])
+
+
+def _dominance(family: Family, gains: Sequence[np.ndarray], margins: Sequence[float]) -> tuple[float, float]:
+    losses, better = [], []
+    for values, margin in zip(gains, margins, strict=True):
+        one = family.gains(effect="not_lower", margin=margin)(values.tolist())
+        losses.append((one.p_above(-margin), one.p_below(-margin, strict=True)))
+        other = family.gains()(values.tolist())
+        better.append((other.p_above(0, strict=True), other.p_below(0)))
+    return dominance(losses, better)
+
+
+def correlate(family: Family, rng: np.random.Generator, n: int, sampler: Sampler) -> tuple[float, float]:
+    """Eight configurations, whose two metrics have a common part; the bound is the mean of many seeds' correlations."""
+    return _correlate(family, rng, n, bounded(-1.0, 1.0))
+
+
+def correlate_by_t(family: Family, rng: np.random.Generator, n: int, sampler: Sampler) -> tuple[float, float]:
+    """The same by a t test of the seeds' correlations."""
+    return _correlate(family, rng, n, estimate)
+
+
+def _correlate(family: Family, rng: np.random.Generator, n: int, sampler: Sampler) -> tuple[float, float]:
+    x, y = _points(family, rng, n)
+    points = {seed: [*zip(x[seed], y[seed], strict=True)] for seed in range(n)}
+    one = sampler([*correlations(points, Correlate("x", "y", 0.0, None, ranks=True)).values()])
+    if family.name not in _TRUE_CORRELATIONS:
+        _TRUE_CORRELATIONS[family.name] = _true_correlation(family)
+    bound = _TRUE_CORRELATIONS[family.name]
+    return one.p_above(bound), one.p_below(bound, strict=True)
+
+
+def _points(family: Family, rng: np.random.Generator, seeds: int) -> tuple[np.ndarray, np.ndarray]:
+    x, y, common = (np.array([family.draw(rng, 8)[0] for _ in range(seeds)]) for _ in range(3))
+    return x + common, y + common
+
+
+def _true_correlation(family: Family) -> float:
+    x, y = (stats.rankdata(one, axis=1) - 4.5 for one in _points(family, np.random.default_rng(19), 40_000))
+    spread = np.sqrt((x**2).sum(axis=1) * (y**2).sum(axis=1))
+    return float(np.divide((x * y).sum(axis=1), spread, out=np.zeros(len(x)), where=spread > 0).mean())
+
+
+_TRUE_CORRELATIONS: dict[str, float] = {}
+
+
 def monotone(family: Family, rng: np.random.Generator, n: int, sampler: Sampler) -> tuple[float, float]:
     """Three values of a parameter without effect."""
     draw = family.draw(rng, 3 * n)[0].reshape(n, 3)
     return float(stats.page_trend_test(draw).pvalue), float(stats.page_trend_test(draw[:, ::-1]).pvalue)
 
 
+BY_T = {"correlate, had it `test: t`": correlate_by_t}
 KINDS = {
     "within, mean, against": one_mean, "best": best, "share": share, "typical": typical, "equivalent": equivalent,
     "compare": compare, "compare, cost close to a ceiling": cost, "compare, min_gain": gain,
-    "monotone": monotone,
+    "dominates, no difference": dominates_none, "dominates, one goal at its margin": dominates_cost,
+    "correlate": correlate, "monotone": monotone,
 }  # fmt: skip
 
 
 def rates(kind: str, family: Family, n: int, repeats: int, sampler: Sampler | None = None) -> tuple[float, float]:
     """How often the claim passes, and fails, at the edge of being true."""
     rng = np.random.default_rng([17, n, len(family.name), len(kind)])
-    found = [KINDS[kind](family, rng, n, sampler or family.sampler) for _ in range(repeats)]
+    found = [(KINDS | BY_T)[kind](family, rng, n, sampler or family.sampler) for _ in range(repeats)]
     passed, failed = (np.array(found) <= ALPHA + 1e-9).mean(axis=0)
     return float(passed), float(failed)
 
@@ -179,11 +244,12 @@ def tables(repeats: int, only: Sequence[str] = ()) -> Iterator[str]:
         found = {family.name: [rates(kind, family, n, repeats) for n in SIZES] for family in known}
         yield "\n" + head.format(f"{kind}: false passes")
         yield from (_row(name, [passed for passed, _ in cells]) for name, cells in found.items())
-        if kind not in ("best", "share", "typical"):
+        if kind not in ("best", "share", "typical", "dominates, no difference"):
             yield "\n" + head.format(f"{kind}: false fails")
             yield from (_row(name, [failed for _, failed in cells]) for name, cells in found.items())
     if only:
         return
+    yield from tables(repeats, [*BY_T])
     for name, sampler in (("t", estimate), ("signflip", sign_flip)):
         yield "\n" + head.format(f"within, mean, against, had they `test: {name}`: false passes")
         for family in known:

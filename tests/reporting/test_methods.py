@@ -15,7 +15,7 @@ from sweeper.ledger.ledger import Ledger
 from sweeper.ledger.paths import SweepDir
 from sweeper.reporting.methods import paragraphs
 from sweeper.reporting.tables.markup import latex_text
-from sweeper.spec.claims.records import claim_of
+from sweeper.spec.claims.convert import claim_of
 from sweeper.trial import State, Trial
 from tests.records import make_end, make_trial
 

@@ -1,18 +1,30 @@
-"""Claims about differences of differences: interaction. Each seed gives one value, however many settings share it."""
+"""Claims made of several gains: interaction and dominates. A seed gives one value, however many settings share it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from sweeper.analysis.claims.methods import gain_sampler_of, seeds_needed
-from sweeper.analysis.claims.pairs import FEWEST_PAIRS, asked_text, gain_rows, p_against, p_for
-from sweeper.analysis.claims.verdict import TestResult, VerdictRow, bracket, format_list, unjudged
+from sweeper.analysis.claims.methods import gain_sampler_of, problem_of, seeds_needed, with_range
+from sweeper.analysis.claims.pairs import (
+    FEWEST_PAIRS,
+    asked_text,
+    gain_rows,
+    judge_compare,
+    outcome_of,
+    p_against,
+    p_for,
+)
+from sweeper.analysis.claims.verdict import TestResult, VerdictRow, bracket, finite, format_list, unjudged
+from sweeper.analysis.evidence import value_of
 from sweeper.analysis.pairing import Contrast, contrasts
 from sweeper.analysis.rounding import rounded
-from sweeper.analysis.statistics import Estimate, estimate, holm, means_by_seed
-from sweeper.spec.claims.records import Claim, Interaction
+from sweeper.analysis.statistics import MOST_SEEDS, Estimate, estimate, holm, means_by_seed
+from sweeper.spec.claims.records import Claim, ClaimGoal, Compare, Dominates, Interaction
 from sweeper.trial import Record
 from sweeper.value_text import plural, show
+
+Ps = tuple[float, float]  # for what is claimed, and against it
 
 
 def judge_interaction(claim: Claim, test: Interaction, records: Sequence[Record]) -> TestResult:
@@ -43,6 +55,70 @@ def judge_interaction(claim: Claim, test: Interaction, records: Sequence[Record]
     return TestResult(text, one.mean, interval, one.n, p_pass, p_fail, most, rows, reservation)
 
 
+def judge_dominates(claim: Claim, test: Dominates, records: Sequence[Record]) -> TestResult:
+    """Worse in no goal, by a test each, all of which must pass; better in one, their choice paid for (Bonferroni).
+
+    It fails where one goal is shown worse than its margin, or none is better. Effect and interval are those of the goal
+    that decides: the one with the weakest evidence of being no worse, else the one with the strongest of being better.
+    """
+    losses = [judge_goal(claim, test, goal, records, better=False) for goal in test.goals]
+    gains = [judge_goal(claim, test, goal, records, better=True) for goal in test.goals]
+    if silent := next((one for one in losses if one.interval is None), None):
+        return silent
+    alpha, shown = claim.alpha, [*zip(test.goals, losses, gains, strict=True)]
+    p_pass, p_fail = dominance(
+        [(one.p_pass, one.p_fail) for one in losses], [(one.p_pass, one.p_fail) for one in gains]
+    )
+    weakest = max(losses, key=lambda one: one.p_pass)
+    strongest = min(shown, key=lambda one: one[2].p_pass)[1]
+    loss = weakest if weakest.p_pass > alpha else strongest
+    open_losses = [one.needed for one in losses if one.p_pass > alpha]
+    open_gains = [min(one.needed or MOST_SEEDS for one in gains)] if p_pass > alpha else []
+    most = max((few or MOST_SEEDS for few in [*open_losses, *open_gains]), default=0)
+    return TestResult(
+        "; ".join(_goal_text(goal, one) for goal, one, _ in shown),
+        loss.effect,
+        loss.interval,
+        min(one.n for one in losses),
+        p_pass,
+        p_fail,
+        most if 0 < most < MOST_SEEDS else None,
+        tuple(_goal_row(goal, one, other, alpha) for goal, one, other in shown),
+        next((one.reservation for one in losses if one.reservation), ""),
+    )
+
+
+def dominance(losses: Sequence[Ps], gains: Sequence[Ps]) -> Ps:
+    """The p values for and against dominance, from those of each goal: of being no worse, and of being better.
+
+    For it: all of the first (intersection-union test), and one of the second at Bonferroni's level. Against it: one of
+    the first or all of the second, at Bonferroni's level again.
+    """
+    worst, some_better = max(p for p, _ in losses), len(gains) * min(p for p, _ in gains)
+    some_worse, none_better = len(losses) * min(p for _, p in losses), max(p for _, p in gains)
+    return min(1.0, max(worst, some_better)), min(1.0, 2 * min(some_worse, none_better))
+
+
+def judge_goal(
+    claim: Claim, test: Dominates, goal: ClaimGoal, records: Sequence[Record], *, better: bool
+) -> TestResult:
+    """The test of one goal alone, as `compare` makes it: that it is better, or that it is no worse than its margin."""
+    one = with_range(goal_claim(claim, test, goal, better=better), records)
+    values = [value for record in records if (value := value_of(record, goal.metric)) is not None]
+    if problem := problem_of(one, values):
+        return unjudged(problem)
+    assert isinstance(one.test, Compare)
+    found = judge_compare(one, one.test, records)
+    return found if found.interval is not None else replace(found, text=f"{goal.metric}: {found.text}")
+
+
+def goal_claim(claim: Claim, test: Dominates, goal: ClaimGoal, *, better: bool) -> Claim:
+    """The `compare` of one goal."""
+    effects = ("greater", "less") if better else ("not_lower", "not_higher")
+    compared = Compare(test.first, test.second, effects[not goal.maximize], 0.0, 0.0 if better else goal.margin)
+    return replace(claim, metric=goal.metric, test=compared, range=goal.range)
+
+
 def opposite(found: Sequence[Contrast], test: Interaction, alpha: float) -> str:
     """Which choices of the other settings show the opposite of what is claimed of their mean, "" for none."""
     if len(found) < 2:
@@ -67,6 +143,17 @@ def _p_opposite(test: Interaction, one: Estimate) -> float:
     if test.effect in ("greater", "not_lower"):
         return one.p_below(-test.margin, strict=True)
     return one.p_above(test.margin, strict=True)
+
+
+def _goal_text(goal: ClaimGoal, found: TestResult) -> str:
+    return f"{goal.metric} ({'maximize' if goal.maximize else 'minimize'}): {found.text}"
+
+
+def _goal_row(goal: ClaimGoal, loss: TestResult, gain: TestResult, alpha: float) -> VerdictRow:
+    """Passes where the goal is shown no worse, or better; fails where it is shown worse."""
+    low, high = loss.interval or (None, None)
+    outcome = outcome_of(min(loss.p_pass, gain.p_pass), loss.p_fail, alpha)
+    return VerdictRow(goal.metric, "", outcome, loss.effect, finite(low), finite(high), loss.n)
 
 
 def _signed(value: float) -> str:

@@ -33,29 +33,35 @@ def judge_within(claim: Claim, test: Within, evidence: Evidence) -> TestResult:
 
 
 def judge_mean(claim: Claim, test: Mean, evidence: Evidence) -> TestResult:
-    """Over configs, one test per configuration; over trials, one test of the mean of all trials."""
+    """Over configs, one test per configuration; over trials, one test of the mean of all trials, one value per seed."""
     bounds = (_or(test.at_least, -math.inf), _or(test.at_most, math.inf))
     if claim.over == "configs":
         return _every_mean(claim, evidence, bounds)
-    one = sampler_of(claim)(evidence.values)
-    return _one_mean(one, bounds, claim.alpha, f"over {plural(one.n, 'trial')}", len(evidence.measured))
+    return _mean_of_trials(claim, evidence, bounds)
 
 
 def judge_equivalent(claim: Claim, test: Equivalent, evidence: Evidence) -> TestResult:
-    """Two one-sided tests of one mean: of each seed's mean over the configurations, or of all trials."""
+    """Two one-sided tests of one mean, one value per seed: its mean over the configurations."""
     bounds = (test.to - test.margin, test.to + test.margin)
     groups = evidence.measured
     if claim.over == "trials":
-        one, over = sampler_of(claim)(evidence.values), plural(len(evidence.values), "trial")
-        return _one_mean(one, bounds, claim.alpha, f"over {over}", len(groups))
+        return _mean_of_trials(claim, evidence, bounds)
     one = sampler_of(claim)(means_by_seed([group.values for group in groups]))
     rows = rows_of(groups, tests_of(claim, groups), [bounds] * len(groups), claim.alpha)
     leaving = [row for row in rows if row.outcome == "fail"]
     text = f"over {plural(len(groups), 'configuration')} with {plural(one.n, 'seed')}"
     if leaving and len(groups) > 1:
         text += f"; outside by themselves: {_listed(leaving)}"
-    found = _one_mean(one, bounds, claim.alpha, text, 1, rows)
+    found = _one_mean(one, bounds, claim.alpha, text, rows)
     return replace(found, n=len(evidence.values))
+
+
+def _mean_of_trials(claim: Claim, evidence: Evidence, bounds: Bounds) -> TestResult:
+    """Trials of one seed share data and first weights: each seed is one draw, its mean over the configurations."""
+    groups, total = evidence.measured, len(evidence.values)
+    one = sampler_of(claim)(means_by_seed([group.values for group in groups]))
+    text = f"over {plural(total, 'trial')}" + (f" of {plural(one.n, 'seed')}" if one.n < total else "")
+    return replace(_one_mean(one, bounds, claim.alpha, text), n=total)
 
 
 def judge_against(claim: Claim, test: Against, evidence: Evidence, folder: Path) -> TestResult:
@@ -190,13 +196,11 @@ def _every_value(evidence: Evidence, bounds: Bounds) -> TestResult:
     return TestResult(text, worst, None, len(values), float(bool(outside)), float(not outside))
 
 
-def _one_mean(
-    one: MeanTest, bounds: Bounds, alpha: float, text: str, groups: int, rows: tuple[VerdictRow, ...] = ()
-) -> TestResult:
+def _one_mean(one: MeanTest, bounds: Bounds, alpha: float, text: str, rows: tuple[VerdictRow, ...] = ()) -> TestResult:
     interval = one.interval(1 - 2 * alpha)
     text = f"mean {rounded(one.mean)} {bracket(interval)}, claimed {interval_text(bounds)}, {text}"
     count = needed(one, bounds, alpha)
-    seeds = max(2, math.ceil(count / groups)) if count else None
+    seeds = max(2, count) if count else None
     return TestResult(text, one.mean, interval, one.n, p_inside(one, bounds), p_outside(one, bounds), seeds, rows)
 
 

@@ -9,7 +9,19 @@ from dataclasses import replace
 from sweeper.analysis.mean_tests import BoundedMean, MeanTest, bootstrap_mean, bounded, sign_flip
 from sweeper.analysis.rates import PairedRates, SuccessRate, paired_rates, success_rate
 from sweeper.analysis.statistics import Estimate, Values, enough, estimate
-from sweeper.spec.claims.records import Best, Claim, Compare, Interaction, Monotone, Share, Success, Typical, Within
+from sweeper.spec.claims.records import (
+    Best,
+    Claim,
+    Compare,
+    Correlate,
+    Dominates,
+    Interaction,
+    Monotone,
+    Share,
+    Success,
+    Typical,
+    Within,
+)
 from sweeper.trainer.metric_ranges import bundled_ranges
 from sweeper.trial import Record
 
@@ -21,6 +33,10 @@ def with_range(claim: Claim, records: Sequence[Record]) -> Claim:
     """The claim with the range of its metric, where the bundled trainer declares one and the claim names none."""
     if isinstance(claim.measure, Success):
         return replace(claim, range=(0.0, 1.0))
+    if isinstance(claim.test, Correlate):
+        return replace(claim, range=(-1.0, 1.0))
+    if isinstance(claim.test, Dominates):
+        return claim  # each of its goals has its own
     if claim.range is not None or not records:
         return claim
     return replace(claim, range=bundled_ranges(records[0].trial.trainer).get(claim.metric))
@@ -42,6 +58,8 @@ def method_of(claim: Claim) -> str:
         return "exact"
     if claim.method is not None:
         return claim.method
+    if isinstance(claim.test, Dominates):
+        return "t"
     above_0 = isinstance(claim.test, Compare | Interaction) and claim.test.bound == 0
     return "exact" if claim.range is not None and not above_0 else "t"
 
@@ -81,8 +99,8 @@ def problem_of(claim: Claim, values: Values) -> str:
     """Why the claim's test cannot be used, "" if it can."""
     if method_of(claim) != "exact" or (isinstance(claim.test, Monotone | Share) and claim.over == "trials"):
         return ""
-    if isinstance(claim.test, Monotone):
-        return ""
+    if isinstance(claim.test, Monotone | Correlate | Dominates):
+        return ""  # of ranks, of values in [-1, 1], and of goals that are asked one by one
     if claim.range is None:
         return f"test: exact needs the range of {claim.metric}: add range: [low, high] to the claim"
     low, high = claim.range
@@ -118,6 +136,8 @@ def assumption(claim: Claim) -> str:
     if claim.success is not None:
         pairs = isinstance(claim.test, Compare)
         return "exact test of paired rates: assumes only independent seeds" if pairs else _BINOMIAL
+    if isinstance(claim.test, Dominates) and claim.method is None:
+        return "better: t test; no worse: exact test where the range is known and a margin given, else t"
     texts = {
         "t": "t test: assumes roughly normal seeds",
         "signflip": "sign-flip test: assumes seeds symmetric about their mean",

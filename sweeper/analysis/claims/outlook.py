@@ -27,7 +27,7 @@ from sweeper.errors import Problem
 from sweeper.ledger.history import read_history
 from sweeper.ledger.paths import SweepDir, list_sweeps
 from sweeper.planning.plan import Plan
-from sweeper.spec.claims.records import Claim, Compare, Interaction, Monotone
+from sweeper.spec.claims.records import Claim, Compare, Dominates, Interaction, Monotone
 from sweeper.trial import Record, Trial
 from sweeper.value_text import plural
 
@@ -199,7 +199,8 @@ def _outlook(plan: Plan, claim: Claim, planned: Sequence[Record], earlier: _Earl
     if isinstance(made, ShareDesign):
         return _with_effect(plan, known, made, 0.0, len(evidence.groups))
     if not isinstance(made, MeanDesign | BoundedDesign):
-        return replace(known, reason="counts what is there: no power to reckon")
+        why = "its goals have units of their own" if isinstance(claim.test, Dominates) else "counts what is there"
+        return replace(known, reason=f"{why}: no power to reckon")
     spread = earlier.spread(claim) if sd is None else PriorSpread(sd, "assumed")
     if spread is None:
         return replace(known, reason="no earlier result tells the spread: --assume-sd X for the smallest effect")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
+from sweeper.analysis.claims.contrasts import goal_claim
+from sweeper.analysis.claims.correlations import FEWEST_POINTS, correlations, points_by_seed
 from sweeper.analysis.claims.methods import fewest_signs, method_of, range_of_gains, with_range
 from sweeper.analysis.claims.pairs import FEWEST_PAIRS, numbers_taken
 from sweeper.analysis.designs import BoundedDesign, Design, MeanDesign, MeanRegion, ShareDesign
@@ -17,6 +20,8 @@ from sweeper.spec.claims.records import (
     Best,
     Claim,
     Compare,
+    Correlate,
+    Dominates,
     Equivalent,
     Interaction,
     Mean,
@@ -39,6 +44,10 @@ def design(claim: Claim, records: Sequence[Record], claims: Sequence[Claim], *, 
     match claim.test:
         case Compare() as test:
             return _compare(claim, test, chosen, alpha, measured)
+        case Dominates() as test:
+            return _dominates(claim, test, chosen, measured)
+        case Correlate() as test:
+            return _correlate(claim, test, chosen, alpha, measured)
         case Interaction() as test:
             return _interaction(claim, test, chosen, alpha, measured)
         case Monotone() as test:
@@ -46,8 +55,7 @@ def design(claim: Claim, records: Sequence[Record], claims: Sequence[Claim], *, 
         case Within() | Typical() | Best() if claim.over == "trials":
             return Design("trial", sum(_seeds(evidence, measured)), 1, max(1, configs))
         case Mean() | Equivalent() if claim.over == "trials":
-            trials, per_seed = sum(_seeds(evidence, measured)), max(1, configs)
-            return _tested(claim, MeanDesign("trial", trials, 2, per_seed, alpha))
+            return _tested(claim, MeanDesign("seed", max(_seeds(evidence, measured), default=0), 2, alpha=alpha))
         case Share() as test if claim.over == "trials":
             return _rate(claim, test.asked, evidence, alpha, measured)
         case Mean(at_least, at_most) | Best(at_least, at_most) if claim.success is not None:
@@ -75,11 +83,15 @@ def claimed_size(claim: Claim) -> tuple[float, bool]:
 
 def deviations(claim: Claim, records: Sequence[Record]) -> list[list[float]]:
     """The values whose spread the claim's test looks at, in groups with a mean of their own."""
-    if isinstance(claim.test, Equivalent) and claim.over == "configs":
+    if isinstance(claim.test, Equivalent) or (isinstance(claim.test, Mean) and claim.over == "trials"):
         return [means_by_seed([group.values for group in collect(records, claim.measure, claim.where).measured])]
-    if not isinstance(claim.test, Compare | Interaction | Monotone):
+    if isinstance(claim.test, Dominates):
+        return []  # its goals have units of their own
+    if not isinstance(claim.test, Compare | Correlate | Interaction | Monotone):
         return values_of_seeds(claim, records)
     chosen = collect(records, claim.measure, claim.where).among(records)
+    if isinstance(claim.test, Correlate):
+        return [[*correlations(_enough_points(claim.test, chosen), claim.test).values()]]
     if isinstance(claim.test, Monotone):
         return [[ends[-1] - ends[0] for ends in _ladders(claim, claim.test, chosen, measured=True)]]
     if isinstance(claim.test, Interaction):
@@ -120,6 +132,30 @@ def _compare(claim: Claim, test: Compare, records: Sequence[Record], alpha: floa
     pairs = sum(len(pairing.gains) + (0 if measured else pairing.lost) for pairing in found)
     per_seed = max(1, len(found))
     return _tested(claim, MeanDesign("pair", pairs, FEWEST_PAIRS, per_seed, alpha, each=1 / per_seed))
+
+
+def _dominates(claim: Claim, test: Dominates, records: Sequence[Record], measured: bool) -> Design:
+    """Of the goals' own designs the one that asks most: all must pass. Better in one is asked of no fewer pairs."""
+    made = []
+    for goal in test.goals:
+        one = with_range(goal_claim(claim, test, goal, better=False), records)
+        assert isinstance(one.test, Compare)
+        made.append(_compare(one, one.test, records, claim.alpha, measured))
+    most = max(made, key=lambda one: one.fewest)
+    return Design(most.unit, min(one.found for one in made), most.fewest, most.per_seed)
+
+
+def _correlate(claim: Claim, test: Correlate, records: Sequence[Record], alpha: float, measured: bool) -> Design:
+    if measured:
+        return _tested(claim, MeanDesign("seed", len(_enough_points(test, records)), 2, alpha=alpha))
+    configs = Counter(record.trial.seed for record in records)
+    seeds = sum(count >= FEWEST_POINTS for count in configs.values())
+    return _tested(claim, MeanDesign("seed", seeds, 2, alpha=alpha))
+
+
+def _enough_points(test: Correlate, records: Sequence[Record]) -> dict[int, list[tuple[float, float]]]:
+    found = points_by_seed(records, test)
+    return {seed: points for seed, points in found.items() if len(points) >= FEWEST_POINTS}
 
 
 def _interaction(claim: Claim, test: Interaction, records: Sequence[Record], alpha: float, measured: bool) -> Design:
@@ -209,7 +245,7 @@ def _region(claim: Claim) -> MeanRegion | None:
             low, high = range_of_gains(claim, ()) or claim.range
             up = effect in ("greater", "not_lower")
             return MeanRegion(low, high, *((bound, math.inf) if up else (-math.inf, bound)))
-        case Mean(least, most) | Best(least, most):
+        case Mean(least, most) | Best(least, most) | Correlate(_, _, least, most):
             return MeanRegion(low, high, -math.inf if least is None else least, math.inf if most is None else most)
         case Equivalent(to, margin):
             return MeanRegion(low, high, to - margin, to + margin)

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sweeper.analysis import frames
-from sweeper.analysis.claims.contrasts import judge_interaction
+from sweeper.analysis.claims.contrasts import judge_dominates, judge_interaction
+from sweeper.analysis.claims.correlations import judge_correlate
 from sweeper.analysis.claims.look_text import at_look, with_spent
 from sweeper.analysis.claims.looks import ClaimProgress, first_seeds, progress_of
 from sweeper.analysis.claims.means import interval_text, judge_against, judge_equivalent, judge_mean, judge_within
@@ -25,11 +26,14 @@ from sweeper.ledger.atomic import replace_file
 from sweeper.ledger.entries import ClaimLook
 from sweeper.ledger.history import History, read_history
 from sweeper.ledger.paths import SweepDir
+from sweeper.spec.claims.convert import claim_of
 from sweeper.spec.claims.records import (
     Against,
     Best,
     Claim,
     Compare,
+    Correlate,
+    Dominates,
     Equivalent,
     Interaction,
     Mean,
@@ -37,7 +41,6 @@ from sweeper.spec.claims.records import (
     Share,
     Typical,
     Within,
-    claim_of,
 )
 from sweeper.spec.load import load_run
 from sweeper.spec.sweep import LookPlan, Sweep
@@ -175,7 +178,7 @@ def _tested(claim: Claim, evidence: Evidence, records: Sequence[Record], folder:
     if evidence.problem:
         return unjudged(evidence.problem)
     if not evidence.measured:
-        return unjudged(f"no trial has a value of {claim.metric} yet")
+        return unjudged(f"no trial has a value of {claim.metrics[0]} yet")
     if problem := problem_of(claim, evidence.values):
         return unjudged(problem)
     chosen = evidence.among(records)
@@ -196,6 +199,10 @@ def _tested(claim: Claim, evidence: Evidence, records: Sequence[Record], folder:
             return judge_share(claim, test, evidence)
         case Compare() as test:
             return judge_compare(claim, test, chosen)
+        case Dominates() as test:
+            return judge_dominates(claim, test, chosen)
+        case Correlate() as test:
+            return judge_correlate(claim, test, chosen)
         case Interaction() as test:
             return judge_interaction(claim, test, chosen)
         case Monotone() as test:

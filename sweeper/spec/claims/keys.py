@@ -6,72 +6,42 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from sweeper.spec.claims.kinds import (
+    AgainstKeys,
+    BestKeys,
+    ClaimGoalKeys,
+    CorrelateKeys,
+    EquivalentKeys,
+    MeanKeys,
+    ShareKeys,
+    SuccessKeys,
+)
 from sweeper.spec.fields import Condition, Keys, NotNegative
 from sweeper.spec.space.parameters import Complaint
 from sweeper.trial import canonical
 
-KINDS = ("within", "typical", "mean", "best", "share", "compare", "interaction", "equivalent", "monotone", "against")
+KINDS = (
+    "within", "typical", "mean", "best", "share", "compare", "dominates", "interaction", "correlate", "equivalent",
+    "monotone", "against",
+)  # fmt: skip
+_OF_SEVERAL = ("dominates", "correlate")  # kinds that name their metrics themselves
 _OF_GAINS = ("effect", "min_gain", "margin")  # keys of compare and interaction
 TESTS = ("t", "signflip", "bootstrap", "exact")
+_HINTS = {"dominates": "each of its goals has a margin"}
 _OF_RATES = ("mean", "best", "compare")  # kinds that can be about success rates
 _COUNTED = ("within", "typical", "best")  # over trials they are counted, not tested
-_TESTS_OF = {"monotone": ("exact",), "interaction": ("t", "exact")}
+_TESTS_OF = {"monotone": ("exact",), "interaction": ("t", "exact"), "correlate": ("t", "exact")}
 Ends = Annotated[list[float | None], Field(min_length=2, max_length=2)]
-Part = Annotated[float, Field(ge=0, le=1)]
 Pairs = dict[str, Annotated[list[Any], Field(min_length=2, max_length=2)]]
-
-
-class BestKeys(Keys):
-    """What the best configuration reaches."""
-
-    at_least: float | None = Field(None, description="The best is at least this.", examples=[0.9])
-    at_most: float | None = Field(None, description="The best is at most this.", examples=[0.3])
-
-
-class MeanKeys(Keys):
-    """What the mean of every configuration reaches."""
-
-    at_least: float | None = Field(None, description="Every mean is at least this.", examples=[0.975])
-    at_most: float | None = Field(None, description="Every mean is at most this.", examples=[0.3])
-
-
-class ShareKeys(Keys):
-    """How many of the configurations lie beyond a value."""
-
-    above: float | None = Field(None, description="Counted are those of at least this.", examples=[0.9])
-    below: float | None = Field(None, description="Counted are those of at most this.", examples=[0.3])
-    at_least: Part | None = Field(None, description="They are at least this share of all.", examples=[0.8])
-    at_most: Part | None = Field(None, description="They are at most this share of all.", examples=[0.1])
-
-
-class SuccessKeys(Keys):
-    """Which trials succeed: the claim is then about success rates, the share of seeds that do."""
-
-    above: float | None = Field(None, description="Those of at least this.", examples=[0.9])
-    below: float | None = Field(None, description="Those of at most this.", examples=[0.3])
-
-
-class EquivalentKeys(Keys):
-    """Two one-sided tests: the mean lies within a margin of a value."""
-
-    to: float = Field(description="The value.", examples=[0.1667])
-    margin: Annotated[float, Field(gt=0)] = Field(description="How far off still counts as equal.", examples=[0.1])
-
-
-class AgainstKeys(Keys):
-    """A reference table."""
-
-    table: str = Field(
-        description="A CSV of configurations, as `export --level config` writes it.", examples=["ref.csv"]
-    )
-    tolerance: NotNegative = Field(0, description="How far a mean may lie from the table's.", examples=[0.02])
 
 
 class ClaimKeys(Keys):
     """A claim about the finished sweep: a name, a metric, and what is claimed of it."""
 
     name: str = Field(description="What is claimed, in words.", examples=["jsd helps"])
-    metric: str = Field(description="The metric it is about.", examples=["alignment"])
+    metric: str | None = Field(
+        None, description="The metric it is about; `dominates` and `correlate` name theirs.", examples=["alignment"]
+    )
     over: Literal["configs", "trials"] = Field(
         "configs", description="Over the means of configurations, or over single trials.", examples=["configs"]
     )
@@ -116,6 +86,21 @@ class ClaimKeys(Keys):
         description="A parameter and two values: the first against the second, paired by configuration and seed. "
         "Several parameters change together.",
         examples=[{"loss.inter_latent_divergence_weight": [1, 0]}],
+    )
+    dominates: Pairs | None = Field(
+        None,
+        description="As `compare`, of several metrics (`goals`): the first is better in one and worse in none.",
+        examples=[{"loss.inter_latent_divergence_weight": [1, 0]}],
+    )
+    goals: Annotated[list[ClaimGoalKeys], Field(min_length=2)] | None = Field(
+        None,
+        description="With dominates: the metrics, two or more.",
+        examples=[[{"name": "alignment", "goal": "maximize"}, {"name": "task_accuracy", "goal": "maximize"}]],
+    )
+    correlate: CorrelateKeys | None = Field(
+        None,
+        description="How closely one metric follows another over the configurations; one value per seed.",
+        examples=[{"x": "inter_latent_jsd", "y": "alignment", "at_least": 0.5}],
     )
     interaction: Pairs | None = Field(
         None,
@@ -165,19 +150,39 @@ class ClaimKeys(Keys):
                 raise Complaint("one bound is needed", key, allowed="at_least or at_most")
         if self.share and self.share.above is None and self.share.below is None:
             raise Complaint("which trials count is missing", "share", allowed="above, below, or both")
+        self._check_metrics(kind)
         self._check_success(kind)
-        if self.compare is not None and not self.compare:
-            raise Complaint("at least one parameter is needed", "compare")
+        for changed, key in ((self.compare, "compare"), (self.dominates, "dominates")):
+            if changed is not None and not changed:
+                raise Complaint("at least one parameter is needed", key)
         if self.monotone is not None and len(self.monotone) != 1:
             raise Complaint("exactly one parameter is needed", "monotone", found=", ".join(self.monotone) or "none")
         if self.interaction is not None and len(self.interaction) != 2:
             found = ", ".join(self.interaction) or "none"
             raise Complaint("exactly two parameters are needed", "interaction", found=found)
-        for pair in (self.compare or self.interaction or {}).values():
+        for pair in (self.compare or self.dominates or self.interaction or {}).values():
             if len({repr(canonical(value)) for value in pair}) == 1:
                 raise Complaint("the two values are the same", kind)
         self._check_effect(kind)
         self._check_test(kind)
+
+    def _check_metrics(self, kind: str) -> None:
+        """One metric for most kinds; goals or x and y, over configurations, for those of several."""
+        own = {"dominates": "goals", "correlate": "x and y"}.get(kind)
+        if own is None and self.metric is None:
+            raise Complaint("the metric is missing", "metric", allowed="the name of a metric that trials report")
+        if own is not None and self.metric is not None:
+            raise Complaint(f"{kind} names its metrics by {own}", "metric", found=self.metric, hint="take it out")
+        if own is not None and (self.over != "configs" or self.range is not None):
+            key = "over" if self.over != "configs" else "range"
+            raise Complaint(f"{key} does not go with {kind}", key, hint="take it out")
+        if (self.goals is None) == (kind == "dominates"):
+            example = "[{name: alignment, goal: maximize}, {name: task_accuracy, goal: maximize, margin: 0.01}]"
+            message = "dominates needs goals" if self.goals is None else "goals go with dominates only"
+            raise Complaint(message, "goals", hint=f"goals: {example}" if self.goals is None else "")
+        names = [goal.name for goal in self.goals or ()]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise Complaint("a metric is named twice", "goals", found=twice)
 
     def _check_success(self, kind: str) -> None:
         if self.success is None:
@@ -207,7 +212,7 @@ class ClaimKeys(Keys):
     def _check_effect(self, kind: str) -> None:
         for key in _OF_GAINS:
             if kind not in ("compare", "interaction") and getattr(self, key) is not None:
-                raise Complaint(f"{key} goes with compare and interaction only", key)
+                raise Complaint(f"{key} goes with compare and interaction only", key, hint=_HINTS.get(kind, ""))
         strict = self.effect in (None, "greater", "less")
         if self.margin is not None and strict:
             raise Complaint(

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from sweeper.spec.space.expressions import Expression, condition
-from sweeper.trial import Params, canonical
-
-if TYPE_CHECKING:
-    from sweeper.spec.claims.keys import ClaimKeys
+from sweeper.spec.space.expressions import Expression
+from sweeper.trial import Params
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +92,44 @@ class Compare:
 
 
 @dataclass(frozen=True, slots=True)
+class ClaimGoal:
+    """A metric of a `range` to be maximized (or minimized); a loss of at most `margin` counts as none."""
+
+    metric: str
+    maximize: bool
+    margin: float
+    range: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Dominates:
+    """The settings `first` are better than `second` in one of the goals and worse in none (Pareto dominance)."""
+
+    first: Params
+    second: Params
+    goals: tuple[ClaimGoal, ...]
+
+    @property
+    def sides(self) -> list[Params]:
+        """The settings whose trials it takes together."""
+        return [self.first, self.second]
+
+
+@dataclass(frozen=True, slots=True)
+class Correlate:
+    """The correlation of two metrics over a seed's configurations, on average over seeds, reaches a bound.
+
+    Of `ranks` (Spearman) or of values (Pearson). Exactly one bound is given.
+    """
+
+    x: str
+    y: str
+    at_least: float | None
+    at_most: float | None
+    ranks: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Interaction:
     """What changing two parameters from `low` to `high` brings beyond the sum of changing each, the rest being equal.
 
@@ -150,7 +184,20 @@ class Against:
     tolerance: float
 
 
-Test = Within | Typical | Mean | Best | Share | Compare | Interaction | Equivalent | Monotone | Against
+Test = (
+    Within
+    | Typical
+    | Mean
+    | Best
+    | Share
+    | Compare
+    | Dominates
+    | Interaction
+    | Correlate
+    | Equivalent
+    | Monotone
+    | Against
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,11 +224,18 @@ class Claim:
     success: Success | None = None
 
     @property
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics that it names; `metric` lists them in words."""
+        if isinstance(self.test, Dominates):
+            return tuple(goal.metric for goal in self.test.goals)
+        return (self.test.x, self.test.y) if isinstance(self.test, Correlate) else (self.metric,)
+
+    @property
     def measure(self) -> str | Success:
-        """What is taken of each trial: its metric, or whether it succeeded."""
+        """What is taken of each trial: its metric (of several the first), or whether it succeeded."""
         if self.success is None and self.over == "trials" and isinstance(self.test, Share):
             return Success(self.metric, self.test.low, self.test.high)
-        return self.success or self.metric
+        return self.success or self.metrics[0]
 
     @property
     def kind(self) -> str:
@@ -189,71 +243,5 @@ class Claim:
         return type(self.test).__name__.lower()
 
 
-def claim(keys: ClaimKeys) -> Claim:
-    """The record of a validated claim."""
-    where = condition(keys.where) if keys.where is not None else None
-    return Claim(
-        name=keys.name,
-        metric=keys.metric,
-        over=keys.over,
-        where=where,
-        alpha=keys.alpha,
-        test=_test(keys),
-        family=keys.family,
-        keys=_canonical(keys.model_dump(mode="json", exclude_unset=True, exclude={"registered"})),
-        needs_registration=keys.registered == "required",
-        method=keys.test,
-        range=(keys.range[0], keys.range[1]) if keys.range else None,
-        success=Success(keys.metric, *_ends((keys.success.above, keys.success.below))) if keys.success else None,
-    )
-
-
-def claim_of(written: Mapping[str, Any]) -> Claim | None:
-    """The record of a claim by the keys that a ledger holds; None where they are no claim of this version."""
-    from pydantic import ValidationError
-
-    from sweeper.spec.claims.keys import ClaimKeys
-
-    try:
-        return claim(ClaimKeys.model_validate(written))
-    except ValidationError:
-        return None
-
-
-def _canonical(tree: Any) -> Any:
-    """1, 1.0 and 1e0 are one value in a claim as they are in a trial."""
-    return {key: _canonical(value) for key, value in tree.items()} if isinstance(tree, dict) else canonical(tree)
-
-
-def _test(keys: ClaimKeys) -> Test:
-    if keys.within:
-        return Within(*_ends(keys.within))
-    if keys.typical:
-        return Typical(*_ends(keys.typical))
-    if keys.mean:
-        return Mean(keys.mean.at_least, keys.mean.at_most)
-    if keys.best:
-        return Best(keys.best.at_least, keys.best.at_most)
-    if keys.share:
-        return Share(*_ends((keys.share.above, keys.share.below)), keys.share.at_least, keys.share.at_most)
-    if keys.equivalent:
-        return Equivalent(keys.equivalent.to, keys.equivalent.margin)
-    if keys.monotone:
-        [(parameter, direction)] = keys.monotone.items()
-        return Monotone(parameter, direction == "increasing")
-    if keys.against:
-        return Against(Path(keys.against.table), keys.against.tolerance)
-    pairs = keys.compare or keys.interaction
-    assert pairs is not None
-    first, second = ({name: canonical(pair[side]) for name, pair in pairs.items()} for side in (0, 1))
-    kind = Compare if keys.compare else Interaction
-    return kind(first, second, keys.effect or "greater", keys.min_gain or 0.0, keys.margin or 0.0)
-
-
 def _bound(effect: str, min_gain: float, margin: float) -> float:
-    return {"greater": min_gain, "less": -min_gain, "not_lower": -margin}.get(effect, margin)
-
-
-def _ends(pair: Sequence[float | None]) -> tuple[float, float]:
-    low, high = pair
-    return -math.inf if low is None else low, math.inf if high is None else high
+    return {"greater": min_gain, "less": -min_gain, "not_lower": 0.0 - margin}.get(effect, margin)

@@ -13,8 +13,8 @@ from scipy import stats
 from sweeper.analysis.claims.power import design, power_of
 from sweeper.analysis.claims.verdict import Verdict
 from sweeper.analysis.claims.verify import judge
+from sweeper.spec.claims.convert import claim as record
 from sweeper.spec.claims.keys import ClaimKeys
-from sweeper.spec.claims.records import claim as record
 from sweeper.trial import Record
 from tests.records import make_end, make_trial
 

@@ -11,7 +11,8 @@ import numpy as np
 from sweeper.analysis.claims.looks import ClaimProgress
 from sweeper.analysis.claims.spending import levels
 from sweeper.analysis.claims.verify import progress_at_looks
-from sweeper.spec.claims.records import Claim, claim_of
+from sweeper.spec.claims.convert import claim_of
+from sweeper.spec.claims.records import Claim
 from sweeper.spec.sweep import LookPlan
 from sweeper.trial import Record
 from tests.records import make_end, make_trial

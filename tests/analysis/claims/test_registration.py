@@ -14,7 +14,8 @@ from sweeper.analysis.claims.verify import judge_sweep
 from sweeper.ledger.history import read_history
 from sweeper.ledger.ledger import Ledger
 from sweeper.ledger.paths import SweepDir
-from sweeper.spec.claims.records import Claim, claim_of
+from sweeper.spec.claims.convert import claim_of
+from sweeper.spec.claims.records import Claim
 from sweeper.trial import State, Trial
 from tests.records import make_end, make_trial
 

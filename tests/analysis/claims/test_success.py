@@ -14,9 +14,9 @@ from sweeper.analysis.claims.power import design
 from sweeper.analysis.claims.verdict import Verdict
 from sweeper.analysis.claims.verify import judge
 from sweeper.analysis.mean_tests import BoundedMean
+from sweeper.spec.claims.convert import claim as record
 from sweeper.spec.claims.keys import ClaimKeys
 from sweeper.spec.claims.records import Claim
-from sweeper.spec.claims.records import claim as record
 from sweeper.trial import Record, State
 from tests.records import make_end, make_trial
 
