@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sweeper.analysis.claims.looks import level_of
+from sweeper.analysis.claims.methods import with_range
 from sweeper.analysis.claims.power import (
     claimed_size,
     design,
@@ -20,16 +21,16 @@ from sweeper.analysis.claims.power import (
 )
 from sweeper.analysis.claims.verdict import format_list
 from sweeper.analysis.designs import BoundedDesign, Design, MeanDesign, ShareDesign
-from sweeper.analysis.evidence import collect
+from sweeper.analysis.evidence import collect, value_of
 from sweeper.analysis.rounding import rounded
 from sweeper.analysis.statistics import MOST_SEEDS
 from sweeper.errors import Problem
 from sweeper.ledger.history import read_history
 from sweeper.ledger.paths import SweepDir, list_sweeps
 from sweeper.planning.plan import Plan
-from sweeper.spec.claims.records import Claim, Compare, Dominates, Interaction, Monotone
-from sweeper.trial import Record, Trial
-from sweeper.value_text import plural
+from sweeper.spec.claims.records import Best, Claim, Compare, Dominates, Interaction, Monotone
+from sweeper.trial import Params, Record, Trial
+from sweeper.value_text import plural, show
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ class ClaimOutlook:
     `needs_device_hours` beyond the plan's. `smallest_effect` is how far beyond its bound the truth must lie to be found
     with 80 % power, in the metric's unit, and `power` the chance to pass where it lies the claim's own margin inside.
     Half of that effect takes `half_effect_seeds`, those beyond the plan's `half_effect_device_hours`.
+    `caution` is why a verdict would say less than the claim seems to, or earlier results leave no room for it.
     """
 
     name: str
@@ -66,6 +68,7 @@ class ClaimOutlook:
     half_effect_seeds: int | None = None
     half_effect_device_hours: float | None = None
     reason: str = ""
+    caution: str = ""
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -75,7 +78,10 @@ def outlooks(plan: Plan, results: Path | None, assumed_sd: float | None = None) 
     """The outlook of each claim of the plan; the spread is that of earlier results in `results`, or `assumed_sd`."""
     planned = [Record(trial) for trial in _at_most(plan)]
     earlier = _Earlier(plan, results)
-    return [_outlook(plan, claim, planned, earlier, assumed_sd) for claim in _at_last_look(plan)]
+    return [
+        replace(_outlook(plan, claim, planned, earlier, assumed_sd), caution=_caution(plan, claim, planned, earlier))
+        for claim in _at_last_look(plan)
+    ]
 
 
 def _at_most(plan: Plan) -> list[Trial]:
@@ -94,9 +100,12 @@ def _at_last_look(plan: Plan) -> list[Claim]:
 
 
 def warnings_of(plan: Plan, found: Sequence[ClaimOutlook]) -> Iterator[Problem]:
-    """The claims that can never pass with the plan's trials, each with what it needs."""
+    """The claims that can never pass with the plan's trials, each with what it needs, and those with a caution."""
     seeds = plan.sweep.most_seeds
     for index, one in enumerate(found):
+        if one.caution:
+            (what, _, hint), key = one.caution.partition("; "), f"expect[{index}]"
+            yield Problem(f"the claim {one.name!r}: {what}", plan.sweep.place(key), key, hint=hint)
         if one.decidable is not False:
             continue
         key = f"expect[{index}]"
@@ -148,6 +157,15 @@ class _Earlier:
         for sweeps in (self._here, self._elsewhere) if terms else ():
             if found := _pooled([(name, values_of_seeds(claim, records)) for name, records in sweeps]):
                 return PriorSpread(math.sqrt(terms) * found.sd, f"{found.source}, as of unpaired seeds")
+        return None
+
+    def mean(self, metric: str, params: Params) -> tuple[float, str] | None:
+        """The mean of a metric where trials had these settings, and in which sweeps; of this sweep if it has any."""
+        for sweeps in (self._here, self._elsewhere):
+            known = [(name, value_of(r, metric)) for name, records in sweeps for r in records if _has(r, params)]
+            values = [value for _, value in known if value is not None]
+            if values:
+                return math.fsum(values) / len(values), format_list([*dict.fromkeys(name for name, _ in known)])
         return None
 
     @cached_property
@@ -208,6 +226,30 @@ def _outlook(plan: Plan, claim: Claim, planned: Sequence[Record], earlier: _Earl
     power = made.power(size, spread.sd, both_ends=both_ends) if size else None
     known = replace(known, sd=spread.sd, sd_from=spread.source, power=power)
     return _with_effect(plan, known, made, spread.sd, len(evidence.groups))
+
+
+def _caution(plan: Plan, claim: Claim, planned: Sequence[Record], earlier: _Earlier) -> str:
+    """`what; hint`, "" for none."""
+    if isinstance(claim.test, Best):
+        contrasted = [one for one in plan.sweep.claims if isinstance(one.test, Compare | Dominates | Interaction)]
+        if not any(claim.metric in one.metrics for one in contrasted):
+            return "some configuration may reach that without what the sweep is about; add a compare with its control"
+    if not isinstance(claim.test, Compare) or claim.test.effect not in ("greater", "less") or not claim.test.min_gain:
+        return ""
+    known, ends = earlier.mean(claim.metric, claim.test.second), with_range(claim, planned).range
+    if known is None or ends is None:
+        return ""
+    room = ends[1] - known[0] if claim.test.effect == "greater" else known[0] - ends[0]
+    if room >= claim.test.min_gain:
+        return ""
+    settings = ", ".join(f"{name}={show(value)}" for name, value in claim.test.second.items())
+    what = f"{settings} had a mean of {rounded(known[0])} in {known[1]}: there is room for {rounded(room)} only"
+    return f"{what}; min_gain: at most that, or not_lower with a margin"
+
+
+def _has(record: Record, params: Params) -> bool:
+    own = record.trial.params
+    return all(name in own and own[name] == value for name, value in params.items())
 
 
 def _with_effect(plan: Plan, known: ClaimOutlook, made: Design, sd: float, configs: int) -> ClaimOutlook:

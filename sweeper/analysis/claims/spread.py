@@ -94,8 +94,10 @@ def judge_best(claim: Claim, test: Best, evidence: Evidence) -> TestResult:
     text = (
         f"best {'rate' if claim.success else 'mean'} {rounded(one.mean)} {bracket(interval)} at {groups[index].label}, "
     )
-    text += f"claimed {bound_text}{none_text}"
     rows = rows_of(groups, tests, [bounds] * len(groups), claim.alpha)
+    reached = sum(row.outcome == "pass" for row in rows)
+    alone = f"; {reached} of {plural(len(rows), 'configuration')} reach it by themselves" if reached > 1 else ""
+    text += f"claimed {bound_text}{none_text}{alone}"
     few = needed(one, bounds, claim.alpha / len(groups))
     return TestResult(text, one.mean, interval, one.n, p_reach, p_miss, few, rows)
 

@@ -204,3 +204,16 @@ def test_the_spread_is_that_of_earlier_differences_and_more_seeds_have_a_cost(fo
         assert claim["half_effect_seeds"] > 3
         assert (claim["half_effect_device_hours"] is not None) == (name == "noisy")
     assert "80 % power" in sweeper("plan", file).out
+
+
+def test_a_best_without_a_contrast_and_a_gain_beyond_the_range_are_warned_of(folder: Path, sweeper: Sweeper) -> None:
+    gain = "{name: up, metric: score, range: [-1, 0.5], compare: {a: [1, 0]}, min_gain: 0.9}"
+    peak = "{name: peak, metric: score, best: {at_least: 0.2}}"
+    (folder / "noisy.yaml").write_text(f"{FILE[: FILE.index('expect')]}expect: [{peak}]\n")
+    assert "'peak': some configuration may reach that" in sweeper("validate", "noisy.yaml").err
+    (folder / "noisy.yaml").write_text(f"{FILE[: FILE.index('expect')]}expect: [{peak}, {gain}]\n")
+    assert "peak" not in sweeper("validate", "noisy.yaml").err
+    train(folder / "noisy.yaml", "seeds=8")
+    warned = sweeper("validate", "noisy.yaml").err
+    assert "'up': a=0 had a mean of" in warned
+    assert "there is room for" in warned
