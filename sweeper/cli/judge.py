@@ -50,6 +50,7 @@ def _audit(sweep_dir: SweepDir, head: str, shared: Shared) -> None:
     chain = audit(sweep_dir, head)
     if shared.as_json:
         found = {"lines": chain.lines, "since": chain.since, "breaks": chain.breaks, "head": chain.head}
+        found["turned_back"] = chain.turned_back
         print_json({"sweep": sweep_dir.name, "audit": found | ({"quoted_at": chain.quoted_at} if head else {})})
     else:
         for line in audit_lines(chain, head):

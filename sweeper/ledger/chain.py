@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 
+CLOCK_SLACK_S = 60.0  # clocks of two machines may differ by so much
 GENESIS = "0" * 64  # what the first line of a ledger carries
 
 
@@ -24,6 +25,8 @@ class Chain:
     `head` is the hash of the last whole line, `lines` how many there are, torn ones included. `since` is the first
     line that carries a hash (0: none does; older versions wrote none) and `breaks` the lines that do not follow the
     whole line before them, all counted from 1. `quoted_at` is the line whose hash is `quoted`, 0 where none is.
+    `turned_back` are the lines of a run, a look or an end that are dated before an earlier one. What is older than what
+    goes by the order of lines alone.
     """
 
     quoted: str = ""
@@ -32,6 +35,14 @@ class Chain:
     since: int = 0
     breaks: list[int] = field(default_factory=list)
     quoted_at: int = 0
+    turned_back: list[int] = field(default_factory=list)
+    latest: float = 0.0
+
+    def date(self, at: float) -> None:
+        """The time of the line that was followed last."""
+        if at < self.latest - CLOCK_SLACK_S:
+            self.turned_back.append(self.lines)
+        self.latest = max(self.latest, at)
 
     def skip(self) -> None:
         """A torn or damaged line: the chain passes over it, and breaks at the next where the line was once whole."""

@@ -136,8 +136,9 @@ def ledger_size(sweep: SweepDir) -> int:
 def audit(sweep: SweepDir, quoted: str = "") -> Chain:
     """Follow the chain of hashes through a sweep's ledger. Raises LedgerError where it cannot be read."""
     chain = Chain(quoted)
-    for _ in jsonl.read(sweep.ledger, chain):
-        pass
+    for entry in jsonl.read(sweep.ledger, chain):
+        if entry is not None and entry.get("e") in ("run", "look", "stop") and isinstance(entry.get("at"), float):
+            chain.date(entry["at"])
     return chain
 
 

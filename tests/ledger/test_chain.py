@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from sweeper.cli.terminal.verdicts import audit_lines
 from sweeper.ledger import jsonl
 from sweeper.ledger.history import audit, claim_digest, read_history
 from sweeper.ledger.ledger import Ledger
@@ -117,3 +119,15 @@ def test_a_claim_is_its_keys_and_not_its_name(key: str) -> None:
     keys = {"name": "one", "metric": "score", "best": {"at_least": 1}}
     assert claim_digest({**keys, "name": "another"}) == claim_digest(keys)
     assert claim_digest({**keys, key: "x == 1"}) != claim_digest(keys)
+
+
+def test_a_clock_that_went_back_is_named_and_breaks_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sweep = written(tmp_path)
+    assert audit(sweep).turned_back == []
+    a_day_ago = time.time() - 86_400
+    monkeypatch.setattr(time, "time", lambda: a_day_ago)
+    with Ledger(sweep) as book:
+        book.run("name: toy\n", {}, TRIALS, read_history(sweep))
+    chain = audit(sweep)
+    assert (len(chain.turned_back), chain.breaks) == (1, [])
+    assert any("dated before an earlier one" in line for line in audit_lines(chain))

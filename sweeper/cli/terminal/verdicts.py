@@ -39,6 +39,9 @@ def audit_lines(chain: Chain, quoted: str = "") -> Iterator[str]:
         yield f"no chain  {plural(chain.lines, 'line')}, none with a hash: written by sweeper 0.1"
     else:
         yield f"intact  {plural(chain.lines, 'line')}, chained since line {chain.since}"
+    if chain.turned_back:
+        lines = plural(len(chain.turned_back), "line")
+        yield f"clock   {lines} dated before an earlier one, the first line {chain.turned_back[0]}; order goes by lines"
     if quoted:
         yield f"quoted  {f'line {chain.quoted_at}' if chain.quoted_at else 'no line has this hash'}"
     yield f"head    {chain.head}"
