@@ -49,7 +49,7 @@ class ClaimOutlook:
     `needs_device_hours` beyond the plan's. `smallest_effect` is how far beyond its bound the truth must lie to be found
     with 80 % power, in the metric's unit, and `power` the chance to pass where it lies the claim's own margin inside.
     Half of that effect takes `half_effect_seeds`, those beyond the plan's `half_effect_device_hours`.
-    `caution` is why a verdict would say less than the claim seems to, or earlier results leave no room for it.
+    `caution` is why a verdict would say less than the claim seems to, or earlier results rule it out.
     """
 
     name: str
@@ -239,11 +239,11 @@ def _caution(plan: Plan, claim: Claim, planned: Sequence[Record], earlier: _Earl
     known, ends = earlier.mean(claim.metric, claim.test.second), with_range(claim, planned).range
     if known is None or ends is None:
         return ""
-    room = ends[1] - known[0] if claim.test.effect == "greater" else known[0] - ends[0]
-    if room >= claim.test.min_gain:
+    most = ends[1] - known[0] if claim.test.effect == "greater" else known[0] - ends[0]
+    if most >= claim.test.min_gain:
         return ""
     settings = ", ".join(f"{name}={show(value)}" for name, value in claim.test.second.items())
-    what = f"{settings} had a mean of {rounded(known[0])} in {known[1]}: there is room for {rounded(room)} only"
+    what = f"{settings} had a mean of {rounded(known[0])} in {known[1]}: it can gain {rounded(most)} at most"
     return f"{what}; min_gain: at most that, or not_lower with a margin"
 
 
