@@ -13,14 +13,15 @@ from sweeper.cvae.data.problem import DataError
 from sweeper.cvae.data.rows import files_of
 from sweeper.cvae.metrics import METRICS
 from sweeper.cvae.settings import Scalar, SettingProblem, collect, construct, problems_of, setting
-from sweeper.cvae.stopping import STOP_WHEN, is_stop_condition, metrics_of
+from sweeper.cvae.stopping import metrics_of
 from sweeper.cvae.task_config import DETOUR, ENUMERATED, FILE, OPERATORS, STYLE_TOKENS, SUM, TaskConfig
 from sweeper.cvae.terms import LOOKAHEAD, ORACLE_FORK, DisentanglementLossConfig
+from sweeper.cvae.train_config import TrainConfig
 from sweeper.cvae.unreported import unreported
 
 __all__ = [
     "ADDED", "DEFAULTS", "DESCRIPTIONS", "METRICS", "READS", "STYLE_TOKENS", "CVAEConfig", "DisentanglementLossConfig",
-    "SettingProblem", "TaskConfig", "absent", "build", "check", "data_files", "irrelevant", "shape",
+    "SettingProblem", "TaskConfig", "TrainConfig", "absent", "build", "check", "data_files", "irrelevant", "shape",
 ]  # fmt: skip
 
 
@@ -50,45 +51,6 @@ class ModelConfig:
     )
     baseline_width: int = setting(32, "z-free baseline: model width", low=8, high=1024)
     baseline_depth: int = setting(1, "z-free baseline: blocks", low=1, high=12)
-
-
-@dataclass(frozen=True, slots=True)
-class TrainConfig:
-    """Optimisation, evaluation and device."""
-
-    steps: int = setting(1200, "optimiser steps", low=1, high=10_000_000)
-    batch_size: int = setting(128, "examples a step, drawn afresh", low=1, high=65_536)
-    learning_rate: float = setting(3e-3, "peak of AdamW's learning rate", low=0, high=1)
-    router_lr_scale: float = setting(
-        1.0,
-        "the router's learning rate as a multiple of the generator's",
-        low=0,
-        high=100,
-        only_when=(("model.router", ("network",)),),
-    )
-    baseline_lr_scale: float = setting(2.0, "the z-free baseline's learning rate, likewise", low=0, high=100)
-    warmup: float = setting(0.05, "share of the steps over which the learning rate rises", low=0, high=1)
-    final_lr: float = setting(0.02, "learning rate at the end of its cosine, as a share of the peak", low=0, high=1)
-    weight_decay: float = setting(0.1, "AdamW's decay of weight matrices", low=0, high=1)
-    clip_norm: float = setting(1.0, "largest norm of the gradient", low=1e-6, high=1e6)
-    baseline_warmup: float = setting(
-        0.1, "share of the steps over which token weights pass from uniform to the baseline's NLL", low=0, high=1
-    )
-    report_every: int = setting(200, "steps between reports", low=1, high=10_000_000)
-    stop_when: str | None = setting(
-        None,
-        "end early when a report fulfils this, as in 'task_accuracy >= 0.99 and alignment >= 0.9'",
-        accepts=is_stop_condition,
-        allowed_text=STOP_WHEN,
-    )
-    test_prompts: int = setting(256, "most prompts in the test split, each with all its strategies", low=1, high=65_536)
-    compile: str | bool = setting(
-        "auto",
-        "compile the step; auto does on a GPU if so long a training repays it",
-        accepts=lambda value: value == "auto" or isinstance(value, bool),
-        allowed_text="auto, true or false",
-    )
-    device: str = setting("auto", "where to train; auto takes a GPU if there is one", choices=("auto", "cpu", "cuda"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +100,10 @@ def _problems_between(params: Mapping[str, object]) -> list[SettingProblem]:
         found += _weighting_problems(params)
     if isinstance(params.get("train.stop_when"), str):
         found += _stop_problems(params)
+    parts = int(_number(params, "train.gradient_accumulation_steps"))
+    if _number(params, "train.batch_size") % parts:
+        allowed = f"a divisor of train.batch_size = {_get(params, 'train.batch_size')}"
+        found.append(SettingProblem("train.gradient_accumulation_steps", parts, allowed))
     for key in names:
         if key.startswith("loss.schedules.") and key.endswith((".start", ".end", ".kind")):
             found += _schedule_problems(params, key.rpartition(".")[0])
@@ -254,6 +220,7 @@ _FIXED = {
     for key, known in SETTINGS.items()
     if key.startswith(("task.", "model."))
     or key in ("loss.reduction", "train.batch_size", "train.test_prompts", "train.device", "train.compile")
+    or key == "train.gradient_accumulation_steps"
     or key in (*_WEIGHTINGS, "loss.jsd_mixture")
 }
 

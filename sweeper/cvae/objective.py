@@ -123,6 +123,13 @@ def token_weights(weighting: str, scores: TokenScores, mask_BT: Tensor, warmup: 
     return torch.where(mask_BT > 0, scores.importance_BT, 0.0)  # known, or right soon: no warm-up
 
 
+def chosen_jsd(scores: TokenScores, form: LossForm) -> Tensor:
+    """The JSD of the latents' next tokens by the mixture that the form names, [B,T]."""
+    if form.jsd_mixture == "posterior":
+        return losses.mixture_jsd(scores.logp_BKTV, losses.prefix_posterior(scores.log_prior_BK, scores.nll_BKT))
+    return scores.jsd_BT
+
+
 def combine(scores: TokenScores, mask_BT: Tensor, weights: LossWeights, marginal_K: Tensor, form: LossForm) -> Terms:
     """Every term, and their weighted sum; ``marginal_K`` is the marginal of q that two of them judge."""
     expected_BT = losses.expected_nll(scores.log_q_BK, scores.nll_BKT)
@@ -130,13 +137,10 @@ def combine(scores: TokenScores, mask_BT: Tensor, weights: LossWeights, marginal
         kind: token_weights(kind, scores, mask_BT, weights.token_weight_warmup)
         for kind in {form.token_weighting, form.reconstruction_weighting}
     }
-    jsd_BT = scores.jsd_BT
-    if form.jsd_mixture == "posterior":
-        jsd_BT = losses.mixture_jsd(scores.logp_BKTV, losses.prefix_posterior(scores.log_prior_BK, scores.nll_BKT))
     inputs = losses.LossInputs(
         scores,
         expected_BT,
-        jsd_BT,
+        chosen_jsd(scores, form),
         of_token[form.token_weighting],
         of_token[form.reconstruction_weighting],
         mask_BT,

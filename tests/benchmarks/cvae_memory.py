@@ -34,6 +34,24 @@ ROWS: dict[str, tuple[dict[str, Any], int]] = {
     "the same, pack of 2": ({"sizes": [2000, 64], "train.batch_size": 32, "train.test_prompts": 8}, 2),
     "the same, 40 prompts evaluated": ({"sizes": [2000, 64], "train.batch_size": 32, "train.test_prompts": 40}, 1),
     "V 8000, T 128, B 8": ({"sizes": [8000, 128], "train.batch_size": 8, "train.test_prompts": 2}, 1),
+    "the same, in 4 parts": (
+        {
+            "sizes": [8000, 128],
+            "train.batch_size": 8,
+            "train.gradient_accumulation_steps": 4,
+            "train.test_prompts": 1,
+        },
+        1,
+    ),
+    "V 2000, T 64, B 32 in 4 parts": (
+        {
+            "sizes": [2000, 64],
+            "train.batch_size": 32,
+            "train.gradient_accumulation_steps": 4,
+            "train.test_prompts": 1,
+        },
+        1,
+    ),
     "T 256, width 256, depth 4, B 16": (
         {"sizes": [200, 256], "train.batch_size": 16, "train.test_prompts": 2, "model.width": 256, "model.depth": 4},
         1,

@@ -6,13 +6,14 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from sweeper.cvae.config import CVAEConfig, build
+from sweeper.cvae.config import CVAEConfig, TrainConfig, build
 from sweeper.cvae.data.problem import DataError
 from sweeper.cvae.memory.available import cpu_bytes, gpu_bytes
 from sweeper.cvae.memory.estimate import MemoryEstimate, estimate_memory
 from sweeper.cvae.memory.task_sizes import task_sizes
 
 BATCH, PROMPTS, WIDTH = "train.batch_size", "train.test_prompts", "model.width"
+PARTS = "train.gradient_accumulation_steps"
 
 
 class MemoryShortage(NamedTuple):
@@ -91,7 +92,8 @@ def _text(config: CVAEConfig, needed: MemoryEstimate) -> str:
     sizes, train = task_sizes(config.task), config.train
     trials = "a trial" if needed.members == 1 else f"a pack of {needed.members} trials"
     of = f"{trials} with K {config.model.latents}, T {sizes.trace_length}, V {sizes.trace_vocabulary}"
-    step = f"a step of {train.batch_size} examples {_gb(needed.step)}"
+    parts = train.gradient_accumulation_steps
+    step = f"a step of {train.batch_size} examples{f' in {parts} parts' * (parts > 1)} {_gb(needed.step)}"
     evaluation = f"an evaluation of {min(train.test_prompts, sizes.prompts)} prompts {_gb(needed.evaluation)}"
     parameters = f"parameters and optimizer {_gb(needed.parameters)}"
     return f"about {_gb(needed.total)} for {of} ({step}, {evaluation}, {parameters})"
@@ -108,14 +110,23 @@ def _advice(config: CVAEConfig, members: int, available: float, device: str) -> 
             return f"resources.pack: {fits} needs about {_gb(estimate_memory(config, fits, device).total)}"
         changed["resources.pack"], needed, members = 1, one, 1
     while needed.total > available:
-        key, train = _largest(needed), config.train
-        value = {BATCH: train.batch_size // 2, PROMPTS: train.test_prompts // 2}.get(key, 0)
-        if not value:
+        halved = _halved(config.train, _largest(needed))
+        if halved is None:
             return "smaller model.latents, model.width or model.depth, shorter targets or a smaller vocabulary"
-        batch, prompts = (value, train.test_prompts) if key == BATCH else (train.batch_size, value)
-        config = dataclasses.replace(config, train=dataclasses.replace(train, batch_size=batch, test_prompts=prompts))
-        changed[key], needed = value, estimate_memory(config, members, device)
+        key, train = halved
+        config = dataclasses.replace(config, train=train)
+        changed[key], needed = getattr(train, key.partition(".")[2]), estimate_memory(config, members, device)
     return f"{', '.join(f'{key}: {value}' for key, value in changed.items())} needs about {_gb(needed.total)}"
+
+
+def _halved(train: TrainConfig, key: str) -> tuple[str, TrainConfig] | None:
+    """Half of what needs most, and its setting: a batch in twice as many parts gives the same numbers."""
+    parts = 2 * train.gradient_accumulation_steps
+    if key == BATCH and train.batch_size % parts == 0:
+        return PARTS, dataclasses.replace(train, gradient_accumulation_steps=parts)
+    if key == PROMPTS and train.test_prompts > 1:
+        return PROMPTS, dataclasses.replace(train, test_prompts=train.test_prompts // 2)
+    return None
 
 
 def _gb(number: float) -> str:

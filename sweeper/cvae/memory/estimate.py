@@ -20,6 +20,7 @@ MAPPED = 32 << 20  # bytes: an allocation above this is mapped by itself, and gi
 EVALUATED = {"cpu": 1, "cuda": 64}  # members evaluated at once: on a CPU one fills the cache
 SCORED = {"cpu": 192, "cuda": 65_536}  # examples scored at once, of all members
 BASELINES = {"cpu": 16, "cuda": 64}  # trained at once
+SCATTERED = 1.75  # a heap in which results of parts lie between what they freed, over one that has no gaps: measured
 CHUNK = 8192  # examples drawn ahead
 KEPT_NLL = 256e6  # bytes of baselines' results that are kept
 
@@ -55,13 +56,10 @@ def estimate_memory(config: CVAEConfig, members: int = 1, device: str = "cpu") -
     after = list(_evaluation(config, sizes, min(members, EVALUATED[device]), device))
     kept = FLOAT * _parameters(config, sizes) * (10 * members + 3)
     examples = _examples(config, sizes, members)
-    phases = [step, before, after]
-    if device == "cpu":
-        shared = max(_bytes(phase, mapped=False) for phase in phases) + max(
-            _bytes(each, mapped=True) for each in phases
-        )
-    else:
-        shared = max(map(_bytes, phases))
+    kinds = (False, True) if device == "cpu" else (None,)  # a GPU's allocator gives everything to the next phase
+    most = {mapped: max(_bytes(phase, mapped) for phase in (step, before, after)) for mapped in kinds}
+    scattered = SCATTERED if config.train.gradient_accumulation_steps > 1 else 1.0
+    shared = sum(scattered * held if mapped is False else held for mapped, held in most.items())
     return MemoryEstimate(members, kept, examples, _bytes(step), _bytes(after), kept + examples + shared)
 
 
@@ -126,7 +124,7 @@ def _reading(tokens: float, sizes: TaskSizes, width: int, depth: int, heads: int
 
 def _step(config: CVAEConfig, sizes: TaskSizes, members: int) -> Iterator[Tensors]:
     """Forward and backward through generator and router."""
-    model, batch = config.model, members * config.train.batch_size
+    model, batch = config.model, members * config.train.batch_size / config.train.gradient_accumulation_steps
     per_latent = batch * model.latents * sizes.trace_length
     yield Tensors(6.5, per_latent * sizes.trace_vocabulary)
     yield Tensors(3, per_latent * model.hidden)
@@ -137,7 +135,7 @@ def _step(config: CVAEConfig, sizes: TaskSizes, members: int) -> Iterator[Tensor
 
 def _baseline(config: CVAEConfig, sizes: TaskSizes, together: int) -> Iterator[Tensors]:
     """Forward and backward through the z-free models."""
-    model, batch = config.model, together * config.train.batch_size
+    model, batch = config.model, together * config.train.batch_size / config.train.gradient_accumulation_steps
     for _ in range(2 if _looks_ahead(config) else 1):
         yield Tensors(6, batch * sizes.trace_length * sizes.trace_vocabulary)
         yield from _reading(batch, sizes, model.baseline_width, model.baseline_depth, model.heads, saved=True)

@@ -136,27 +136,40 @@ class BaselineBatch:
             tensor.index_select(1, self.at_1).squeeze(1)
             for tensor in (self.prompt_GCBP, self.target_GCBT, self.rate_GC, self.correction_GC)
         )
-        target_GBT = target_GBT.long()
-        flat_GW = self.flat_GW.detach().requires_grad_()
-        weights = program.baseline_layout.unflatten(flat_GW)
-        both = BaselineAndLookahead(program.model.baseline, program.model.lookahead)
-        logits_GBTV, lookahead_GBTV = functional_call(both, weights, (prompt_GBP.long(), target_GBT))
-        nll_GBT = baseline_nll(logits_GBTV, target_GBT)
-        mask_GBT = counted(target_GBT, program.task.end, nll_GBT.dtype)
-        loss_G = losses.reconstruction(nll_GBT, mask_GBT, per_token=True)
-        if lookahead_GBTV is not None:  # its gradient and the baseline's are of other parameters
-            loss_G = loss_G + losses.reconstruction(baseline_nll(lookahead_GBTV, target_GBT), mask_GBT, per_token=True)
-        (gradient_GW,) = torch.autograd.grad(loss_G.sum(), flat_GW)
+        prompt_GBP, target_GBT = prompt_GBP.long(), target_GBT.long()
+        tokens_G = counted(target_GBT, program.task.end, self.flat_GW.dtype).sum((-2, -1))
+        parts = zip(prompt_GBP.chunk(program.accumulation, 1), target_GBT.chunk(program.accumulation, 1), strict=True)
+        found = [self._part(program, prompt, target, tokens_G) for prompt, target in parts]
+        gradients, nlls, divergences = zip(*found, strict=True)
         with torch.no_grad():
-            self.baseline_nll_GCBT.index_copy_(1, self.at_1, nll_GBT.unsqueeze(1))
-            if lookahead_GBTV is not None:
-                divergence_GBT = losses.lookahead_divergence(lookahead_GBTV, logits_GBTV)
-                self.lookahead_GCBT.index_copy_(1, self.at_1, divergence_GBT.unsqueeze(1))
+            gradient_GW = gradients[0] if len(gradients) == 1 else torch.stack(gradients).sum(0)
+            self.baseline_nll_GCBT.index_copy_(1, self.at_1, torch.cat(nlls, 1).unsqueeze(1))
+            if program.model.lookahead is not None:
+                self.lookahead_GCBT.index_copy_(1, self.at_1, torch.cat(divergences, 1).unsqueeze(1))
             for part_GW in program.baseline_layout.split(gradient_GW, by="baseline."):
                 clip_(part_GW, self.clip_G)
             moments = Moments(self.mean_GW, self.square_GW)
             adamw_(self.flat_GW, gradient_GW, moments, correction_G, rate_G[:, None], self.decay_GW)
             self.at_1.add_(1)
+
+    def _part(
+        self, program: Program, prompt_GBP: Tensor, target_GBT: Tensor, tokens_G: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The gradient [G,W] of some examples of a step of ``tokens_G`` tokens, their NLL and divergence [G,B,T]."""
+        flat_GW = self.flat_GW.detach().requires_grad_()
+        weights = program.baseline_layout.unflatten(flat_GW)
+        both = BaselineAndLookahead(program.model.baseline, program.model.lookahead)
+        logits_GBTV, lookahead_GBTV = functional_call(both, weights, (prompt_GBP, target_GBT))
+        nll_GBT = baseline_nll(logits_GBTV, target_GBT)
+        mask_GBT = counted(target_GBT, program.task.end, nll_GBT.dtype)
+        loss_G, divergence_GBT = losses.reconstruction(nll_GBT, mask_GBT, per_token=True), nll_GBT[..., :0]
+        if lookahead_GBTV is not None:  # its gradient and the baseline's are of other parameters
+            loss_G = loss_G + losses.reconstruction(baseline_nll(lookahead_GBTV, target_GBT), mask_GBT, per_token=True)
+            divergence_GBT = losses.lookahead_divergence(lookahead_GBTV, logits_GBTV)
+        if program.accumulation > 1:
+            loss_G = loss_G * (mask_GBT.sum((-2, -1)) / tokens_G)
+        (gradient_GW,) = torch.autograd.grad(loss_G.sum(), flat_GW)
+        return gradient_GW, nll_GBT.detach(), divergence_GBT.detach()
 
 
 class BaselineTrainer(CudaGraphRunner):

@@ -57,6 +57,8 @@ def loss_for(program: Program, config: CVAEConfig, shape: str, members: int) -> 
 
 def _pays(program: Program, config: CVAEConfig, warm: bool) -> bool:
     wish = config.train.compile
+    if program.accumulation > 1:
+        return False
     if isinstance(wish, bool):
         return wish
     return program.device.type == "cuda" and config.train.steps >= (STEPS_WARM if warm else STEPS_COLD)

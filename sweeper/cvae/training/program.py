@@ -25,7 +25,8 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # <malloc.h>
 class Program:
     """Made once for all trials that agree in it; holds nothing of any one of them.
 
-    ``split`` is evaluated at each report, ``final``, where there is one, at the end of a training.
+    ``split`` is evaluated at each report, ``final``, where there is one, at the end of a training. A batch is taken in
+    ``accumulation`` parts.
     """
 
     task: Task
@@ -37,6 +38,7 @@ class Program:
     final: EvaluationSplit | None
     device: torch.device
     batch_size: int
+    accumulation: int
     form: LossForm
 
     @classmethod
@@ -44,9 +46,8 @@ class Program:
         """The program for ``config``. Raises ValueError where there is no such device."""
         device = device_of(config.train.device)
         train = config.train
-        return _program(
-            config.task, config.model, train.batch_size, train.test_prompts, LossForm.of(config.loss), device
-        )
+        batches = train.batch_size, train.gradient_accumulation_steps
+        return _program(config.task, config.model, *batches, train.test_prompts, LossForm.of(config.loss), device)
 
     def initial_W(self, seed: int, layout: Layout) -> Tensor:
         """The parameters that a member, or its baseline, begins with, drawn on the CPU: the same everywhere, [W]."""
@@ -60,6 +61,7 @@ def _program(
     task_config: TaskConfig,
     model_config: ModelConfig,
     batch_size: int,
+    accumulation: int,
     test_prompts: int,
     form: LossForm,
     device: torch.device,
@@ -73,7 +75,7 @@ def _program(
         for is_baseline in (False, True)
     )
     layouts = own.to(device), baseline.to(device)
-    return Program(task, model, *layouts, train_rows_R, split, final, device, batch_size, form)
+    return Program(task, model, *layouts, train_rows_R, split, final, device, batch_size, accumulation, form)
 
 
 @lru_cache(maxsize=4)

@@ -14,6 +14,7 @@ from sweeper.cvae.objective import LossWeights, Terms, step_loss
 from sweeper.cvae.tasks import Batch
 from sweeper.cvae.tasks.task import counted
 from sweeper.cvae.terms import TERMS
+from sweeper.cvae.training.accumulation import accumulated
 from sweeper.cvae.training.compiled import Loss
 from sweeper.cvae.training.cuda_graph import CudaGraphRunner
 from sweeper.cvae.training.member_state import BatchedState
@@ -48,18 +49,15 @@ def advance(program: Program, state: BatchedState, loss: Loss = step_loss) -> No
     prompt_MBP, target_MBT = state.prompt_MCBP[row_M, at_M].long(), state.target_MCBT[row_M, at_M].long()
     batch = Batch(prompt_MBP, target_MBT, counted(target_MBT, program.task.end, state.flat_MW.dtype))
     values = dict(zip(HYPERPARAMETERS, state.hyperparameters_MCX[row_M, at_M].unbind(-1), strict=True))
-    flat_MW = state.flat_MW.detach().requires_grad_()
-    loss_M, (terms, marginal_MK) = loss(
-        program.model,
-        program.layout.unflatten(flat_MW),
-        LossWeights.of(values),
-        batch,
-        state.baseline_nll_MCBT[row_M, at_M],
-        state.marginal_MK,
-        program.form,
-        state.importance_MCBT[row_M, at_M],
-    )
-    (gradient_MW,) = torch.autograd.grad(loss_M.sum(), flat_MW)
+    weights, known = LossWeights.of(values), (state.baseline_nll_MCBT[row_M, at_M], state.importance_MCBT[row_M, at_M])
+    if program.accumulation > 1:
+        gradient_MW, terms, marginal_MK = accumulated(program, state, weights, batch, *known)
+    else:
+        flat_MW = state.flat_MW.detach().requires_grad_()
+        parameters = program.layout.unflatten(flat_MW)
+        given = parameters, weights, batch, known[0], state.marginal_MK, program.form, known[1]
+        loss_M, (terms, marginal_MK) = loss(program.model, *given)
+        (gradient_MW,) = torch.autograd.grad(loss_M.sum(), flat_MW)
     with torch.no_grad():
         norm_M = clip_(gradient_MW, state.clip_M)
         rate_MW = values["learning_rate"][:, None] * state.scale_MW
