@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from array import array
 from collections.abc import Callable
@@ -10,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from sweeper.cvae.data.dataset import ARRAYS, dataset
+from sweeper.cvae.data.dataset import ARRAYS, dataset, vocabulary_of
 from sweeper.cvae.task_config import DETOUR, FILE, OPERATORS, SORT, STYLE_TOKENS, SUM, TaskConfig
 
 OUTCOMES = 4  # of a step of a sorting algorithm
@@ -81,11 +80,10 @@ def _file(config: TaskConfig) -> TaskSizes:
 
 @lru_cache(maxsize=16)
 def _sizes_of(folder: Path) -> TaskSizes:
-    meta = json.loads((folder / "meta.json").read_text())
     prompts, targets = (_lengths(folder, name) for name in ("prompt_ends", "target_ends"))
     per_prompt = min(float(MOST_TARGETS), len(targets) / len(prompts))
     evaluated = (folder / "prompt_split").read_bytes().count(b"\1")  # an array of bytes: 1 is validation
-    vocabularies = len(meta["prompt"]) + 1, len(meta["target"]) + 1  # padding, and the end
+    vocabularies = [1 + len(vocabulary_of(folder, name)) for name in ("prompt", "target")]  # padding, and the end
     return TaskSizes(vocabularies[0], max(prompts), vocabularies[1], max(targets) + 1, evaluated, per_prompt, False)
 
 
