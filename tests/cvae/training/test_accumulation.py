@@ -7,7 +7,8 @@ import torch
 
 from sweeper.cvae import objective
 from sweeper.cvae.config import build, check, shape
-from sweeper.cvae.training import accumulation, baseline
+from sweeper.cvae.training import baseline
+from sweeper.cvae.training import step as step_module
 from sweeper.cvae.training.baseline import baselines
 from sweeper.cvae.training.pack import train_pack
 from sweeper.cvae.training.program import Program
@@ -118,6 +119,6 @@ def test_nothing_of_the_size_of_the_whole_batch_s_logits_is_made(monkeypatch):
         seen.append(output.logits_by_latent_BKTV.shape[1])
         return objective.score(output, *given)
 
-    monkeypatch.setattr(accumulation, "score", watched)
+    monkeypatch.setattr(step_module, "score", watched)
     started([Trial(train__gradient_accumulation_steps=4)]).stepper.run(1)
     assert seen == [4] * 8
