@@ -14,7 +14,7 @@ from sweeper.cvae.data.rows import files_of
 from sweeper.cvae.metrics import METRICS
 from sweeper.cvae.settings import Scalar, SettingProblem, collect, construct, problems_of, setting
 from sweeper.cvae.stopping import metrics_of
-from sweeper.cvae.task_config import DETOUR, ENUMERATED, FILE, OPERATORS, STYLE_TOKENS, SUM, TaskConfig
+from sweeper.cvae.task_config import DETOUR, FILE, OPERATORS, STYLE_TOKENS, SUM, TaskConfig
 from sweeper.cvae.terms import LOOKAHEAD, ORACLE_FORK, DisentanglementLossConfig
 from sweeper.cvae.train_config import TrainConfig
 from sweeper.cvae.unreported import unreported
@@ -162,9 +162,8 @@ _WEIGHTINGS = ("loss.token_weighting", "loss.reconstruction_weighting")
 def _weighting_problems(params: Mapping[str, object]) -> list[SettingProblem]:
     chosen = {key: _get(params, key) for key in _WEIGHTINGS}
     name = _get(params, "task.name")
-    if name not in ENUMERATED:
-        tasks = ", ".join(ENUMERATED)
-        allowed = f"another weighting, as where strategies part is known of the tasks {tasks} only, not of {name}"
+    if name == FILE:
+        allowed = "another weighting: where strategies part is not known, as files need not hold what each would write"
         return [SettingProblem(key, ORACLE_FORK, allowed) for key, kind in chosen.items() if kind == ORACLE_FORK]
     if {*chosen.values()} == {ORACLE_FORK, LOOKAHEAD}:
         allowed = f"no {LOOKAHEAD} next to {ORACLE_FORK}: a training has one of the two"

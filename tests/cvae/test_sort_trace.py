@@ -7,7 +7,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweeper.cvae.config import build
+from sweeper.cvae.config import build, check
+from sweeper.cvae.tasks.forks import forks
 from sweeper.cvae.tasks.sort_trace import sort_trace
 from sweeper.cvae.tasks.sorting import ALGORITHMS, OUTCOMES, apply, trace
 
@@ -117,3 +118,23 @@ def test_its_settings_reach_it(params):
     batch = task.sample(task.split(8).train_R, 400, torch.Generator().manual_seed(0))
     assert batch.prompt_BP.shape[1] == params.get("task.longest", 8)
     assert len(task.strategies) == params.get("task.strategies", 6)
+
+
+@pytest.mark.parametrize("strategies", [2, 6])
+def test_forks_are_the_tokens_that_the_algorithms_write_differently_so_far(strategies):
+    task = sort_trace(build({"task.name": "sort_trace", "task.strategies": strategies}).task)
+    batch = task.sample(task.split(8).train_R, 40, torch.Generator().manual_seed(0))
+    found_BT = forks(task, batch.prompt_BP, batch.target_BT)
+    for found, prompt, target in zip(found_BT.tolist(), batch.prompt_BP, batch.target_BT.tolist(), strict=True):
+        written = task.traces(prompt[None])[0].tolist()
+        assert target in written
+        goes_on = [{trace[t] for trace in written if trace[:t] == target[:t]} for t in range(len(target))]
+        assert found == [float(len(tokens) > 1) for tokens in goes_on]
+    assert (found_BT * (1 - batch.mask_BT)).sum() == 0
+    assert found_BT.any(1).all()
+
+
+def test_oracle_weights_are_for_every_task_but_data_from_files():
+    assert not check({"task.name": "sort_trace", "loss.token_weighting": "oracle_fork"})
+    found = {one.key: one.allowed for one in check({"task.name": "file", "loss.token_weighting": "oracle_fork"})}
+    assert "files need not hold what each would write" in found["loss.token_weighting"]

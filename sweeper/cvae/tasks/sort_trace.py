@@ -78,6 +78,15 @@ class SortTrace:
         prompt_B = torch.arange(len(rows_N)).repeat_interleave(count)
         return LabelledExamples(self._batch(rows_N[prompt_B], strategy_B), strategy_B, prompt_B)
 
+    def traces(self, prompt_BP: Tensor) -> Tensor:
+        """What each algorithm writes for these prompts, padded, [B,S,T]."""
+        traces_BST = torch.full((len(prompt_BP), len(self.strategies), self.trace_length), self.end)
+        for traces_ST, prompt in zip(traces_BST, prompt_BP.tolist(), strict=True):
+            for trace_T, strategy in zip(traces_ST, range(len(self.strategies)), strict=True):
+                tokens = self._tokens(self._digits(prompt), strategy)
+                trace_T[: len(tokens)] = torch.tensor(tokens)
+        return traces_BST
+
     def next_tokens(self, rows_N: Tensor) -> Tensor:
         """How many tokens may come next in each example if one of the algorithms goes on, [B,T]."""
         traces_NST = torch.unflatten(self.examples(rows_N).batch.target_BT, 0, (len(rows_N), -1))
