@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from sweeper.cvae.loss_inputs import check_head, check_targets
+from sweeper.cvae.loss_inputs import check_head, check_states, check_targets
 
 Applied = Callable[..., tuple[Any, ...]]
 CHUNK = {"cpu": 2**19, "cuda": 2**25}  # logits at a time: those of a core's cache; enough to keep a GPU busy
@@ -28,23 +28,26 @@ class ChunkedScores(NamedTuple):
     jsd_BT: Tensor
 
 
-def scores_from_logits(logits_BKTV: Tensor, target_BT: Tensor, *, check: bool = True) -> ChunkedScores:
-    """The scores of tokens ``target_BT`` given the logits of each latent.
+def scores_from_logits(logits_by_latent: Tensor, target: Tensor, *, check: bool = True) -> ChunkedScores:
+    """The scores of tokens ``target`` [B,T] given the logits of each latent, [B,K,T,V].
 
-    With ``check``, raises ValueError for targets of another shape or dtype, or outside the vocabulary; that waits for a
-    GPU once, and is to be left out under ``vmap`` and ``torch.compile``.
+    Every position has scores, padding too: give it any token, and leave it out of sums by a mask. Raises ValueError for
+    shapes and dtypes that do not agree, and, with ``check``, for targets outside the vocabulary, also -100; that waits
+    for a GPU once, and is to be left out under ``vmap`` and ``torch.compile``.
     """
+    check_states(logits_by_latent, "logits_by_latent", "[B,K,T,V]")
     if check:
-        check_targets(target_BT, logits_BKTV, logits_BKTV.shape[-1])
-    return ChunkedScores(*_scores(logits_BKTV, None, target_BT))
+        check_targets(target, logits_by_latent, logits_by_latent.shape[-1])
+    return ChunkedScores(*_scores(logits_by_latent, None, target))
 
 
-def scores_from_hidden(hidden_BKTD: Tensor, head_VD: Tensor, target_BT: Tensor, *, check: bool = True) -> ChunkedScores:
-    """The same given hidden states and the head that makes logits of them: [B,K,T,V] never exists."""
-    check_head(hidden_BKTD, head_VD)
+def scores_from_hidden(hidden_by_latent: Tensor, head: Tensor, target: Tensor, *, check: bool = True) -> ChunkedScores:
+    """The same given hidden states [B,K,T,D] and the head [V,D] that makes logits of them: [B,K,T,V] never exists."""
+    check_states(hidden_by_latent, "hidden_by_latent", "[B,K,T,D]")
+    check_head(hidden_by_latent, head)
     if check:
-        check_targets(target_BT, hidden_BKTD, len(head_VD))
-    return ChunkedScores(*_scores(hidden_BKTD, head_VD, target_BT))
+        check_targets(target, hidden_by_latent, len(head))
+    return ChunkedScores(*_scores(hidden_by_latent, head, target))
 
 
 def jsd_from_logits(logits_BKTV: Tensor) -> Tensor:

@@ -10,16 +10,27 @@ import torch
 from torch import Tensor
 
 ROUNDING = 1e-3  # an NLL may be this far below 0
+IGNORED = -100  # what torch's cross_entropy leaves out
+
+
+def check_states(states: Tensor, name: str, shape: str) -> None:
+    """Raises ValueError unless ``states`` are floating point numbers [B,K,T,...]."""
+    _expect_tensor(states, name)
+    _expect(states.dim() == 4, name, f"shape {shape}", f"shape {_shape(states)}")
+    _expect(states.is_floating_point(), name, "floating point", str(states.dtype))
+    _expect(states.shape[1] and states.shape[3], name, f"shape {shape}, none of K and {shape[-2]} 0", _shape(states))
 
 
 def check_shapes(states: Tensor, name: str, shape: str, baseline_nll: Tensor, mask: Tensor) -> None:
     """Raises ValueError unless ``states`` [B,K,T,...], ``baseline_nll`` [B,T] and ``mask`` [B,T] agree."""
-    _expect(states.dim() == 4, name, f"shape {shape}", f"shape {_shape(states)}")
-    _expect(states.is_floating_point(), name, "floating point", str(states.dtype))
-    batch, _, positions, _ = states.shape
+    check_states(states, name, shape)
+    batch, latents, positions, _ = states.shape
     for tensor, its in ((baseline_nll, "baseline_nll"), (mask, "mask")):
+        _expect_tensor(tensor, its)
         expected = f"shape [B,T] = [{batch}, {positions}], as {name} {shape} has it"
-        _expect(tensor.shape == (batch, positions), its, expected, f"shape {_shape(tensor)}")
+        swapped = tensor.shape == (batch, latents)
+        hint = f" (is {name} [B,T,K,...]? latents come second: movedim(2, 1))" if swapped else ""
+        _expect(tensor.shape == (batch, positions), its, expected, f"shape {_shape(tensor)}{hint}")
         _expect(tensor.device == states.device, its, f"device {states.device}, that of {name}", str(tensor.device))
     _expect(baseline_nll.is_floating_point(), "baseline_nll", "floating point", str(baseline_nll.dtype))
     _expect(not mask.is_complex(), "mask", "booleans or numbers, 1 where a token counts", str(mask.dtype))
@@ -27,6 +38,7 @@ def check_shapes(states: Tensor, name: str, shape: str, baseline_nll: Tensor, ma
 
 def check_head(hidden: Tensor, head: Tensor) -> None:
     """Raises ValueError unless ``head`` is [V,D] of the states' width and dtype."""
+    _expect_tensor(head, "head")
     expected = f"shape [V,D] with D = {hidden.shape[-1]}, as hidden_by_latent has it"
     _expect(head.dim() == 2 and head.shape[-1] == hidden.shape[-1], "head", expected, f"shape {_shape(head)}")
     _expect(head.dtype == hidden.dtype, "head", f"{hidden.dtype}, that of hidden_by_latent", str(head.dtype))
@@ -35,13 +47,30 @@ def check_head(hidden: Tensor, head: Tensor) -> None:
 
 def check_targets(target: Tensor, states: Tensor, vocabulary: int) -> None:
     """Raises ValueError unless ``target`` [B,T] holds integers of the vocabulary."""
+    _expect_tensor(target, "target")
     expected = f"shape [B,T] = [{states.shape[0]}, {states.shape[2]}]"
     _expect(target.shape == (states.shape[0], states.shape[2]), "target", expected, f"shape {_shape(target)}")
-    _expect(target.dtype == torch.int64, "target", "torch.int64", str(target.dtype))
+    _expect(target.dtype == torch.int64, "target", "torch.int64 (target.long())", str(target.dtype))
     if target.numel():
         low, high = int(target.min()), int(target.max())
         found = f"tokens from {low} to {high}"
+        if low == IGNORED:
+            found += f" (is {IGNORED} padding? put any token there, target.clamp(min=0), and leave it out by a mask)"
         _expect(low >= 0 and high < vocabulary, "target", f"tokens from 0 to {vocabulary - 1}", found)
+
+
+@torch.no_grad()
+def check_logits(logits: Tensor) -> None:
+    """Raises ValueError for probabilities in their place. Looks at one distribution, and at all only if it is one."""
+    looks_like_it = logits.numel() > 0 and logits.shape[-1] > 1 and _are_probabilities(logits[:1, :1, :1])
+    expected = "logits or log-probabilities"
+    if looks_like_it and _are_probabilities(logits):
+        _expect(False, "logits_by_latent", expected, "probabilities, at least 0 with sums of 1 (give their log)")
+
+
+def _are_probabilities(tensor: Tensor) -> bool:
+    sums = tensor.sum(-1, dtype=torch.float32)
+    return bool((tensor >= 0).all() & ((sums - 1).abs() < ROUNDING).all())
 
 
 @torch.no_grad()
@@ -66,9 +95,14 @@ def check_values(baseline_nll: Tensor, mask: Tensor, jsd: Tensor, **made_from: T
     for name, states in made_from.items():
         odd = ~states.isfinite()
         expected = "finite numbers (a forbidden token has the logit torch.finfo(dtype).min / 2)"
-        _expect(not odd.any(), name, expected, _values(states, odd))
+        half = states.dtype == torch.float16 and bool(states.isinf().any())
+        hint = " (float16 ends at 65504: bfloat16 or float32 for what is greater)" if half else ""
+        _expect(not odd.any(), name, expected, _values(states, odd) + hint)
     first = f"[b, t] = {wrong_jsd.nonzero()[0].tolist()}"
-    _expect(False, " and ".join(made_from), "logits with a finite divergence", f"{float(jsd[wrong_jsd][0])} at {first}")
+    found = f"{float(jsd[wrong_jsd][0])} at {first}"
+    if any(states.dtype == torch.float16 for states in made_from.values()):
+        found += " (does their product pass 65504, where float16 ends? bfloat16 or float32 then)"
+    _expect(False, " and ".join(made_from), "logits with a finite divergence", found)
 
 
 def _values(tensor: Tensor, wrong: Tensor) -> str:
@@ -79,6 +113,10 @@ def _values(tensor: Tensor, wrong: Tensor) -> str:
 
 def _shape(tensor: Tensor) -> str:
     return str(list(tensor.shape))
+
+
+def _expect_tensor(value: object, name: str) -> None:
+    _expect(isinstance(value, Tensor), name, "a torch.Tensor", type(value).__name__)
 
 
 def _expect(right: object, name: str, expected: str, found: str) -> None:

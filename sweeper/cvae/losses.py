@@ -135,6 +135,7 @@ def inter_latent_jsd_loss(
     loss_inputs.check_shapes(logits_by_latent, "logits_by_latent", "[B,K,T,V]", baseline_nll, mask)
     jsd_BT = chunked.jsd_from_logits(logits_by_latent)
     if check:
+        loss_inputs.check_logits(logits_by_latent)
         loss_inputs.check_values(baseline_nll, mask, jsd_BT, logits_by_latent=logits_by_latent)
     return _jsd_loss(jsd_BT, baseline_nll, mask)
 

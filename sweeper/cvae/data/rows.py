@@ -99,7 +99,7 @@ def _csv_rows(file: Path, lines: IO[bytes] | gzip.GzipFile, delimiter: str) -> I
             if not header:
                 header = [cell.strip() for cell in cells]
             elif cells and len(cells) != len(header):
-                raise DataError(f"{file} line {number}: {len(cells)} columns instead of {len(header)}")
+                raise DataError(f"{file} line {number}: columns: expected {len(header)}, found {len(cells)}")
             elif cells:
                 named = zip(header, cells, strict=True)
                 yield number, {name: cell for name, cell in named if cell or name in COLUMNS[:2]}

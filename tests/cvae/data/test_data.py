@@ -154,7 +154,7 @@ BAD = {
     "bad UTF-8": (".jsonl", GOOD + b'{"prompt": "\xff"}\n', "line 2: bad UTF-8"),
     "a large number": (".jsonl", GOOD + b'{"prompt": [1e300], "target": "1"}\n', "line 2: prompt: a number too large"),
     "half a number": (".jsonl", GOOD + b'{"prompt": [0.5], "target": "1"}\n', "line 2: prompt: 0.5 is neither"),
-    "columns": (".csv", b"prompt,target\n1,2\n1,2,3\n", "line 3: 3 columns instead of 2"),
+    "columns": (".csv", b"prompt,target\n1,2\n1,2,3\n", "line 3: columns: expected 2, found 3"),
     "an open quote": (".csv", b'prompt,target\n1,2\n"1,2\n3,4\n5,6\n', "line 3: a quote that does not end"),
     "after two lines": (".csv", b'prompt,target\n"1\n2",3\n4,\n', "line 4: target: empty"),
     "in two lines": (".csv", b'prompt,target\n1,2\n"1\n2",\n', "line 3: target: empty"),
