@@ -6,6 +6,8 @@ import math
 from array import array
 from collections.abc import Callable
 from functools import lru_cache
+from itertools import chain
+from operator import sub
 from pathlib import Path
 from typing import NamedTuple
 
@@ -80,17 +82,20 @@ def _file(config: TaskConfig) -> TaskSizes:
 
 @lru_cache(maxsize=16)
 def _sizes_of(folder: Path) -> TaskSizes:
-    prompts, targets = (_lengths(folder, name) for name in ("prompt_ends", "target_ends"))
-    per_prompt = min(float(MOST_TARGETS), len(targets) / len(prompts))
+    (prompts, longest_prompt), (targets, longest_target) = (_lengths(folder, name) for name in ("prompt", "target"))
+    per_prompt = min(float(MOST_TARGETS), targets / prompts)
     evaluated = (folder / "prompt_split").read_bytes().count(b"\1")  # an array of bytes: 1 is validation
-    vocabularies = [1 + len(vocabulary_of(folder, name)) for name in ("prompt", "target")]  # padding, and the end
-    return TaskSizes(vocabularies[0], max(prompts), vocabularies[1], max(targets) + 1, evaluated, per_prompt, False)
+    prompt_vocabulary, trace_vocabulary = (len(vocabulary_of(folder, name)) + 1 for name in ("prompt", "target"))
+    return TaskSizes(  # + 1: padding, and the end
+        prompt_vocabulary, longest_prompt, trace_vocabulary, longest_target + 1, evaluated, per_prompt, False
+    )
 
 
-def _lengths(folder: Path, name: str) -> list[int]:
-    ends = array(ARRAYS[name])
-    ends.frombytes((folder / name).read_bytes())
-    return [end - start for start, end in zip([0, *ends], ends, strict=False)]
+def _lengths(folder: Path, name: str) -> tuple[int, int]:
+    """How many sequences there are, and how long the longest is: of a million, without a list of all."""
+    ends = array(ARRAYS[f"{name}_ends"])
+    ends.frombytes((folder / f"{name}_ends").read_bytes())
+    return len(ends), max(map(sub, ends, chain([0], ends)))
 
 
 _SIZES: dict[str, Callable[[TaskConfig], TaskSizes]] = {
