@@ -37,11 +37,14 @@ if TYPE_CHECKING:
     from sweeper.reporting.notebook import NotebookResults
     from sweeper.spec.sweep import Sweep
     from sweeper.trainer.config_classes import parameters_of
+    from sweeper.trainer.config_objects import config_from
+    from sweeper.trainer.program_report import report
 
 __version__ = "0.1.0"
 __all__ = [
     "Exit",
     "SweeperError",
+    "config_from",
     "fuse",
     "load_results",
     "load_spec",
@@ -49,11 +52,12 @@ __all__ = [
     "open",
     "parameters_of",
     "plan",
+    "report",
     "run",
 ]
 # Imported when they are used: `--help` needs none of them.
 _HOMES = {"fuse": "fused.trainer", "parameters_of": "trainer.config_classes", "plan": "api.calls", "run": "api.calls"}
-_HOMES |= {"open": "api.asked"}
+_HOMES |= {"open": "api.asked", "config_from": "trainer.config_objects", "report": "trainer.program_report"}
 
 
 def __getattr__(name: str) -> object:

@@ -31,19 +31,30 @@ def guarded() -> Iterator[int]:
 
 
 def end(group: int, process: subprocess.Popen[bytes], grace_s: float) -> None:
-    """End a process and what it left in its group: SIGTERM, and SIGKILL to what is there after the grace."""
+    """End a process and what it left in its group: SIGTERM, and SIGKILL to what is there after the grace.
+
+    What it started in groups of their own, as torchrun does its workers, is left to it, and killed after the grace.
+    """
+    import psutil  # here: every command that reads a sweep file imports the module of programs
+
+    elsewhere: set[psutil.Process] = set()
     for number, wait_s in ((signal.SIGTERM, grace_s), (signal.SIGKILL, _KILL_S)):
         until = time.monotonic() + wait_s
         if process.poll() is not None and not _members(group):
-            return
+            break
+        with contextlib.suppress(psutil.Error):
+            elsewhere.update(psutil.Process(process.pid).children(recursive=True))
         os.killpg(group, number)
         while (process.poll() is None or _members(group)) and time.monotonic() < until:
             time.sleep(_LOOK_S)
+    for one in elsewhere:
+        with contextlib.suppress(psutil.Error):
+            one.kill()  # not another process that has its number by now
 
 
 def _members(group: int) -> list[int]:
     """The processes of a group but its leader, zombies aside."""
-    import psutil  # here: every command that reads a sweep file imports the module of programs
+    import psutil
 
     found = []
     for one in psutil.process_iter():

@@ -13,8 +13,8 @@ from sweeper.spec.sweep import Sweep
 
 
 def test_every_public_name_is_there_and_documented() -> None:
-    names = ["Exit", "SweeperError", "fuse", "load_results", "load_spec", "make_plan", "open"]
-    names += ["parameters_of", "plan", "run"]
+    names = ["Exit", "SweeperError", "config_from", "fuse", "load_results", "load_spec", "make_plan", "open"]
+    names += ["parameters_of", "plan", "report", "run"]
     assert sorted(sweeper.__all__) == names
     for module in (sweeper, sweeper.cvae):
         for name in module.__all__:

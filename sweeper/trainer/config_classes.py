@@ -33,7 +33,7 @@ def parameters_of(config: object) -> dict[str, Value]:
     >>> parameters_of(Config)
     {'width': 64, 'optimizer.lr': 0.1}
     """
-    settings = _fields(_with_defaults(config))
+    settings = fields_of(_with_defaults(config))
     if settings is None:
         allowed = "a dataclass, a pydantic model, an ArgumentParser, an OmegaConf configuration or a mapping"
         raise _refused("its settings cannot be listed", config, found=type(config).__name__, allowed=allowed)
@@ -61,7 +61,7 @@ def _without_default(config: Any) -> list[str]:
     return [field.name for field in fields if field.default is none and field.default_factory is none]
 
 
-def _fields(config: Any) -> Mapping[str, object] | None:
+def fields_of(config: Any) -> Mapping[str, object] | None:
     """The settings of one level; None for what has none. A class stands for no settings."""
     if isinstance(config, argparse.ArgumentParser):
         return _arguments(config)
@@ -110,7 +110,7 @@ def _arguments(parser: argparse.ArgumentParser) -> dict[str, object]:
 
 def _flat(settings: Mapping[str, object], prefix: str, config: object) -> Iterator[tuple[str, Value]]:
     for key, value in settings.items():
-        inner = _fields(value)
+        inner = fields_of(value)
         if inner:
             yield from _flat(inner, f"{prefix}{key}.", config)
         else:
@@ -125,7 +125,7 @@ def _plain(value: object, name: str, config: object) -> Value:
         return str(value)
     if isinstance(value, list | tuple):
         return [_plain(item, name, config) for item in value]
-    if (inner := _fields(value)) is not None:
+    if (inner := fields_of(value)) is not None:
         return {str(key): _plain(item, name, config) for key, item in inner.items()}
     if value is None or isinstance(value, bool | int | str) or (isinstance(value, float) and math.isfinite(value)):
         return value

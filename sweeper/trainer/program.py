@@ -1,6 +1,7 @@
 """A command as a trainer: a program of any language, in a process group of its own, whose metrics are JSON lines.
 
     {"step": 3, "loss": 0.1}        on standard output is a report; every other line is the trial's log
+    sweeper.report(3, {"loss": 0.1})        in a program of Python is the same, wherever its standard output goes
 
 No shell sees the command, and nothing of a sweep file reaches one. The program runs in the user's folder, with
 `SWEEPER_SEED`, `SWEEPER_PARAMS` (JSON), `SWEEPER_DIRECTORY` (the trial's) and `SWEEPER_CHECKPOINT_DIR` (empty at first,
@@ -27,6 +28,7 @@ from typing import Any
 from sweeper import process_group
 from sweeper.errors import ProgramError
 from sweeper.trainer.code_digest import read_project
+from sweeper.trainer.program_report import REPORTS, ReportFile
 
 PREFIX = "command: "  # of the name of such a trainer
 USUAL = ("${env}", "${interpreter}", "${program}", "${args}")  # W&B's command where a file has none
@@ -141,20 +143,29 @@ def function_of(target: str) -> Callable[..., None]:
         step = int(state[1].get("step", -1)) if state else -1
         checkpoint_directory.mkdir(parents=True, exist_ok=True)
         environment = _environment(params, directory, checkpoint_directory)
-        with _running(expand(command, params), folder, environment) as process:
+
+        def take(text: str) -> None:
+            nonlocal step
+            if values := _report(text):
+                number = next((values.pop(key) for key in STEPS if key in values), step + 1)
+                number = int(number) if float(number).is_integer() else number  # 3.0; others are refused
+                if not number < step:  # else it was reported before the program was stopped
+                    report(number, values)
+                    step = int(number)
+            elif text:
+                print(text, flush=True)
+
+        arguments = expand(command, params)
+        with ReportFile(Path(environment[REPORTS])) as reports, _running(arguments, folder, environment) as process:
             for text in _lines(process):
                 if is_cancelled():
                     report(max(step, 0), {})  # raises
-                if values := _report(text):
-                    number = next((values.pop(key) for key in STEPS if key in values), step + 1)
-                    number = int(number) if float(number).is_integer() else number  # 3.0; others are refused
-                    if not number < step:  # else it was reported before the program was stopped
-                        report(number, values)
-                        step = int(number)
-                elif text:
-                    print(text, flush=True)
+                for line in (*reports.lines(), text):
+                    take(line)
                 if step >= 0 and checkpoint.is_due() and any(checkpoint_directory.iterdir()):
                     checkpoint.save(step, {}, {"step": step})  # raises where the run stops
+            for line in reports.lines():
+                take(line)
 
     return train
 
@@ -173,6 +184,7 @@ def _report(text: str) -> dict[str, float]:
 def _environment(params: Params, directory: Path, checkpoint_directory: Path) -> dict[str, str]:
     own = {"SEED": str(params.get("seed", 0)), "PARAMS": json.dumps(dict(params))}
     own |= {"DIRECTORY": str(directory.absolute()), "CHECKPOINT_DIR": str(checkpoint_directory.absolute())}
+    own |= {REPORTS.removeprefix("SWEEPER_"): str(directory.absolute() / "reports.jsonl")}
     return {**os.environ, "PYTHONUNBUFFERED": "1", **{f"SWEEPER_{name}": value for name, value in own.items()}}
 
 

@@ -209,7 +209,7 @@ main()
 def test_a_sweep_that_a_loop_has_open_is_locked_and_a_script_shows_its_trials(folder: Path) -> None:
     (folder / "own.py").write_text(SCRIPT)
     env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    done = subprocess.run([sys.executable, "own.py"], cwd=folder, capture_output=True, text=True, timeout=60, env=env)
+    done = subprocess.run([sys.executable, "own.py"], cwd=folder, capture_output=True, text=True, timeout=200, env=env)
     assert "[1/3] completed  x=1 seed=0" in done.stderr
     assert "LedgerError: results/own: this sweep is being run already" in done.stderr.replace(f"{folder}/", "")
     found = read_history(SweepDir(Path("results"), "own")).planned()

@@ -183,7 +183,7 @@ GUARD
 def test_a_script_runs_its_own_function_by_its_module(folder: Path) -> None:
     def script(guard: str) -> subprocess.CompletedProcess[str]:
         (folder / "own.py").write_text(SCRIPT.replace("GUARD", guard))
-        return subprocess.run([sys.executable, "own.py"], cwd=folder, capture_output=True, text=True, timeout=60)
+        return subprocess.run([sys.executable, "own.py"], cwd=folder, capture_output=True, text=True, timeout=200)
 
     refused = script("if True:")
     assert (refused.returncode, "put the call below `if __name__" in refused.stderr) == (1, True), refused.stderr
