@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 import signal
 import subprocess
@@ -14,8 +15,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from sweeper.ledger.history import read_history
+from sweeper.ledger.paths import SweepDir
 from sweeper.trainer import program
 from tests.conftest import CommandResult, Sweeper
+from tests.execution import runs
 
 TRAIN = """\
 import argparse, json, os, sys, helper
@@ -138,6 +142,49 @@ def test_a_program_that_diverges_is_ended_with_its_children(folder: Path, sweepe
     sweeper("run", "own.yaml", "--runner", "inprocess")
     assert [row["state"] for row in rows(sweeper("export", "own", "--format", "csv"))] == ["diverged"]
     assert all_end(folder)
+
+
+def test_what_a_program_started_in_a_session_of_its_own_ends_with_it(folder: Path) -> None:
+    forever(folder, "float('nan')")
+    text = (
+        (folder / "train.py")
+        .read_text()
+        .replace("import time;", "import signal, time; signal.signal(15, signal.SIG_IGN);")
+    )
+    text = text.replace('time.sleep(1000)"])', 'time.sleep(1000)"], start_new_session=True)\ntime.sleep(1)')
+    (folder / "train.py").write_text(text)
+    session = runs.train(folder / "own.yaml")
+    assert [str(record.state) for record in session.records.values()] == ["diverged"]
+    assert all_end(folder)
+
+
+REPORTING = """\
+import os, subprocess, sys
+import sweeper
+if "RANK" in os.environ:
+    for step in (1, 2, 3):
+        sweeper.report(step, {"loss": (int(os.environ["RANK"]) + 1) / step})
+else:
+    sweeper.report(0, {"loss": 5})
+    ranks = [{**os.environ, "RANK": rank} for rank in "01"]
+    ranks = [subprocess.Popen([sys.executable, __file__], env=env, stdout=subprocess.DEVNULL) for env in ranks]
+    sys.exit(any(rank.wait() for rank in ranks))
+"""
+
+
+def test_a_program_reports_from_its_children_whatever_its_output_is(folder: Path) -> None:
+    forever(folder, "1")
+    (folder / "train.py").write_text(REPORTING)
+    [record] = runs.train(folder / "own.yaml").records.values()
+    assert record.ended is not None
+    assert str(record.state) == "completed", record.ended.reason
+    [record] = read_history(SweepDir(folder / "results", "own"), curves=True).planned()
+    assert [(one.step, one.metrics["loss"]) for one in record.reports] == [(0, 5), (1, 1), (2, 0.5), (3, 1 / 3)]
+    assert [path.name for path in (folder / "results/own/trials").glob("*/*")] == ["log.txt"]
+    alone = subprocess.run(
+        [sys.executable, "-c", "import sweeper; sweeper.report(1, {'loss': 2})"], capture_output=True
+    )
+    assert json.loads(alone.stdout) == {"step": 1, "loss": 2.0}
 
 
 def test_a_step_is_a_whole_number_and_a_program_may_close_its_output(folder: Path, sweeper: Sweeper) -> None:
