@@ -70,9 +70,11 @@ def run(
 
     console, results = news_console(shared.no_color), shared.results
     sweep = load_sweep(file, overrides, console)
-    if is_of_a_run(file) and sweep.notify.command:
-        console.print("notify.command is not run: a results folder names it, which may be from somebody else")
-        sweep = replace(sweep, notify=Notify())
+    for given, key in ((sweep.notify.command, "notify.command"), (sweep.storage, "storage")):
+        if is_of_a_run(file) and given:
+            console.print(f"{key} is not used: a results folder names it, which may be from somebody else")
+    if is_of_a_run(file):
+        sweep = replace(sweep, notify=Notify(), storage="")
     trainer = find_trainer(sweep, results, needed=not dry_run)
     commands = Commands(file, overrides or [], results, options_given(context))
     options = Options(results, Runner(runner), address, max_concurrent, take_over, reason, extend)

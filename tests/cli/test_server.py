@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -106,3 +107,13 @@ def test_a_log_in_that_was_not_kept_is_asked_for(folder: Path, sweeper: Sweeper)
     (folder / "other.yaml").write_text(QUADRATIC + 'tracking: {uri: "http://***@127.0.0.1:9"}\n')
     refused = sweeper("run", "other.yaml", "--runner", "inprocess")
     assert (refused.code, "the log-in of this address was not kept" in refused.err) == (2, True)
+
+
+def test_a_storage_that_a_results_folder_names_is_not_used(toy: Path, folder: Path, sweeper: Sweeper) -> None:
+    toy.write_text(f"{toy.read_text()}storage: {folder}/elsewhere\n")
+    assert sweeper("run", "toy.yaml", "x=1", "--runner", "inprocess", "--quiet").code == 0
+    shutil.rmtree(folder / "elsewhere")
+    done = sweeper("run", "results/toy/sweep.yaml", "x=1,2", "--runner", "inprocess", "--quiet")
+    assert done.code == 0, done.err
+    assert "storage is not used: a results folder names it" in done.err
+    assert not (folder / "elsewhere").exists()

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -424,22 +424,23 @@ def mounted(place: Path, options: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def cluster(folder: Path) -> Iterator[tuple[str, Callable[[], subprocess.Popen[bytes]]]]:
-    """The head of a Ray cluster without cores of its own; nodes of two cores are added by the function."""
+def cluster(folder: Path) -> Iterator[tuple[str, Callable[..., subprocess.Popen[bytes]]]]:
+    """The head of a Ray cluster of one core; nodes of one are added, by a command that words may precede."""
     port = sweep_port()
     env = {**os.environ, "PYTHONPATH": str(HERE), "OMP_NUM_THREADS": "1", MARK: f"{folder}/cluster"}
     env |= {"RAY_AUTH_MODE": "token"}
     log = (folder / "cluster.txt").open("ab")
 
-    def start(*words: str) -> subprocess.Popen[bytes]:
-        command = [str(Path(sys.executable).with_name("ray")), "start", *words, "--block", "--disable-usage-stats"]
+    def start(*words: str, before: Sequence[str] = ()) -> subprocess.Popen[bytes]:
+        ray = str(Path(sys.executable).with_name("ray"))
+        command = [*before, ray, "start", *words, "--block", "--disable-usage-stats"]
         return subprocess.Popen(command, env=env, stdout=log, stderr=log, start_new_session=True)
 
     ports = [f"--port={port}", "--include-dashboard=false", "--node-ip-address=127.0.0.1"]
     head = start("--head", *ports, "--num-cpus=1")
     time.sleep(8)
     try:
-        yield f"127.0.0.1:{port}", lambda: start(f"--address=127.0.0.1:{port}", "--num-cpus=1")
+        yield f"127.0.0.1:{port}", lambda *before: start(f"--address=127.0.0.1:{port}", "--num-cpus=1", before=before)
     finally:
         end_tree(head)
 

@@ -19,6 +19,7 @@ import faults
 import places
 import slurm
 import steered
+import stores
 from audit import Row
 from faults import Fault
 from rich.console import Console
@@ -111,9 +112,22 @@ FAULTS: list[Line] = [
         [Tried(toy(8, LONG + EVERY), 5), Tried(BUNDLED, 5)],
     ),
     (
-        "SLURM: requeued, Ray on 2 nodes",
+        "SLURM: requeued, two nodes of Ray",
         slurm.requeued(2),
         [Tried(toy(8, LONG + EVERY, 3.0), 5), Tried(BUNDLED_ON_RAY, 5)],
+    ),
+    *[
+        (f"driver and its disk lost, S3{name}", fault, [Tried(toy(8, LONG + EVERY, 3.0), 10), Tried(BUNDLED, 5)])
+        for name, fault in (
+            ("", stores.lost_disk()),
+            (" killed", stores.lost_disk(killed=True)),
+            (" slow", stores.lost_disk(slow_s=0.5)),
+        )
+    ],
+    (
+        "node and its disk lost, S3",
+        stores.lost_nodes_apart,
+        [Tried(toy(10, LONG + EVERY), 5), Tried(BUNDLED, 5)],
     ),
     ("steering commands", steered.steered("inprocess"), [Tried(toy(8, LONG + EVERY), 50), Tried(BUNDLED, 50)]),
     ("steering commands, Ray", steered.steered("ray"), [Tried(toy(8, LONG + EVERY, 3.0), 50)]),

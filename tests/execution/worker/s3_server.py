@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import threading
 import time
@@ -9,7 +10,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from pyarrow.fs import FileSelector, S3FileSystem
 from werkzeug.serving import BaseWSGIServer, make_server
+
+from sweeper.execution.worker.storage import Storage
 
 BUCKET = "sweeps"
 
@@ -19,7 +23,7 @@ class S3Server:
 
     def __init__(self) -> None:
         self.delay_s, self.status = 0.0, ""
-        self.requests = 0
+        logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line per request otherwise
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -30,6 +34,18 @@ class S3Server:
     def url(self) -> str:
         """The bucket, as a sweep file names it."""
         return f"s3://{BUCKET}/lab?endpoint_override=127.0.0.1:{self.port}&scheme=http&region=us-east-1"
+
+    def make_bucket(self) -> None:
+        """Make the bucket, or empty it."""
+        options = {"endpoint_override": f"127.0.0.1:{self.port}", "scheme": "http", "allow_bucket_creation": True}
+        files = S3FileSystem(region="us-east-1", **options)
+        files.create_dir(BUCKET)
+        files.delete_dir_contents(BUCKET)
+
+    def keys(self) -> list[str]:
+        """What is stored."""
+        found = Storage.at(self.url).files.get_file_info(FileSelector(BUCKET, recursive=True))
+        return sorted(one.path for one in found if one.is_file)
 
     def start(self) -> None:
         self._server = make_server("127.0.0.1", self.port, self._answer, threaded=True)
@@ -42,7 +58,6 @@ class S3Server:
             self._server = None
 
     def _answer(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
-        self.requests += 1
         time.sleep(self.delay_s)
         if self.status:
             environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))

@@ -28,7 +28,7 @@ from sweeper.trainer import trainer
 from sweeper.trial import Reported, State
 from tests.execution import runs
 from tests.execution.steering.hand import When
-from tests.execution.worker.s3_server import BUCKET, S3Server
+from tests.execution.worker.s3_server import S3Server
 
 KEY = "0123456789abcdef"
 
@@ -47,13 +47,7 @@ def s3(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     s3_server.delay_s, s3_server.status = 0.0, ""
-    storage = Storage.at(s3_server.url)
-    if storage.files.get_file_info(BUCKET).type.name == "NotFound":
-        from pyarrow.fs import S3FileSystem
-
-        made = {"endpoint_override": f"127.0.0.1:{s3_server.port}", "scheme": "http", "allow_bucket_creation": True}
-        S3FileSystem(region="us-east-1", **made).create_dir(BUCKET)
-    storage.files.delete_dir_contents(BUCKET)
+    s3_server.make_bucket()
     return s3_server
 
 

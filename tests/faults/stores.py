@@ -1,0 +1,122 @@
+"""Faults of a sweep whose checkpoints go to S3: the server killed and slow, nodes that are lost with their disks."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from audit import Row, audit
+from faults import Fault, Sweep, cluster, end_tree
+from subjects import Subject
+
+sys.path.append(str(Path(__file__).parents[2]))
+from tests.execution.worker.s3_server import S3Server
+
+REPORTS = 3  # before a driver counts as working
+
+
+def lost_disk(*, slow_s: float = 0.0, killed: bool = False) -> Fault:
+    """SIGKILL of the driver, and all files of its trials are gone; meanwhile the S3 server is slow, or often down."""
+
+    def fault(folder: Path, times: int, subject: Subject) -> Row:
+        done = 0
+        with served() as server:
+            sweep = Sweep(folder, subject, more=f"storage: {server.url}\n")
+            server.delay_s, over = slow_s, threading.Event()
+            outages = threading.Thread(target=_break_again_and_again, args=(server, over, sweep), daemon=True)
+            if killed:
+                outages.start()
+            for _ in range(times):
+                process = _worked(sweep)
+                done += process.poll() is None
+                process.kill()
+                process.wait()
+                shutil.rmtree(folder / "results" / "toy" / "trials", ignore_errors=True)
+            over.set()
+            if killed:
+                outages.join()
+            server.delay_s = 0.0
+            wrong = sweep.finish() or ("" if resumed(sweep) else "no trial went on from a checkpoint")
+            left = server.keys()
+        return audit(done, folder, subject, wrong or (f"left in the bucket: {left[:3]}" if left else ""))
+
+    return fault
+
+
+def lost_nodes_apart(folder: Path, times: int, subject: Subject) -> Row:
+    """Loss of the second node of a cluster, whose disk is its own: a mount of its own where the trials' files lie."""
+    with served() as server, cluster(folder) as (address, add_node):
+        env = {"RAY_ADDRESS": address, "RAY_AUTH_MODE": "token"}
+        sweep, done = Sweep(folder, subject, "ray", f"retry: {{max: 100}}\nstorage: {server.url}\n", env), 0
+        trials = folder / "results" / "toy" / "trials"
+        trials.mkdir(parents=True)
+
+        def node() -> subprocess.Popen[bytes]:
+            disk = folder / f"disk-{done}"
+            disk.mkdir()
+            mount = 'mount --make-rprivate / && mount --bind "$0" "$1" && shift && exec "$@"'
+            return add_node("unshare", "--mount", "sh", "-c", mount, str(disk), str(trials))
+
+        running = node()
+        process = sweep.start()
+        while done < times and process.poll() is None:
+            time.sleep(sweep.chance.uniform(6.0, 9.0))
+            if process.poll() is None:
+                end_tree(running)
+                done += 1
+                running = node()
+        process.wait(400)
+        end_tree(running)
+        wrong, left = sweep.finish(), server.keys()
+        wrong = wrong or ("" if resumed(sweep) else "no trial went on from a checkpoint")
+    return audit(done, folder, subject, wrong or (f"left in the bucket: {left[:3]}" if left else ""))
+
+
+@contextlib.contextmanager
+def served() -> Iterator[S3Server]:
+    """An S3 server on loopback with a bucket, and the log-in in the environment."""
+    os.environ.update(AWS_ACCESS_KEY_ID="testing", AWS_SECRET_ACCESS_KEY="testing")
+    server = S3Server()
+    server.start()
+    try:
+        server.make_bucket()
+        yield server
+    finally:
+        server.stop()
+
+
+def resumed(sweep: Sweep) -> int:
+    """How many trials began after their first step at least once."""
+    starts = [line for line in sweep.ledger.read_text().splitlines() if '"e":"start"' in line]
+    return sum('"step":0' not in line for line in starts)
+
+
+def _worked(sweep: Sweep) -> subprocess.Popen[bytes]:
+    """A driver that has trained for a random time; it does not start while the storage takes no file."""
+    curves = sweep.ledger.with_name("curves.jsonl")
+    while True:
+        process, before = sweep.start(), _lines(curves)
+        while _lines(curves) < before + REPORTS and process.poll() is None:
+            time.sleep(0.02)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(sweep.chance.uniform(0.0, sweep.subject.latest_s))
+        if process.poll() != 2:
+            return process
+
+
+def _lines(path: Path) -> int:
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def _break_again_and_again(server: S3Server, over: threading.Event, sweep: Sweep) -> None:
+    while not over.wait(sweep.chance.uniform(0.5, 3.0)):
+        server.stop()
+        over.wait(sweep.chance.uniform(0.2, 2.0))
+        server.start()
