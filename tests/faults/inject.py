@@ -107,7 +107,7 @@ FAULTS: list[Line] = [
         [Tried(replace(PLAIN, latest_s=8.0), 3), Tried(replace(BUNDLED, latest_s=14.0), 2)],
     ),
     (
-        "SLURM: requeued",
+        "SLURM: requeued, one node",
         slurm.requeued(1, "--runner", "inprocess"),
         [Tried(toy(8, LONG + EVERY), 5), Tried(BUNDLED, 5)],
     ),
