@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 
 from sweeper.execution.worker.job import Job
+from sweeper.execution.worker.storage import below
 from sweeper.ledger.ledger import Ledger
 from sweeper.ledger.paths import SweepDir
 from sweeper.planning.plan import Plan
@@ -104,5 +105,5 @@ class JobQueue:
             fresh=record.state.is_result,
             searched=self.proposals is not None,
             data=self.trainer.data,
-            storage=f"{sweep.storage.rstrip('/')}/{sweep.name}" if sweep.storage else "",
+            storage=below(sweep.storage, sweep.name) if sweep.storage else "",
         )

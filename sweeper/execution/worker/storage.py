@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 CONNECT_S, REQUEST_S = 5.0, 30.0
 
 
+def below(url: str, name: str) -> str:
+    """The address of a folder below another one; options of S3 stay at the end."""
+    parts = urlsplit(url)
+    return parts._replace(path=f"{parts.path.rstrip('/')}/{name}").geturl()
+
+
 @dataclass(frozen=True, slots=True)
 class Storage:
     """A folder of a file system. Every method raises OSError where the storage does not answer, or refuses."""

@@ -18,7 +18,7 @@ from sweeper.execution.options import Options, Runner
 from sweeper.execution.runner import run_in_process
 from sweeper.execution.worker import checkpoints, stored_checkpoints
 from sweeper.execution.worker.checkpoints import Checkpoint, Saved
-from sweeper.execution.worker.storage import Storage
+from sweeper.execution.worker.storage import Storage, below
 from sweeper.execution.worker.stored_checkpoints import StoredCheckpoints
 from sweeper.ledger.history import read_history
 from sweeper.ledger.paths import SweepDir
@@ -189,6 +189,19 @@ def test_a_run_is_refused_where_the_storage_takes_no_file(folder: Path) -> None:
     assert not (folder / "results").exists()
 
 
+@pytest.mark.parametrize(
+    ("url", "folder"),
+    [
+        ("s3://bucket/x?region=r&scheme=http", "s3://bucket/x/toy?region=r&scheme=http"),
+        ("s3://bucket", "s3://bucket/toy"),
+        ("/mnt/x/", "/mnt/x/toy"),
+        ("file:///mnt/x", "file:///mnt/x/toy"),
+    ],
+)
+def test_a_sweep_has_a_folder_of_its_own(url: str, folder: str) -> None:
+    assert below(url, "toy") == folder
+
+
 def test_an_index_that_leads_elsewhere_is_not_followed(tmp_path: Path) -> None:
     url = str(tmp_path / "shared")
     file = {"name": "../../../secret", "bytes": 1, "sha256": ""}
@@ -198,12 +211,12 @@ def test_an_index_that_leads_elsewhere_is_not_followed(tmp_path: Path) -> None:
 
 
 def test_a_sweep_goes_on_elsewhere_with_the_numbers_of_an_undisturbed_one(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, s3: S3Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "faults"))
     text = "name: toy\ntrainer: trainer:train\nmetric: {name: score, goal: maximize}\nparameters: {steps: {value: 9}}\n"
     file = folder / "toy.yaml"
-    file.write_text(f"{text}checkpoints: {{every_s: 0.001}}\nstorage: {folder / 'shared'}\n")
+    file.write_text(f'{text}checkpoints: {{every_s: 0.001}}\nstorage: "{s3.url}"\n')
     with runs.opened(file) as (session, _):
         session.log.watchers = (When(Reported, 5, lambda: session.interrupt(Exit.INTERRUPTED)),)
         run_in_process(session)
@@ -214,7 +227,7 @@ def test_a_sweep_goes_on_elsewhere_with_the_numbers_of_an_undisturbed_one(
     assert (record.state, record.value("score")) == (State.COMPLETED, 45.0)
     assert record.resumed >= 4
     assert [report.step for report in record.reports] == list(range(1, 10))
-    assert not [path for path in (folder / "shared").rglob("*") if path.is_file()]
+    assert s3.keys() == []
 
 
 @pytest.mark.parametrize(
