@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sweeper.spec.document import scalar
-from sweeper.value_text import LONGEST, Labels, exact, short_names, show
+from sweeper.value_text import LONGEST, Labels, duration, exact, short_names, show
 from tests.records import make_trial
 
 VALUES = st.recursive(
@@ -81,3 +81,11 @@ def test_labels_of_a_file_win_over_those_of_a_trainer_and_are_read_back_from_the
     assert ours.text("a.lr") == "learning rate"
     assert Labels.declared(ours.as_declared()) == ours
     assert Labels.declared({"a": 3, "b": {"label": None}}) == Labels()  # a stranger's ledger
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.04, "0.0 s"), (9.94, "9.9 s"), (59, "59 s"), (200, "3 min 20 s"), (7500, "2 h 05 min"), (270_000, "3 d 3 h")],
+)
+def test_durations_are_short_and_readable(seconds: float, text: str) -> None:
+    assert duration(seconds) == text

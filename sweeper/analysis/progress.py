@@ -176,10 +176,14 @@ class SweepSummary:
         return {name: value for name, value in self.as_json().items() if name != "running"} | {"changed": changed}
 
 
-def summarize(folder: SweepDir, sweep: Sweep | None, now: float) -> SweepSummary:
-    """Read the ledger once. Without a sweep file (None) there is no goal, and so no best and no map."""
-    small = not folder.curves.exists() or folder.curves.stat().st_size <= CURVES_LIMIT
-    history = frames.history(folder, curves=small)
+def summarize(folder: SweepDir, sweep: Sweep | None, now: float, history: History | None = None) -> SweepSummary:
+    """Of a `history` with curves, else the ledger is read once. Without a sweep file there is no best and no map.
+
+    Curves that would take longer to read than a redraw lasts are left out.
+    """
+    if history is None:
+        small = not folder.curves.exists() or folder.curves.stat().st_size <= CURVES_LIMIT
+        history = frames.history(folder, curves=small)
     records = history.planned()
     metric = sweep.goals[0].name if sweep and sweep.goals else ""
     running = [_running(record, metric) for record in records if record.state is State.RUNNING]

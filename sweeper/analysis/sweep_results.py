@@ -42,6 +42,13 @@ class SweepResults:
 
     folder: SweepDir
 
+    @classmethod
+    def at_once(cls, folder: SweepDir) -> SweepResults:
+        """The results as they are now, read a single time with the curves: of a sweep that runs, all agree."""
+        results = cls(folder)
+        results.__dict__["history"] = results._whole_history
+        return results
+
     @property
     def name(self) -> str:
         return self.folder.name

@@ -9,11 +9,12 @@ import typer
 
 from sweeper.cli import completion
 from sweeper.cli.options import Shared, SweepName, shares
-from sweeper.cli.output import named_sweep, news_console, print_json, write_file
+from sweeper.cli.output import named_sweep, news_console, print_json, print_json_line, write_file
 from sweeper.cli.terminal.plain_text import print_text
 from sweeper.errors import Problem, UsageError
 
 if TYPE_CHECKING:
+    from sweeper.ledger.paths import SweepDir
     from sweeper.reporting.figures import FigureContext, FigureKind, ImageFormat
 
 Kinds = Annotated[
@@ -93,22 +94,44 @@ def report(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="A file; else RESULTS/SWEEP/report.html.", show_default=False)
     ] = None,
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Show it on 127.0.0.1 instead, updating itself, until Ctrl-C.")
+    ] = False,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="With --serve: 0 is any free one.")] = 8787,
     *,
     shared: Shared,
 ) -> None:
-    """One self-contained HTML page: claims, tables, plots, every trial, provenance. Prints its path."""
+    """One self-contained HTML page: claims, tables, plots, every trial, provenance. Prints its path, or its address."""
     from sweeper.analysis.sweep_results import SweepResults
     from sweeper.reporting.report.page import render
 
     sweep_dir = named_sweep(shared.results, sweep)
     results = SweepResults(sweep_dir)
     _ = results.history  # an unknown sweep raises before a file is made
+    if serve:
+        if output is not None:
+            raise UsageError(Problem("--serve and --output exclude each other", hint="give one of them"))
+        _serve(sweep_dir, port, shared)
+        return
     path = output or sweep_dir.report
     write_file(path, render(results).encode())
     if shared.as_json:
         print_json({"sweep": sweep_dir.name, "files": [str(path)]})
     else:
         print_text(path)
+
+
+def _serve(sweep_dir: SweepDir, port: int, shared: Shared) -> None:
+    from sweeper.reporting.report.serve import serve_report
+
+    def announce(address: str) -> None:
+        if shared.as_json:
+            print_json_line({"sweep": sweep_dir.name, "address": address})
+        else:
+            print_text("Ctrl-C ends it", news=True)
+            print_text(address)
+
+    serve_report(sweep_dir, port, announce)
 
 
 def _written(

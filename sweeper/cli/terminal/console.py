@@ -97,22 +97,6 @@ def print_problems(console: Console, problems: Iterable[Problem], kind: str = "e
             console.print(Text(line, "dim"))
 
 
-def duration(seconds: float) -> str:
-    """`8 s`, `3 min 20 s`, `2 h 05 min`, `4 d 3 h`."""
-    if not math.isfinite(seconds):
-        return "?"
-    whole = round(seconds)
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    if whole < 86400:
-        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-    return f"{whole // 86400} d {whole % 86400 // 3600} h"
-
-
 def sparkline(values: Sequence[float], width: int = 40) -> str:
     """The last `width` values as bars between their least and their greatest; a gap where one is not finite."""
     shown = list(values)[-width:]

@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sweeper.cli.terminal.console import duration, heading
+from sweeper.cli.terminal.console import heading
 from sweeper.planning.plan import Plan
 from sweeper.planning.planned_trial import Action, PlannedTrial
-from sweeper.value_text import plural, show
+from sweeper.value_text import duration, plural, show
 
 if TYPE_CHECKING:
     from sweeper.analysis.claims.outlook import ClaimOutlook

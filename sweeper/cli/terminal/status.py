@@ -16,9 +16,9 @@ from rich.text import Text
 from sweeper import provenance
 from sweeper.analysis.progress import BestConfiguration, Map, Progress, RunningTrial, SweepSummary
 from sweeper.analysis.rounding import rounded
-from sweeper.cli.terminal.console import STYLES, duration, sparkline
+from sweeper.cli.terminal.console import STYLES, sparkline
 from sweeper.trial import Record, State
-from sweeper.value_text import NO_LABELS, Labels, show
+from sweeper.value_text import NO_LABELS, Labels, duration, show
 
 LOG_LINES = 10
 VIRIDIS = ("#440154", "#3b528b", "#21918c", "#5ec962", "#fde725")

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from sweeper.analysis.claims.verdict import Verdict
 from sweeper.analysis.rounding import rounded
-from sweeper.cli.terminal.console import STYLES, duration
+from sweeper.cli.terminal.console import STYLES
 from sweeper.cli.terminal.tables import print_configurations
 from sweeper.cli.terminal.verdicts import print_verdicts
 from sweeper.errors import Exit
@@ -23,6 +23,7 @@ from sweeper.search.pruner import saved_seconds
 from sweeper.search.ranking import best, ranked
 from sweeper.spec.sweep import Sweep
 from sweeper.trial import Record, State, by_config, values_of
+from sweeper.value_text import duration
 
 
 def print_finished(

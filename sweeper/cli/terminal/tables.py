@@ -15,10 +15,10 @@ from rich.text import Text
 from sweeper.analysis.columns import metric_columns
 from sweeper.analysis.progress import SweepRow
 from sweeper.analysis.rounding import plus_minus, rounded
-from sweeper.cli.terminal.console import STYLES, duration, heading
+from sweeper.cli.terminal.console import STYLES, heading
 from sweeper.cli.terminal.fitted import FittedColumn, fitted_table
 from sweeper.trial import Record, State, by_config, values_of
-from sweeper.value_text import NO_LABELS, show
+from sweeper.value_text import NO_LABELS, duration, show
 
 if TYPE_CHECKING:
     import pandas as pd

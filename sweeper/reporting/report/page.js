@@ -1,7 +1,7 @@
 "use strict";
 // Sorting, filtering, and one trial at a time. Texts of the sweep only ever become text, never markup.
 
-const data = JSON.parse(document.getElementById("data").textContent);
+let data = JSON.parse(document.getElementById("data").textContent);
 
 function element(tag, text, parent) {
   const made = document.createElement(tag);
@@ -20,19 +20,20 @@ function compare(one, other, sign) {
   return sign * s.localeCompare(t);
 }
 
-function sort(table, column, head) {
+// The rows in the order that the table is sorted by, if it is.
+function sorted(table, rows) {
+  const heads = [...table.tHead.rows[0].cells];
+  const column = heads.findIndex((head) => head.getAttribute("aria-sort") !== "none");
+  if (column < 0) return rows;
+  const sign = heads[column].getAttribute("aria-sort") === "ascending" ? 1 : -1;
+  return [...rows].sort((a, b) => compare(a.cells[column], b.cells[column], sign));
+}
+
+function sort(table, head) {
   const ascending = head.getAttribute("aria-sort") !== "ascending";
   for (const other of table.tHead.rows[0].cells) other.setAttribute("aria-sort", "none");
   head.setAttribute("aria-sort", ascending ? "ascending" : "descending");
-  const rows = [...table.tBodies[0].rows];
-  rows.sort((a, b) => compare(a.cells[column], b.cells[column], ascending ? 1 : -1));
-  table.tBodies[0].append(...rows);
-}
-
-for (const table of document.querySelectorAll("table[data-count]")) {
-  [...table.tHead.rows[0].cells].forEach((head, column) => {
-    head.firstElementChild.addEventListener("click", () => sort(table, column, head));
-  });
+  table.tBodies[0].append(...sorted(table, [...table.tBodies[0].rows]));
 }
 
 const operators = { "=": (a, b) => a === b, "!=": (a, b) => a !== b, "<": (a, b) => a < b, ">": (a, b) => a > b, "<=": (a, b) => a <= b, ">=": (a, b) => a >= b };
@@ -61,44 +62,53 @@ function matches(row, wanted, headings) {
 
 // Any metric of the trainer as a further column of the trials.
 const metric = document.getElementById("metric");
-data.metrics.forEach((name, i) => (element("option", name, metric).value = String(i)));
-metric.addEventListener("change", () => {
+
+function offerMetrics() {
+  const chosen = metric.selectedOptions[0].textContent;
+  for (const old of [...metric.options].slice(1)) old.remove();
+  data.metrics.forEach((name, i) => (element("option", name, metric).value = String(i)));
+  metric.selectedIndex = Math.max(0, [...metric.options].findIndex((option) => option.textContent === chosen));
+}
+
+function showMetric(order = "none") {
   const table = document.getElementById("trials-table");
-  const head = table.tHead.rows[0];
   for (const old of table.querySelectorAll(".chosen")) old.remove();
   if (metric.value === "") return;
   const place = Number(metric.value);
-  const cell = element("th", undefined, head);
+  const cell = element("th", undefined, table.tHead.rows[0]);
   cell.className = "number chosen";
   cell.scope = "col";
-  cell.setAttribute("aria-sort", "none");
+  cell.setAttribute("aria-sort", order);
   const button = element("button", data.metrics[place], cell);
   button.type = "button";
   button.title = data.meanings[place];
-  button.addEventListener("click", () => sort(table, head.cells.length - 1, cell));
   for (const row of table.tBodies[0].rows) {
     const value = data.trials[row.querySelector("[data-trial]").dataset.trial].metrics[place];
     const added = element("td", value === null ? "" : typeof value === "number" ? String(Number(value.toPrecision(4))) : value, row);
     added.className = "chosen";
     if (typeof value === "number") added.dataset.sort = String(value);
   }
-});
-
-for (const input of document.querySelectorAll("input[data-filters]")) {
-  const table = document.getElementById(input.dataset.filters);
-  input.addEventListener("input", () => {
-    const headings = [...table.tHead.rows[0].cells].map((cell) =>
-      [cell.textContent.toLowerCase(), cell.firstElementChild.title.toLowerCase()]);
-    const wanted = conditions(input.value);
-    let shown = 0;
-    for (const row of table.tBodies[0].rows) {
-      row.hidden = !matches(row, wanted, headings);
-      shown += !row.hidden;
-    }
-    const all = table.tBodies[0].rows.length;
-    document.getElementById(table.dataset.count).textContent = shown === all ? `${all} rows` : `${shown} of ${all} rows`;
-  });
 }
+
+offerMetrics();
+metric.addEventListener("change", () => showMetric());
+
+function filter(input) {
+  const table = document.getElementById(input.dataset.filters);
+  const headings = [...table.tHead.rows[0].cells].map((cell) =>
+    [cell.textContent.toLowerCase(), cell.firstElementChild.title.toLowerCase()]);
+  const wanted = conditions(input.value);
+  let shown = 0;
+  for (const row of table.tBodies[0].rows) {
+    row.hidden = !matches(row, wanted, headings);
+    shown += !row.hidden;
+  }
+  const all = table.tBodies[0].rows.length;
+  document.getElementById(table.dataset.count).textContent = shown === all ? `${all} rows` : `${shown} of ${all} rows`;
+}
+
+const filters = document.querySelectorAll("input[data-filters]");
+for (const input of filters) input.addEventListener("input", () => filter(input));
 
 function pairs(title, entries, parent) {
   if (!entries.length) return;
@@ -134,8 +144,7 @@ function curve(name, points, parent) {
 
 const dialog = document.getElementById("trial");
 
-function open(key) {
-  if (!Object.hasOwn(data.trials, key)) return;
+function describe(key) {
   const trial = data.trials[key];
   document.getElementById("trial-title").textContent = `${key}: ${trial.state}`;
   const body = document.getElementById("trial-body");
@@ -160,13 +169,23 @@ function open(key) {
   const rest = element("details", undefined, body);
   element("summary", "Settings that all trials share", rest);
   pairs("", Object.entries(data.shared), rest);
+}
+
+function open(key) {
+  if (!Object.hasOwn(data.trials, key)) return;
+  dialog.dataset.key = key;
+  describe(key);
   dialog.showModal();
   history.replaceState(null, "", `#trial=${key}`);
 }
 
-for (const button of document.querySelectorAll("button[data-trial]")) {
-  button.addEventListener("click", () => open(button.dataset.trial));
-}
+// Of the document, so that rows which come later need nothing of their own.
+document.addEventListener("click", ({ target }) => {
+  const opener = target.closest("button[data-trial]");
+  if (opener) open(opener.dataset.trial);
+  const head = target.closest("table[data-count] th");
+  if (head && target.closest("button")) sort(head.closest("table"), head);
+});
 dialog.addEventListener("close", () => history.replaceState(null, "", "#trials"));
 addEventListener("beforeprint", () => document.querySelectorAll("main details").forEach((part) => (part.open = true)));
 if (location.hash.startsWith("#trial=")) open(location.hash.slice(7));

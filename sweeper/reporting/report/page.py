@@ -10,6 +10,7 @@ import base64
 import hashlib
 import shlex
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from sweeper.analysis.claims.verdict import Verdict
+from sweeper.analysis.progress import Failure
 from sweeper.analysis.sweep_results import SweepResults
 from sweeper.errors import SweeperError
 from sweeper.redaction import without_login
@@ -33,6 +35,38 @@ DOTS_PER_INCH = 110
 
 
 @dataclass(frozen=True, slots=True)
+class LiveFacts:
+    """What a page that updates itself has besides: how far the sweep is, and the plots as last drawn.
+
+    `state` is running or over, `version` names what the page shows, `more` what there was no room for.
+    """
+
+    version: str
+    state: str
+    text: str
+    counts: str
+    total: int
+    ended: int
+    running: Sequence[RunningCurve]
+    failures: Sequence[Failure]
+    more: str
+    plots: Sequence[PageFigure]
+    skipped: Sequence[str]
+    drawn: bool
+    script: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunningCurve:
+    """A trial that runs: its name, its last step and value, and its curve as the path of a drawing of 100 by 40."""
+
+    name: str
+    metric: str
+    text: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class PageFigure:
     """A plot on the page: its title, what it shows for those who cannot see it, and its bytes as an address."""
 
@@ -41,19 +75,20 @@ class PageFigure:
     address: str
 
 
-def render(results: SweepResults) -> str:
-    """The whole page. The same results give the same text."""
+def render(results: SweepResults, live: LiveFacts | None = None) -> str:
+    """The whole page. The same results give the same text. With `live` it updates itself, and has the plots of that."""
     environment = Environment(
         loader=FileSystemLoader(PAGE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     script, style = ((PAGE / name).read_text(encoding="utf-8") for name in ("page.js", "page.css"))
-    plots, skipped = _figures(results)
+    plots, skipped = figures_of(results) if live is None else (live.plots, live.skipped)
     claims, unread = _verdicts(results)
     states = Counter(record.state for record in results.history.planned())
     return environment.get_template("page.html").render(
         name=results.name,
         description=results.sweep.description if results.sweep else "",
-        policy=f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {_hash(script)}",
+        policy=_policy(style, script, live),
+        live=live,
         script=script,
         style=style,
         states=[(str(state), states[state]) for state in State if states[state]],
@@ -94,7 +129,8 @@ def _verdicts(results: SweepResults) -> tuple[list[Verdict], str]:
     return found, "" if found else "No claims: the sweep file has no `expect:`."
 
 
-def _figures(results: SweepResults) -> tuple[list[PageFigure], list[str]]:
+def figures_of(results: SweepResults) -> tuple[list[PageFigure], list[str]]:
+    """Every plot that makes sense, and why others do not."""
     context = FigureContext(results)
     form = ImageFormat.SVG if len(context.trials) <= MANY else ImageFormat.PNG
     plots, skipped = [], []
@@ -147,6 +183,12 @@ def _digest(path: Path) -> str:
 def _spec_text(results: SweepResults) -> str:
     path = results.folder.spec
     return without_login(path.read_text(encoding="utf-8", errors="replace")) if path.is_file() else ""
+
+
+def _policy(style: str, script: str, live: LiveFacts | None) -> str:
+    """What the page may load and run: its own parts; a live one also asks its server for the next version."""
+    policy = f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {_hash(script)}"
+    return f"{policy} {_hash(live.script)}; connect-src 'self'" if live else policy
 
 
 def _hash(text: str) -> str:

@@ -27,9 +27,10 @@ class ReportCell:
 
 @dataclass(frozen=True, slots=True)
 class ReportRow:
-    """A row; `key` is the trial that it opens, "" for none, `state` that of the trial."""
+    """A row of the configuration or trial `id`; `key` is the trial that it opens, "" for none, `state` its state."""
 
     cells: list[ReportCell]
+    id: str
     key: str = ""
     state: str = ""
 
@@ -66,7 +67,7 @@ def configs(results: SweepResults) -> Table:
         cells += [
             _estimate(*(row[f"{name}.{part}"] for part in ("mean", "std", "ci_low", "ci_high"))) for name in metrics
         ]
-        rows.append(ReportRow(cells))
+        rows.append(ReportRow(cells, str(row["config"])))
     return Table(headings, rows)
 
 
@@ -83,7 +84,8 @@ def trials(results: SweepResults) -> Table:
         cells += [_value(row[name]) for name in results.varied]
         cells += [_number(row[name]) for name in metrics]
         cells += [_number(row["wall_s"]), ReportCell(str(row["reason"]))]
-        rows.append(ReportRow(cells, str(row["trial"]), str(row["state"])))
+        key = str(row["trial"])
+        rows.append(ReportRow(cells, key, key, str(row["state"])))
     return Table(headings, rows)
 
 

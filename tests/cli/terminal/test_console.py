@@ -4,7 +4,6 @@ import io
 import math
 from dataclasses import replace
 
-import pytest
 from rich.console import Console
 
 from sweeper.cli.terminal import console, tables
@@ -23,14 +22,6 @@ def text_console(width: int = 100) -> Console:
 def said(on: Console) -> str:
     assert isinstance(on.file, io.StringIO)
     return on.file.getvalue()
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0.04, "0.0 s"), (9.94, "9.9 s"), (59, "59 s"), (200, "3 min 20 s"), (7500, "2 h 05 min"), (270_000, "3 d 3 h")],
-)
-def test_durations_are_short_and_readable(seconds: float, text: str) -> None:
-    assert console.duration(seconds) == text
 
 
 def test_a_problem_says_where_what_and_how() -> None:
