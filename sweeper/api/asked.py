@@ -89,6 +89,11 @@ class AskedTrial:
             with captured(self.folder / LOG):
                 log(left.text())
                 attempt.end(State.FAILED, left.reason(), attempt.metrics, Cause.EXCEPTION)
+            left.when_known(self._log)
+
+    def _log(self, text: str) -> None:
+        with captured(self.folder / LOG):
+            log(text)
 
 
 class TrialLoop:
@@ -170,20 +175,26 @@ def open(
     trainer: TrainerLike | None = None, rerun: str | None = None, extend: bool = False, reason: str = "",
     quiet: bool = False, display: Display | None = None, **settings: Any,
 ) -> TrialLoop:  # fmt: skip
-    """The trials of a sweep that have no result yet, for a loop of your own that trains them:
+    """The trials of a sweep that have no result yet, for a loop of your own that trains them.
 
-        for trial in sweeper.open("sweep.yaml"):                 # or a mapping; no `trainer` in it
-            model = build(trial.params["width"])
-            for step in range(1, 101):
-                if not trial.report(step, {"loss": model.fit_one_epoch()}):
-                    break                                        # pruned, diverged or stopped: the next one
+    `sweep` is a file or a mapping, without `trainer`.
+
+    >>> goal = {"name": "loss", "goal": "minimize"}
+    >>> space = {"name": "mine", "metric": goal, "parameters": {"width": {"values": [1, 2]}}}
+    >>> trials = open(space, quiet=True)
+    >>> for trial in trials:
+    ...     for step in range(1, 4):
+    ...         if not trial.report(step, {"loss": trial.params["width"] / step}):
+    ...             break  # pruned, diverged or stopped: the next one
+    >>> trials.results.trials[["width", "state", "steps"]].values.tolist()
+    [[1, 'completed', 3], [2, 'completed', 3]]
 
     The arguments are those of `sweeper.run`, and so are ledger, lock, search, pruning and MLflow. A trial ends where
     the loop takes the next one: with the last metrics that it reported, or those of `trial.finish(metrics)`. Run again,
     the loop goes on with what has no result. An exception that leaves the body makes the trial failed, with its
-    traceback in `trial.folder / "log.txt"` (FloatingPointError: diverged, as of a trainer); before Python 3.12 one
-    raised in C, as by 1 / 0, may be named by its place only. After Ctrl-C, `break` or `return` the trial is pending: it
-    is asked again, and goes on from its checkpoint if it saved one.
+    traceback in `trial.folder / "log.txt"` (FloatingPointError: diverged, as of a trainer); before Python 3.12 the
+    reason names one raised in C, as by 1 / 0, by its place only. After Ctrl-C, `break` or `return` the trial is
+    pending: it is asked again, and goes on from its checkpoint if it saved one.
 
     The trainer in a trial's key is the loop: the syntax trees of the body of its `for` statement and of the functions,
     classes and modules of yours that it uses, directly or not, and the values, at the beginning, of the variables from

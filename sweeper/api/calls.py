@@ -21,13 +21,14 @@ from sweeper.planning.sweep_trainer import find_trainer
 from sweeper.reporting.notebook import NotebookResults
 from sweeper.spec.sweep import Sweep
 from sweeper.trainer import given
+from sweeper.value_text import plural
 
 if TYPE_CHECKING:
     from sweeper.analysis.claims.verdict import Verdict
     from sweeper.trainer.trainer import Trainer
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RunResults(NotebookResults):
     """The results of a sweep that was run from Python, with how its run ended and what became of its claims.
 
@@ -37,6 +38,9 @@ class RunResults(NotebookResults):
 
     outcome: RunOutcome
     verdicts: Sequence[Verdict] = ()
+
+    def __repr__(self) -> str:
+        return f"<results of {self.name}: {self.outcome.exit_code.name}, {plural(len(self.outcome.records), 'trial')}>"
 
 
 def plan(

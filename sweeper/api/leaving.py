@@ -13,10 +13,11 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType, TracebackType
+from typing import Any
 
 RAISE = "RAISE_VARARGS"
 
@@ -41,6 +42,11 @@ class LoopExit:
             return "".join(traceback.format_exception(type(self.error), self.error, self.trace))
         lines = ["Traceback (most recent call last):\n", *traceback.format_tb(self.trace)]
         return "".join(lines).rstrip()
+
+    def when_known(self, write: Callable[[str], None]) -> None:
+        """Write the exception's own line once Python shows it: at the end of the program, or of a notebook's cell."""
+        if self.error is None:
+            _Awaited(self.trace, write).begin()
 
     def reason(self) -> str:
         """Where an exception that is not known was raised, in one line."""
@@ -70,6 +76,43 @@ def noted_interrupts() -> Iterator[None]:
     finally:
         if is_usual and signal.getsignal(signal.SIGINT) is _interrupted:
             signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+class _Awaited:
+    """An exception of which only a traceback is known so far."""
+
+    def __init__(self, trace: TracebackType, write: Callable[[str], None]) -> None:
+        self.trace, self.write, self.shell = trace, write, _shell()
+        self.before = sys.excepthook
+
+    def begin(self) -> None:
+        if self.shell is not None:
+            self.shell.events.register("post_run_cell", self.after_cell)
+        else:
+            sys.excepthook = self.at_end
+
+    def after_cell(self, result: Any) -> None:
+        self.shell.events.unregister("post_run_cell", self.after_cell)
+        self._found(result.error_in_exec)
+
+    def at_end(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if sys.excepthook == self.at_end:
+            sys.excepthook = self.before
+        self._found(error.with_traceback(trace))
+        self.before(kind, error, trace)
+
+    def _found(self, error: BaseException | None) -> None:
+        part = error.__traceback__ if error is not None else None
+        while part is not None and part is not self.trace:
+            part = part.tb_next
+        if part is not None:
+            self.write("".join(traceback.format_exception_only(error)).rstrip())
+
+
+def _shell() -> Any:
+    """IPython's shell, None outside of one."""
+    module: Any = sys.modules.get("IPython")
+    return module.get_ipython() if module is not None else None
 
 
 def _interrupted(number: int, frame: FrameType | None) -> None:

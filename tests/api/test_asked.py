@@ -115,11 +115,17 @@ def test_a_loop_that_is_left_says_what_became_of_its_trial(
     assert notebook.run(again)["asked"] == ([2] if state == "failed" else [])
 
 
-def test_an_error_in_a_function_that_the_loop_calls_has_its_frames(notebook: Cells) -> None:
+def test_an_error_in_a_function_that_the_loop_calls_has_its_frames(
+    notebook: Cells, monkeypatch: pytest.MonkeyPatch
+) -> None:
     text = cell("step()").replace("def loss", "def step():\n    return int('x')\ndef loss")
-    with pytest.raises(ValueError, match="invalid literal"):
+    shown: list[Any] = []
+    monkeypatch.setattr(sys, "excepthook", lambda *error: shown.append(error))
+    with pytest.raises(ValueError, match="invalid literal") as raised:
         notebook.run("try:\n    pass\nfinally:\n    pass\n" + text)
-    assert "return int('x')" in log(records()[0])
+    sys.excepthook(raised.type, raised.value, raised.tb)  # as Python does at the end of a program
+    assert (len(shown), "return int('x')" in log(records()[0])) == (1, True)
+    assert "ValueError: invalid literal" in log(records()[0])
     assert "return int('x')" in str(records()[0].ended and records()[0].ended.reason)  # type: ignore[union-attr]
 
 
