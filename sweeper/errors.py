@@ -124,6 +124,11 @@ def _visible(character: str) -> str:
     return character if character.isprintable() else json.dumps(character)[1:-1]
 
 
+def some_of(names: Sequence[str], limit: int = 12) -> str:
+    """`a, b, c and 94 more`."""
+    return ", ".join(names[:limit]) + (f" and {len(names) - limit} more" if len(names) > limit else "")
+
+
 def did_you_mean(name: str, known: list[str] | tuple[str, ...]) -> str:
     """`did you mean beta?`, or nothing when no known name is near."""
     near = difflib.get_close_matches(name[:200], known, n=1, cutoff=0.6)

@@ -87,14 +87,15 @@ def export(
         frame, methods = _claims(sweep_dir, known)
     else:
         frame, methods = _frame(sweep_dir, known, level, interval, f"{columns} {sort} {where}"), ""
-    frame = tables.select(tables.filtered(frame, where) if where else frame, (), _names(sort))
+    absent = known.runs[-1].get("absent", {}) if known.runs else {}
+    frame = tables.select(tables.filtered(frame, where, absent) if where else frame, (), _names(sort), absent)
     if level is LevelChoice.config and form.value in tables.MARKUP and any(is_metric(frame, name) for name in named):
         _configs(sweep_dir, frame, named, spread, form, note, output)
     elif methods and form is FormatChoice.latex:
         table = tables.text(tables.select(frame, expanded(frame, named), ()), tables.Format(form), note)
         _write_text(f"{table}\n{methods}", output)
     else:
-        _write_frame(tables.select(frame, expanded(frame, named), ()), tables.Format(form), note, output)
+        _write_frame(tables.select(frame, expanded(frame, named), (), absent), tables.Format(form), note, output)
 
 
 def _print_important(sweep_dir: SweepDir, level: LevelChoice, sort: str, where: str, *, no_color: bool) -> None:
@@ -105,7 +106,7 @@ def _print_important(sweep_dir: SweepDir, level: LevelChoice, sort: str, where: 
 
     results = SweepResults(sweep_dir)
     frame = results.configs if level is LevelChoice.config else results.trials
-    frame = tables.filtered(frame, where) if where else frame
+    frame = tables.filtered(frame, where, results.absent) if where else frame
     ranked = level is LevelChoice.config and "rank" in frame and not sort
     frame = tables.select(frame, (), ["rank"] if ranked else _names(sort))
     print_important(results_console(no_color), frame, results)

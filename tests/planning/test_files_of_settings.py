@@ -12,6 +12,7 @@ from sweeper.planning import plan
 from sweeper.planning.sweep_trainer import find_trainer
 from sweeper.reporting.figures.context import FigureContext
 from sweeper.reporting.report.page import render
+from sweeper.reporting.tables import tables
 from sweeper.spec.load import load_spec
 
 TEXT = """trainer: cvae
@@ -87,6 +88,11 @@ def test_without_strategies_everything_gives_the_reason_why_there_is_no_alignmen
     assert not any("/" in name for name in results.absent)  # 60 diagnostics would be a line of their own on every page
     with pytest.raises(UsageError, match="the data have no column strategy"):
         FigureContext(results, (("alignment", None),)).check_metrics()
+    for name, frame in (("alignment", results.trials), ("alignment.mean", results.configs)):
+        with pytest.raises(UsageError, match=r" more\n  hint: the data have no column strategy"):
+            tables.select(frame, [name], (), results.absent)
+    with pytest.raises(UsageError, match="the data have no column strategy"):
+        tables.filtered(results.trials, "nll < 9 and alignment > 0.5", results.absent)
 
 
 def test_the_sweep_file_of_the_page_runs(tmp_path, monkeypatch):

@@ -12,7 +12,7 @@ import pandas as pd
 from sweeper.analysis.columns import parameter_column, parameter_names
 from sweeper.analysis.frames import cell_value
 from sweeper.analysis.sweep_results import SweepResults, unit_of
-from sweeper.errors import Problem, UsageError, did_you_mean
+from sweeper.errors import Problem, UsageError, did_you_mean, some_of
 from sweeper.spec.space.domains import Beta, Domain, Normal, Range
 from sweeper.spec.space.expressions import UnknownName, condition
 from sweeper.spec.space.tokens import ExpressionError
@@ -119,7 +119,7 @@ class FigureContext:
         except UnknownName as error:
             hint = did_you_mean(str(error), names)
             raise UsageError(
-                Problem("no such parameter", found=str(error), allowed=_some(self.varied), hint=hint)
+                Problem("no such parameter", found=str(error), allowed=some_of(self.varied), hint=hint)
             ) from None
         return FigureAxis(text, values.map(_tidy), False, expression.names, text)
 
@@ -140,7 +140,7 @@ class FigureContext:
         for name, _ in self.metrics:
             if name not in there:
                 hint = self.results.absent.get(name) or did_you_mean(name, there)
-                raise UsageError(Problem("no such metric", "", "--metric", name, _some(there), hint))
+                raise UsageError(Problem("no such metric", "", "--metric", name, some_of(there), hint))
 
     def counts(self) -> str:
         """How many trials stand behind a plot and what became of the others, in words."""
@@ -202,7 +202,3 @@ def canonical_level(value: object) -> str:
 def _tidy(value: object) -> Value:
     value = cell_value(value)
     return float(f"{value:.12g}") if isinstance(value, float) else value  # 0.1 + 0.2 and 0.3 are one level
-
-
-def _some(names: Sequence[str], limit: int = 12) -> str:
-    return ", ".join(names[:limit]) + (f" and {len(names) - limit} more" if len(names) > limit else "")

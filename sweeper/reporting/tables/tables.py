@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 import pandas as pd
 
 from sweeper.analysis.columns import BOOKKEEPING
 from sweeper.analysis.frames import cell_value
-from sweeper.errors import LedgerError, Problem, UsageError, did_you_mean
+from sweeper.errors import LedgerError, Problem, UsageError, did_you_mean, some_of
 from sweeper.ledger import atomic
 from sweeper.reporting.tables import markup
 from sweeper.reporting.tables.markup import Cell, StyledTable
@@ -38,31 +39,40 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 MARKUP = {Format.MARKDOWN: markup.markdown, Format.LATEX: markup.latex, Format.HTML: markup.page}
 
 
-def select(frame: pd.DataFrame, columns: Sequence[str], sort: Sequence[str]) -> pd.DataFrame:
-    """The named columns only (all without names), rows by `sort` (`-name` descending). UsageError for unknown names."""
+def select(
+    frame: pd.DataFrame, columns: Sequence[str], sort: Sequence[str], absent: Mapping[str, str] = MappingProxyType({})
+) -> pd.DataFrame:
+    """The named columns only (all without names), rows by `sort` (`-name` descending).
+
+    Raises UsageError for unknown names, with the reason where `absent` has it.
+    """
     wanted = [name.removeprefix("-") for name in sort]
     unknown = [name for name in (*columns, *wanted) if name not in frame.columns]
     if unknown:
-        raise UsageError(Problem("no such column", "", "", ", ".join(unknown), ", ".join(frame.columns)))
+        raise UsageError(_no_such_column(frame, "", unknown, absent))
     if wanted:
         ascending = [not name.startswith("-") for name in sort]
         frame = frame.sort_values(wanted, ascending=ascending, kind="stable")
     return frame[list(columns)] if columns else frame
 
 
-def filtered(frame: pd.DataFrame, where: str) -> pd.DataFrame:
+def _no_such_column(frame: pd.DataFrame, key: str, names: Sequence[str], absent: Mapping[str, str]) -> Problem:
+    reasons = (absent.get(name) or absent.get(name.rpartition(".")[0]) for name in names)  # NAME.mean is of NAME
+    hint = next(filter(None, reasons), "") or did_you_mean(names[0], list(frame.columns))
+    return Problem("no such column", "", key, ", ".join(names), some_of([*frame.columns], 40), hint)
+
+
+def filtered(frame: pd.DataFrame, where: str, absent: Mapping[str, str] = MappingProxyType({})) -> pd.DataFrame:
     """The rows where a condition on columns holds; a row without a value that it reads is left out.
 
-    Raises UsageError for what is no condition, or reads no column.
+    Raises UsageError for what is no condition, or reads no column, with the reason where `absent` has it.
     """
     try:
         expression = condition(where)
     except ExpressionError as error:
         raise UsageError(Problem(str(error), "", "--where", where)) from None
-    for name in expression.names:
-        if name not in frame.columns:
-            hint = did_you_mean(name, list(frame.columns))
-            raise UsageError(Problem("no such column", "", "--where", name, hint=hint))
+    if unknown := [name for name in expression.names if name not in frame.columns]:
+        raise UsageError(_no_such_column(frame, "--where", unknown, absent))
     names = list(expression.names)
     rows = [{str(n): _plain(v) for n, v in row.items()} for row in frame[names].to_dict("records")]
     try:
