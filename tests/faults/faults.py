@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import secrets
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -427,6 +429,7 @@ def mounted(place: Path, options: str) -> Iterator[None]:
 def cluster(folder: Path) -> Iterator[tuple[str, Callable[..., subprocess.Popen[bytes]]]]:
     """The head of a Ray cluster of one core; nodes of one are added, by a command that words may precede."""
     port = sweep_port()
+    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # the driver's too
     env = {**os.environ, "PYTHONPATH": str(HERE), "OMP_NUM_THREADS": "1", MARK: f"{folder}/cluster"}
     env |= {"RAY_AUTH_MODE": "token"}
     log = (folder / "cluster.txt").open("ab")
@@ -438,11 +441,21 @@ def cluster(folder: Path) -> Iterator[tuple[str, Callable[..., subprocess.Popen[
 
     ports = [f"--port={port}", "--include-dashboard=false", "--node-ip-address=127.0.0.1"]
     head = start("--head", *ports, "--num-cpus=1")
-    time.sleep(8)
+    until = time.monotonic() + 60
+    while not _answers(port) and time.monotonic() < until:
+        time.sleep(0.2)
     try:
         yield f"127.0.0.1:{port}", lambda *before: start(f"--address=127.0.0.1:{port}", "--num-cpus=1", before=before)
     finally:
         end_tree(head)
+
+
+def _answers(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
 
 
 def end_tree(process: subprocess.Popen[bytes]) -> None:

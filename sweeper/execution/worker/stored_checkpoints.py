@@ -28,7 +28,7 @@ from sweeper.ledger import atomic
 VERSION = 1
 INDEX = "latest.json"
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0  # between attempts to reach a storage that does not answer
-READ_TRIES = 3
+READ_TRIES, UNREACHABLE_S = 3, 30.0
 HOPELESS = 3  # attempts that failed in a row: such a storage is not waited for
 Entry = dict[str, Any]  # of a checkpoint in the index: its step, and its files by their endings
 
@@ -62,6 +62,7 @@ class StoredCheckpoints:
         self._waiting: dict[str, _Change] = {}
         self._changed = threading.Condition()
         self._failures = 0
+        self._unreachable_until = 0.0
         self._thread: threading.Thread | None = None
 
     def put(self, trial: str, step: int, contents: Mapping[str, bytes], kept: Collection[int]) -> None:
@@ -89,6 +90,9 @@ class StoredCheckpoints:
         """Copy the newest whole checkpoint into a folder, or every one, where it is not there already."""
         if trial in self._waiting:
             self.flush(FIRST_WAIT_S)
+        if time.monotonic() < self._unreachable_until:  # not once more for each member of a pack
+            log("no checkpoints from the storage: it did not answer a moment ago")
+            return
         try:
             index = self._retried(lambda: self._reached().read(_path(trial, INDEX)))
             entries = _entries(index)
@@ -96,6 +100,8 @@ class StoredCheckpoints:
             return
         except (OSError, ValueError, LookupError, TypeError) as error:
             log(f"no checkpoints from the storage: {_text(error)}")
+            if isinstance(error, OSError):
+                self._unreachable_until = time.monotonic() + UNREACHABLE_S
             return
         self._entries[trial] = entries
         for entry in reversed(entries):

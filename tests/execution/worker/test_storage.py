@@ -173,7 +173,13 @@ def test_a_slow_storage_delays_no_training(s3: S3Server, tmp_path: Path) -> None
 def test_a_trial_begins_without_a_storage_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stored_checkpoints, "FIRST_WAIT_S", 0.01)
     (tmp_path / "file").write_text("")
-    assert fetched(str(tmp_path / "file" / "below"), tmp_path / "first") is None
+    there = stored(str(tmp_path / "file" / "below"))
+    there.fetch(KEY, tmp_path / "first", every=False)
+    began = time.monotonic()
+    monkeypatch.setattr(stored_checkpoints, "FIRST_WAIT_S", 60.0)
+    there.fetch(KEY, tmp_path / "second", every=False)  # the next member of the pack does not wait again
+    assert time.monotonic() - began < 1.0
+    assert not (tmp_path / "first").exists()
 
 
 def test_a_run_is_refused_where_the_storage_takes_no_file(folder: Path) -> None:
