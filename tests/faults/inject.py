@@ -127,7 +127,7 @@ FAULTS: list[Line] = [
     (
         "node and its disk lost, S3",
         stores.lost_nodes_apart,
-        [Tried(toy(10, LONG + EVERY), 5), Tried(BUNDLED, 5)],
+        [Tried(toy(10, LONG + EVERY, 3.0), 5), Tried(BUNDLED, 5)],
     ),
     ("steering commands", steered.steered("inprocess"), [Tried(toy(8, LONG + EVERY), 50), Tried(BUNDLED, 50)]),
     ("steering commands, Ray", steered.steered("ray"), [Tried(toy(8, LONG + EVERY, 3.0), 50)]),

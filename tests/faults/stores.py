@@ -67,7 +67,7 @@ def lost_nodes_apart(folder: Path, times: int, subject: Subject) -> Row:
         running = node()
         process = sweep.start()
         while done < times and process.poll() is None:
-            time.sleep(sweep.chance.uniform(6.0, 9.0))
+            _wait_for_reports(sweep, process, _lines(_curves(sweep)))
             if process.poll() is None:
                 end_tree(running)
                 done += 1
@@ -100,15 +100,24 @@ def resumed(sweep: Sweep) -> int:
 
 def _worked(sweep: Sweep) -> subprocess.Popen[bytes]:
     """A driver that has trained for a random time; it does not start while the storage takes no file."""
-    curves = sweep.ledger.with_name("curves.jsonl")
     while True:
-        process, before = sweep.start(), _lines(curves)
-        while _lines(curves) < before + REPORTS and process.poll() is None:
-            time.sleep(0.02)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(sweep.chance.uniform(0.0, sweep.subject.latest_s))
+        before = _lines(_curves(sweep))
+        process = sweep.start()
+        _wait_for_reports(sweep, process, before)
         if process.poll() != 2:
             return process
+
+
+def _wait_for_reports(sweep: Sweep, process: subprocess.Popen[bytes], before: int) -> None:
+    """Wait until some more reports than `before` are there, and then for a random time."""
+    while _lines(_curves(sweep)) < before + REPORTS and process.poll() is None:
+        time.sleep(0.02)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(sweep.chance.uniform(0.0, sweep.subject.latest_s))
+
+
+def _curves(sweep: Sweep) -> Path:
+    return sweep.ledger.with_name("curves.jsonl")
 
 
 def _lines(path: Path) -> int:

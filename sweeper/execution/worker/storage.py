@@ -5,6 +5,7 @@ Log-ins come from the environment, as the tools of each provider read them; an a
 
 from __future__ import annotations
 
+import time
 import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -78,7 +79,15 @@ class Storage:
             return
 
     def check(self) -> None:
-        """Write, read and remove a file."""
+        """Write, read and remove a file; what fails is tried twice more."""
+        for wait_s in (1.0, 2.0):
+            try:
+                return self._check_once()
+            except OSError:
+                time.sleep(wait_s)
+        return self._check_once()
+
+    def _check_once(self) -> None:
         name = f".sweeper-{uuid.uuid4().hex}"
         self.write(name, b"sweeper")
         if self.read(name) != b"sweeper":

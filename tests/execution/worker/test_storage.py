@@ -182,7 +182,8 @@ def test_a_trial_begins_without_a_storage_that_does_not_answer(tmp_path: Path, m
     assert not (tmp_path / "first").exists()
 
 
-def test_a_run_is_refused_where_the_storage_takes_no_file(folder: Path) -> None:
+def test_a_run_is_refused_where_the_storage_takes_no_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
     (folder / "file").write_text("")
     (folder / "toy.yaml").write_text(
         f"trainer: quadratic:train\nparameters: {{x: {{value: 1}}}}\nstorage: {folder}/file/x\n"
