@@ -153,10 +153,10 @@ def _check_storage(sweep: Sweep) -> None:
     """Refuse a storage that does not take a file: a run does not wait for it."""
     if not sweep.storage:
         return
-    from sweeper.execution.worker.storage import Storage  # here: it imports pyarrow
+    from sweeper.execution.worker.storage import Storage, below  # here: it imports pyarrow
 
     try:
-        Storage.at(sweep.storage).check()
+        Storage.at(below(sweep.storage, sweep.name)).check()
     except (OSError, ValueError) as error:
         message = f"the storage cannot be used: {' '.join(str(error).split())[:200]}"
         hint = "log-ins come from the environment (AWS_ACCESS_KEY_ID ...); without storage: a node keeps its own"

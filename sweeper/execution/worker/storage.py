@@ -88,7 +88,7 @@ class Storage:
         return self._check_once()
 
     def _check_once(self) -> None:
-        name = f".sweeper-{uuid.uuid4().hex}"
+        name = ".sweeper-check"  # always the same: one that an outage leaves is removed by the next run
         self.write(name, b"sweeper")
         if self.read(name) != b"sweeper":
             raise OSError("what was written is read back as something else")
