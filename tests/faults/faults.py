@@ -426,8 +426,8 @@ def mounted(place: Path, options: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def cluster(folder: Path) -> Iterator[tuple[str, Callable[..., subprocess.Popen[bytes]]]]:
-    """The head of a Ray cluster of one core; nodes of one are added, by a command that words may precede."""
+def cluster(folder: Path, head_cores: int = 1) -> Iterator[tuple[str, Callable[..., subprocess.Popen[bytes]]]]:
+    """The head of a Ray cluster; nodes of one core are added, by a command that words may precede."""
     port = sweep_port()
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # the driver's too
     env = {**os.environ, "PYTHONPATH": str(HERE), "OMP_NUM_THREADS": "1", MARK: f"{folder}/cluster"}
@@ -440,7 +440,7 @@ def cluster(folder: Path) -> Iterator[tuple[str, Callable[..., subprocess.Popen[
         return subprocess.Popen(command, env=env, stdout=log, stderr=log, start_new_session=True)
 
     ports = [f"--port={port}", "--include-dashboard=false", "--node-ip-address=127.0.0.1"]
-    head = start("--head", *ports, "--num-cpus=1")
+    head = start("--head", *ports, f"--num-cpus={head_cores}")
     until = time.monotonic() + 60
     while not _answers(port) and time.monotonic() < until:
         time.sleep(0.2)

@@ -52,7 +52,7 @@ def lost_disk(*, slow_s: float = 0.0, killed: bool = False) -> Fault:
 
 def lost_nodes_apart(folder: Path, times: int, subject: Subject) -> Row:
     """Loss of the second node of a cluster, whose disk is its own: a mount of its own where the trials' files lie."""
-    with served() as server, cluster(folder) as (address, add_node):
+    with served() as server, cluster(folder, 0) as (address, add_node):
         env = {"RAY_ADDRESS": address, "RAY_AUTH_MODE": "token"}
         sweep, done = Sweep(folder, subject, "ray", f"retry: {{max: 100}}\nstorage: {server.url}\n", env), 0
         trials = folder / "results" / "toy" / "trials"
