@@ -213,3 +213,20 @@ def test_a_pattern_names_several_files_and_a_missing_one_is_a_problem(tmp_path):
     assert trained(str(tmp_path / "part-*")) == whole
     (problem,) = config.check({"task.name": "file", "task.path": "nowhere.jsonl"})
     assert "no such file" in str(problem)
+
+
+def test_a_run_with_one_wrong_line_names_it_and_makes_nothing(tmp_path, sweeper):
+    file, data, results = tmp_path / "sweep.yaml", tmp_path / "data.jsonl", tmp_path / "results"
+    file.write_text(
+        "trainer: cvae\nbase: {task.name: file, task.path: data.jsonl}\nmetric: {name: alignment, goal: maximize}\n"
+        "parameters: {loss.beta: {values: [0, 1]}}\n"
+    )
+    rows = [json.dumps(row).encode() + b"\n" for row in examples()]
+    for wrong in (b'{"prompt": [1], "target": []}\n', b'{"prompt": "\xff"}\n', rows[41][:-9], b'{"prompt": [1e99]}\n'):
+        data.write_bytes(b"".join([*rows[:41], wrong.rstrip() + b"\n", *rows[42:]]))
+        said = sweeper("run", "sweep.yaml")
+        assert said.code == 2
+        assert "data.jsonl line 42: " in said.err
+        assert said.err.count("error: ") == 1
+        assert "Traceback" not in said.err
+        assert not results.exists()
