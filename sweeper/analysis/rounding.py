@@ -43,8 +43,12 @@ def with_interval(mean: float, low: float, high: float) -> str:
 
 
 def rounded(value: float | None) -> str:
-    """A number without a known uncertainty: four significant digits; "" for None."""
-    return "" if value is None else f"{value:.4g}"
+    """A number without a known uncertainty: four significant digits; "" for None.
+
+    >>> rounded(0.123456), rounded(-0.0)
+    ('0.1235', '0')
+    """
+    return "" if value is None else f"{value or 0.0:.4g}"
 
 
 def _power(mean: float, spread: float) -> int:
