@@ -15,6 +15,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from importlib.metadata import entry_points
 from pathlib import Path
 from types import FrameType
 from typing import IO
@@ -23,6 +24,7 @@ from urllib.parse import quote
 
 from sweeper import process_group
 from sweeper.errors import Problem, ScheduleError, UsageError
+from sweeper.tracking import ui_app
 from sweeper.tracking.database import mend_places
 from sweeper.tracking.saved_views import VIEW_TAG, link
 
@@ -81,6 +83,8 @@ def where_to_look(uri: str, address: str) -> list[str]:
 
 def _command(uri: str, artifacts: str, host: str, port: int) -> list[str]:
     where = ["--backend-store-uri", uri, "--default-artifact-root", artifacts, "--artifacts-destination", artifacts]
+    if entry_points(group="mlflow.app", name=ui_app.NAME):  # else installed before there was one
+        where += ["--app-name", ui_app.NAME]
     return [sys.executable, "-m", "mlflow", "server", *where, "--host", host, "--port", str(port), "--workers", "1"]
 
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ import pytest
 
 from sweeper.tracking.saved_views import CONFIGS, TRIALS, link
 from sweeper.tracking.server import where_to_look
+from sweeper.tracking.ui_app import NAME
 from tests.browser import opened
 from tests.tracking.servers import Server, Sweep, a_life
 
@@ -77,6 +79,15 @@ def test_the_addresses_of_a_sweeps_views_are_printed(sweep: Sweep, server: Serve
         f"{sweep.input.name}, configs: {sweep.uri}{link(sweep.experiment, CONFIGS)}",
         f"{sweep.input.name}, trials: {sweep.uri}{link(sweep.experiment, TRIALS)}",
     ]
+
+
+@pytest.mark.skipif(not entry_points(group="mlflow.app", name=NAME), reason="install sweeper again: `pip install -e .`")
+def test_an_experiment_opens_with_its_runs_wherever_one_comes_from(sweep: Sweep, tmp_path: Path) -> None:
+    with shown(sweep, "/#/experiments", tmp_path / "landing.png") as page:
+        page.get_by_role("link", name=sweep.input.name, exact=True).first.click()
+        page.get_by_role("link", name=f"{sweep.input.name}: summary").wait_for()
+        assert f"/experiments/{sweep.experiment}/runs" in page.url
+        assert page.get_by_text("Ask questions about your experiments").count() == 0
 
 
 def test_the_runs_of_a_sweep_are_found_and_a_configuration_opens_to_its_seeds(sweep: Sweep, tmp_path: Path) -> None:
