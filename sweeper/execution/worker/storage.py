@@ -78,6 +78,13 @@ class Storage:
         except FileNotFoundError:
             return
 
+    def folders(self, name: str) -> list[str]:
+        """The names of the folders in a folder; none where it is not there."""
+        from pyarrow.fs import FileSelector, FileType
+
+        found = self.files.get_file_info(FileSelector(f"{self.root}/{name}", allow_not_found=True))
+        return [one.base_name for one in found if one.type is FileType.Directory]
+
     def check(self) -> None:
         """Write, read and remove a file; what fails is tried twice more."""
         for wait_s in (1.0, 2.0):

@@ -214,6 +214,13 @@ def stored_at(url: str) -> StoredCheckpoints | None:
     return StoredCheckpoints(lambda: Storage.at(url)) if url else None
 
 
+def remove_ended(storage: Storage, trials: Collection[str]) -> None:
+    """Remove what is stored of these trials, which ended while the storage did not answer. Raises OSError."""
+    for trial in storage.folders("trials"):
+        if trial in trials:
+            storage.remove_folder(_path(trial, "")[:-1])
+
+
 def _path(trial: str, name: str) -> str:
     return f"trials/{trial}/{name}"
 
