@@ -24,6 +24,7 @@ from sweeper.execution.signals import interruptible
 from sweeper.execution.steering.inbox import Inbox
 from sweeper.execution.steering.notices import Notices
 from sweeper.execution.stop_state import StopState
+from sweeper.execution.stored_leftovers import tidy
 from sweeper.ledger.atomic import replace_file
 from sweeper.ledger.history import History, read_history
 from sweeper.ledger.ledger import Ledger
@@ -143,6 +144,8 @@ def opened(
                 book.stop(code, shown_uri(plan.sweep, options.results) if mirrored.is_whole else "")
         trained, records = session.budgets.trained, list(log.records.values())
         under_way.outcome = RunOutcome(code, session.stop.why, trained, records, mirrored, time.monotonic() - began)
+        if plan.sweep.storage and plan.sweep.checkpoints.keep == "none" and (problem := tidy(plan.sweep, records)):
+            display.show(problem)
         notices.ended(code, session.stop.why, records)
 
 

@@ -121,7 +121,7 @@ FAULTS: list[Line] = [
         for name, fault in (
             ("", stores.lost_disk()),
             (" killed", stores.lost_disk(killed=True)),
-            (" slow", stores.lost_disk(slow_s=0.5)),
+            (" slow", stores.lost_disk(slow_s=0.1)),
         )
     ],
     (

@@ -19,7 +19,7 @@ from sweeper.execution.runner import run_in_process
 from sweeper.execution.worker import checkpoints, stored_checkpoints
 from sweeper.execution.worker.checkpoints import Checkpoint, Saved
 from sweeper.execution.worker.storage import Storage, below
-from sweeper.execution.worker.stored_checkpoints import StoredCheckpoints
+from sweeper.execution.worker.stored_checkpoints import StoredCheckpoints, remove_ended
 from sweeper.ledger.history import read_history
 from sweeper.ledger.paths import SweepDir
 from sweeper.planning import plan
@@ -153,6 +153,15 @@ def test_no_outage_stops_or_delays_a_trial_and_its_last_checkpoint_follows(
     found = fetched(s3.url, tmp_path / "second")
     assert found is not None
     assert found.step == 400
+
+
+def test_what_an_outage_left_of_a_trial_that_has_ended_goes_at_the_end_of_a_run(url: str, tmp_path: Path) -> None:
+    save(checkpoint(tmp_path / "first", stored(url)), 100)
+    remove_ended(Storage.at(url), {"another"})
+    assert len(names(url)) == 3
+    remove_ended(Storage.at(url), {KEY})
+    assert names(url) == []
+    remove_ended(Storage.at(f"{tmp_path}/nothing"), {KEY})
 
 
 def test_a_slow_storage_delays_no_training(s3: S3Server, tmp_path: Path) -> None:
