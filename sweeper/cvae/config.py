@@ -100,6 +100,9 @@ def _problems_between(params: Mapping[str, object]) -> list[SettingProblem]:
         found += _weighting_problems(params)
     if isinstance(params.get("train.stop_when"), str):
         found += _stop_problems(params)
+    if _get(params, "train.patience") and (why := absent(params).get(str(_get(params, "train.patience_metric")))):
+        metric = _get(params, "train.patience_metric")
+        found.append(SettingProblem("train.patience_metric", metric, f"a metric that is reported: {why}"))
     parts = int(_number(params, "train.gradient_accumulation_steps"))
     if _number(params, "train.batch_size") % parts:
         allowed = f"a divisor of train.batch_size = {_get(params, 'train.batch_size')}"
@@ -255,4 +258,5 @@ _SWITCHES = {
     "task.skew_by": "task.skew",
     "task.nuisance_entropy": "task.nuisance_tokens",
     "loss.reconstruction_weighting": "loss.token_weighted_reconstruction_weight",
+    "train.patience_metric": "train.patience",
 }

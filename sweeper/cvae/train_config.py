@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sweeper.cvae.settings import setting
-from sweeper.cvae.stopping import STOP_WHEN, is_stop_condition
+from sweeper.cvae.stopping import MONITORED, STOP_WHEN, is_stop_condition
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,16 @@ class TrainConfig:
         "end early when a report fulfils this, as in 'task_accuracy >= 0.99 and alignment >= 0.9'",
         accepts=is_stop_condition,
         allowed_text=STOP_WHEN,
+    )
+    patience: int = setting(
+        0,
+        "end early at so many reports in a row without a better train.patience_metric; 0: never",
+        low=0,
+        high=1_000_000,
+        added=True,
+    )
+    patience_metric: str = setting(
+        "loss/total", "what has to get better, on the split that reports are of", choices=tuple(MONITORED), added=True
     )
     test_prompts: int = setting(256, "most prompts in the test split, each with all its strategies", low=1, high=65_536)
     compile: str | bool = setting(

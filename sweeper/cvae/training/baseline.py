@@ -43,7 +43,7 @@ class BaselineKey(NamedTuple):
     def of(cls, config: CVAEConfig, seed: int) -> BaselineKey:
         """The key of the baseline that a member with these settings uses."""
         usual = TrainConfig()
-        away = ("router_lr_scale", "baseline_warmup", "stop_when", "compile", "device")
+        away = ("router_lr_scale", "baseline_warmup", "stop_when", "patience", "patience_metric", "compile", "device")
         return cls(seed, dataclasses.replace(config.train, **{name: getattr(usual, name) for name in away}))
 
     def reports_at(self, step: int) -> bool:

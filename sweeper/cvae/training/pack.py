@@ -19,6 +19,7 @@ from sweeper.cvae.evaluation.evaluate import Evaluation
 from sweeper.cvae.memory.estimate import EVALUATED
 from sweeper.cvae.metrics import test_metrics
 from sweeper.cvae.objective import step_loss
+from sweeper.cvae.stopping import Patience
 from sweeper.cvae.training import batches, member_state
 from sweeper.cvae.training.compiled import Loss, loss_for
 from sweeper.cvae.training.member_evaluation import evaluate_rows, trained_parameters
@@ -224,6 +225,7 @@ class TrainingPack:
         if saved is not None:
             running.step = running.reported = saved[1]["step"]
             running.metrics = dict(saved[1]["metrics"])
+            running.patience = Patience(*saved[1].get("patience", ()))
         return member_state.member(self.program, running.config, running.seed, saved and saved[0])
 
     def _keep(self, rows: Sequence[int]) -> None:
@@ -243,10 +245,11 @@ class TrainingPack:
         if broken is not None:
             one.member.fail(Diverged(one.step, broken, one.metrics))
             return False
+        ends, one.patience = one.ends_with(evaluation.metrics), one.patience_after(evaluation.metrics)
         one.metrics, one.reported = evaluation.metrics, one.step
         if not one.member.report(one.step, dict(one.metrics)):
             return False
-        if one.ends_with(one.metrics):
+        if ends:
             self._finish(row, one, evaluation)
             return False
         return True
@@ -262,6 +265,5 @@ class TrainingPack:
     def _save(self, row: int, one: RunningMember) -> bool:
         """Saves a member where it has a store; False if it must stop here."""
         store = one.member.checkpoint
-        return store is not None and store.save(
-            one.step, self.state.saved(row), {"step": one.step, "metrics": one.metrics}
-        )
+        data = {"step": one.step, "metrics": one.metrics, "patience": list(one.patience)}
+        return store is not None and store.save(one.step, self.state.saved(row), data)

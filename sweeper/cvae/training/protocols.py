@@ -5,6 +5,7 @@ A sweep, a test and :func:`sweeper.cvae.train` each bring their own.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,8 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from sweeper.cvae.config import CVAEConfig, build
-from sweeper.cvae.stopping import is_reached
+from sweeper.cvae.stopping import Patience, is_reached
+from sweeper.cvae.terms import TERM_OF_WEIGHT
 
 
 class CheckpointStore(Protocol):
@@ -78,6 +80,7 @@ class RunningMember:
     step: int = 0
     reported: int = 0
     metrics: dict[str, float] = field(default_factory=dict)
+    patience: Patience = field(default_factory=Patience)
 
     @classmethod
     def of(cls, member: PackMember) -> RunningMember:
@@ -106,7 +109,17 @@ class RunningMember:
 
     def ends_with(self, metrics: Mapping[str, float]) -> bool:
         """Whether a report of these metrics is its last."""
-        return self.is_last_step or is_reached(self.config.train.stop_when, metrics)
+        train = self.config.train
+        is_waiting = not train.patience or self.patience_after(metrics).waited < train.patience
+        return self.is_last_step or is_reached(train.stop_when, metrics) or not is_waiting
+
+    def patience_after(self, metrics: Mapping[str, float]) -> Patience:
+        """What patience is left after a report of these metrics; while a schedule moves a weight, none is used up."""
+        train, loss = self.config.train, self.config.loss
+        moving = (getattr(loss.schedules, weight) for weight in TERM_OF_WEIGHT)
+        if self.step < train.steps * max((each.end for each in moving if each.kind != "constant"), default=0.0):
+            return Patience()
+        return self.patience.after(train.patience_metric, metrics.get(train.patience_metric, math.nan))
 
     @property
     def steps_to_report(self) -> int:
