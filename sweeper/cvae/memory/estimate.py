@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from sweeper.cvae.config import CVAEConfig
 from sweeper.cvae.memory.task_sizes import TaskSizes, task_sizes
+from sweeper.cvae.networks.kernels import FUSED_ABOVE, GATHERED_ABOVE
 from sweeper.cvae.terms import LOOKAHEAD
 
 FLOAT = 4  # bytes
@@ -117,9 +118,14 @@ def _reading(tokens: float, sizes: TaskSizes, width: int, depth: int, heads: int
     """What a transformer holds of ``tokens`` sequences: streams, scores of attention, indicator vectors."""
     blocks = depth if saved else 1
     yield Tensors(14 * blocks + 4, tokens * sizes.positions * width)
-    yield Tensors(3.5 * blocks if saved else 2, tokens * heads * sizes.positions**2)
-    yield Tensors(1.25, tokens * sizes.prompt_length * sizes.prompt_vocabulary)
-    yield Tensors(1.25, tokens * sizes.trace_length * sizes.trace_vocabulary)
+    if sizes.positions > FUSED_ABOVE:  # no scores, a mask per example where prompts have padding
+        yield Tensors(2, tokens * sizes.positions**2)
+    else:
+        yield Tensors(3.5 * blocks if saved else 2, tokens * heads * sizes.positions**2)
+    if sizes.prompt_vocabulary <= GATHERED_ABOVE:
+        yield Tensors(1.25, tokens * sizes.prompt_length * sizes.prompt_vocabulary)
+    if sizes.trace_vocabulary <= GATHERED_ABOVE:
+        yield Tensors(1.25, tokens * sizes.trace_length * sizes.trace_vocabulary)
 
 
 def _step(config: CVAEConfig, sizes: TaskSizes, members: int) -> Iterator[Tensors]:

@@ -1,9 +1,9 @@
 """The blocks all networks are made of: pre-norm attention and a ReLU perceptron, without biases.
 
 Every function counts its dimensions from the last: where parameters are stacked [M, ...], one per member, inputs and
-results have the same first dimension, and M networks run as one (batched products). Tables are one-hot products: their
-gradient is a matrix product, not a scatter. Modules hold shapes and parameters, never state, and draw from no global
-generator.
+results have the same first dimension, and M networks run as one (batched products). Small tables are one-hot products,
+large ones are gathered, and attention over many positions is torch's own kernel (kernels.py). Modules hold shapes and
+parameters, never state, and draw from no global generator.
 
 Chosen by measurement on one core, where a default step is about 10 ms: torch's softmax along a last dimension of ten
 costs 1 ms, along the one before it 0.25 ms; LayerNorm has half the backward time of RMSNorm; ReLU a third of ReLU
@@ -19,6 +19,8 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from sweeper.cvae.networks.kernels import FUSED_ABOVE, GATHERED_ABOVE
 
 FORBIDDEN = torch.finfo(torch.float32).min / 2  # not -inf: a row of -inf has NaN gradients
 
@@ -87,12 +89,40 @@ def one_hot(tokens: Tensor, size: int, dtype: torch.dtype) -> Tensor:
 
 def look_up(tokens: Tensor, table_VD: Tensor) -> Tensor:
     """The rows of a table, [..., D]."""
-    return linear(one_hot(tokens, table_VD.shape[-2], table_VD.dtype), table_VD.mT)
+    rows = table_VD.shape[-2]
+    if rows > GATHERED_ABOVE:
+        if table_VD.dim() == 3:  # one table per member, all in a row
+            first_M = rows * torch.arange(len(table_VD), device=tokens.device)
+            tokens, table_VD = tokens + first_M.view(-1, *(1,) * (tokens.dim() - 1)), table_VD.flatten(0, 1)
+        return F.embedding(tokens, table_VD)
+    return linear(one_hot(tokens, rows, table_VD.dtype), table_VD.mT)
 
 
 def split_heads(h_BTD: Tensor, heads: int) -> Tensor:
     """[B,T,D] to [B,H,T,C]."""
     return torch.unflatten(h_BTD, -1, (heads, -1)).transpose(-3, -2)
+
+
+def attention(query_BHTC: Tensor, key_BHJC: Tensor, value_BHJC: Tensor, bias_JT: Tensor | None) -> Tensor:
+    """What each position reads, [B,H,T,C]; ``bias_JT`` [..., J, T] or [..., J, 1] is added to the scores."""
+    query_BHTC = query_BHTC * key_BHJC.shape[-1] ** -0.5
+    scores_BHJT = torch.bmm(key_BHJC.flatten(0, -3), query_BHTC.flatten(0, -3).mT).view(*key_BHJC.shape[:-1], -1)
+    if bias_JT is not None:
+        scores_BHJT = scores_BHJT + bias_JT
+    share_BHTJ = torch.softmax(scores_BHJT, dim=-2).transpose(-1, -2)
+    return torch.bmm(share_BHTJ.flatten(0, -3), value_BHJC.flatten(0, -3)).view(*share_BHTJ.shape[:-1], -1)
+
+
+def fused_attention(query_BHTC: Tensor, key_BHJC: Tensor, value_BHJC: Tensor, bias_JT: Tensor | None) -> Tensor:
+    """The same by torch's kernel, which holds no scores; it takes one dimension of batches, not two."""
+    queries, length = query_BHTC.shape[:-3], key_BHJC.shape[-2]
+    mask = None
+    if bias_JT is not None:
+        mask = bias_JT.mT.expand(*bias_JT.shape[:-2], query_BHTC.shape[-2], length)
+        mask = mask.flatten(0, -4) if mask.dim() > 4 else mask
+    query, key, value = (part.flatten(0, -4) for part in (query_BHTC, key_BHJC, value_BHJC))
+    read = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+    return read.reshape(*queries, *query_BHTC.shape[-3:])
 
 
 class Embedding(nn.Module):
@@ -146,11 +176,9 @@ class Block(nn.Module):
         key, value = (split_heads(part, self.heads) for part in linear(plain_BJD, self.key_value).chunk(2, dim=-1))
         if past is not None:
             key, value = torch.cat([past.key_BHJC, key], dim=-2), torch.cat([past.value_BHJC, value], dim=-2)
-        query_BHTC = split_heads(linear(plain_BJD[..., first:, :], self.query), self.heads) * key.shape[-1] ** -0.5
-        scores_BHJT = torch.bmm(key.flatten(0, -3), query_BHTC.flatten(0, -3).mT).view(*key.shape[:-1], -1)
-        if bias_JT is not None:
-            scores_BHJT = scores_BHJT + bias_JT[..., first:]
-        share_BHTJ = torch.softmax(scores_BHJT, dim=-2).transpose(-1, -2)
-        read_BHTC = torch.bmm(share_BHTJ.flatten(0, -3), value.flatten(0, -3)).view(*share_BHTJ.shape[:-1], -1)
+        query = split_heads(linear(plain_BJD[..., first:, :], self.query), self.heads)
+        bias_JT = None if bias_JT is None else bias_JT[..., first:]
+        attend = fused_attention if past is None and key.shape[-2] > FUSED_ABOVE else attention
+        read_BHTC = attend(query, key, value, bias_JT)
         h_BTD = h_BJD[..., first:, :] + linear(read_BHTC.transpose(-3, -2).flatten(-2), self.out)
         return h_BTD + perceptron(normalise(h_BTD), self.up, self.down), Past(key, value)
