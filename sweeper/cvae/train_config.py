@@ -21,6 +21,12 @@ class TrainConfig:
         high=65_536,
         added=True,
     )
+    precision: str = setting(
+        "float32",
+        "of the networks' products in a step, by autocast; parameters, losses and the evaluation stay float32",
+        choices=("float32", "bfloat16"),
+        added=True,
+    )
     learning_rate: float = setting(3e-3, "peak of AdamW's learning rate", low=0, high=1)
     router_lr_scale: float = setting(
         1.0,

@@ -234,7 +234,7 @@ class Prior(nn.Module):
                 counts_BP = counted_prompt(prompt_BP, self.padding, h_BPD.dtype)
                 h_BPD = self.block(h_BPD, hiding_bias(counts_BP))[0] * counts_BP[..., None]
                 mean_BD = h_BPD.sum(-2) / counts_BP.sum(-1, keepdim=True)
-            return linear(normalise(mean_BD), self.head).log_softmax(-1)
+            return linear(normalise(mean_BD), self.head).to(dtype).log_softmax(-1)
         if self.kind == "learned":
             return self.logits.log_softmax(-1).expand(*prompt_BP.shape[:-1], -1)
         logits_BK = torch.zeros(*prompt_BP.shape[:-1], self.latents, device=prompt_BP.device, dtype=dtype)
@@ -277,7 +277,7 @@ class SharedDiscreteCVAE(nn.Module):
         previous_BT = target_BT[..., :-1]
         logits_BKTV = self.generator(prompt_BP, previous_BT)
         router_BK = None if self.router is None else self.router(prompt_BP, target_BT, mask_BT)
-        prior_BK = self.prior(prompt_BP, logits_BKTV.dtype)
+        prior_BK = self.prior(prompt_BP, torch.promote_types(logits_BKTV.dtype, torch.float32))  # also under autocast
         z_free = BaselineAndLookahead(self.baseline, self.lookahead)(prompt_BP, target_BT) if with_baseline else ()
         baseline_BTV, lookahead_BTV = z_free or (None, None)
         is_hard = self.config.router == HARD_BAYES

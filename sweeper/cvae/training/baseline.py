@@ -159,7 +159,8 @@ class BaselineBatch:
         flat_GW = self.flat_GW.detach().requires_grad_()
         weights = program.baseline_layout.unflatten(flat_GW)
         both = BaselineAndLookahead(program.model.baseline, program.model.lookahead)
-        logits_GBTV, lookahead_GBTV = functional_call(both, weights, (prompt_GBP, target_GBT))
+        with program.autocast():
+            logits_GBTV, lookahead_GBTV = functional_call(both, weights, (prompt_GBP, target_GBT))
         nll_GBT = baseline_nll(logits_GBTV, target_GBT)
         mask_GBT = counted(target_GBT, program.task.end, nll_GBT.dtype)
         loss_G, divergence_GBT = losses.reconstruction(nll_GBT, mask_GBT, per_token=True), nll_GBT[..., :0]

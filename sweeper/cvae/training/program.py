@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -40,6 +41,7 @@ class Program:
     batch_size: int
     accumulation: int
     form: LossForm
+    precision: str
 
     @classmethod
     def of(cls, config: CVAEConfig) -> Program:
@@ -47,7 +49,15 @@ class Program:
         device = device_of(config.train.device)
         train = config.train
         batches = train.batch_size, train.gradient_accumulation_steps
-        return _program(config.task, config.model, *batches, train.test_prompts, LossForm.of(config.loss), device)
+        form = LossForm.of(config.loss)
+        return _program(config.task, config.model, *batches, train.test_prompts, form, device, train.precision)
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """In which a step's networks run: their products in ``train.precision``, all else in float32."""
+        if self.precision == "float32":
+            return nullcontext()
+        # no cache: a step's parameters are views of one vector, and a recorded CUDA graph must not hold copies of them
+        return torch.autocast(self.device.type, torch.bfloat16, cache_enabled=False)
 
     def initial_W(self, seed: int, layout: Layout) -> Tensor:
         """The parameters that a member, or its baseline, begins with, drawn on the CPU: the same everywhere, [W]."""
@@ -65,6 +75,7 @@ def _program(
     test_prompts: int,
     form: LossForm,
     device: torch.device,
+    precision: str,
 ) -> Program:
     if device.type == "cpu":
         keep_freed_memory()
@@ -75,7 +86,7 @@ def _program(
         for is_baseline in (False, True)
     )
     layouts = own.to(device), baseline.to(device)
-    return Program(task, model, *layouts, train_rows_R, split, final, device, batch_size, accumulation, form)
+    return Program(task, model, *layouts, train_rows_R, split, final, device, batch_size, accumulation, form, precision)
 
 
 @lru_cache(maxsize=4)

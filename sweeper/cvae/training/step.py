@@ -66,7 +66,8 @@ def advance(program: Program, state: BatchedState, loss: Loss = step_loss) -> No
         flat_MW = state.flat_MW.detach().requires_grad_()
         parameters = program.layout.unflatten(flat_MW)
         given = parameters, weights, batch, known[0], state.marginal_MK, program.form, known[1]
-        loss_M, (terms, marginal_MK) = loss(program.model, *given)
+        with program.autocast():
+            loss_M, (terms, marginal_MK) = loss(program.model, *given)
         (gradient_MW,) = torch.autograd.grad(loss_M.sum(), flat_MW)
     with torch.no_grad():
         norm_M = clip_(gradient_MW, state.clip_M)
@@ -134,6 +135,7 @@ def _gradient(program: Program, flat_MW: Tensor, part: tuple[Batch, Tensor, Tens
 
 
 def _score(program: Program, flat_MW: Tensor, batch: Batch, nll_MBT: Tensor, importance_MBT: Tensor) -> BatchScores:
-    output = functional_call(program.model, program.layout.unflatten(flat_MW), (*batch, False))
-    scores = score(output, batch, nll_MBT, importance_MBT)
+    with program.autocast():
+        output = functional_call(program.model, program.layout.unflatten(flat_MW), (*batch, False))
+        scores = score(output, batch, nll_MBT, importance_MBT)
     return BatchScores(scores.nll_BKT, scores.log_q_BK, scores.log_prior_BK, chosen_jsd(scores, program.form))
