@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 
 from sweeper.errors import SpecError
 from sweeper.importing.source import ImportChoice, ImportSource
@@ -17,7 +19,6 @@ from sweeper.spec.load import load_spec
 from sweeper.trial import Value
 
 FEW = 20  # distinct numbers that are listed; of more, the least and the greatest are written
-_DECADES = 1000.0  # greatest over least from which on a range reads as a logarithmic one
 _OF_A_RUN = {"trainer", "tracking", "notify", "resources", "seeds", "budget", "retry", "abort", "checkpoints"}
 _OF_A_RUN |= {"early_terminate", "program", "command", "project", "entity"}
 
@@ -69,7 +70,16 @@ def _domain(name: str, source: ImportSource, trials: Sequence[ImportedTrial]) ->
     low, high = min(numbers), max(numbers)
     whole = all(isinstance(number, int) for number in numbers)
     bounds: dict[str, Value] = {"min": low if whole else float(low), "max": high if whole else float(high)}
-    return bounds | ({"log": True} if low > 0 and high / low >= _DECADES else {})
+    return bounds | ({"log": True} if _is_log(numbers) else {})
+
+
+def _is_log(numbers: Sequence[float]) -> bool:
+    """Whether the median lies nearer to the middle of the logarithms than to that of the numbers themselves."""
+    low, middle, high = min(numbers), median(numbers), max(numbers)
+    if low <= 0:
+        return False
+    off = abs(math.log(middle / low) / math.log(high / low) - 0.5)
+    return off < abs((middle - low) / (high - low) - 0.5)
 
 
 def _numbers(values: Iterable[Value]) -> Iterator[int | float]:
