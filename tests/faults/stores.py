@@ -65,6 +65,8 @@ def lost_nodes_apart(folder: Path, times: int, subject: Subject) -> Row:
             return add_node("unshare", "--mount", "sh", "-c", mount, str(disk), str(trials))
 
         running = node()
+        while (folder / "cluster.txt").read_text().count("Ray runtime started.") < 2:  # the head has no cores
+            time.sleep(0.2)
         process = sweep.start()
         while done < times and process.poll() is None:
             _wait_for_reports(sweep, process, _lines(_curves(sweep)))
