@@ -38,6 +38,7 @@ class Tried:
 
 PLAIN, CHECKPOINTED = toy(8, SLOW), toy(8, SLOW + EVERY)
 BUNDLED_ON_RAY = replace(BUNDLED, latest_s=8.0)
+LONGER = replace(BUNDLED, text=BUNDLED.text.replace("train.steps: 60", "train.steps: 240"))
 TOY_ONLY = replace(toy(2), trainer="toy only")
 
 
@@ -127,7 +128,7 @@ FAULTS: list[Line] = [
     (
         "node and its disk lost, S3",
         stores.lost_nodes_apart,
-        [Tried(toy(10, LONG + EVERY, 3.0), 5), Tried(BUNDLED, 5)],
+        [Tried(toy(10, LONG + EVERY, 3.0), 5), Tried(LONGER, 5)],
     ),
     ("steering commands", steered.steered("inprocess"), [Tried(toy(8, LONG + EVERY), 50), Tried(BUNDLED, 50)]),
     ("steering commands, Ray", steered.steered("ray"), [Tried(toy(8, LONG + EVERY, 3.0), 50)]),
