@@ -9,15 +9,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sweeper.redaction import without_login
+from sweeper.trainer.given import refusal
 from sweeper.trial import Trial
 
 
 def alone(file: Path, trial: Trial) -> str:
     """The command that trains this trial again, alone and unrecorded, from the sweep's file as it was run.
 
-    "" for an imported trial: what trained it is not known here.
+    "" for an imported trial, and for one of a notebook or a loop: no command finds what trained it.
     """
-    if trial.is_imported:
+    if trial.is_imported or refusal(trial.trainer):
         return ""
     settings = [f"{name}={json.dumps(value)}" for name, value in trial.varied.items()]
     return shlex.join(["sweeper", "train", str(file), *settings, f"seeds=[{trial.seed}]"])

@@ -14,6 +14,7 @@ import sweeper
 from sweeper.errors import ContractError
 from sweeper.ledger.history import read_history
 from sweeper.ledger.paths import SweepDir
+from sweeper.reporting.commands import alone
 from sweeper.trial import Record
 from tests.api.cells import Cells
 
@@ -63,6 +64,7 @@ def test_a_loop_trains_what_has_no_result_and_again_nothing(notebook: Cells) -> 
     assert (results.outcome.exit_code.name, list(results.configs["loss.mean"])) == ("OK", [1.0, 4.0, 9.0])
     assert len(set(results.trials["draw"])) == 1  # the generators begin from the trial's seed
     assert records()[0].trial.trainer == "loop: notebook"
+    assert alone(Path("toy.yaml"), records()[0].trial) == ""  # no command trains it again
     assert (notebook.run(cell())["asked"], notebook.run("len(trials.results.trials)")["asked"]) == ([], [])
     notebook.variables["space"] = {**SPACE, "parameters": {"x": {"values": [1, 2, 3, 4]}}}
     assert notebook.run(cell() + "print('other cells and the space may change')\n")["asked"] == [4]
