@@ -98,7 +98,7 @@ class _Collected:
             tree = source_text.function_tree(function)
             self.tree(function.__qualname__, tree, {**function.__globals__, **enclosed})
         else:
-            self._module_named(function.__module__)
+            self._module_named(str(function.__globals__.get("__name__")))
             self._all(name, enclosed)
         for attribute in ("__wrapped__", "train_pack"):
             if (other := getattr(function, attribute, None)) is not None:
@@ -159,10 +159,10 @@ def _is_ours(module: str) -> bool:
 
 
 def _content(name: str, value: object) -> str:
-    import joblib  # here: it is needed for few values
+    from sweeper.trainer.content import content_digest  # here: joblib is needed for few values
 
     try:
-        return str(joblib.hash(value, hash_name="sha1"))
+        return content_digest(value)
     except Exception as error:
         message = f"the trials' keys must hold what their code reads, and {name} has no content that can be read"
         found = f"{type(value).__name__}: {type(error).__name__}: {error}"
