@@ -47,7 +47,8 @@ def judge_interaction(claim: Claim, test: Interaction, records: Sequence[Record]
     rows = gain_rows([(one.label, [*one.values.values()]) for one in found], test, alpha, sampler)
     text += spread_text(rows)
     p_pass, p_fail = p_for(test, one), p_against(test, one)
-    most = max(FEWEST_PAIRS if p_pass <= alpha else 0, seeds_needed(one, [test.bound], alpha) or 0) or None
+    few = seeds_needed(one, [test.bound], alpha) or (1 if p_pass <= alpha else None)
+    most = max(FEWEST_PAIRS, few) if few else None
     reservation = f"an interaction needs {FEWEST_PAIRS} seeds" if one.n < FEWEST_PAIRS else ""
     if opposed := opposite(found, test, alpha):
         reservation, most = opposed, None  # more seeds would not help

@@ -43,9 +43,9 @@ def judge_compare(claim: Claim, test: Compare, records: Sequence[Record]) -> Tes
     lost = sum(pairing.lost for pairing in found)
     text += f", {plural(lost, 'pair')} lost" if lost else ""
     reservation = f"a paired claim needs {FEWEST_PAIRS} pairs" if len(gains) < FEWEST_PAIRS else ""
-    few = seeds_needed(one, [test.bound], alpha)
-    seeds = max(math.ceil(FEWEST_PAIRS / len(found)) if p_for(test, one) <= alpha else 0, few or 0) or None
     p_pass, p_fail = p_for(test, one), p_against(test, one)
+    few = seeds_needed(one, [test.bound], alpha) or (1 if p_pass <= alpha else None)
+    seeds = max(math.ceil(FEWEST_PAIRS / len(found)), few) if few else None
     rows = gain_rows([(one.label, one.gains) for one in found], test, alpha, sampler)
     return TestResult(text, one.mean, interval, len(gains), p_pass, p_fail, seeds, rows, reservation)
 

@@ -124,3 +124,12 @@ def test_the_design_counts_seeds_and_its_power_is_that_of_statsmodels() -> None:
     ]
     expected = TTestPower().power(0.1 / np.std(values, ddof=1), 9, 0.05, alternative="larger")
     assert power_of(claim, found, [claim]) == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize(("seeds", "keys"), [(1, {}), (2, {}), (2, {"effect": "not_lower", "margin": 0.5})])
+def test_the_seeds_that_are_needed_bring_six_pairs_at_least(seeds: int, keys: dict[str, Any]) -> None:
+    known = records(lambda p, q, c, s: p * (1 + s * 0.1), seeds=seeds, others=2)
+    compared = verdict(known, interaction=None, compare={"p": [1, 0]}, where="q == 0", **keys)
+    assert compared.outcome == "undecided"
+    assert "needs 6 pairs" in compared.sentence
+    assert compared.needed is None or compared.needed >= 3
