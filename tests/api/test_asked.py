@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +37,12 @@ SPACE |= {"parameters": {"x": {"values": [1, 2, 3]}}}
 
 
 @pytest.fixture
-def notebook(folder: Path) -> Cells:
+def notebook(folder: Path) -> Iterator[Cells]:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # not what an earlier test left
     cells = Cells()
     cells.variables["space"] = SPACE
-    return cells
+    yield cells
+    signal.signal(signal.SIGINT, before)
 
 
 def cell(body: str = "pass") -> str:

@@ -20,8 +20,8 @@ def network(seed=0, dtype=torch.float32, **changes):
 
 def stack(items):
     """Several tensors, or named tuples or mappings of them, as one, stacked."""
-    if items[0] is None:
-        return None
+    if items[0] is None or isinstance(items[0], bool):
+        return items[0]
     if isinstance(items[0], torch.Tensor):
         return torch.stack(list(items))
     if isinstance(items[0], dict):

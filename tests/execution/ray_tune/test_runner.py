@@ -7,6 +7,7 @@ import io
 import itertools
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -191,8 +192,10 @@ def test_max_concurrent_is_kept(folder: Path, new_sweeper: Sweeper) -> None:
 
 
 @pytest.fixture
-def cluster() -> Iterator[str]:
-    """A Ray cluster of one node on loopback, as `ray start` makes it: it asks for Ray's token."""
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A Ray cluster of one node on loopback, with a token of its own; a user's is in a file of the home folder."""
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
     ray = str(Path(sys.executable).with_name("ray"))
     words = ["--head", "--node-ip-address=127.0.0.1", "--port=6399", "--num-cpus=2", "--include-dashboard=false"]
     # `--block` ends its own processes when it is told to end; `ray stop` would end every Ray on this machine.
