@@ -73,8 +73,9 @@ def test_a_trial_that_ends_or_forks_the_process_of_a_run_is_one_trial(
     assert said.code == 4, said.err
     table = sweeper("export", "toy", "--format", "json").json()
     states = {row["deed"]: row["state"] for row in table["rows"] if row["score"] != 9.0}
+    failed = {row["deed"]: row["reason"] for row in table["rows"] if row["state"] == "failed"}
+    assert failed.keys() == {"exit", "exec"}, failed
     assert Counter(states.values()) == {"completed": 7, "failed": 2}
-    assert {deed for deed, state in states.items() if state == "failed"} == {"exit", "exec"}
     assert (folder / "results/toy/ledger.jsonl").read_text().count('"e":"end"') == 9
 
 
