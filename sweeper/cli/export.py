@@ -16,6 +16,7 @@ from sweeper.cli.options import (
     Shared,
     SpreadChoice,
     SweepName,
+    names_in,
     shares,
 )
 from sweeper.cli.output import named_sweep, news_console, results_console
@@ -80,15 +81,15 @@ def export(
         return
     note = f"sweeper export of {sweep_dir.name}, hash {frames.digest(sweep_dir, known)}"
     if pivot:
-        _pivot(sweep_dir, known, tables.Format(form), _names(pivot), spread, where, better, note, output)
+        _pivot(sweep_dir, known, tables.Format(form), names_in(pivot), spread, where, better, note, output)
         return
-    named = _names(columns)
+    named = names_in(columns)
     if level is LevelChoice.claims:
         frame, methods = _claims(sweep_dir, known)
     else:
         frame, methods = _frame(sweep_dir, known, level, interval, f"{columns} {sort} {where}"), ""
     absent = known.runs[-1].get("absent", {}) if known.runs else {}
-    frame = tables.select(tables.filtered(frame, where, absent) if where else frame, (), _names(sort), absent)
+    frame = tables.select(tables.filtered(frame, where, absent) if where else frame, (), names_in(sort), absent)
     if level is LevelChoice.config and form.value in tables.MARKUP and any(is_metric(frame, name) for name in named):
         _configs(sweep_dir, frame, named, spread, form, note, output)
     elif methods and form is FormatChoice.latex:
@@ -108,7 +109,7 @@ def _print_important(sweep_dir: SweepDir, level: LevelChoice, sort: str, where: 
     frame = results.configs if level is LevelChoice.config else results.trials
     frame = tables.filtered(frame, where, results.absent) if where else frame
     ranked = level is LevelChoice.config and "rank" in frame and not sort
-    frame = tables.select(frame, (), ["rank"] if ranked else _names(sort))
+    frame = tables.select(frame, (), ["rank"] if ranked else names_in(sort))
     print_important(results_console(no_color), frame, results)
     news = news_console(no_color)
     news.print(f"{len(frame.columns)} columns in all: --all-columns, or --output FILE", style="dim", soft_wrap=True)
@@ -217,7 +218,3 @@ def _study(sweep_dir: SweepDir, output: Path) -> None:
 
     count = optuna_study.write(sweep_dir.results, sweep_dir.name, output)
     news_console(no_color=False).print(f"{output}: an Optuna study of {count} trials")
-
-
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]

@@ -18,6 +18,15 @@ from sweeper.ledger.paths import check_local
 from sweeper.spec.files import find_file
 
 
+def names_in(text: str) -> list[str]:
+    """The names of a comma-separated list.
+
+    >>> names_in("alignment, loss/total,")
+    ['alignment', 'loss/total']
+    """
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
 class RunnerChoice(StrEnum):
     ray = "ray"
     inprocess = "inprocess"
