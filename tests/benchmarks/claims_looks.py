@@ -15,8 +15,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+from claims_simulation import mean_rank_correlation
 from scipy.special import stdtr
-from scipy.stats import rankdata
 
 from sweeper.analysis.claims.spending import levels
 from sweeper.analysis.claims.verify import progress_at_looks
@@ -112,12 +112,9 @@ def _null_of_two(kind: str, data: str) -> tuple[Claim, Callable[[np.random.Gener
     margin = high - MEANS[data] if kind.endswith("margin") else (high - low) / 2
     goals = [{"name": "m", "goal": "maximize"}, {"name": "other", "goal": "maximize", "margin": margin, **known}]
     if kind == "correlate":
-        points = _correlated(data, np.random.default_rng(19), configs, 40_000)
-        ranks = [rankdata(one, axis=0) - (configs + 1) / 2 for one in points]
-        spread = np.sqrt((ranks[0] ** 2).sum(axis=0) * (ranks[1] ** 2).sum(axis=0))
-        product = (ranks[0] * ranks[1]).sum(axis=0)
-        truth = np.divide(product, spread, out=np.zeros_like(product), where=spread > 0).mean()
-        keys = {"correlate": {"x": "m", "y": "other", "at_least": float(truth)}}
+        x, y = _correlated(data, np.random.default_rng(19), configs, 40_000)
+        truth = mean_rank_correlation(x.T, y.T)
+        keys = {"correlate": {"x": "m", "y": "other", "at_least": truth}}
     else:
         keys = keys | {"goals": goals}
     claim = claim_of({"name": kind, **keys})

@@ -194,7 +194,12 @@ def _points(family: Family, rng: np.random.Generator, seeds: int) -> tuple[np.nd
 
 
 def _true_correlation(family: Family) -> float:
-    x, y = (stats.rankdata(one, axis=1) - 4.5 for one in _points(family, np.random.default_rng(19), 40_000))
+    return mean_rank_correlation(*_points(family, np.random.default_rng(19), 40_000))
+
+
+def mean_rank_correlation(x: np.ndarray, y: np.ndarray) -> float:
+    """The mean over rows (seeds) of Spearman's correlation over columns (configurations); a flat row counts as 0."""
+    x, y = (stats.rankdata(one, axis=1) - (one.shape[1] + 1) / 2 for one in (x, y))
     spread = np.sqrt((x**2).sum(axis=1) * (y**2).sum(axis=1))
     return float(np.divide((x * y).sum(axis=1), spread, out=np.zeros(len(x)), where=spread > 0).mean())
 

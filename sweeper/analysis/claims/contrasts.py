@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sweeper.analysis.claims.methods import gain_sampler_of, problem_of, seeds_needed, with_range
+from sweeper.analysis.claims.methods import gain_sampler_of, problem_of, with_range
 from sweeper.analysis.claims.pairs import (
     FEWEST_PAIRS,
     asked_text,
@@ -14,6 +14,7 @@ from sweeper.analysis.claims.pairs import (
     outcome_of,
     p_against,
     p_for,
+    seeds_for,
 )
 from sweeper.analysis.claims.verdict import TestResult, VerdictRow, bracket, finite, format_list, unjudged
 from sweeper.analysis.evidence import value_of
@@ -47,8 +48,7 @@ def judge_interaction(claim: Claim, test: Interaction, records: Sequence[Record]
     rows = gain_rows([(one.label, [*one.values.values()]) for one in found], test, alpha, sampler)
     text += spread_text(rows)
     p_pass, p_fail = p_for(test, one), p_against(test, one)
-    few = seeds_needed(one, [test.bound], alpha) or (1 if p_pass <= alpha else None)
-    most = max(FEWEST_PAIRS, few) if few else None
+    most = seeds_for(test, one, alpha)
     reservation = f"an interaction needs {FEWEST_PAIRS} seeds" if one.n < FEWEST_PAIRS else ""
     if opposed := opposite(found, test, alpha):
         reservation, most = opposed, None  # more seeds would not help

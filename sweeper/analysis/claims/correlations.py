@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from scipy.stats import rankdata
 
+from sweeper.analysis.claims.means import interval_text, one_sided, p_inside, p_outside
 from sweeper.analysis.claims.methods import sampler_of, seeds_needed
 from sweeper.analysis.claims.verdict import TestResult, VerdictRow, bracket, unjudged
 from sweeper.analysis.evidence import value_of
@@ -24,36 +26,31 @@ def judge_correlate(claim: Claim, test: Correlate, records: Sequence[Record]) ->
     It is about these configurations: a chance agreement of their means is shared by all seeds, and no number of seeds
     shows what other configurations would give. Pooling all trials would count it once per seed.
     """
-    points = points_by_seed(records, test)
-    known = {seed: found for seed, found in points.items() if len(found) >= FEWEST_POINTS}
+    known = points_by_seed(records, test)
     if not known:
         return unjudged(f"no seed has {FEWEST_POINTS} configurations with values of both {test.x} and {test.y}")
     values = correlations(known, test)
     one, sampled = sampler_of(claim)([*values.values()]), sorted({len(found) for found in known.values()})
     interval = one.interval(1 - 2 * claim.alpha)
-    bound = test.at_least if test.at_least is not None else test.at_most or 0.0
-    asked = f"at {'least' if test.at_least is not None else 'most'} {rounded(bound)}"
-    name = "Spearman" if test.ranks else "Pearson"
-    text = f"{name} correlation {rounded(one.mean)} {bracket(interval)}, claimed {asked}, over {plural(one.n, 'seed')}"
+    bounds, name = one_sided(test.at_least, test.at_most), "Spearman" if test.ranks else "Pearson"
+    text = f"{name} correlation {rounded(one.mean)} {bracket(interval)}, claimed {interval_text(bounds)}, "
+    text += f"over {plural(one.n, 'seed')}"
     text += f" of {' to '.join(map(str, dict.fromkeys((sampled[0], sampled[-1]))))} configurations, and about these"
     if constant := sum(_constant(found) for found in known.values()):
         text += f"; {plural(constant, 'seed')} without spread in one of them count as 0"
-    p_pass, p_fail = one.p_above(bound), one.p_below(bound, strict=True)
-    if test.at_least is None:
-        p_pass, p_fail = one.p_below(bound), one.p_above(bound, strict=True)
     rows = tuple(VerdictRow(f"seed={s}", "", "undecided", r, None, None, len(known[s])) for s, r in values.items())
-    few = seeds_needed(one, [bound], claim.alpha)
-    return TestResult(text, one.mean, interval, one.n, p_pass, p_fail, few, rows)
+    few = seeds_needed(one, [end for end in bounds if math.isfinite(end)], claim.alpha)
+    return TestResult(text, one.mean, interval, one.n, p_inside(one, bounds), p_outside(one, bounds), few, rows)
 
 
 def points_by_seed(records: Sequence[Record], test: Correlate) -> dict[int, list[tuple[float, float]]]:
-    """For each seed the values of x and y of the configurations that have both."""
+    """For each seed the values of x and y of the configurations that have both, where there are enough of them."""
     found: dict[int, list[tuple[float, float]]] = {}
     for record in records:
         x, y = value_of(record, test.x), value_of(record, test.y)
         if x is not None and y is not None:
             found.setdefault(record.trial.seed, []).append((x, y))
-    return found
+    return {seed: points for seed, points in found.items() if len(points) >= FEWEST_POINTS}
 
 
 def correlations(points: Mapping[int, Sequence[tuple[float, float]]], test: Correlate) -> dict[int, float]:

@@ -34,7 +34,7 @@ def judge_within(claim: Claim, test: Within, evidence: Evidence) -> TestResult:
 
 def judge_mean(claim: Claim, test: Mean, evidence: Evidence) -> TestResult:
     """Over configs, one test per configuration; over trials, one test of the mean of all trials, one value per seed."""
-    bounds = (_or(test.at_least, -math.inf), _or(test.at_most, math.inf))
+    bounds = one_sided(test.at_least, test.at_most)
     if claim.over == "configs":
         return _every_mean(claim, evidence, bounds)
     return _mean_of_trials(claim, evidence, bounds)
@@ -140,6 +140,11 @@ def needed(one: MeanTest, bounds: Bounds, alpha: float) -> int | None:
     low, high = bounds
     inside = low <= one.mean <= high
     return seeds_needed(one, bounds if inside else [low if one.mean < low else high], alpha)
+
+
+def one_sided(at_least: float | None, at_most: float | None) -> Bounds:
+    """The bounds of what reaches one of the two; the other end is infinite."""
+    return _or(at_least, -math.inf), _or(at_most, math.inf)
 
 
 def interval_text(bounds: Bounds) -> str:

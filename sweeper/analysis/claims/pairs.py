@@ -44,8 +44,7 @@ def judge_compare(claim: Claim, test: Compare, records: Sequence[Record]) -> Tes
     text += f", {plural(lost, 'pair')} lost" if lost else ""
     reservation = f"a paired claim needs {FEWEST_PAIRS} pairs" if len(gains) < FEWEST_PAIRS else ""
     p_pass, p_fail = p_for(test, one), p_against(test, one)
-    few = seeds_needed(one, [test.bound], alpha) or (1 if p_pass <= alpha else None)
-    seeds = max(math.ceil(FEWEST_PAIRS / len(found)), few) if few else None
+    seeds = seeds_for(test, one, alpha, len(found))
     rows = gain_rows([(one.label, one.gains) for one in found], test, alpha, sampler)
     return TestResult(text, one.mean, interval, len(gains), p_pass, p_fail, seeds, rows, reservation)
 
@@ -83,6 +82,12 @@ def judge_monotone(claim: Claim, test: Monotone, records: Sequence[Record]) -> T
     p_pass = 1.0 if reversed_ else p_rise
     p_fail = min(1.0, 2 * min([p_fall, *back]))  # either of two tests makes it fail (Bonferroni)
     return TestResult(text, total.mean, interval, len(whole), p_pass, p_fail, seeds, rows, reservation)
+
+
+def seeds_for(test: Compare | Interaction, one: MeanTest, alpha: float, per_seed: int = 1) -> int | None:
+    """How many seeds would do, of which each brings so many pairs, FEWEST_PAIRS at least; None: unknown."""
+    few = seeds_needed(one, [test.bound], alpha) or (1 if p_for(test, one) <= alpha else None)
+    return max(math.ceil(FEWEST_PAIRS / per_seed), few) if few else None
 
 
 def p_for(test: Compare | Interaction, one: MeanTest) -> float:

@@ -91,7 +91,7 @@ def deviations(claim: Claim, records: Sequence[Record]) -> list[list[float]]:
         return values_of_seeds(claim, records)
     chosen = collect(records, claim.measure, claim.where).among(records)
     if isinstance(claim.test, Correlate):
-        return [[*correlations(_enough_points(claim.test, chosen), claim.test).values()]]
+        return [[*correlations(points_by_seed(chosen, claim.test), claim.test).values()]]
     if isinstance(claim.test, Monotone):
         return [[ends[-1] - ends[0] for ends in _ladders(claim, claim.test, chosen, measured=True)]]
     if isinstance(claim.test, Interaction):
@@ -147,15 +147,10 @@ def _dominates(claim: Claim, test: Dominates, records: Sequence[Record], measure
 
 def _correlate(claim: Claim, test: Correlate, records: Sequence[Record], alpha: float, measured: bool) -> Design:
     if measured:
-        return _tested(claim, MeanDesign("seed", len(_enough_points(test, records)), 2, alpha=alpha))
+        return _tested(claim, MeanDesign("seed", len(points_by_seed(records, test)), 2, alpha=alpha))
     configs = Counter(record.trial.seed for record in records)
     seeds = sum(count >= FEWEST_POINTS for count in configs.values())
     return _tested(claim, MeanDesign("seed", seeds, 2, alpha=alpha))
-
-
-def _enough_points(test: Correlate, records: Sequence[Record]) -> dict[int, list[tuple[float, float]]]:
-    found = points_by_seed(records, test)
-    return {seed: points for seed, points in found.items() if len(points) >= FEWEST_POINTS}
 
 
 def _interaction(claim: Claim, test: Interaction, records: Sequence[Record], alpha: float, measured: bool) -> Design:
