@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from sweeper.importing.source import ImportChoice, ImportSource
 from sweeper.importing.trials import ImportedTrial
 from sweeper.spec import merge, writer
 from sweeper.spec.document import Tree
-from sweeper.spec.load import load_spec
+from sweeper.spec.load import load_text
 from sweeper.trial import Value
 
 FEW = 20  # distinct numbers that are listed; of more, the least and the greatest are written
@@ -37,14 +36,11 @@ def sweep_text(name: str, source: ImportSource, trials: Sequence[ImportedTrial],
         tree["metric"] = listed[0] if len(listed) == 1 else listed
     tree = {"name": tree.pop("name"), **tree}
     text = writer.dump(tree)
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "import.yaml"
-        file.write_text(text, encoding="utf-8")
-        try:
-            load_spec(file)
-        except SpecError as error:
-            place = str(choice.like.source) if choice.like else source.text
-            raise SpecError(*(replace(problem, where=place) for problem in error.problems)) from None
+    try:
+        load_text(text, choice.like.source if choice.like else Path("import.yaml"))
+    except SpecError as error:
+        where = str(choice.like.source) if choice.like else source.text
+        raise SpecError(*(replace(problem, where=where) for problem in error.problems)) from None
     return text
 
 
