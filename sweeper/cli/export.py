@@ -16,7 +16,7 @@ from sweeper.cli.options import (
     Shared,
     SpreadChoice,
     SweepName,
-    names_in,
+    comma_list,
     shares,
 )
 from sweeper.cli.output import named_sweep, news_console, results_console
@@ -81,15 +81,15 @@ def export(
         return
     note = f"sweeper export of {sweep_dir.name}, hash {frames.digest(sweep_dir, known)}"
     if pivot:
-        _pivot(sweep_dir, known, tables.Format(form), names_in(pivot), spread, where, better, note, output)
+        _pivot(sweep_dir, known, tables.Format(form), comma_list(pivot), spread, where, better, note, output)
         return
-    named = names_in(columns)
+    named = comma_list(columns)
     if level is LevelChoice.claims:
         frame, methods = _claims(sweep_dir, known)
     else:
         frame, methods = _frame(sweep_dir, known, level, interval, f"{columns} {sort} {where}"), ""
     absent = known.runs[-1].get("absent", {}) if known.runs else {}
-    frame = tables.select(tables.filtered(frame, where, absent) if where else frame, (), names_in(sort), absent)
+    frame = tables.select(tables.filtered(frame, where, absent) if where else frame, (), comma_list(sort), absent)
     if level is LevelChoice.config and form.value in tables.MARKUP and any(is_metric(frame, name) for name in named):
         _configs(sweep_dir, frame, named, spread, form, note, output)
     elif methods and form is FormatChoice.latex:
@@ -109,7 +109,7 @@ def _print_important(sweep_dir: SweepDir, level: LevelChoice, sort: str, where: 
     frame = results.configs if level is LevelChoice.config else results.trials
     frame = tables.filtered(frame, where, results.absent) if where else frame
     ranked = level is LevelChoice.config and "rank" in frame and not sort
-    frame = tables.select(frame, (), ["rank"] if ranked else names_in(sort))
+    frame = tables.select(frame, (), ["rank"] if ranked else comma_list(sort))
     print_important(results_console(no_color), frame, results)
     news = news_console(no_color)
     news.print(f"{len(frame.columns)} columns in all: --all-columns, or --output FILE", style="dim", soft_wrap=True)

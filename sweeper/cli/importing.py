@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sweeper.cli import completion
-from sweeper.cli.options import Shared, names_in, shares
+from sweeper.cli.options import Shared, comma_list, shares
 from sweeper.cli.output import news_console, print_json, results_console
 from sweeper.errors import Problem, UsageError
 from sweeper.value_text import NO_LABELS, plural
@@ -130,13 +130,13 @@ def _choice(params: str, metrics: str, seed: str, like: Path | None) -> ImportCh
 
     goals: dict[str, bool] = {}
     names = []
-    for word in names_in(metrics):
+    for word in comma_list(metrics):
         name, _, way = word.rpartition(":")
         if name and way in ("minimize", "maximize"):
             goals[name], word = way == "maximize", name
         names.append(word)
     sweep = load_spec(find_file(like)) if like is not None else None
-    return ImportChoice(tuple(names_in(params)), tuple(names), goals, seed, sweep)
+    return ImportChoice(tuple(comma_list(params)), tuple(names), goals, seed, sweep)
 
 
 def _read(kind: SourceChoice, path: str, part: str, choice: ImportChoice) -> ImportSource:

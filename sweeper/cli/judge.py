@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sweeper.cli.options import Shared, SweepName, names_in, shares
+from sweeper.cli.options import Shared, SweepName, comma_list, shares
 from sweeper.cli.output import named_sweep, news_console, print_json, results_console
 from sweeper.errors import Exit, Problem, UsageError
 
@@ -77,7 +77,7 @@ def compare(
     if shared.as_json:
         print_json({"a": str(one.folder.folder), "b": str(other.folder.folder), **found.as_json()})
         return
-    shown = names_in(metrics) or one.headlines
+    shown = comma_list(metrics) or one.headlines
     if unknown := [name for name in shown if metrics and name not in one.metrics]:
         raise UsageError(Problem("no such metric", "", "--metrics", ", ".join(unknown), ", ".join(one.metrics)))
     names = (str(one.folder.folder), str(other.folder.folder))

@@ -18,10 +18,10 @@ from sweeper.ledger.paths import check_local
 from sweeper.spec.files import find_file
 
 
-def names_in(text: str) -> list[str]:
+def comma_list(text: str) -> list[str]:
     """The names of a comma-separated list.
 
-    >>> names_in("alignment, loss/total,")
+    >>> comma_list("alignment, loss/total,")
     ['alignment', 'loss/total']
     """
     return [name.strip() for name in text.split(",") if name.strip()]

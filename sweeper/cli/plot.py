@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sweeper.cli import completion
-from sweeper.cli.options import Shared, SweepName, names_in, shares
+from sweeper.cli.options import Shared, SweepName, comma_list, shares
 from sweeper.cli.output import named_sweep, news_console, print_json, print_json_line, write_file
 from sweeper.cli.terminal.plain_text import print_text
 from sweeper.errors import Problem, UsageError
@@ -170,7 +170,7 @@ def _kinds(names: list[str]) -> list[FigureKind]:
 def _forms(text: str) -> set[ImageFormat]:
     from sweeper.reporting.figures import ImageFormat
 
-    names = names_in(text.lower())
+    names = comma_list(text.lower())
     unknown = [name for name in names if name not in list(ImageFormat)]
     if unknown or not names:
         raise UsageError(Problem("no such form", "", "--format", ", ".join(unknown), ", ".join(ImageFormat)))

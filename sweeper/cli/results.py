@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sweeper.cli.options import Shared, SweepName, TrialKey, names_in, shares
+from sweeper.cli.options import Shared, SweepName, TrialKey, comma_list, shares
 from sweeper.cli.output import named_sweep, news_console, print_json, print_json_line, results_console
 from sweeper.cli.server import confirmed_server
 from sweeper.errors import Exit, Problem, UsageError
@@ -127,9 +127,9 @@ def sample(
 
     sweep_dir = named_sweep(shared.results, sweep)
     record = find_trial(history(sweep_dir), trial)
-    if z != "all" and not all(name.isdigit() for name in names_in(z)):
+    if z != "all" and not all(name.isdigit() for name in comma_list(z)):
         raise UsageError(Problem("not a list of latents", "", "--z", z, "all, or e.g. 0,2"))
-    latents = None if z == "all" else [int(name) for name in names_in(z)]
+    latents = None if z == "all" else [int(name) for name in comma_list(z)]
     print_samples(results_console(shared.no_color), record, sweep_dir.trial(record.trial.key), prompts, latents)
 
 
