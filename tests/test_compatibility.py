@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
+from operator import gt, lt
 from pathlib import Path
 
 import pytest
 
 from sweeper.ledger.history import read_history
 from sweeper.ledger.paths import SweepDir
+from sweeper.trainer.metric_ranges import bundled_ends
 from sweeper.trial import State
 from tests.conftest import Sweeper
 from tests.execution import runs
@@ -35,9 +38,20 @@ def test_nothing_is_left_to_train(old: Path, sweeper: Sweeper, name: str) -> Non
 @pytest.mark.parametrize("name", SWEEPS)
 def test_the_tables_are_the_same(old: Path, sweeper: Sweeper, name: str) -> None:
     assert sweeper("export", name).out == (old / f"{name}.csv").read_text()
-    configs = (old / f"{name}-configs.csv").read_text()
+    configs = _cut(old / f"{name}-configs.csv", bundled_ends("cvae") if name == "bundled" else {})
     header = configs.partition("\n")[0]  # columns that are new since then stand between them
     assert sweeper("export", name, "--level", "config", "--columns", header).out == configs
+
+
+def _cut(table: Path, ends: Mapping[str, tuple[float, float]]) -> str:
+    """The table as it was written, but for intervals beyond the range of a metric: they end there now."""
+    header, *rows = (line.split(",") for line in table.read_text().splitlines())
+    for row in rows:
+        for name, (least, most) in ends.items():
+            for column, end, is_beyond in ((f"{name}.ci_low", least, lt), (f"{name}.ci_high", most, gt)):
+                if column in header and is_beyond(float(row[header.index(column)]), end):
+                    row[header.index(column)] = str(end)
+    return "".join(",".join(row) + "\n" for row in (header, *rows))
 
 
 def test_a_sweep_is_extended_and_another_reuses_its_trials(old: Path, sweeper: Sweeper) -> None:

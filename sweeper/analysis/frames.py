@@ -18,6 +18,7 @@ from sweeper.analysis.columns import metric_columns, parameter_column, parameter
 from sweeper.errors import Problem, UsageError
 from sweeper.ledger.history import History, read_history
 from sweeper.ledger.paths import SweepDir, list_sweeps
+from sweeper.trainer.metric_ranges import UNBOUNDED, bundled_ends
 from sweeper.trial import Ended, Params, Record, State, Value, by_config
 
 
@@ -86,9 +87,9 @@ def configs(
     """One row per configuration: its parameters, and of each metric over its seeds mean, std, 95 % interval, n and iqm.
 
     Completed trials count; how many were pruned, diverged or failed are columns of their own. An interval needs two
-    values, and std is that of a sample. `interval` is t, or bootstrap
-    (BCa; slower, so `only` may name the metrics). `iqm` is the interquartile mean. `places` are those of
-    `ranking.places`; where there are any, they are the column `rank`.
+    values, and std is that of a sample. `interval` is t, cut at the ends of the range that the bundled trainer declares
+    of the metric, or bootstrap (BCa; slower, so `only` may name the metrics). `iqm` is the interquartile mean. `places`
+    are those of `ranking.places`; where there are any, they are the column `rank`.
     """
     records = known.planned()
     groups = by_config(records)
@@ -105,7 +106,7 @@ def configs(
         "seeds": [len(group) for group in groups.values()],
         **({"rank": pd.array([places.get(key) for key in groups], dtype="Int64")} if ranked else {}),
         **_lost(list(groups.values()), parameters),
-        **summaries(pd.DataFrame(_metrics(ends, shown), index=codes), interval),
+        **summaries(pd.DataFrame(_metrics(ends, shown), index=codes), interval, ranges(records, shown)),
     }
     return pd.DataFrame(columns)
 
@@ -121,22 +122,34 @@ def _lost(groups: Sequence[Sequence[Record]], parameters: Sequence[str]) -> dict
     return {str(state): [one[state] for one in counts] for state in states if state not in parameters}
 
 
-def summaries(values: pd.DataFrame, interval: str = "t") -> dict[str, np.ndarray]:
+def ranges(records: Sequence[Record], columns: Mapping[str, str]) -> dict[str, tuple[float, float]]:
+    """The ranges that the bundled trainer declares of its metrics, by their `columns`."""
+    known = bundled_ends(records[0].trial.trainer) if records else {}
+    return {columns[name]: ends for name, ends in known.items() if name in columns}
+
+
+def summaries(
+    values: pd.DataFrame, interval: str = "t", within: Mapping[str, tuple[float, float]] = MappingProxyType({})
+) -> dict[str, np.ndarray]:
     """Of each column `NAME.mean`, `.std`, `.ci_low`, `.ci_high`, `.n`, `.iqm` over the rows with the same index label.
 
-    NaN and infinite values do not count. The labels are 0, 1, 2 ... in the order of the groups.
+    NaN and infinite values do not count. The labels are 0, 1, 2 ... in the order of the groups. No interval reaches
+    beyond its column's range in `within`.
     """
+    from sweeper.analysis.statistics import cut  # scipy takes a tenth of a second to import
+
     values = values.where(np.isfinite(values))
     grouped = values.groupby(level=0)
     means, stds, counts = grouped.mean(), grouped.std(), grouped.count()
     ranks = grouped.rank(method="first").to_numpy()
     sizes = counts.reindex(values.index).to_numpy()
-    cut = sizes // 4
-    middle = values.where((ranks > cut) & (ranks <= sizes - cut)).groupby(level=0).mean()
+    quarter = sizes // 4
+    middle = values.where((ranks > quarter) & (ranks <= sizes - quarter)).groupby(level=0).mean()
     found: dict[str, np.ndarray] = {}
     for name in values.columns:
         mean, std, count = (frame[name].to_numpy() for frame in (means, stds, counts))
-        low, high = _t_ends(mean, std, count) if interval == "t" else _bootstrap_ends(values[name], len(mean))
+        ends = _t_ends(mean, std, count) if interval == "t" else _bootstrap_ends(values[name], len(mean))
+        low, high = cut(ends, mean, within.get(name, UNBOUNDED))
         parts = {"mean": mean, "std": std, "ci_low": low, "ci_high": high, "n": count, "iqm": middle[name].to_numpy()}
         found |= {f"{name}.{part}": column for part, column in parts.items()}
     return found
@@ -179,7 +192,7 @@ def _metrics(ended: Sequence[Ended | None], columns: Mapping[str, str]) -> dict[
 
 
 def _t_ends(mean: np.ndarray, std: np.ndarray, count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    from sweeper.analysis.statistics import half_width  # scipy takes a tenth of a second to import
+    from sweeper.analysis.statistics import half_width
 
     many = count > 1
     half = np.full(len(mean), math.nan)
@@ -189,7 +202,7 @@ def _t_ends(mean: np.ndarray, std: np.ndarray, count: np.ndarray) -> tuple[np.nd
 
 
 def _bootstrap_ends(values: pd.Series, groups: int) -> tuple[np.ndarray, np.ndarray]:
-    from sweeper.analysis.statistics import bootstrap  # scipy.stats takes half a second to import
+    from sweeper.analysis.statistics import bootstrap
 
     known = values.dropna().groupby(level=0)
     ends = {label: bootstrap(of.tolist()) for label, of in known}

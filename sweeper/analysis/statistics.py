@@ -59,6 +59,16 @@ def half_width(df: Numbers, se: Numbers, confidence: float = CONFIDENCE) -> np.n
     return np.asarray(stdtrit(df, 0.5 + confidence / 2) * np.asarray(se))
 
 
+def cut(ends: tuple[Numbers, Numbers], mean: Numbers, within: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
+    """Intervals without what lies outside a range; the mean stays inside, even one that is outside the range itself.
+
+    >>> [end.tolist() for end in cut((-0.1, [1.2, 0.9]), 0.5, (0, 1))]
+    [0.0, [1.0, 0.9]]
+    """
+    (low, high), (least, most) = ends, within
+    return np.maximum(low, np.minimum(least, mean)), np.minimum(high, np.maximum(most, mean))
+
+
 def estimate(values: Values) -> Estimate:
     """The mean of a sample. Raises ValueError for an empty one.
 

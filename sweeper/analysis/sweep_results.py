@@ -127,6 +127,11 @@ class SweepResults:
         described = [trainer.find(name).metrics or {} for name in names if name in trainer.BUNDLED]
         return {self._columns.get(name, name): text for name, text in (described[0] if described else {}).items()}
 
+    @cached_property
+    def ranges(self) -> dict[str, tuple[float, float]]:
+        """The ranges of the metrics, by their columns, as far as the bundled trainer declares them."""
+        return frames.ranges(self.history.planned(), self._columns)
+
     @property
     def absent(self) -> Mapping[str, str]:
         """Metrics that no trial reports though the trainer declares them, diagnostics aside, each with the reason."""

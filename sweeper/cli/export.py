@@ -179,12 +179,14 @@ def _pivot(
 ) -> None:
     from sweeper.analysis.sweep_results import SweepResults, unit_of
     from sweeper.reporting.tables import pivot, tables
+    from sweeper.trainer.metric_ranges import UNBOUNDED
 
     results = SweepResults(sweep_dir)
     trials = tables.filtered(results.trials, where) if where else results.trials
     metric = axes[-1] if axes else ""
     maximize = results.maximize(metric) if better is None else better
-    made = pivot.pivot(trials, results.varied, axes, maximize, unit_of(results.descriptions.get(metric, "")))
+    unit, within = unit_of(results.descriptions.get(metric, "")), results.ranges.get(metric, UNBOUNDED)
+    made = pivot.pivot(trials, results.varied, axes, maximize, unit, within)
     chosen = tables.Format(form)
     if chosen in tables.MARKUP:
         _write_text(

@@ -14,6 +14,7 @@ from pathlib import Path
 from sweeper.tracking.experiment import Data, Experiment, Files
 from sweeper.tracking.limits import LONGEST_NAME, LONGEST_TAG, legal, ms, run_name
 from sweeper.tracking.trial_run import Found, MirroredTrial
+from sweeper.trainer.metric_ranges import UNBOUNDED, bundled_ends
 from sweeper.trial import Record, State, by_config, canonical_json, values_of
 
 MADE_BY = ("task.", "data.")  # settings of these sections describe the data that a trainer generates
@@ -101,17 +102,18 @@ def config_overview(experiment: Experiment, records: Sequence[Record]) -> Overvi
 
     Completed trials count, as in `sweeper export --level config`, whose column names the metrics bear.
     """
-    from sweeper.analysis.statistics import estimate  # scipy takes a second; a sweep of single seeds does without
+    from sweeper.analysis.statistics import cut, estimate  # scipy takes a second; a sweep of single seeds does without
 
     completed = [record.ended for record in records if record.state is State.COMPLETED and record.ended]
     metrics: dict[str, float] = {}
+    ends = bundled_ends(records[0].trial.trainer)
     for name in experiment.headlines(name for ended in completed for name in ended.metrics):
         if not (values := values_of(records, name)):
             continue
         one = estimate(values)
         metrics |= {f"{name}.mean": one.mean, f"{name}.n": float(one.n)}
         if one.n > 1:
-            low, high = one.interval()
+            low, high = map(float, cut(one.interval(), one.mean, ends.get(name, UNBOUNDED)))
             metrics |= {f"{name}.std": one.se * math.sqrt(one.n), f"{name}.ci_low": low, f"{name}.ci_high": high}
     trial = records[0].trial
     seeds = ", ".join(str(seed) for seed in sorted(record.trial.seed for record in records))

@@ -15,6 +15,7 @@ from sweeper.analysis.frames import cell_value, summaries
 from sweeper.analysis.rounding import plus_minus, rounded, with_interval
 from sweeper.errors import Problem, UsageError, did_you_mean
 from sweeper.reporting.tables.markup import Cell, StyledTable
+from sweeper.trainer.metric_ranges import UNBOUNDED
 from sweeper.trial import State, Value, canonical
 from sweeper.value_text import NO_LABELS, Labels, exact, show
 
@@ -55,9 +56,17 @@ class Pivot:
 
 
 def pivot(
-    trials: pd.DataFrame, varied: Sequence[str], axes: Sequence[str], maximize: bool | None = None, unit: str = ""
+    trials: pd.DataFrame,
+    varied: Sequence[str],
+    axes: Sequence[str],
+    maximize: bool | None = None,
+    unit: str = "",
+    within: tuple[float, float] = UNBOUNDED,
 ) -> Pivot:
-    """The pivot of a frame of trials by `axes`: row, column, metric. Raises UsageError for a name that is none."""
+    """The pivot of a frame of trials by `axes`: row, column, metric, whose range is `within`.
+
+    Raises UsageError for a name that is none.
+    """
     if len(axes) != 3:
         raise UsageError(Problem("three names are needed", "", "--pivot", ",".join(axes), "ROW,COL,METRIC"))
     down, across, metric = axes
@@ -69,7 +78,7 @@ def pivot(
     order = {key: number for number, key in enumerate(dict.fromkeys(keys))}
     done = trials[metric].where(trials.state == State.COMPLETED).astype(float)
     done.index = pd.Index([order[key] for key in keys])
-    found = summaries(pd.DataFrame({"m": done}))
+    found = summaries(pd.DataFrame({"m": done}), within={"m": within})
     states: dict[int, Counter[str]] = {}
     for number, state, value in zip(done.index, trials.state, done, strict=True):
         silent = state == State.COMPLETED and not math.isfinite(value)

@@ -44,6 +44,11 @@ def test_with_intervals_and_the_smaller_the_better() -> None:
     cells = [[(cell.text, cell.bold) for cell in row] for row in as_styled_table(table, Spread.CI).rows]
     assert cells[0] == [("0", False), ("20.10 [19.85, 20.35]", True), ("100.10 [99.85, 100.35]", False)]
     assert as_styled_table(table, Spread.CI).caption.startswith("score ↓: mean [95 % interval] over n = 3 seeds")
+    table = pivot(trials, VARIED, ["loss.b", "loss.a", "score"], within=(20, 100.2))
+    assert [cell.text for cell in as_styled_table(table, Spread.CI).rows[0]][1:] == [
+        "20.10 [20.00, 20.35]",
+        "100.10 [99.85, 100.20]",
+    ]
 
 
 def test_without_a_known_direction_nothing_is_called_best() -> None:
