@@ -37,6 +37,14 @@ def reports_text(params, report):
     report(1, {"score": "0.5"})
 
 
+def reports_as_wandb_logs(params, report):
+    report({"score": 0.5}, step=1)
+
+
+def reports_by_keywords(params, report):
+    report(step=1, metrics={"score": 0.25})
+
+
 def reports_backwards(params, report):
     report(2, {"score": 1})
     report(1, {"score": 1})

@@ -12,6 +12,7 @@ This is all that a worker does, wherever it runs. What the trainer does wrong is
 from __future__ import annotations
 
 import contextlib
+import inspect
 import math
 import operator
 import os
@@ -30,6 +31,7 @@ from sweeper.trial import Cause, Ended, Event, Reported, Started, State
 
 LOG = "log.txt"
 LAST_STEP = 2**63 - 1  # of MLflow and of Parquet
+CALL = inspect.signature(lambda step, metrics: None)
 
 
 class Stopped(BaseException):
@@ -74,11 +76,16 @@ class Attempt:
         """Seconds trained, those before the checkpoint included."""
         return self.before_s + time.perf_counter() - self.began
 
-    def report(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Take a report of the trainer, merged with what it reported for the same step before.
+    def report(self, *given: Any, **named: Any) -> None:
+        """Take ``report(step, {name: number})`` of the trainer, merged with what it reported for the same step before.
 
         Raises to stop it: Stopped, ContractError, or FloatingPointError.
         """
+        try:
+            step, metrics = CALL.bind(*given, **named).args
+        except TypeError:
+            shown = ", ".join([*map(_excerpt, given), *(f"{name}={_excerpt(value)}" for name, value in named.items())])
+            raise ContractError(f"it called report({shown}); report(step, {{name: number}}) is wanted") from None
         if os.getpid() != self.process:
             raise ContractError("report() was called in a process that the trainer forked; its own process reports")
         if self.driver.is_cancelled():

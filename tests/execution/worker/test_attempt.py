@@ -43,6 +43,10 @@ def test_without_a_return_value_the_last_value_of_each_metric_is_final(tmp_path:
     assert (ended.state, ended.metrics, ended.steps) == (State.COMPLETED, {"score": 0.6, "rare": 7.0}, 2)
 
 
+def test_a_report_may_name_its_arguments(tmp_path: Path) -> None:
+    assert end("reports_by_keywords", tmp_path).metrics == {"score": 0.25}
+
+
 def test_returned_metrics_are_final(tmp_path: Path) -> None:
     assert end("returns_metrics", tmp_path).metrics == {"score": 0.75}
 
@@ -53,6 +57,7 @@ def test_returned_metrics_are_final(tmp_path: Path) -> None:
         ("returns_nothing", "without having reported a metric"),
         ("returns_a_number", "returned 0.5; return a dict"),
         ("reports_text", "'score' is '0.5'; a printable name and a number of 64 bits"),
+        ("reports_as_wandb_logs", "called report({'score': 0.5}, step=1); report(step, {name: number}) is wanted"),
         ("reports_backwards", "step 1 after step 2; steps must not go back"),
         ("reports_another_metric", "never reported score (but skore)"),
     ],
