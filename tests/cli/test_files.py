@@ -29,23 +29,23 @@ def test_a_file_is_found_as_given_then_by_its_name_here_then_among_those_that_co
     assert {"grid", "mar17", "jsd"} <= set(names())
 
 
-def test_init_writes_the_schema_that_its_file_names(folder: Path, new_sweeper: Sweeper) -> None:
-    assert new_sweeper("init", "mine").code == 0
+def test_init_writes_the_schema_that_its_file_names(folder: Path, sweeper: Sweeper) -> None:
+    assert sweeper("init", "mine").code == 0
     assert "sweeper.schema.json" in Path("mine.yaml").read_text()
-    assert Path("sweeper.schema.json").read_text() == new_sweeper("schema").out
-    assert new_sweeper("init", "mine").code == 2
+    assert Path("sweeper.schema.json").read_text() == sweeper("schema").out
+    assert sweeper("init", "mine").code == 2
 
 
 @pytest.mark.parametrize("origin", ["mar17", "jsd_mean"])
-def test_init_copies_a_file_that_comes_with_sweeper(folder: Path, new_sweeper: Sweeper, origin: str) -> None:
-    assert new_sweeper("init", "mine", "--from", origin).code == 0
-    assert new_sweeper("validate", "mine.yaml").code == 0
+def test_init_copies_a_file_that_comes_with_sweeper(folder: Path, sweeper: Sweeper, origin: str) -> None:
+    assert sweeper("init", "mine", "--from", origin).code == 0
+    assert sweeper("validate", "mine.yaml").code == 0
     assert "extends:" not in Path("mine.yaml").read_text()
-    assert '"sweep": "mine"' in new_sweeper("plan", "mine", "--json").out
+    assert '"sweep": "mine"' in sweeper("plan", "mine", "--json").out
 
 
-def test_the_version(new_sweeper: Sweeper) -> None:
-    assert new_sweeper("--version").out == f"sweeper {version('sweeper')}\n"
+def test_the_version(sweeper: Sweeper) -> None:
+    assert sweeper("--version").out == f"sweeper {version('sweeper')}\n"
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def unlucky(folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("runner", ["inprocess", pytest.param("ray", marks=pytest.mark.ray)])
-def test_a_users_files_do_not_stand_for_modules_of_python(unlucky: Path, new_sweeper: Sweeper, runner: str) -> None:
+def test_a_users_files_do_not_stand_for_modules_of_python(unlucky: Path, runner: str) -> None:
     os.chdir(unlucky)
     words: list[str | Path] = [
         Path(sys.executable).with_name("sweeper"),
@@ -120,13 +120,13 @@ def test_nothing_is_imported_from_a_results_folder(unlucky: Path, new_sweeper: S
         ("name: Größe", "Grosse would do"),
     ],
 )
-def test_hints_say_what_was_meant(toy: Path, new_sweeper: Sweeper, line: str, hint: str) -> None:
+def test_hints_say_what_was_meant(toy: Path, sweeper: Sweeper, line: str, hint: str) -> None:
     key = line.partition(":")[0]
     rest = [row for row in QUADRATIC.splitlines() if not row.startswith(f"{key}:")]
     toy.write_text("\n".join([*rest, line]) + "\n")
-    said = new_sweeper("validate", toy)
+    said = sweeper("validate", toy)
     assert (said.code, hint in said.err) == (2, True), said.err
 
 
-def test_one_is_singular(toy: Path, new_sweeper: Sweeper) -> None:
-    assert "1 configuration x 1 seed = 1 trial" in new_sweeper("plan", toy, "x=1").out
+def test_one_is_singular(toy: Path, sweeper: Sweeper) -> None:
+    assert "1 configuration x 1 seed = 1 trial" in sweeper("plan", toy, "x=1").out

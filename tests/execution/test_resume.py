@@ -16,7 +16,7 @@ SMALL = """\
 name: small
 trainer: cvae
 metric: {name: alignment, goal: maximize}
-base: {train.steps: 120, train.report_every: 40, train.batch_size: 32, model.width: 16, model.heads: 2}
+base: {train.steps: 120, train.report_every: 40, train.batch_size: 32, train.test_prompts: 24, model.width: 16}
 parameters: {loss.inter_latent_divergence_weight: {values: [0, 1]}}
 resources: {pack: 2, gpu: 0}
 checkpoints: {every_s: 0.001}

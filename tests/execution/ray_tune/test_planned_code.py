@@ -55,7 +55,7 @@ def table(said: CommandResult) -> list[dict[str, str]]:
 
 
 def test_code_that_is_edited_while_ray_starts_or_trains_makes_no_result_of_this_run(
-    folder: Path, new_sweeper: Sweeper
+    folder: Path, sweeper: Sweeper
 ) -> None:
     (folder / "toy.yaml").write_text(SWEEP)
     (folder / "mine.py").write_text(TRAINER)
@@ -68,13 +68,13 @@ def test_code_that_is_edited_while_ray_starts_or_trains_makes_no_result_of_this_
     said = run_and(folder, "run", edit)
     assert said.code == 0, said.err
     assert (folder / "died").exists()  # so one worker was started long after the edit
-    assert [row["score"] for row in table(new_sweeper("export", "toy"))] == ["1.0"] * 4
-    planned = new_sweeper("plan", "toy.yaml", "--json").json()
+    assert [row["score"] for row in table(sweeper("export", "toy"))] == ["1.0"] * 4
+    planned = sweeper("plan", "toy.yaml", "--json").json()
     assert (planned["cached"], planned["stale"]) == (0, 4)
 
 
 def test_data_that_change_while_a_sweep_runs_make_no_result_and_the_next_run_trains_with_them(
-    folder: Path, new_sweeper: Sweeper
+    folder: Path, sweeper: Sweeper
 ) -> None:
     (folder / "toy.yaml").write_text(SWEEP)
     (folder / "mine.py").write_text(
@@ -86,6 +86,6 @@ def test_data_that_change_while_a_sweep_runs_make_no_result_and_the_next_run_tra
     assert said.code == 4
     assert "data file data.csv has another content" in said.err
     assert said.err.strip().endswith("continue with: sweeper run toy.yaml")
-    assert "completed" not in {row["state"] for row in table(new_sweeper("export", "toy"))}
-    assert new_sweeper("run", "toy.yaml", "--runner", "inprocess").code == 0
-    assert [row["score"] for row in table(new_sweeper("export", "toy"))] == ["2.0"] * 4
+    assert "completed" not in {row["state"] for row in table(sweeper("export", "toy"))}
+    assert sweeper("run", "toy.yaml", "--runner", "inprocess").code == 0
+    assert [row["score"] for row in table(sweeper("export", "toy"))] == ["2.0"] * 4

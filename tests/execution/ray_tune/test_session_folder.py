@@ -36,8 +36,8 @@ def test_without_any_place_it_is_said_what_to_set(long: Path, monkeypatch: pytes
 
 @pytest.mark.ray
 def test_ray_starts_with_a_long_tmpdir_and_a_home_that_cannot_be_written(
-    toy: Path, long: Path, new_sweeper: Sweeper
+    toy: Path, long: Path, new_sweeper: Sweeper, sweeper: Sweeper
 ) -> None:
     toy.write_text(QUADRATIC)
     said = new_sweeper("run", toy, TMPDIR=str(long), HOME="/proc")
-    assert (said.code, new_sweeper("status", "toy", "--json").json()["counts"]["completed"]) == (0, 4), said.err
+    assert (said.code, sweeper("status", "toy", "--json").json()["counts"]["completed"]) == (0, 4), said.err
