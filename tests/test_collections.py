@@ -11,7 +11,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from results import statements
 from sweeper.analysis.claims import verify
+from sweeper.reporting.tables.markup import latex
 from sweeper.spec.load import load_spec
 from tests.published import trials
 
@@ -100,6 +102,18 @@ def test_each_statement_of_the_note_has_the_verdict_of_its_claim() -> None:
     for row in quoted:
         one = published[row[2], row[3]]
         assert row[4:] == [*shown(one), str(one["n"])]
+
+
+def test_the_tables_of_the_paper_have_the_published_verdicts() -> None:
+    paper, published = ROOT / "results" / "paper", verdicts()
+    assert (paper / "statements.tex").read_text() == latex(statements.table(README))
+    for file in paper.glob("verdicts-*.tex"):
+        name = file.stem.removeprefix("verdicts-")
+        quoted = re.findall(r"^(.+) & (pass|fail|undecided) & (\S+) ", file.read_text(), re.MULTILINE)
+        found = [
+            (claim, one["outcome"], f"{one['effect']:.3g}") for (of, claim), one in published.items() if of == name
+        ]
+        assert quoted == [(claim, outcome, effect.replace("-", "$-$")) for claim, outcome, effect in found]
 
 
 def test_how_the_divergence_tracks_that_of_whole_sequences_is_as_published() -> None:

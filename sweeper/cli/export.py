@@ -65,7 +65,7 @@ def export(
 ) -> None:
     """Result tables: one row per trial, configuration, point of a curve, effect of a parameter or claim; or a pivot."""
     from sweeper.analysis import frames
-    from sweeper.reporting.tables import tables
+    from sweeper.reporting.tables import tables, verdicts
     from sweeper.reporting.tables.configurations import expanded, is_metric
 
     if form in (FormatChoice.parquet, FormatChoice.optuna) and output is None:
@@ -92,9 +92,9 @@ def export(
     frame = tables.select(tables.filtered(frame, where, absent) if where else frame, (), comma_list(sort), absent)
     if level is LevelChoice.config and form.value in tables.MARKUP and any(is_metric(frame, name) for name in named):
         _configs(sweep_dir, frame, named, spread, form, note, output)
-    elif methods and form is FormatChoice.latex:
-        table = tables.text(tables.select(frame, expanded(frame, named), ()), tables.Format(form), note)
-        _write_text(f"{table}\n{methods}", output)
+    elif level is LevelChoice.claims and not named and form.value in tables.MARKUP:
+        table = tables.MARKUP[tables.Format(form)](verdicts.as_styled_table(frame, note))
+        _write_text(f"{table}\n{methods}" if form is FormatChoice.latex else table, output)
     else:
         _write_frame(tables.select(frame, expanded(frame, named), (), absent), tables.Format(form), note, output)
 

@@ -62,11 +62,11 @@ def plot(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="A folder; else RESULTS/SWEEP/plots.", show_default=False)
     ] = None,
-    form: Annotated[str, typer.Option("--format", "-f", help="Some of png, svg, html.")] = "png,svg,html",
+    form: Annotated[str, typer.Option("--format", "-f", help="Some of png, svg, pdf, html.")] = "png,svg,html",
     *,
     shared: Shared,
 ) -> None:
-    """Plots of a sweep as PNG and SVG, and as HTML where looking closer helps. Prints the files it wrote."""
+    """Plots of a sweep as PNG, SVG or PDF, and as HTML where looking closer helps. Prints the files it wrote."""
     from sweeper.analysis.sweep_results import SweepResults
     from sweeper.reporting import figures
 

@@ -43,7 +43,7 @@ def test_a_named_kind_that_makes_no_sense_is_an_error_with_a_hint(trained: str, 
     ("words", "message"),
     [
         (["toy", "heatmp"], "did you mean heatmap"),
-        (["toy", "--format", "pdf"], "no such form"),
+        (["toy", "--format", "eps"], "no such form"),
     ],
 )
 def test_wrong_usage_is_reported(words: list[str], message: str, trained: str, sweeper: Sweeper) -> None:

@@ -1,6 +1,6 @@
 """Plots of a sweep: each kind is a function in the file of its name; this is the list of them.
 
-matplotlib draws PNG and SVG, plotly the interactive pages. Everything is computed from the tables of
+matplotlib draws PNG, SVG and PDF, plotly the interactive pages. Everything is computed from the tables of
 `sweeper export`: the same ledger gives the same bytes.
 """
 
@@ -42,6 +42,7 @@ class ImageFormat(StrEnum):
 
     PNG = "png"
     SVG = "svg"
+    PDF = "pdf"
     HTML = "html"
 
 
@@ -110,13 +111,15 @@ def _content(
     content: dict[ImageFormat, bytes] = {}
     if len(context.trials) > MANY:
         dots_per_inch = min(dots_per_inch, COARSE)  # so that the file stays below a megabyte
-    if forms & {ImageFormat.PNG, ImageFormat.SVG}:
+    if forms & {ImageFormat.PNG, ImageFormat.SVG, ImageFormat.PDF}:
         with style.look():
             figure = kind.draw(*arguments)
             if ImageFormat.PNG in forms:
                 content[ImageFormat.PNG] = style.png(figure, dots_per_inch)
             if ImageFormat.SVG in forms:
                 content[ImageFormat.SVG] = style.svg(figure)
+            if ImageFormat.PDF in forms:
+                content[ImageFormat.PDF] = style.pdf(figure)
     if ImageFormat.HTML in forms and kind.interactive:
         from sweeper.reporting.figures import interactive
 

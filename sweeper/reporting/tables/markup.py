@@ -20,6 +20,7 @@ _STYLE = (
     " thead { border-block: 2px solid; border-block-end-width: 1px } tbody { border-block-end: 2px solid }"
     ' td { font-variant-numeric: tabular-nums } th[scope="colgroup"] { text-align: center }'
 )
+LONG = 28  # characters of a text that is broken into lines
 _MINUS = re.compile(r"(?<![\w}])-(?=[\d.])")
 _QUOTED = re.compile("''(.*?)''")
 _HASH = re.compile(r"\b[0-9a-f]{64}\b")
@@ -71,7 +72,7 @@ def markdown(table: StyledTable) -> str:
 def latex(table: StyledTable) -> str:
     r"""The table as a tabular of booktabs (`\usepackage{booktabs}`), its caption and note in comments."""
     lines = [f"% {_one_line(text)}" for text in (table.note, table.caption, r"needs \usepackage{booktabs}") if text]
-    lines.append(rf"\begin{{tabular}}{{{''.join('r' if right else 'l' for right in table.numeric)}}}")
+    lines.append(rf"\begin{{tabular}}{{{''.join(_columns(table))}}}")
     lines += [r"\toprule", *_spanning(table), _row([_tex(text) for text in table.head]), r"\midrule"]
     for row in table.rows:
         texts = ((_tex(cell.text), cell.bold) for cell in row)
@@ -98,6 +99,14 @@ def page(table: StyledTable) -> str:
         f"<tr>{''.join(_td(cell, i < table.row_headers) for i, cell in enumerate(row))}</tr>" for row in table.rows
     ]
     return "\n".join([*lines, "</tbody>", "</table>"]) + "\n"
+
+
+def _columns(table: StyledTable) -> list[str]:
+    """Numbers to the right, texts to the left, and long texts in lines of their own within the column."""
+    longest = [max((len(row[i].text) for row in table.rows), default=0) for i in range(len(table.head))]
+    share = 0.6 / max(1, sum(length > LONG for length in longest))
+    plain = ("r" if right else "l" for right in table.numeric)
+    return [rf"p{{{share:.2g}\linewidth}}" if n > LONG else one for n, one in zip(longest, plain, strict=True)]
 
 
 def _spanning(table: StyledTable) -> list[str]:

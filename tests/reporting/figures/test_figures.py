@@ -31,13 +31,15 @@ def drawn(kind: str, context: FigureContext, *forms: ImageFormat) -> list[Render
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_draws_a_sweep_in_which_trials_were_lost(kind: str, tmp_path: Path) -> None:
-    for plot in drawn(kind, grid(tmp_path, lost=LOST), ImageFormat.PNG, ImageFormat.SVG):
+    for plot in drawn(kind, grid(tmp_path, lost=LOST), ImageFormat.PNG, ImageFormat.SVG, ImageFormat.PDF):
         if kind == "contour":
             assert "heatmap shows grids" in str(plot)
             continue
         assert isinstance(plot, RenderedFigure), plot
         assert plot.content[ImageFormat.PNG].startswith(b"\x89PNG")
         ElementTree.fromstring(plot.content[ImageFormat.SVG])
+        assert plot.content[ImageFormat.PDF].startswith(b"%PDF")
+        assert b"Date" not in plot.content[ImageFormat.PDF]
 
 
 @pytest.mark.parametrize("kind", KINDS)

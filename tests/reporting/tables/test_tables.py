@@ -11,7 +11,7 @@ import pytest
 from pyarrow import parquet
 
 from sweeper.errors import UsageError
-from sweeper.reporting.tables import tables
+from sweeper.reporting.tables import markup, tables, verdicts
 from sweeper.reporting.tables.tables import Format
 
 FRAME = pd.DataFrame({"name": ["b|c", "a"], "score": [0.1 + 0.2, float("nan")], "n": [1, 2]})
@@ -145,3 +145,14 @@ def test_the_texts_of_claims_are_written_in_full_and_an_empty_one_as_nothing() -
     frame.attrs["claims"] = True
     assert f" & {long}" in tables.text(frame, Format.LATEX)
     assert tables.text(tables.select(frame, ["standing", "family"], []), Format.CSV).splitlines()[1] == f"{long},"
+
+
+def test_verdicts_are_rounded_for_reading_and_a_late_claim_says_so() -> None:
+    known = {"name": "c " * 40, "outcome": "pass", "effect": 0.7072084993, "ci_low": -0.0, "ci_high": 0.8486299, "n": 6}
+    late = known | {"name": "d", "effect": None, "ci_low": None, "ci_high": None, "n": 0, "p": None}
+    frame = pd.DataFrame([known | {"p": 7.0973e-05}, late]).assign(status="registered", standing="registered")
+    lines = markup.latex(verdicts.as_styled_table(frame, "from here")).splitlines()
+    assert r"\begin{tabular}{p{0.6\linewidth}lrrr}" in lines
+    assert lines[-4:-2] == [f"{'c ' * 40} & pass & 0.707 {{[}}0, 0.849] & 6 & 7.1e-05 \\\\", r"d & pass &  & 0 &  \\"]
+    frame = frame.assign(status=["registered", "exploratory"], standing=["registered", "exploratory: written late"])
+    assert "| standing |" in markup.markdown(verdicts.as_styled_table(frame))

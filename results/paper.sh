@@ -1,0 +1,16 @@
+#!/bin/bash
+# Writes results/paper from what is published: the tables as LaTeX (booktabs) and the figures as PDF, without a date.
+set -eu
+from=results/published to=results/paper
+mkdir -p "$to"
+for name in weighting style style_again; do
+  sweeper export "$name" --results "$from" --level claims --format latex --output "$to/verdicts-$name.tex"
+done
+python results/statements.py >"$to/statements.tex"
+plot() {  # SWEEP KIND: alignment as $to/KIND-SWEEP.pdf
+  sweeper plot "$1" "$2" --results "$from" --metric alignment --format pdf --output "$to/new" >/dev/null
+  mv "$to/new/$2-alignment.pdf" "$to/$2-$1.pdf"
+  rmdir "$to/new"
+}
+for name in style weighting; do plot "$name" seeds; done
+plot jsd heatmap
