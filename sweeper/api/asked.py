@@ -10,7 +10,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from sweeper.api.calls import RunResults, nothing_left, planned_for, shown, with_verdicts
+from sweeper.api.calls import RunResults, planned_for, shown, with_verdicts
 from sweeper.api.inputs import Overrides, SweepLike, TrainerLike, load
 from sweeper.api.leaving import LoopExit, exception_that_left, noted_interrupts
 from sweeper.api.loop_code import loop_name, loop_trainer, users_frame
@@ -18,7 +18,7 @@ from sweeper.devices import device_name
 from sweeper.errors import Exit, Problem, UsageError
 from sweeper.execution.options import Options, Runner
 from sweeper.execution.preflight import check
-from sweeper.execution.run import Display, RunOutcome, nothing_to_do, opened
+from sweeper.execution.run import Display, RunOutcome, nothing_left, nothing_to_do, opened
 from sweeper.execution.runner import InProcessDriver, Pack, offered_packs
 from sweeper.execution.session import Session
 from sweeper.execution.worker.attempt import LOG, Attempt, Stopped

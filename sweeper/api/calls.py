@@ -13,7 +13,7 @@ from sweeper.api.inputs import Overrides, SweepLike, TrainerLike, load
 from sweeper.errors import Exit, Problem, UsageError
 from sweeper.execution.options import Options, Runner
 from sweeper.execution.preflight import check, refusals
-from sweeper.execution.run import Display, RunOutcome, Silence, is_as_run, is_mirrored, nothing_to_do
+from sweeper.execution.run import Display, RunOutcome, Silence, nothing_left, nothing_to_do
 from sweeper.execution.run import run as run_plan
 from sweeper.planning.plan import Plan, headline_metrics, make, summary
 from sweeper.planning.planned_trial import Rerun
@@ -155,11 +155,6 @@ def _outcome(sweep: Sweep, options: Options, rerun: str | None, display: Display
         return nothing_to_do(planned, options.results)
     with shown(planned, found, display, quiet) as screen:
         return run_plan(planned, found, options, screen)
-
-
-def nothing_left(planned: Plan, results: Path) -> bool:
-    """Whether every trial has its result, MLflow has it too, and the file is the one that was run."""
-    return planned.is_finished and is_mirrored(planned.sweep, results) and is_as_run(planned.sweep, results)
 
 
 @contextlib.contextmanager

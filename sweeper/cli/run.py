@@ -49,6 +49,9 @@ def run(
     rerun: Rerun = None,
     extend: Extend = False,
     take_over: Annotated[bool, typer.Option(help="Take the sweep from a machine that is gone for good.")] = False,
+    stored: Annotated[
+        str | None, typer.Option("--from", metavar="URL", help="Go on with the sweep that is stored there.")
+    ] = None,
     reason: Annotated[str, typer.Option(help="Why a claim was changed; kept in the ledger.", show_default=False)] = "",
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Never ask.")] = False,
     *,
@@ -61,7 +64,7 @@ def run(
     from sweeper.cli.terminal.summary import finished_json, print_finished, print_next
     from sweeper.execution.options import Options, Runner
     from sweeper.execution.preflight import check
-    from sweeper.execution.run import is_as_run, is_mirrored, nothing_to_do
+    from sweeper.execution.run import nothing_left, nothing_to_do
     from sweeper.execution.run import run as run_plan
     from sweeper.planning.plan import headline_metrics, summary
     from sweeper.planning.sweep_trainer import find_trainer
@@ -70,6 +73,12 @@ def run(
 
     console, results = news_console(shared.no_color), shared.results
     sweep = load_sweep(file, overrides, console)
+    fetched = False
+    if stored is not None:
+        if dry_run:
+            raise UsageError(Problem("--from copies results, and --dry-run writes nothing", "", "--from"))
+        sweep = sweep if sweep.storage else load_sweep(file, [*(overrides or []), f"storage={stored}"], console)
+        fetched = _fetch(sweep, stored, results, console, take_over=take_over)
     for given, key in ((sweep.notify.command, "notify.command"), (sweep.storage, "storage")):
         if is_of_a_run(file) and given:
             console.print(f"{key} is not used: a results folder names it, which may be from somebody else")
@@ -83,10 +92,10 @@ def run(
         claims = claim_outlooks(plan, results, console)
         show_plan(plan, claims, console, shared.as_json, address if runner is RunnerChoice.ray else None, extend=extend)
         return
-    check(plan, options)
+    check(plan, options, console.print)
     if is_of_a_run(file):
         confirmed_server(sweep, "")
-    if plan.is_finished and is_mirrored(sweep, results) and is_as_run(sweep, results):
+    if not fetched and nothing_left(plan, results):  # MLflow here has nothing of what was trained elsewhere
         finished = nothing_to_do(plan, results)
     else:
         claim_outlooks(plan, results, console)
@@ -108,6 +117,19 @@ def run(
         print_next(console, finished, commands)
     if code:
         raise typer.Exit(code)
+
+
+def _fetch(sweep: Sweep, stored: str, results: Path, console: Console, *, take_over: bool) -> bool:
+    """Copy what is stored of a sweep into the results folder, if it is more than that has. Raises SweeperError."""
+    from sweeper.execution.stored.takeover import pull
+    from sweeper.ledger.paths import SweepDir
+
+    if sweep.storage != stored:
+        hint = "a sweep goes on in the storage that it is in; change `storage:`, or leave it out of the file"
+        raise UsageError(
+            Problem("not the storage of the sweep", sweep.place("storage"), "--from", stored, sweep.storage, hint)
+        )
+    return pull(stored, SweepDir(results, sweep.name), console.print, take_over=take_over)
 
 
 def _judged(sweep: Sweep, results: Path, finished: RunOutcome) -> tuple[Sequence[Verdict], Exit]:

@@ -7,7 +7,8 @@ import importlib
 import math
 import os
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from sweeper.devices import check_cpus, cpus_here, gpu_share, gpus_here
@@ -23,10 +24,12 @@ from sweeper.spec.sweep import ADAPTIVE, Budget, Sweep
 from sweeper.trainer import given, program, trainer
 from sweeper.trial import Params, canonical_json
 
+STORAGE_WAIT_S, LONGEST_WAIT_S = 120.0, 15.0
+LOG_INS = "log-ins come from the environment (AWS_ACCESS_KEY_ID ...); without storage: a node keeps its own"
 MOST_SHAPES = 4  # models that are tried: each takes up to a second
 
 
-def check(plan: Plan, options: Options) -> None:
+def check(plan: Plan, options: Options, show: Callable[[str], None] = lambda text: None) -> None:
     """Everything that can be known to fail before anything is created or started. Raises SweeperError."""
     check_local(options.results)
     address = options.address if options.runner is Runner.RAY else None
@@ -37,7 +40,7 @@ def check(plan: Plan, options: Options) -> None:
     if address:
         _check_reachable(address)
     _check_writable(options.results / plan.sweep.name)
-    _check_storage(plan.sweep)
+    _check_storage(plan.sweep, STORAGE_WAIT_S if plan.ledger_bytes else 0.0, show)
 
 
 def refusals(plan: Plan, address: str | None, *, extend: bool = False, at_once: int | None = None) -> list[Problem]:
@@ -149,18 +152,26 @@ def _check_reachable(address: str) -> None:
         raise UsageError(Problem(f"no Ray cluster answers: {error}", "--address", found=address, hint=hint)) from None
 
 
-def _check_storage(sweep: Sweep) -> None:
-    """Refuse a storage that does not take a file: a run does not wait for it."""
+def _check_storage(sweep: Sweep, limit_s: float, show: Callable[[str], None]) -> None:
+    """Refuse a storage that takes no file; a sweep that goes on waits for it, for it has taken files before."""
     if not sweep.storage:
-        return
+        return None
     from sweeper.execution.worker.storage import Storage, below  # here: it imports pyarrow
 
-    try:
-        Storage.at(below(sweep.storage, sweep.name)).check()
-    except (OSError, ValueError) as error:
-        message = f"the storage cannot be used: {' '.join(str(error).split())[:200]}"
-        hint = "log-ins come from the environment (AWS_ACCESS_KEY_ID ...); without storage: a node keeps its own"
-        raise UsageError(Problem(message, sweep.place("storage"), "storage", sweep.storage, hint=hint)) from None
+    until, wait_s = time.monotonic() + limit_s, 0.0
+    while True:
+        try:
+            return Storage.at(below(sweep.storage, sweep.name)).check()
+        except (OSError, ValueError) as error:
+            message = f"the storage cannot be used: {' '.join(str(error).split())[:200]}"
+            if time.monotonic() >= until:
+                hint = f"tried for {limit_s:.0f} s; run the same command when it answers" if limit_s else LOG_INS
+                problem = Problem(message, sweep.place("storage"), "storage", sweep.storage, hint=hint)
+                raise UsageError(problem) from None
+            if not wait_s:
+                show(f"{message}; tried again for up to {limit_s:.0f} s")
+            wait_s = min(2 * wait_s + 1.0, LONGEST_WAIT_S)
+            time.sleep(wait_s)
 
 
 def _check_writable(folder: Path) -> None:

@@ -24,7 +24,8 @@ from sweeper.execution.signals import interruptible
 from sweeper.execution.steering.inbox import Inbox
 from sweeper.execution.steering.notices import Notices
 from sweeper.execution.stop_state import StopState
-from sweeper.execution.stored_leftovers import tidy
+from sweeper.execution.stored.leftovers import tidy
+from sweeper.execution.stored.sweep_copy import copied, is_stored
 from sweeper.ledger.atomic import replace_file
 from sweeper.ledger.history import History, read_history
 from sweeper.ledger.ledger import Ledger
@@ -114,15 +115,17 @@ def opened(
     sweep_dir = SweepDir(options.results, plan.sweep.name)
     made = {**provenance.session(provenance.command_line()), **_described(plan, trainer, options)}
     with Notices(plan.sweep, sweep_dir.folder, display.show) as notices:
-        with Ledger(sweep_dir, take_over=options.take_over) as book:
+        with Ledger(sweep_dir, take_over=options.take_over) as book, contextlib.ExitStack() as stack:
             _check_unchanged(book, plan)
             made |= _keep_patch(sweep_dir, made["commit"])
             _keep_tables(plan.sweep, sweep_dir)
             history = read_history(sweep_dir, curves=True)
             history.describe(item.trial for item in plan.items)
+            copies = copied(plan.sweep, sweep_dir, history, display.show, take_over=options.take_over)
+            watchers: tuple[Watcher, ...] = (display, notices, *stack.enter_context(copies))
             named_stores.remember(plan.sweep.tracking.uri)
             mirror, attachments = Mirror(*mirror_input(plan.sweep, sweep_dir, made)), SweepAttachments(sweep_dir)
-            log = EventLog(book, {}, (display, mirror, notices))
+            log = EventLog(book, {}, (*watchers, mirror))
             session = _session(plan, trainer, options, display, log, history, str(made["commit"]), notices)
             session.when_done = lambda: mirror.finish(attachments)
             mirror.start(_already_known(plan, history))
@@ -183,7 +186,14 @@ def nothing_to_do(plan: Plan, results: Path) -> RunOutcome:
     return RunOutcome(code, "", 0, records, Mirrored(len(records), 0, ""), 0.0)
 
 
-def is_mirrored(sweep: Sweep, results: Path) -> bool:
+def nothing_left(plan: Plan, results: Path) -> bool:
+    """Whether every trial has its result, MLflow and the storage too, and the file is the one that was run."""
+    sweep, folder = plan.sweep, SweepDir(results, plan.sweep.name)
+    is_done = plan.is_finished and _is_mirrored(sweep, results) and _is_as_run(sweep, folder)
+    return is_done and is_stored(sweep, folder)
+
+
+def _is_mirrored(sweep: Sweep, results: Path) -> bool:
     """Whether the last run of the sweep left its MLflow mirror complete."""
     known = read_history(SweepDir(results, sweep.name))
     stopped: Mapping[str, object] = known.runs[-1].get("stopped", {}) if known.runs else {}
@@ -191,10 +201,9 @@ def is_mirrored(sweep: Sweep, results: Path) -> bool:
     return is_sound and stopped.get("mirror") == shown_uri(sweep, results)
 
 
-def is_as_run(sweep: Sweep, results: Path) -> bool:
+def _is_as_run(sweep: Sweep, folder: SweepDir) -> bool:
     """Whether the results folder holds the sweep's file as it is now: other claims are news although trials are not."""
-    file = SweepDir(results, sweep.name).spec
-    return file.exists() and file.read_text(encoding="utf-8") == sweep.text
+    return folder.spec.exists() and folder.spec.read_text(encoding="utf-8") == sweep.text
 
 
 def _described(plan: Plan, trainer: Trainer, options: Options) -> dict[str, object]:

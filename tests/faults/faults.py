@@ -219,7 +219,8 @@ def lost_nodes(folder: Path, times: int, subject: Subject) -> Row:
         node = add_node()
         process = sweep.start()
         while done < times and process.poll() is None:
-            time.sleep(sweep.chance.uniform(6.0, 9.0))
+            _wait_for_report_of(node, sweep, process)
+            time.sleep(sweep.chance.uniform(0.0, 2.0))
             if process.poll() is None:
                 end_tree(node)
                 done += 1
@@ -228,6 +229,20 @@ def lost_nodes(folder: Path, times: int, subject: Subject) -> Row:
         end_tree(node)
         wrong = sweep.finish()
     return audit(done, folder, subject, wrong)
+
+
+def _wait_for_report_of(node: subprocess.Popen[bytes], sweep: Sweep, process: subprocess.Popen[bytes]) -> None:
+    """Wait until a trial of this node has reported: the log that a worker of the node writes names it."""
+    curves, training = sweep.ledger.with_name("curves.jsonl"), set[str]()
+    before = _size(curves)
+    while process.poll() is None:
+        for worker in _workers(node.pid):
+            with contextlib.suppress(psutil.Error):
+                logs = (Path(file.path) for file in worker.open_files())
+                training |= {log.parent.name for log in logs if log.name == "log.txt"}
+        if any(f'"trial":"{trial}"'.encode() in _content(curves)[before:] for trial in training):
+            return
+        time.sleep(0.1)
 
 
 def lost_head(folder: Path, times: int, subject: Subject) -> Row:

@@ -130,6 +130,11 @@ FAULTS: list[Line] = [
         stores.lost_nodes_apart,
         [Tried(toy(10, LONG + EVERY, 3.0), 5), Tried(LONGER, 5)],
     ),
+    (
+        "driver and results folder lost, --from S3",
+        stores.lost_machine,
+        [Tried(toy(8, LONG + EVERY, 3.0), 10), Tried(LONGER, 5)],
+    ),
     ("steering commands", steered.steered("inprocess"), [Tried(toy(8, LONG + EVERY), 50), Tried(BUNDLED, 50)]),
     ("steering commands, Ray", steered.steered("ray"), [Tried(toy(8, LONG + EVERY, 3.0), 50)]),
     ("damaged run line", places.between_runs(places.damaged_line("run")), [Tried(PLAIN, 5), Tried(BUNDLED, 3)]),

@@ -43,11 +43,36 @@ def lost_disk(*, slow_s: float = 0.0, killed: bool = False) -> Fault:
             if killed:
                 outages.join()
             server.delay_s = 0.0
-            wrong = sweep.finish() or ("" if resumed(sweep) else "no trial went on from a checkpoint")
-            left = server.keys()
-        return audit(done, folder, subject, wrong or (f"left in the bucket: {left[:3]}" if left else ""))
+            wrong = sweep.finish() or ("" if resumed(sweep) else "no trial went on from a checkpoint") or _left(server)
+        return audit(done, folder, subject, wrong)
 
     return fault
+
+
+def lost_machine(folder: Path, times: int, subject: Subject) -> Row:
+    """SIGKILL of the driver, and its results folder is gone; another one takes the sweep over from its storage."""
+    done = 0
+    with served() as server:
+        sweep = Sweep(folder, subject, more=f"storage: {server.url}\n")
+        stored = ("--from", server.url)
+        for number in range(times):
+            process = sweep.start(*(stored if number else ()))
+            _wait_for_reports(sweep, process, _lines(_curves(sweep)))
+            while not any("/ledger/index.json" in key for key in server.keys()):  # noqa: SIM118
+                time.sleep(0.1)
+            done += process.poll() is None
+            process.kill()
+            process.wait()
+            shutil.rmtree(folder / "results")
+        code = sweep.run(*stored)
+        wrong = sweep.finish() or (f"exit code {code}" if code else "")
+        wrong = wrong or ("" if resumed(sweep) else "no trial went on from a checkpoint") or _left(server)
+        if not wrong:  # what the storage has is whole too
+            before = sweep.ledger.read_bytes()
+            shutil.rmtree(folder / "results")
+            code = sweep.run(*stored)
+            wrong = "" if code == 0 and sweep.ledger.read_bytes().startswith(before) else "the copy is another"
+    return audit(done, folder, subject, wrong)
 
 
 def lost_nodes_apart(folder: Path, times: int, subject: Subject) -> Row:
@@ -76,9 +101,8 @@ def lost_nodes_apart(folder: Path, times: int, subject: Subject) -> Row:
                 running = node()
         process.wait(400)
         end_tree(running)
-        wrong, left = sweep.finish(), server.keys()
-        wrong = wrong or ("" if resumed(sweep) else "no trial went on from a checkpoint")
-    return audit(done, folder, subject, wrong or (f"left in the bucket: {left[:3]}" if left else ""))
+        wrong = sweep.finish() or ("" if resumed(sweep) else "no trial went on from a checkpoint") or _left(server)
+    return audit(done, folder, subject, wrong)
 
 
 @contextlib.contextmanager
@@ -98,6 +122,13 @@ def resumed(sweep: Sweep) -> int:
     """How many trials began after their first step at least once."""
     starts = [line for line in sweep.ledger.read_text().splitlines() if '"e":"start"' in line]
     return sum('"step":0' not in line for line in starts)
+
+
+def _left(server: S3Server) -> str:
+    """What is wrong with the bucket in the end, or "": checkpoints of trials that have ended, or a lock."""
+    stored = server.keys()
+    left = [key for key in stored if "/trials/" in key or key.endswith("driver.json")]
+    return f"left in the bucket: {left[:3]}" if left else ""
 
 
 def _worked(sweep: Sweep) -> subprocess.Popen[bytes]:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
 if TYPE_CHECKING:
-    from pyarrow.fs import FileSystem
+    from pyarrow.fs import FileInfo, FileSystem
 
+PART = ".part"  # of a local file that is being written
 CONNECT_S, REQUEST_S = 5.0, 30.0
 
 
@@ -58,7 +59,7 @@ class Storage:
         path = f"{self.root}/{name}"
         if self._is_local:  # a bucket shows an object when it is whole; a folder needs to be there, and a rename
             self.files.create_dir(path.rpartition("/")[0], recursive=True)
-        written = f"{path}.{uuid.uuid4().hex}.part" if self._is_local else path
+        written = f"{path}.{uuid.uuid4().hex}{PART}" if self._is_local else path
         with self.files.open_output_stream(written) as file:
             file.write(content)
         if written != path:
@@ -80,10 +81,23 @@ class Storage:
 
     def folders(self, name: str) -> list[str]:
         """The names of the folders in a folder; none where it is not there."""
-        from pyarrow.fs import FileSelector, FileType
+        return [one.base_name for one in self._inside(name) if not one.is_file]
 
-        found = self.files.get_file_info(FileSelector(f"{self.root}/{name}", allow_not_found=True))
-        return [one.base_name for one in found if one.type is FileType.Directory]
+    def names(self, name: str) -> list[str]:
+        """The names of the files in a folder; none where it is not there."""
+        return [one.base_name for one in self._inside(name) if one.is_file and not one.base_name.endswith(PART)]
+
+    def modified(self, name: str) -> float:
+        """When a file was written, by the clock of the storage. Raises FileNotFoundError where there is none."""
+        found = self.files.get_file_info(f"{self.root}/{name}")
+        if not found.is_file:
+            raise FileNotFoundError(name)
+        return float(found.mtime_ns) / 1e9
+
+    def _inside(self, name: str) -> list[FileInfo]:
+        from pyarrow.fs import FileSelector
+
+        return list(self.files.get_file_info(FileSelector(f"{self.root}/{name}", allow_not_found=True)))
 
     def check(self) -> None:
         """Write, read and remove a file; what fails is tried twice more."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,29 +30,6 @@ from tests.execution.steering.hand import When
 from tests.execution.worker.s3_server import S3Server
 
 KEY = "0123456789abcdef"
-
-
-@pytest.fixture(scope="session")
-def s3_server() -> Iterator[S3Server]:
-    server = S3Server()
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def s3(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
-    """The server, with an empty bucket, and the log-in in the environment."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    s3_server.delay_s, s3_server.status = 0.0, ""
-    s3_server.make_bucket()
-    return s3_server
-
-
-@pytest.fixture(params=["s3", "folder"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return str(request.getfixturevalue("s3").url) if request.param == "s3" else str(tmp_path / "shared")
 
 
 def stored(url: str) -> StoredCheckpoints:
@@ -126,7 +102,7 @@ def test_after_the_end_what_the_rule_keeps_stays(tmp_path: Path, keep: str, left
     assert names(url) == []
 
 
-@pytest.mark.parametrize("outage", ["killed", "refusing", "denied"])
+@pytest.mark.parametrize("outage", ["killed", "refusing", "denied", "full"])
 def test_no_outage_stops_or_delays_a_trial_and_its_last_checkpoint_follows(
     s3: S3Server, tmp_path: Path, outage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -134,7 +110,8 @@ def test_no_outage_stops_or_delays_a_trial_and_its_last_checkpoint_follows(
     there = stored(s3.url)
     made = checkpoint(tmp_path / "first", there)
     save(made, 100)
-    s3.status = {"refusing": "503 Slow Down", "denied": "403 Forbidden"}.get(outage, "")
+    answers = {"refusing": "503 Slow Down", "denied": "403 Forbidden", "full": "507 Insufficient Storage"}
+    s3.status = answers.get(outage, "")
     if outage == "killed":
         s3.stop()
     began = time.monotonic()
