@@ -66,7 +66,8 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("block", [block for page in PAGES for block in BLOCK.findall(page.read_text())])
 def test_every_sweep_file_of_a_page_is_valid(block: str, tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text(block)
-    assert list(configurations(load_spec(tmp_path / "x.yaml")).points)
+    found = configurations(load_spec(tmp_path / "x.yaml"))
+    assert found.points or not found.complete
 
 
 def test_the_sweep_file_of_the_page_is_a_file_that_is_there() -> None:

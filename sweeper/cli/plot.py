@@ -81,7 +81,8 @@ def plot(
     elif skipped and not kinds:
         console = news_console(shared.no_color)
         for kind, why in skipped.items():
-            console.print(f"{kind} skipped: {why}", soft_wrap=True)
+            partly = " partly" if any(Path(file).name.startswith(f"{kind}-") for file in written) else ""
+            console.print(f"{kind}{partly} skipped: {why}")
     empty = [kind.name for kind in chosen if kind.name in skipped]
     if kinds and empty:
         hint = "leave the kind out, or choose other metrics or parameters with --metric, --x, --y"

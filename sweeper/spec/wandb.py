@@ -61,8 +61,9 @@ def _command(document: Document) -> None:
 
 def _ignored(document: Document) -> list[Problem]:
     keys = [key for key in IGNORED if key in document.tree]
-    hint = "name the function to run with trainer:"
-    if "trainer" not in document.tree and isinstance(path := document.tree.get("program"), str):
+    has_trainer = "trainer" in document.tree
+    hint = "" if has_trainer else "name the function to run with trainer:"
+    if not has_trainer and isinstance(path := document.tree.get("program"), str):
         hint += f", or put {excerpt(path)} in this folder or next to the file"
     for key in keys:
         del document.tree[key]

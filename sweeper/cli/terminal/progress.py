@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from sweeper.value_text import NO_LABELS, Labels, duration, show
 SHOWN = 8  # running trials, at most
 BAR = 24  # characters
 PIPED_EVERY_S = 60.0  # between lines of progress where there is no terminal
+REDRAW_S = 0.25
 
 
 @dataclass(slots=True)
@@ -44,19 +46,35 @@ class Screen:
     activity: str = "starting"
     printed: float = field(default_factory=time.monotonic)
     work: Workload = field(init=False)
+    # rich computes where the drawn lines are before it writes: a line of another thread in between is overwritten.
+    drawing: threading.RLock = field(default_factory=threading.RLock)
+    over: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
         self.work = Workload(self.total, self.planned)
 
     def __enter__(self) -> Screen:
         if self.console.is_terminal and not self.quiet:
-            self.live = Live(console=self.console, get_renderable=self.render, refresh_per_second=4, transient=True)
+            self.live = Live(console=self.console, get_renderable=self.render, auto_refresh=False, transient=True)
             self.live.start()
+            threading.Thread(target=self._redraw, args=(self.live,), daemon=True, name="progress").start()
         return self
 
     def __exit__(self, *_: object) -> None:
         if self.live is not None:
-            self.live.stop()
+            with self.drawing:
+                self.over.set()
+                self.live.stop()
+
+    def _redraw(self, live: Live) -> None:
+        while not self.over.wait(REDRAW_S):
+            with self.drawing:
+                if not self.over.is_set():
+                    live.refresh()
+
+    def _print(self, text: Text) -> None:
+        with self.drawing:
+            self.console.print(text)
 
     def push(self, trial: Trial, event: Event) -> None:
         self.work.advance(trial, event)
@@ -73,7 +91,7 @@ class Screen:
 
     def show(self, text: str) -> None:
         if not self.quiet:
-            self.console.print(Text(text, "yellow"))
+            self._print(Text(text, "yellow"))
 
     def show_activity(self, text: str) -> None:
         self.activity = text
@@ -100,17 +118,16 @@ class Screen:
         return f"{text}, about {duration(left)} left" if left is not None else text
 
     def _pace(self) -> str:
-        made, total, began = self.work.made, self.work.total, self.work.began
+        made, total, pace = self.work.made, self.work.total, self.work.pace(time.monotonic())
         if not made:
             return "training, no report yet"
-        pace = made / max(time.monotonic() - (began or 0.0), 1e-3)
-        return f"{made:.0f}{f' of {total:.0f}' if total else ''} steps, {pace:.3g} per second"
+        return f"{made:.0f}{f' of {total:.0f}' if total else ''} steps{f', {pace:.3g} per second' if pace else ''}"
 
     def _piped_progress(self) -> None:
         now = time.monotonic()
         if self.live is None and not self.quiet and now - self.printed > PIPED_EVERY_S:
             self.printed = now
-            self.console.print(Text(f"{self._counts()}; {self._pace()}"))
+            self._print(Text(f"{self._counts()}; {self._pace()}"))
 
     def _running(self) -> list[RenderableType]:
         trials = [trial for trial, _ in self.started.values()]
@@ -148,4 +165,4 @@ class Screen:
             text.append(f"  {news}  {duration(event.wall_s)}\n").append(f"      {trial.name}", "dim")
         else:
             text.append(f"  {trial.name}  {news}  {duration(event.wall_s)}")
-        self.console.print(text)
+        self._print(text)

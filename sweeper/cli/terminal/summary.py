@@ -52,6 +52,7 @@ def print_finished(
         console.print(f"  complete it with: {commands.command('sync', name)}")
     console.print(f"results  {folder}", soft_wrap=True)
     console.print(f"table    {commands.command('export', name)}", soft_wrap=True)
+    console.print(f"report   {commands.command('report', name)}", soft_wrap=True)
     console.print(f"MLflow   {commands.command('ui')}", soft_wrap=True)
     print_next(console, finished, commands)
 

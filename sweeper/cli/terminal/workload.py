@@ -17,12 +17,20 @@ _OTHERS = ("every", "per", "eval", "warmup", "save", "log", "report", "startup")
 
 @dataclass(slots=True)
 class _TrialSteps:
-    """A trial of this run: the step at which it was taken up, the last one reported, and how it ended."""
+    """A trial of this run: the step at which it was taken up, the last one reported, and how it ended.
+
+    `timed_from` is the step from which its steps count for the pace; None until it is known.
+    """
 
     declared: float | None
     first: float = 0
     last: float = 0
     ended: State | None = None
+    timed_from: float | None = None
+
+    @property
+    def timed(self) -> float:
+        return 0 if self.timed_from is None else max(self.last - self.timed_from, 0)
 
 
 class Workload:
@@ -30,29 +38,41 @@ class Workload:
 
     `trials` is how many trials there will be, those that a search has not proposed included. What a checkpoint or
     another sweep had already is no work of this run. Times are monotonic seconds.
+
+    The pace is that since the first report of the run. What the first trials did until their own first report is not in
+    it: it took imports and a start-up that no later trial has.
     """
 
     def __init__(self, trials: int, planned: Iterable[Trial] = ()) -> None:
         self.trials = trials
         self.began: float | None = None  # when the first trial began
+        self.first_report: float | None = None
+        self.last_report = 0.0
         self._trials = {trial.key: _TrialSteps(declared_steps(trial)) for trial in planned}
 
-    def advance(self, trial: Trial, event: Event) -> None:
+    def advance(self, trial: Trial, event: Event, now: float | None = None) -> None:
         """Something happened to a trial."""
+        now = time.monotonic() if now is None else now
         if isinstance(event, Ended) and event.origin:
             self.trials -= 1
             return
         steps = self._trials.setdefault(trial.key, _TrialSteps(declared_steps(trial)))
         if isinstance(event, Started):
-            self.began = time.monotonic() if self.began is None else self.began
+            self.began = now if self.began is None else self.began
             steps.first = steps.last = event.step
+            steps.timed_from = None if self.first_report is None else event.step
             steps.ended = None
         elif isinstance(event, Reported):
+            self.first_report = now if self.first_report is None else self.first_report
+            self.last_report = now
             steps.last = event.step
+            steps.timed_from = event.step if steps.timed_from is None else steps.timed_from
         elif event.retry:
             steps.last = steps.first
+            steps.timed_from = None
         else:
             steps.last, steps.ended = event.steps, event.state
+            self.last_report = now
 
     @property
     def ended(self) -> int:
@@ -77,12 +97,25 @@ class Workload:
         made = sum(max(end - one.first, 0) for end, one in zip(known, trials, strict=True))
         return made + unknown * fmean(known)
 
-    def left_s(self, now: float) -> float | None:
-        """Seconds until the rest is made, at the pace since the first trial began; None while there is none."""
+    def pace(self, now: float) -> float | None:
+        """Steps per second; None while too little is known."""
+        trials = list(self._trials.values())
+        timed, spent = sum(one.timed for one in trials), self.last_report - (self.first_report or 0.0)
+        training = [one for one in trials if one.last > one.first and one.ended is None]
+        if timed and spent > 0 and (self.ended or all(one.timed for one in training)):
+            return timed / spent
         spent = now - self.began if self.began is not None else 0.0
-        total = self.total
-        done, rest = (self.made, total - self.made) if total else (self.ended, self.trials - self.ended)
-        return spent * rest / done if done > 0 and spent > 0 else None
+        return self.made / spent if self.ended and spent > 0 and self.made else None
+
+    def left_s(self, now: float) -> float | None:
+        """Seconds until the rest is made, at the pace so far; None while there is none."""
+        if total := self.total:
+            pace = self.pace(now)
+            left = (total - self.made) / pace if pace else None
+            # The steps since the last report are not known yet: count down, but not to nothing.
+            return None if left is None else max(left - (now - self.last_report), 0.1 * left)
+        spent = now - self.began if self.began is not None else 0.0
+        return spent * (self.trials - self.ended) / self.ended if self.ended and spent > 0 else None
 
 
 @dataclass(frozen=True, slots=True)

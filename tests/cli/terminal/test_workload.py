@@ -47,12 +47,46 @@ def test_steps_of_all_trials_count_from_the_first_report_on() -> None:
 def test_time_left_counts_neither_start_up_nor_what_a_checkpoint_had() -> None:
     trial = steps_trial(0)
     work = Workload(1, [trial])
-    work.advance(trial, started(trial, step=60))
+    work.advance(trial, started(trial, step=60), 1000.0)
     assert work.total == 40
-    work.began = 1000.0
-    assert work.left_s(1001.0) is None
-    work.advance(trial, at(trial, 70))
-    assert work.left_s(1005.0) == pytest.approx(15.0)
+    work.advance(trial, at(trial, 61), 1300.0)  # five minutes of start-up for one step
+    assert work.left_s(1300.0) is None
+    work.advance(trial, at(trial, 80), 1319.0)
+    assert work.left_s(1319.0) == pytest.approx(20.0)
+
+
+def test_no_time_left_is_guessed_from_the_first_of_a_pack_that_reports() -> None:
+    trials = [steps_trial(seed) for seed in range(4)]
+    work = Workload(4, trials)
+    for trial in trials:
+        work.advance(trial, started(trial), 0.0)
+    for number, trial in enumerate(trials):
+        work.advance(trial, at(trial, 25), 100.0 + number)
+    work.advance(trials[0], at(trials[0], 50), 125.0)
+    assert work.left_s(125.0) is None
+    for number, trial in enumerate(trials[1:], 1):
+        work.advance(trial, at(trial, 50), 125.0 + number)
+    assert work.left_s(128.0) == pytest.approx(56.0)
+
+
+def test_time_left_counts_down_between_two_reports() -> None:
+    trial = steps_trial(0)
+    work = Workload(1, [trial])
+    work.advance(trial, started(trial), 0.0)
+    for step, now in [(30, 30.0), (60, 60.0)]:
+        work.advance(trial, at(trial, step), now)
+    assert [work.left_s(now) for now in (60.0, 80.0, 200.0)] == pytest.approx([40.0, 20.0, 4.0])
+
+
+def test_later_trials_count_with_their_start_up() -> None:
+    trials = [steps_trial(seed) for seed in range(3)]
+    work = Workload(3, trials)
+    for number, trial in enumerate(trials[:2]):
+        work.advance(trial, started(trial), number * 20.0)
+        work.advance(trial, at(trial, 50), number * 20.0 + 10.0)
+        work.advance(trial, at(trial, 100), number * 20.0 + 20.0)
+        work.advance(trial, replace(make_end(trial), steps=100), number * 20.0 + 20.0)
+    assert work.pace(40.0) == pytest.approx(150 / 30)
 
 
 def test_a_reused_trial_is_no_work() -> None:

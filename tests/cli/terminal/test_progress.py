@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import io
+import re
+
+import pytest
+from rich.console import Console
+
+from sweeper.cli.terminal import progress
+from sweeper.cli.terminal.progress import Screen
+from tests.records import make_end, make_life, make_trial
+
+
+def on_terminal(written: str) -> list[str]:
+    """What a terminal without bottom shows of what rich writes: text, line feeds, cursor up, erased lines."""
+    lines, row = [""], 0
+    for part in re.findall(r"\x1b\[[0-9;?]*[A-Za-z]|\n|\r|[^\x1b\n\r]+", written):
+        if part == "\n":
+            row += 1
+            lines += [""] * (row + 1 - len(lines))
+        elif part == "\x1b[1A":
+            row -= 1
+        elif part in ("\r", "\x1b[2K"):
+            lines[row] = ""
+        elif not part.startswith("\x1b"):
+            lines[row] += part
+    return [line.rstrip() for line in lines if line.strip()]
+
+
+def test_lines_of_ended_trials_and_the_drawn_progress_never_overwrite_each_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(progress, "REDRAW_S", 0.0)
+    file = io.StringIO()
+    on = Console(file=file, force_terminal=True, width=200, height=50, color_system=None)
+    trials = [make_trial(seed, beta=1) for seed in range(150)]
+    with Screen(on, len(trials), ["score"]) as screen:
+        for first in range(0, len(trials), 3):  # one to three trials run: the drawn lines grow and shrink
+            for trial in trials[first : first + 3]:
+                screen.push(trial, make_life(trial, 0.1)[0])
+            for trial in trials[first : first + 3]:
+                screen.push(trial, make_end(trial, score=0.5))
+    shown = on_terminal(file.getvalue())
+    assert [line.split("]")[0] for line in shown] == [f"[{number}/150" for number in range(1, 151)]
