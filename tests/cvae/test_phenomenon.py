@@ -41,12 +41,12 @@ def train(*settings):
 
 
 def test_on_ordered_sum_the_divergence_aligns_latents_with_strategies_and_without_it_they_collapse():
-    without = [ORDERED_SUM | {"seed": seed} for seed in SEEDS[:2]]
+    without = [ORDERED_SUM | {"seed": SEEDS[0]}]
     found = train(*without, *(ORDERED_SUM | ALIGNED | {"seed": seed} for seed in SEEDS))
     assert all(metrics["task_accuracy"] >= 0.985 for metrics in found)
     alignments = [metrics["alignment"] for metrics in found]
-    assert max(alignments[:2]) < 0.27, alignments
-    assert sum(alignment > 0.9 for alignment in alignments[2:]) >= 2, alignments
+    assert alignments[0] < 0.27, alignments
+    assert sum(alignment > 0.9 for alignment in alignments[1:]) >= 2, alignments
 
 
 def test_on_the_implicit_detour_latents_become_exclusive_and_mean_nothing():

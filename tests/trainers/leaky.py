@@ -121,6 +121,13 @@ def close_all():
     for descriptor in (1, 2, *range(3, 256)):
         with contextlib.suppress(OSError):
             os.close(descriptor)
+    try:
+        _use_own()
+    except OSError:  # the number of a file that another thread had open, and closed just now
+        _use_own()
+
+
+def _use_own():
     own = os.open(os.devnull, os.O_RDONLY)
     os.close(own)
     subprocess.run(["true"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
