@@ -1,4 +1,7 @@
-"""Which GPUs a worker sees, on a Ray whose GPUs are numbers only: fractions, two per trial, none."""
+"""A cluster that is there already, and which GPUs a worker sees on it: fractions, two per trial, none.
+
+Its GPUs are numbers only.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.conftest import Sweeper
 
 pytestmark = pytest.mark.ray
 
@@ -53,7 +58,9 @@ def address(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
             head.terminate()
 
 
-def test_a_worker_sees_the_gpus_of_its_pack_and_shares_a_device_only_with_fractions(folder: Path, address: str) -> None:
+def test_a_cluster_is_used_and_a_worker_sees_the_gpus_of_its_pack_and_shares_a_device_only_with_fractions(
+    folder: Path, address: str, sweeper: Sweeper
+) -> None:
     (folder / "toy.yaml").write_text(TOY)
     drivers = []
     for name, gpus, trials in (("half", 0.5, 3), ("two", 2, 1), ("none", 0, 1)):
@@ -69,3 +76,8 @@ def test_a_worker_sees_the_gpus_of_its_pack_and_shares_a_device_only_with_fracti
     assert found["none"] == {"": 1}
     used = [device for sweep in found.values() for devices in sweep for device in devices.split(",") if device]
     assert sorted(used) == ["0", "1", "2", "3"]  # no two sweeps on one
+
+    refused = sweeper("run", "toy.yaml", "name=five", "--address", address, RAY_AUTH_MODE="disabled")
+    assert (refused.code, "RAY_AUTH_MODE=token" in refused.err) == (2, True)
+    unserved = sweeper("run", "toy.yaml", "name=five", "resources.gpu=5", "--address", address)
+    assert (unserved.code, "more GPUs" in unserved.err) == (2, True)  # so the cluster was left running

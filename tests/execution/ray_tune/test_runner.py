@@ -7,14 +7,11 @@ import io
 import itertools
 import json
 import os
-import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -132,7 +129,7 @@ def test_a_trial_that_has_ended_stays_so_when_its_neighbour_kills_their_worker(
     assert len(ledger_lines(folder, "end")) == 4
 
 
-def test_a_killed_driver_loses_nothing_and_doubles_nothing(
+def test_a_killed_driver_loses_and_doubles_nothing_and_the_next_keeps_to_max_concurrent(
     folder: Path, new_sweeper: Sweeper, sweeper: Sweeper
 ) -> None:
     (folder / "toy.yaml").write_text(SLOW)
@@ -141,7 +138,7 @@ def test_a_killed_driver_loses_nothing_and_doubles_nothing(
     os.killpg(driver.pid, signal.SIGKILL)
     driver.communicate()
     done_before = {e["trial"] for e in ledger_lines(folder, "end")}
-    said = new_sweeper("run", "toy.yaml", "reports=10")
+    said = new_sweeper("run", "toy.yaml", "reports=10", "--max-concurrent", "1")
     assert said.code == 0, said.err
     table = rows(sweeper("export", "toy"))
     assert [row["state"] for row in table] == ["completed"] * 8
@@ -151,12 +148,17 @@ def test_a_killed_driver_loses_nothing_and_doubles_nothing(
     runs = mlflow_runs(folder)
     assert sorted(run.data.tags["sweeper.trial"] for run in runs) == sorted(row["trial"] for row in table)
     assert {run.info.status for run in runs} == {"FINISHED"}
+    later = [e for e in ledger_lines(folder, "end") if e["trial"] not in done_before]
+    spans = sorted((e["started_at"], e["at"]) for e in later)
+    assert all(first[1] <= second[0] + 0.05 for first, second in itertools.pairwise(spans)), "one at a time"
 
 
-def test_ctrl_c_twice_stops_cleanly_and_the_command_it_names_goes_on(folder: Path, sweeper: Sweeper) -> None:
+def test_a_second_driver_is_refused_and_ctrl_c_twice_stops_the_first_cleanly(folder: Path, sweeper: Sweeper) -> None:
     (folder / "toy.yaml").write_text(SLOW)
     driver = start("reports=100")
     wait_for_starts(folder, 1)
+    said = sweeper("run", "toy.yaml")
+    assert (said.code, f"process {driver.pid}" in said.err) == (2, True)
     driver.send_signal(signal.SIGINT)
     time.sleep(0.5)
     driver.send_signal(signal.SIGINT)
@@ -173,62 +175,6 @@ def wait_for_starts(folder: Path, count: int) -> None:
     while len(ledger_lines(folder, "start")) < count:
         assert time.monotonic() < deadline, "no trial started in time"
         time.sleep(0.05)
-
-
-def test_a_second_driver_is_refused_and_names_who_runs(folder: Path, sweeper: Sweeper) -> None:
-    (folder / "toy.yaml").write_text(SLOW)
-    driver = start()
-    wait_for_starts(folder, 1)
-    said = sweeper("run", "toy.yaml")
-    assert (said.code, f"process {driver.pid}" in said.err) == (2, True)
-    driver.send_signal(signal.SIGTERM)
-    driver.communicate(timeout=90)
-    assert driver.returncode == 143
-
-
-def test_max_concurrent_is_kept(folder: Path, new_sweeper: Sweeper) -> None:
-    (folder / "toy.yaml").write_text(SLOW.replace("5, 6, 7, 8", "5"))
-    assert new_sweeper("run", "toy.yaml", "reports=2", "--max-concurrent", "1").code == 0
-    spans = sorted((e["started_at"], e["at"]) for e in ledger_lines(folder, "end"))
-    assert all(first[1] <= second[0] + 0.05 for first, second in itertools.pairwise(spans))
-
-
-@pytest.fixture
-def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A Ray cluster of one node on loopback, with a token of its own; a user's is in a file of the home folder."""
-    monkeypatch.setenv("RAY_AUTH_MODE", "token")
-    monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
-    ray = str(Path(sys.executable).with_name("ray"))
-    words = ["--head", "--node-ip-address=127.0.0.1", "--port=6399", "--num-cpus=2", "--include-dashboard=false"]
-    # `--block` ends its own processes when it is told to end; `ray stop` would end every Ray on this machine.
-    with subprocess.Popen(
-        [ray, "start", *words, "--disable-usage-stats", "--block"], stdout=subprocess.DEVNULL
-    ) as head:
-        wait_for_port(6399)
-        yield "127.0.0.1:6399"
-        head.terminate()
-
-
-def wait_for_port(port: int) -> None:
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            assert time.monotonic() < deadline, "the cluster did not start"
-            time.sleep(0.1)
-        else:
-            return
-
-
-def test_a_cluster_that_is_there_is_used_and_left_running(folder: Path, new_sweeper: Sweeper, cluster: str) -> None:
-    (folder / "toy.yaml").write_text(SLOW.replace("5, 6, 7, 8", "5"))
-    said = new_sweeper("run", "toy.yaml", "reports=2", "x=1", "--address", cluster, RAY_AUTH_MODE="token")
-    assert said.code == 0, said.err
-    refused = new_sweeper("run", "toy.yaml", "--address", cluster, RAY_AUTH_MODE="disabled")
-    assert (refused.code, "RAY_AUTH_MODE=token" in refused.err) == (2, True)
-    unserved = new_sweeper("run", "toy.yaml", "resources.gpu=1", "--address", cluster, RAY_AUTH_MODE="token")
-    assert (unserved.code, "more GPUs" in unserved.err) == (2, True)
 
 
 class Endless:
