@@ -30,7 +30,7 @@ class ClaimStatus:
 
 
 def claim_status(keys: Mapping[str, Any], history: History, records: Sequence[Record]) -> ClaimStatus:
-    """How the claim with these keys stands towards the results among `records`."""
+    """How the claim with these keys stands towards the results among `records`, the trials that it is about."""
     results = [record for record in records if record.state.is_result]
     broken = history.chain.breaks
     if broken or not history.chain.since:

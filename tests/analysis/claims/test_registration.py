@@ -77,6 +77,15 @@ def test_results_of_another_sweep_count_as_seen(sweep: SweepDir) -> None:
     assert stands(sweep, MEAN).text == "exploratory: written after 2 of 2 results"
 
 
+def test_results_of_trials_that_a_claim_is_not_about_do_not_count(sweep: SweepDir) -> None:
+    run(sweep, SEEDS)
+    about = [{**MEAN, "name": f"of {x}", "where": f"x == {x}"} for x in (1, 2)]
+    run(sweep, [*SEEDS, *(make_trial(seed, x=2) for seed in range(8))], MEAN, *about)
+    claims = [claim for keys in (MEAN, *about) if isinstance(claim := claim_of(keys), Claim)]
+    standing = [verdict.standing for verdict in judge_sweep(claims, read_history(sweep), sweep.folder)]
+    assert standing == [f"exploratory: written after 8 of {n} results" for n in (16, 8)] + ["registered"]
+
+
 def test_a_claim_that_no_run_wrote_down_is_exploratory(sweep: SweepDir) -> None:
     run(sweep, SEEDS, MEAN)
     assert stands(sweep, {**MEAN, "metric": "loss"}).text == "exploratory: written after 8 of 8 results"
