@@ -9,10 +9,11 @@ from typing import Any
 
 from sweeper.analysis.claims.verdict import finite
 from sweeper.analysis.columns import metric_columns
-from sweeper.analysis.evidence import label, value_of, varying_names
+from sweeper.analysis.evidence import value_of, varying_names
 from sweeper.analysis.statistics import CONFIDENCE, Estimate, average, estimate, holm, paired, welch
 from sweeper.ledger.history import History
-from sweeper.trial import Record, canonical_json
+from sweeper.trial import Record, Trial, Value, canonical_json
+from sweeper.value_text import show
 
 ALPHA = 1 - CONFIDENCE
 LONGEST = 60  # characters of a value: a digest, a version
@@ -74,14 +75,15 @@ class Comparison:
 def compare(a: History, b: History) -> Comparison:
     """Align the sweeps as last planned by the keys of their configurations.
 
-    Where a trainer has got or lost settings in between so that no key is the same, or one of the sweeps was imported:
-    by the settings that both have.
+    Where no key is the same (a trainer has got or lost settings in between, a setting that varies in neither differs,
+    one of the sweeps was imported): by the settings that both have and that do not differ as a whole.
     """
     first, second = a.planned(), b.planned()
     names = [{name for record in records for name in record.trial.params} for records in (first, second)]
     configs = [{record.trial.config for record in records} for records in (first, second)]
-    by_key = not configs[0].isdisjoint(configs[1]) or (names[0] == names[1] and not (a.is_imported or b.is_imported))
-    one, other = (_groups(records, names[0] & names[1], by_key) for records in (first, second))
+    by_key, fixed = not configs[0].isdisjoint(configs[1]), _fixed_apart(first, second)
+    aligned_by = (names[0] & names[1]) - {name for name, _, _ in fixed}
+    one, other = (_groups(records, aligned_by, by_key) for records in (first, second))
     common = [key for key in one if key in other]
     columns, there = metric_columns([*first, *second]), set(metric_columns(second))
     metrics = [columns[name] for name in metric_columns(first) if name in there]
@@ -94,8 +96,23 @@ def compare(a: History, b: History) -> Comparison:
         len(common),
         sum(record.trial.key in keys for record in second),
         tuple(_moved(metrics, pairs)),
-        tuple(_changes(a, b, *names)),
+        (*fixed, *_changes(a, b, *names)),
     )
+
+
+def _fixed_apart(first: Sequence[Record], second: Sequence[Record]) -> list[tuple[str, str, str]]:
+    """Settings that have one value in each sweep, not the same: the name, in A, in B."""
+    one, other = (_fixed(records) for records in (first, second))
+    return [(name, show(one[name]), show(other[name])) for name in one if name in other and one[name] != other[name]]
+
+
+def _fixed(records: Sequence[Record]) -> dict[str, Value]:
+    params = [record.trial.params for record in records]
+    return {
+        name: value
+        for name, value in (params[0] if params else {}).items()
+        if all(name in others and others[name] == value for others in params)
+    }
 
 
 def _groups(records: Sequence[Record], names: set[str], by_key: bool) -> dict[str, list[Record]]:
@@ -109,7 +126,13 @@ def _groups(records: Sequence[Record], names: set[str], by_key: bool) -> dict[st
 
 def _labels(records: Sequence[Record]) -> dict[str, str]:
     varying = varying_names(records)
-    return {record.trial.config: label(record.trial.varied, varying) for record in records}
+    return {record.trial.config: _label(record.trial, varying) for record in records}
+
+
+def _label(trial: Trial, varying: Sequence[str]) -> str:
+    return (
+        trial.labels.settings({name: trial.varied[name] for name in varying if name in trial.varied}) or "all settings"
+    )
 
 
 def _moved(metrics: Sequence[str], pairs: Sequence[tuple[str, list[Record], list[Record]]]) -> list[Moved]:

@@ -147,6 +147,13 @@ class SweepResults:
         columns = {**{name: parameter_column(name) for name in known.as_declared()}, **self._columns}
         return Labels.declared({columns[name]: parts for name, parts in known.as_declared().items()})
 
+    def named(self, text: str) -> str:
+        """The column that a person means: a short name, as tables and plots show it, stands for the whole one."""
+        if text in self.trials.columns:
+            return text
+        shorts = self.labels.short_names([*self.varied, *self.metrics])
+        return next((name for name, short in shorts.items() if short == text), text)
+
     def maximize(self, metric: str) -> bool | None:
         """Whether more of a metric is better; None where the sweep has no such goal."""
         return self.goals.get(metric)

@@ -81,15 +81,16 @@ def export(
         return
     note = f"sweeper export of {sweep_dir.name}, hash {frames.digest(sweep_dir, known)}"
     if pivot:
+        form = FormatChoice.markdown if is_read else form
         _pivot(sweep_dir, known, tables.Format(form), comma_list(pivot), spread, where, better, note, output)
         return
-    named = comma_list(columns)
     if level is LevelChoice.claims:
         frame, methods = _claims(sweep_dir, known)
     else:
         frame, methods = _frame(sweep_dir, known, level, interval, f"{columns} {sort} {where}"), ""
+    named, order = (_columns(sweep_dir, frame, comma_list(text)) for text in (columns, sort))
     absent = known.runs[-1].get("absent", {}) if known.runs else {}
-    frame = tables.select(tables.filtered(frame, where, absent) if where else frame, (), comma_list(sort), absent)
+    frame = tables.select(tables.filtered(frame, where, absent) if where else frame, (), order, absent)
     if level is LevelChoice.config and form.value in tables.MARKUP and any(is_metric(frame, name) for name in named):
         _configs(sweep_dir, frame, named, spread, form, note, output)
     elif level is LevelChoice.claims and not named and form.value in tables.MARKUP:
@@ -113,6 +114,17 @@ def _print_important(sweep_dir: SweepDir, level: LevelChoice, sort: str, where: 
     print_important(results_console(no_color), frame, results)
     news = news_console(no_color)
     news.print(f"{len(frame.columns)} columns in all: --all-columns, or --output FILE", style="dim", soft_wrap=True)
+
+
+def _columns(sweep_dir: SweepDir, frame: pd.DataFrame, asked: list[str]) -> list[str]:
+    """The columns asked for, where short names stand for whole ones."""
+    from sweeper.analysis.sweep_results import SweepResults
+
+    bare = [name.removeprefix("-") for name in asked]
+    if all(name in frame.columns for name in bare):
+        return asked
+    results = SweepResults(sweep_dir)
+    return [f"{'-' * name.startswith('-')}{results.named(one)}" for name, one in zip(asked, bare, strict=True)]
 
 
 def _claims(sweep_dir: SweepDir, known: History) -> tuple[pd.DataFrame, str]:
@@ -183,6 +195,7 @@ def _pivot(
 
     results = SweepResults(sweep_dir)
     trials = tables.filtered(results.trials, where) if where else results.trials
+    axes = [results.named(name) for name in axes]
     metric = axes[-1] if axes else ""
     maximize = results.maximize(metric) if better is None else better
     unit, within = unit_of(results.descriptions.get(metric, "")), results.ranges.get(metric, UNBOUNDED)

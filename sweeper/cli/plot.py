@@ -72,8 +72,10 @@ def plot(
 
     chosen, forms = _kinds(kinds or []), _forms(form)
     sweep_dir = named_sweep(shared.results, sweep)
-    metrics = tuple(_metric(text) for text in metric or [])
-    context = figures.FigureContext(SweepResults(sweep_dir), metrics, x, y)
+    results = SweepResults(sweep_dir)
+    metrics = tuple((results.named(name), way) for name, way in map(_metric, metric or []))
+    x, y = (text and results.named(text) for text in (x, y))
+    context = figures.FigureContext(results, metrics, x, y)
     context.check_metrics()
     written, skipped = _written(context, chosen, forms, output or sweep_dir.plots, echo=not shared.as_json)
     if shared.as_json:

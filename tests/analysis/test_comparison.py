@@ -15,20 +15,26 @@ from sweeper.errors import UsageError
 from sweeper.ledger.history import read_history
 from sweeper.ledger.ledger import Ledger
 from sweeper.ledger.paths import SweepDir
-from sweeper.trial import State, Trial, trial_key
+from sweeper.trial import State, Trial, Value, config_key, trial_key
 from tests.records import make_end, make_trial
 
 PACKAGES = {"torch": "2.13.0", "ray": "2.60.0"}
 
 
 def written(
-    results: Path, scores: dict[tuple[float, int], float], packages: dict[str, str] = PACKAGES, code: str = "c0de"
+    results: Path,
+    scores: dict[tuple[float, int], float],
+    packages: dict[str, str] = PACKAGES,
+    code: str = "c0de",
+    base: dict[str, Value] | None = None,
 ) -> SweepDir:
     """A sweep whose configuration `a` had this score with this seed (NaN: it diverged)."""
     sweep = SweepDir(results, "toy")
-    trials = [make_trial(seed, a=a) for a, seed in scores]
+    base = base or {}
+    configs = {a: config_key("imaginary", {**base, "a": a}) for a, _ in scores}
     trials = [
-        Trial(trial_key(t.config, t.seed, code), t.config, t.seed, t.varied, t.base, t.trainer, code) for t in trials
+        Trial(trial_key(configs[a], seed, code), configs[a], seed, {"a": a}, base, "imaginary", code)
+        for a, seed in scores
     ]
     with Ledger(sweep) as book:
         book.run("name: toy\nparameters: {a: {values: [1, 2]}}\n", {"packages": packages}, trials, read_history(sweep))
@@ -66,6 +72,14 @@ def test_by_seed_where_both_have_it_the_shift_is_scipys_paired_interval(tmp_path
     assert [shift.moved for shift in score.configs] == [False, True]
     assert score.moved
     assert ("code", "c0de", "cafe") in found.changes
+
+
+def test_sweeps_that_differ_in_a_setting_as_a_whole_are_aligned_by_the_others(tmp_path: Path) -> None:
+    scores = drawn(np.random.default_rng(), range(3))
+    one, other = (written(tmp_path / str(steps), scores, base={"steps": steps, "width": 8}) for steps in (300, 600))
+    found = compared(one, other)
+    assert (found.both, found.only_a, found.only_b, found.same_trials) == (2, (), (), 0)
+    assert found.changes[0] == ("steps", "300", "600")
 
 
 def test_with_other_seeds_the_interval_is_welchs(tmp_path: Path) -> None:

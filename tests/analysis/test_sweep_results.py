@@ -40,6 +40,21 @@ def test_the_frames_are_those_of_export(folder: Path) -> None:
     pd.testing.assert_frame_equal(results.curves, frames.curves(sweep, known))
 
 
+def test_a_short_name_means_its_column_unless_a_column_has_that_name(tmp_path: Path) -> None:
+    sweep = SweepDir(tmp_path, "toy")
+    trials = [make_trial(0, **{"loss.beta": beta}) for beta in (0.5, 1)]
+    text = (
+        "name: toy\nmetric: {name: score, short: other}\nparameters: {loss.beta: {values: [0.5, 1], short: strength}}\n"
+    )
+    with Ledger(sweep) as book:
+        book.run(text, {}, trials, read_history(sweep))
+        for trial in trials:
+            book.record(make_end(trial, score=1.0, other=2.0))
+    results = sweeper.load_results(sweep.folder)
+    found = [results.named(name) for name in ("strength", "other", "score", "nothing")]
+    assert found == ["loss.beta", "other", "score", "nothing"]
+
+
 def test_what_varies_and_what_counts_come_first(folder: Path) -> None:
     results = sweeper.load_results(str(folder))
     assert results.varied == ["beta"]  # `kind` has one value

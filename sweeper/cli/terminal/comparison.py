@@ -5,15 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from sweeper.analysis.claims.verdict import format_list
 from sweeper.analysis.comparison import Comparison, Moved, Shift
 from sweeper.analysis.rounding import rounded
+from sweeper.cli.terminal.console import broken
+from sweeper.cli.terminal.fitted import FittedColumn, fitted_table
 from sweeper.value_text import plural
 
 SHOWN = 8  # configurations of a metric
+MOVED = 10  # metrics that nobody asked for
+NAME_WIDTH = 20
+COLUMNS = (
+    FittedColumn("metric", 0, left=True),
+    FittedColumn("A", 1),
+    FittedColumn("B", 1),
+    FittedColumn("B - A", 0),
+    FittedColumn("95 % interval", 0),
+    FittedColumn("n", 2),
+    FittedColumn("", 3, left=True),
+)
 HOW = {"seeds": "paired by seed", "welch": "Welch", "single": ""}
 
 
@@ -26,10 +38,13 @@ def print_comparison(console: Console, found: Comparison, names: tuple[str, str]
     for side, only in (("A", found.only_a), ("B", found.only_b)):
         if only:
             console.print(f"{len(only)} only in {side}: {format_list(only, 4)}")
-    shown = [metric for metric in found.metrics if metric.moved or metric.metric in metrics]
-    if shown:
+    shown = [metric for name in metrics for metric in found.metrics if metric.metric == name]
+    moved = [metric for metric in found.metrics if metric.moved and metric not in shown]
+    if shown or moved:
         console.print()
-        _print_metrics(console, shown)
+        _print_metrics(console, [*shown, *moved[:MOVED]])
+    if len(moved) > MOVED:
+        console.print(f"and {len(moved) - MOVED} more that moved: --metrics NAME shows one, --json all", style="dim")
     quiet = len(found.metrics) - sum(metric.moved for metric in found.metrics)
     if found.metrics:
         text = "every metric lies within seed noise" if quiet == len(found.metrics) else ""
@@ -41,16 +56,14 @@ def print_comparison(console: Console, found: Comparison, names: tuple[str, str]
 
 
 def _print_metrics(console: Console, shown: Sequence[Moved]) -> None:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for name in ("metric", "A", "B", "B - A", "95 % interval", "n", ""):
-        table.add_column(name, justify="left" if name in ("metric", "") else "right", overflow="fold")
+    rows: list[list[str | Text]] = []
     for metric in shown:
-        table.add_row(*_cells(metric.metric, metric.overall), style="bold")
+        rows.append([Text(str(cell), "bold") for cell in _cells(broken(metric.metric, NAME_WIDTH), metric.overall)])
         moved = [shift for shift in metric.configs if shift.moved]
-        for shift in moved[:SHOWN]:
-            table.add_row(*_cells(f"  {shift.label}", shift))
+        rows += [_cells(f"  {shift.label}", shift) for shift in moved[:SHOWN]]
         if len(moved) > SHOWN:
-            table.add_row(f"  and {len(moved) - SHOWN} more")
+            rows.append([f"  and {len(moved) - SHOWN} more", *[""] * (len(COLUMNS) - 1)])
+    table, _ = fitted_table(COLUMNS, rows, console.width)
     console.print(table)
 
 

@@ -113,9 +113,14 @@ def heading(name: str, names: Sequence[str], labels: Labels = NO_LABELS) -> str:
     short = labels.short_names([*names, name])[name]
     if short == labels.shorts.get(name):
         return short
+    return broken(short, HEADING_WIDTH)
+
+
+def broken(name: str, width: int) -> str:
+    """A name in lines of at most `width` characters, if its words are no longer."""
     lines = [""]
-    for part in re.findall(r"[^_.]+[_.]*", short):
-        if lines[-1] and len(lines[-1]) + len(part) > HEADING_WIDTH:
+    for part in re.findall(r"[^_./]+[_./]*", name):
+        if lines[-1] and len(lines[-1]) + len(part) > width:
             lines.append("")
         lines[-1] += part
     return "\n".join(lines)
