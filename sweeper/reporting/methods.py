@@ -16,6 +16,7 @@ from sweeper.spec.claims.records import Claim, Compare, Interaction
 from sweeper.trial import Ended, Record, State
 from sweeper.value_text import plural
 
+UNITS = ((3600, "hours"), (60, "minutes"), (1, "seconds"))
 _TESTS = {  # by kind; `test` is one of _NAMES
     "within": "within: two one-sided {test} tests per configuration",
     "mean": "mean: a one-sided {test} test per configuration (over trials: one for all, one value per seed)",
@@ -170,10 +171,11 @@ def _steered(history: History, stopped: Sequence[Ended]) -> Iterator[str]:
 def _resources(history: History, records: Sequence[Record]) -> Iterator[str]:
     """The time that the trials report, where, and with which packages."""
     ended = [record.ended for record in records if record.ended is not None and not record.ended.origin]
-    hours = math.fsum(end.wall_s for end in ended) / 3600
+    seconds = math.fsum(end.wall_s for end in ended)
+    size, unit = next((size, unit) for size, unit in UNITS if seconds >= size or size == 1)
     if ended:
         devices = _listed(end.device for end in ended)
-        yield f"The trials of this sweep report {rounded(hours)} hours of training in all, on {devices}."
+        yield f"The trials of this sweep report {rounded(seconds / size)} {unit} of training in all, on {devices}."
     packages = history.runs[-1].get("packages") if history.runs else None
     if isinstance(packages, Mapping) and packages:
         python = history.runs[-1].get("python")

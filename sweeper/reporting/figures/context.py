@@ -171,7 +171,10 @@ class FigureContext:
     def _config_labels(self) -> dict[str, str]:
         names = self.short_names(self.varied)
         rows = self.trials.drop_duplicates("config")[["config", *self.varied]].to_dict("records")
-        labels = {row["config"]: "  ".join(f"{names[n]}={show(cell_value(row[n]))}" for n in names) for row in rows}
+        for text in (_in_short, show):
+            labels = {row["config"]: "  ".join(f"{names[n]}={text(cell_value(row[n]))}" for n in names) for row in rows}
+            if len(set(labels.values())) == len(labels):
+                break
         return {config: label or config[:8] for config, label in labels.items()}
 
     def _log(self, name: str) -> bool:
@@ -202,3 +205,8 @@ def canonical_level(value: object) -> str:
 def _tidy(value: object) -> Value:
     value = cell_value(value)
     return float(f"{value:.12g}") if isinstance(value, float) else value  # 0.1 + 0.2 and 0.3 are one level
+
+
+def _in_short(value: Value) -> str:
+    """A value with at most four digits."""
+    return show(float(f"{value:.4g}") if isinstance(value, float) else value)

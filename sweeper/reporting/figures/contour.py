@@ -21,7 +21,7 @@ from sweeper.trial import State
 MOST = 4  # parameters whose pairs are drawn
 ENOUGH = 20  # dots that an average can be made of
 NEAR = 0.1  # of the width and of the height: how far a dot counts in it
-CELLS = 60
+CELLS = 80
 
 
 def draw(context: FigureContext, metric: str) -> Figure:
@@ -91,4 +91,5 @@ def _average(panel: Axes, means: pd.DataFrame, x_log: bool, y_log: bool, norm: N
     values[weights.max(axis=-1) < math.exp(-2)] = np.nan
     edges = low + steps[:, None] * span
     xs, ys = (np.exp(edges[:, i]) if log else edges[:, i] for i, log in ((0, x_log), (1, y_log)))
-    panel.pcolormesh(xs, ys, values, cmap=style.MAP, norm=norm, alpha=0.45, shading="gouraud", rasterized=True)
+    look: dict[str, Any] = {"shading": "nearest", "antialiased": False, "edgecolors": "none"}  # no seams between cells
+    panel.pcolormesh(xs, ys, values, cmap=style.MAP, norm=norm, alpha=0.45, rasterized=True, **look)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from sweeper.reporting.figures import style
 from sweeper.reporting.figures.context import FigureContext, NotApplicable
@@ -26,6 +27,7 @@ def draw(context: FigureContext, metric: str) -> Figure:
     places = np.arange(1, len(order) + 1)
     left.errorbar(places, means[order], spread[order], fmt="none", ecolor=style.GREY, elinewidth=0.8)
     left.plot(places, means[order], ".", color=style.BLUE, markersize=3 if len(order) > 200 else 6)
+    left.xaxis.set_major_locator(MaxNLocator(integer=True))
     left.set_xlabel("rank")
     left.set_ylabel(style.wrapped(context.text(metric), 26))
     values = np.sort(means.to_numpy())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from sweeper.reporting.figures import style
 from sweeper.reporting.figures.context import FigureContext, NotApplicable
@@ -44,6 +45,7 @@ def draw(context: FigureContext, metric: str) -> Figure:
     size = 8 if many else 18
     panel.scatter(rows.number, rows.value, s=size, color=style.BLUE, alpha=0.6, linewidths=0, label="a configuration")
     panel.step(rows.number, rows.best, where="post", color=style.ORANGE, linewidth=1.6, label="the best until then")
+    panel.xaxis.set_major_locator(MaxNLocator(integer=True))
     panel.set_xlabel("configurations done")
     panel.set_ylabel(style.wrapped(context.text(metric), 30))
     if style.is_wide(rows.value):

@@ -61,7 +61,9 @@ def draw(context: FigureContext) -> Figure:
     rows = lanes(ends)
     spans = max(start + seconds for lane in rows for start, seconds, _ in lane.bars)
     unit, size = next((word, size) for word, size in UNITS if spans >= 2 * size or size == 1)
-    notes = ["A bar is a trial from its beginning to its end; trials trained at the same time have rows of their own."]
+    notes = [
+        "A bar is as long as its trial trained, and ends when that did; trials at the same time have rows of their own."
+    ]
     figure = style.new_figure(context, "When trials were trained", *notes, height=min(1.2 + 0.16 * len(rows), 7.5))
     panel = figure.subplots()
     corners: dict[State, list[Any]] = {}

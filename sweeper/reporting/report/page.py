@@ -142,7 +142,7 @@ def figures_of(results: SweepResults) -> tuple[list[PageFigure], list[str]]:
             title = f"{name}: {figure.metric}" if figure.metric else name
             caption = f"{title}. {context.counts()}. The numbers are in the tables above."
             plots.append(PageFigure(title, caption, _address(figure)))
-    return plots, skipped
+    return plots, list(dict.fromkeys(skipped))
 
 
 def _address(figure: RenderedFigure) -> str:
@@ -173,7 +173,7 @@ def _provenance(results: SweepResults) -> list[tuple[str, str]]:
     ]
     facts.append(("sweep file, SHA-256", _digest(results.folder.spec)))
     facts.append(("ledger, SHA-256", _digest(results.folder.ledger)))
-    return [(name, text) for name, text in facts if text]
+    return [(name, text) for name, text in dict.fromkeys(facts) if text]
 
 
 def _digest(path: Path) -> str:

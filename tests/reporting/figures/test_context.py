@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from sweeper.analysis.sweep_results import unit_of
+from sweeper.analysis.sweep_results import SweepResults, unit_of
 from sweeper.errors import UsageError
-from sweeper.reporting.figures.context import NotApplicable
+from sweeper.reporting.figures.context import FigureContext, NotApplicable
 from sweeper.trial import State
-from tests.reporting.figures.sweeps import grid
+from tests.reporting.figures.sweeps import grid, write
 
 
 def test_levels_are_in_order_and_know_their_places(tmp_path: Path) -> None:
@@ -78,3 +78,18 @@ def test_an_unknown_metric_is_refused_with_those_there_are(tmp_path: Path) -> No
 )
 def test_a_unit_is_read_off_the_description(description: str, unit: str) -> None:
     assert unit_of(description) == unit
+
+
+@pytest.mark.parametrize(
+    ("rates", "labels"),
+    [
+        ([0.01300461, 0.5], ["rate=0.013", "rate=0.5"]),
+        ([0.01300461, 0.01300472], ["rate=0.01300461", "rate=0.01300472"]),
+    ],
+)
+def test_values_have_four_digits_where_these_tell_configurations_apart(
+    rates: list[float], labels: list[str], tmp_path: Path
+) -> None:
+    sweep = write(tmp_path, [{"rate": rate} for rate in rates], lambda point, seed: {"score": 1.0}, seeds=1)
+    context = FigureContext(SweepResults(sweep))
+    assert [context.config_label(config) for config in context.trials.config] == labels
