@@ -61,6 +61,7 @@ def serve(uri: str, artifacts: str, host: str = "127.0.0.1", port: int = 5000) -
         tempfile.TemporaryFile("w+", errors="replace") as log,
         _running(_command(uri, artifacts, host, port), log) as it,
     ):
+        print("starting the MLflow server ...", file=sys.stderr, flush=True)
         _wait_until_it_answers(it, address, log)
         print(address, flush=True)
         print("\n".join(where_to_look(uri, address)), file=sys.stderr, flush=True)
@@ -126,7 +127,10 @@ def _wait_until_it_answers(server: subprocess.Popen[bytes], address: str, log: I
         with suppress(URLError, OSError), urllib.request.urlopen(f"{address}/health", timeout=5):
             return
         time.sleep(0.2)
-    raise ScheduleError(Problem("the MLflow server did not start", where=address, found=_last_lines(log)))
+    hint = "try again when this machine is less busy"
+    code = server.poll()
+    why, hint = (f"did not answer within {START_S:.0f} s", hint) if code is None else (f"ended with exit code {code}", "")
+    raise ScheduleError(Problem(f"the MLflow server {why}", where=address, found=_last_lines(log), hint=hint))
 
 
 def _last_lines(log: IO[str]) -> str:

@@ -84,7 +84,7 @@ def test_a_unit_is_read_off_the_description(description: str, unit: str) -> None
     ("rates", "labels"),
     [
         ([0.01300461, 0.5], ["rate=0.013", "rate=0.5"]),
-        ([0.01300461, 0.01300472], ["rate=0.01300461", "rate=0.01300472"]),
+        ([0.01300461, 0.01300472], ["rate=0.0130046", "rate=0.0130047"]),
     ],
 )
 def test_values_have_four_digits_where_these_tell_configurations_apart(
