@@ -127,9 +127,9 @@ def _wait_until_it_answers(server: subprocess.Popen[bytes], address: str, log: I
         with suppress(URLError, OSError), urllib.request.urlopen(f"{address}/health", timeout=5):
             return
         time.sleep(0.2)
-    hint = "try again when this machine is less busy"
-    code = server.poll()
-    why, hint = (f"did not answer within {START_S:.0f} s", hint) if code is None else (f"ended with exit code {code}", "")
+    why, hint = f"did not answer within {START_S:.0f} s", "try again when this machine is less busy"
+    if (code := server.poll()) is not None:
+        why, hint = f"ended with exit code {code}", ""
     raise ScheduleError(Problem(f"the MLflow server {why}", where=address, found=_last_lines(log), hint=hint))
 
 
