@@ -15,7 +15,7 @@ from sweeper.cli.terminal.fitted import FittedColumn, fitted_table
 from sweeper.value_text import plural
 
 SHOWN = 8  # configurations of a metric
-MOVED = 10  # metrics that nobody asked for
+MOVED = 10  # metrics besides those asked for
 NAME_WIDTH = 20
 COLUMNS = (
     FittedColumn("metric", 0, left=True),
