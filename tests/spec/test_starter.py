@@ -18,7 +18,7 @@ def test_a_new_file_loads_without_warnings_under_its_name(tmp_path: Path, name: 
 
 
 def test_its_commented_lines_are_valid_too(tmp_path: Path) -> None:
-    text = re.sub(r"(?m)^( *)# (?=loss|where|budget|resources|expect|  - )", r"\1", starter("x"))
+    text = re.sub(r"(?m)^( *)# (?=loss|train|where|budget|resources|expect|  - |    )", r"\1", starter("x"))
     sweep = load_spec(written(tmp_path, text))
     assert (len(sweep.space.parameters), len(sweep.space.where), sweep.budget.trials) == (3, 1, 200)
 
