@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sweeper.spec.sweep import Sweep
@@ -44,16 +45,16 @@ class Budgets:
         hopeless = limit is not None and self.failures_in_a_row >= limit
         return f"{limit} trials in a row failed (abort.consecutive_failures)" if hopeless else ""
 
-    def out_of_time(self, device_s: float) -> str:
-        """Which budget of time is spent, as text, or "". `device_s` are those of the running packs."""
+    def out_of_time(self, device_s: Callable[[], float]) -> str:
+        """Which budget of time is spent, as text, or "". `device_s` sums those of the running packs."""
         budget = self.sweep.budget
         if budget.wall_s is not None and time.monotonic() - self.began >= budget.wall_s:
             return "the wall-time budget is spent"
-        if budget.device_s is not None and self.device_s + device_s >= budget.device_s:
+        if budget.device_s is not None and self.device_s + device_s() >= budget.device_s:
             return "the device-hours budget is spent"
         return ""
 
-    def out_of_trials(self, in_flight: int) -> str:
+    def out_of_trials(self, in_flight: Callable[[], int]) -> str:
         """Whether the budget of trials is spent once those `in_flight` have ended, as text, or ""."""
         most = self.sweep.budget.trials
-        return "the budget of trials is spent" if most is not None and self.results + in_flight >= most else ""
+        return "the budget of trials is spent" if most is not None and self.results + in_flight() >= most else ""

@@ -55,10 +55,6 @@ class RunningPack:
             for notes in (self.since, self.verdicts, self.late):
                 notes.pop(event.trial, None)
 
-    def hand(self, jobs: Iterable[Job]) -> None:
-        """Further jobs belong to the pack."""
-        self.open |= {job.trial: job for job in jobs}
-
     def lose(self, record: Record, reason: str, cause: str, commit: str) -> Ended:
         """The end of a trial whose process is gone: failed, as its last report left it, or as it was ordered to end."""
         order, trial = self.verdicts.get(record.trial.key), record.trial.key
@@ -107,6 +103,7 @@ class ActivePacks:
 
     packs: dict[int, RunningPack] = field(default_factory=dict)
     opened: int = 0  # in this run, the closed ones included
+    handed: dict[str, int] = field(default_factory=dict)  # each trial: the pack that it was handed to last
 
     def __len__(self) -> int:
         return len(self.packs)
@@ -114,13 +111,20 @@ class ActivePacks:
     def open(self, jobs: tuple[Job, ...]) -> int:
         """A new pack of these jobs. Returns its number."""
         self.opened += 1
-        pack = self.packs[self.opened] = RunningPack(jobs[0], {})
-        pack.hand(jobs)
+        self.packs[self.opened] = RunningPack(jobs[0], {})
+        self.hand(self.opened, jobs)
         return self.opened
+
+    def hand(self, number: int, jobs: Iterable[Job]) -> None:
+        """Further jobs belong to a pack."""
+        given = {job.trial: job for job in jobs}
+        self.packs[number].open |= given
+        self.handed |= dict.fromkeys(given, number)
 
     def with_trial(self, trial: str) -> RunningPack | None:
         """The pack in which a trial waits or trains."""
-        return next((pack for pack in self.packs.values() if trial in pack.open), None)
+        pack = self.packs.get(self.handed.get(trial, 0))
+        return pack if pack is not None and trial in pack.open else None
 
     @property
     def trials(self) -> int:

@@ -104,7 +104,7 @@ class Session:
             return []
         share = math.ceil(len(self.queue) / len(self.active)) if self.queue.proposals is None else count
         jobs = self._take(min(count, share), like=pack.first)
-        pack.hand(jobs)
+        self.active.hand(number, jobs)
         return jobs
 
     @_alone
@@ -130,7 +130,10 @@ class Session:
         pack.check_time(self.queue.plan.sweep.resources.timeout_s)
         return pack.verdicts
 
+    @_alone
     def hung(self) -> list[int]:
+        if self.queue.plan.sweep.resources.timeout_s is None:  # called after every event: not a look at each pack
+            return []
         return [number for number, pack in self.active.packs.items() if self.verdicts(number) and pack.is_hung]
 
     @_alone
@@ -266,10 +269,13 @@ class Session:
         if self.stop.deadline is not None or self.stop.code not in (None, Exit.BUDGET):
             return
         more = bool(self.queue) or (self.queue.can_propose() and self.stop.code is None)
-        if (more or self.active) and (why := self.budgets.out_of_time(self.active.device_s)):
+        if (more or self.active) and (why := self.budgets.out_of_time(lambda: self.active.device_s)):
             self.stop.stop_running(Exit.BUDGET, why, self.running, "Press Ctrl-C to cancel them now.")
-        elif more and self.queue.proposals is None and (why := self.budgets.out_of_trials(self.active.trials + taken)):
+        elif more and self.queue.proposals is None and (why := self._out_of_trials(taken)):
             self.stop.start_nothing(Exit.BUDGET, why)  # a searcher counts its trials as it proposes them
+
+    def _out_of_trials(self, taken: int) -> str:
+        return self.budgets.out_of_trials(lambda: self.active.trials + taken)
 
     @property
     def running(self) -> int:

@@ -50,7 +50,8 @@ class Ledger:
     def __enter__(self) -> Ledger:
         try:
             self.sweep.folder.mkdir(parents=True, exist_ok=True)
-            self._lock = lock.take(self.sweep.lock, take_over=self._take_over)
+            self._place, self._lock_place = self.sweep.ledger, self.sweep.lock  # checked for links once: it takes long
+            self._lock = lock.take(self._lock_place, take_over=self._take_over)
             self.found_bytes = ledger_size(self.sweep)
             last = jsonl.last_whole_line(self.sweep.ledger)
             self._ledger = jsonl.open_for_append(self.sweep.ledger)
@@ -133,14 +134,14 @@ class Ledger:
     def _check_place(self) -> None:
         """What is written must still be where the sweep's readers, and its next run, look for it."""
         self._checked, place = time.monotonic(), str(self.sweep.folder)
-        if not lock.is_ours(self._ledger, self.sweep.ledger):
+        if not lock.is_ours(self._ledger, self._place):
             hint = "MLflow keeps what it has shown of them; a folder that was only moved can be moved back"
             message = "the folder was deleted or moved while the sweep ran; the results in it are lost"
             raise LedgerError(Problem(message, place, hint=hint))
-        if not self.sweep.lock.exists():
+        if not self._lock_place.exists():
             hint = "nothing is lost; delete no file of a sweep that runs"
             raise LedgerError(Problem("the lock was deleted while the sweep ran", place, hint=hint))
-        if not lock.is_ours(self._lock, self.sweep.lock):
+        if not lock.is_ours(self._lock, self._lock_place):
             raise LedgerError(Problem("another run has taken this sweep over", place))
 
     def _append(self, entry: Mapping[str, object]) -> None:

@@ -72,7 +72,7 @@ FAULTS: list[Line] = [
     ),
     ("driver SIGKILL among ledger writes", faults.killed_driver("inprocess"), [Tried(BUSY, 50, 1)]),
     ("worker SIGKILL", faults.killed_workers, [Tried(toy(8, LONG + EVERY, 2.0), 20), Tried(BUNDLED_ON_RAY, 5)]),
-    ("node killed (cluster of two)", faults.lost_nodes, [Tried(toy(10, LONG + EVERY), 5), Tried(BUNDLED, 2)]),
+    ("node killed (cluster of two)", faults.lost_nodes, [Tried(toy(60, LONG + EVERY), 5), Tried(LONGER, 1)]),
     (
         "head of the cluster killed",
         faults.lost_head,
