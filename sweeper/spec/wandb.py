@@ -108,15 +108,19 @@ def _seed(document: Document) -> list[Problem]:
         return []
     keys = parameters["seed"]
     values = keys.get("values", [keys["value"]] if "value" in keys else None) if isinstance(keys, dict) else None
+    message = "read as seeds: each configuration is trained with all of them"
+    if isinstance(keys, dict) and values is None and type(keys.get("min")) is int and "max" in keys:
+        values = [keys["min"]]
+        message = f"a seed drawn from a range is read as seeds: {values}; for more: seeds: 3"
     if "seeds" in document.tree or not _are_seeds(values):
         found = excerpt(keys)
-        message = "a parameter cannot be named seed"
-        problem = Problem(message, str(document.place("parameters.seed")), "parameters.seed", found, hint="seeds: 3")
+        refusal = "a parameter cannot be named seed"
+        problem = Problem(refusal, str(document.place("parameters.seed")), "parameters.seed", found, hint="seeds: 3")
         raise SpecError(problem)
     document.tree["parameters"] = {name: keys for name, keys in parameters.items() if name != "seed"}
     document.tree["seeds"] = values
     document.places["seeds"] = document.place("parameters.seed")
-    return [_warning(document, "parameters.seed", "read as seeds: each configuration is trained with all of them")]
+    return [_warning(document, "parameters.seed", message)]
 
 
 def _are_seeds(values: Any) -> bool:

@@ -49,10 +49,15 @@ class Experiment:
     data: Sequence[Data] = ()
     spec: Path | None = None
 
-    def note(self) -> str:
-        """The description and the exact command, in Markdown."""
-        command = f"```\n{self.command}\n```" if self.command else ""
-        return "\n\n".join(filter(None, (self.description.strip(), command)))
+    def note(self, view: str = "") -> str:
+        """The description, a link to a view if one is given, and the exact command, in Markdown.
+
+        MLflow shows the first line, and the rest once it is opened.
+        """
+        about, command = self.description.strip(), f"```\n{self.command}\n```" if self.command else ""
+        link = f"[trials, the best first]({view})" if view else ""
+        first = [f"{about} · {link}"] if about and link and "\n" not in about else [link, about]
+        return "\n\n".join(filter(None, (*first, command)))
 
     def preferred(self) -> list[str]:
         """The metrics that are shown whatever else there is: the goals, then those declared one by one."""
@@ -71,13 +76,18 @@ class Experiment:
 class MetricChoice:
     """Which metrics of one run are shown: those preferred, and others in the order they come while there is room."""
 
-    preferred: frozenset[str] = frozenset()
+    preferred: Mapping[str, int] = field(default_factory=dict)  # their places, the goals first
     declared: frozenset[str] = frozenset()
     others: set[str] = field(default_factory=set)
 
     @classmethod
     def of(cls, experiment: Experiment) -> MetricChoice:
-        return cls(frozenset(experiment.preferred()), frozenset(experiment.declared))
+        places = {name: place for place, name in enumerate(experiment.preferred())}
+        return cls(places, frozenset(experiment.declared))
+
+    def in_order(self, metrics: Mapping[str, float]) -> list[tuple[str, float]]:
+        """With the preferred ones first: MLflow compares runs by the metric that was written first."""
+        return sorted(metrics.items(), key=lambda item: self.preferred.get(item[0], len(self.preferred)))
 
     def admits(self, name: str) -> bool:
         """Whether the metric is shown; once shown, it always is."""

@@ -16,6 +16,7 @@ from sweeper.tracking.database import connect, make_database, mend_places
 from sweeper.tracking.experiment import Experiment
 from sweeper.tracking.limits import LONGEST_TAG, batches, ms, without_password
 from sweeper.tracking.overview_runs import OverviewRun, RunState, opening
+from sweeper.tracking.saved_views import TRIALS, link
 from sweeper.tracking.trial_run import STATUS, Found, MirroredTrial
 
 if TYPE_CHECKING:
@@ -176,19 +177,16 @@ class Store:
             time.sleep(1.1)  # until MLflow's connections into the deleted file are too old to be used
 
     def _find_experiment(self, client: MlflowClient) -> None:
-        note = self._experiment.note()[:LONGEST_TAG]
-        tags = {"mlflow.note.content": note, NOTE_DIGEST: _digest(note)}
         found = client.get_experiment_by_name(self._experiment.name)
         if found is None:
-            self._experiment_id = str(
-                client.create_experiment(self._experiment.name, self._place, {**tags, **TRAINING})
-            )
-            self._experiment_tags = tags
-            return
+            made = client.create_experiment(self._experiment.name, self._place, dict(TRAINING))
+            found = client.get_experiment(made)
         if found.lifecycle_stage == "deleted":  # its name is taken for good: the only way back is to restore it
             client.restore_experiment(found.experiment_id)
         self._experiment_id, self._experiment_tags = str(found.experiment_id), dict(found.tags)
         there = found.tags.get("mlflow.note.content", "")
+        note = self._experiment.note(link(self._experiment_id, TRIALS).removeprefix("/"))[:LONGEST_TAG]
+        tags = {"mlflow.note.content": note, NOTE_DIGEST: _digest(note)}
         if found.tags.get(NOTE_DIGEST, _digest("")) == _digest(there):  # else a person wrote it in the UI
             self._set_tags(client, tags)
 

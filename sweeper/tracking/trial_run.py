@@ -185,7 +185,7 @@ class MirroredTrial:
         for at, report in enumerate(reports[self.points :], self.points):
             before = reports[at - 1] if at else None  # a later report of the same step has its metrics, too
             known = before.metrics if before is not None and before.step == report.step else {}
-            for name, value in report.metrics.items():
+            for name, value in self.choice.in_order(report.metrics):
                 if not _same(known.get(name), value) and self.choice.admits(name):
                     yield legal(name), float(value), ms(report.at), report.step
         if ended is None:
@@ -194,7 +194,7 @@ class MirroredTrial:
         shown = last.metrics if last is not None and last.step == ended.steps else {}
         # MLflow shows the point of the largest step, then time: a clock set back must not hide the final value.
         at_ms = max(ms(ended.at), ms(last.at) + 1 if last else 0)
-        for name, value in ended.metrics.items():
+        for name, value in self.choice.in_order(ended.metrics):
             if not _same(shown.get(name), value) and self.choice.admits(name):
                 yield legal(name), float(value), at_ms, ended.steps
 

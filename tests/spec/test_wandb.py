@@ -79,7 +79,15 @@ def test_seeds_among_the_parameters_become_seeds(tmp_path: Path) -> None:
     sweep = loaded(tmp_path, "method: grid\nparameters:\n  seed: {values: [3, 4]}\n  a: {values: [1, 2]}\nmetric: x\n")
     assert sweep.seeds == (3, 4)
     assert any("read as seeds" in str(warning) for warning in sweep.warnings)
-    assert "seeds: 3" in complaint(tmp_path, "parameters:\n  seed: {min: 0, max: 9}\n")
+    assert "seeds: 3" in complaint(tmp_path, "parameters:\n  seed: {min: 0.5, max: 9}\n")
+
+
+def test_a_seed_drawn_from_a_range_is_one_seed(tmp_path: Path) -> None:
+    drawn = "{distribution: int_uniform, min: 1, max: 100}"
+    text = f"method: random\nrun_cap: 2\nparameters:\n  seed: {drawn}\n  a: {{min: 0.0, max: 1.0}}\nmetric: x\n"
+    sweep = loaded(tmp_path, text)
+    assert sweep.seeds == (1,)
+    assert any("seeds: [1]; for more" in str(warning) for warning in sweep.warnings)
 
 
 def test_a_name_that_is_no_folder_is_changed_and_reported(tmp_path: Path) -> None:

@@ -12,6 +12,18 @@ INPUT = Experiment(
 def test_the_note_is_the_description_and_the_command() -> None:
     assert INPUT.note() == "beta against JSD\n\n```\nsweeper run grid.yaml\n```"
     assert Experiment("grid", "").note() == ""
+    assert Experiment("grid", "one line").note("#/x") == "one line · [trials, the best first](#/x)"
+    assert Experiment("grid", "two\nlines").note("#/x") == "[trials, the best first](#/x)\n\ntwo\nlines"
+
+
+def test_goals_are_written_first() -> None:
+    choice = MetricChoice.of(Experiment("grid", "", goals={"alignment": True}, declared=["nll"]))
+    assert [name for name, _ in choice.in_order({"z": 1, "nll": 1, "a": 1, "alignment": 1})] == [
+        "alignment",
+        "nll",
+        "z",
+        "a",
+    ]
 
 
 def test_goals_come_first_then_what_is_declared_then_the_rest_without_families() -> None:

@@ -61,7 +61,9 @@ def test_a_run_carries_what_finds_it_again(sweep: Sweep) -> None:
 def test_the_experiment_is_named_described_and_keeps_artifacts_in_the_results_folder(sweep: Sweep) -> None:
     sweep.run(a_life(7))
     experiment = sweep.client.get_experiment_by_name("grid")
-    assert experiment.tags["mlflow.note.content"] == "beta against JSD"
+    assert experiment.tags["mlflow.note.content"].startswith(
+        "beta against JSD · [trials, the best first](#/experiments/"
+    )
     assert experiment.artifact_location == f"{artifact_root(sweep.folder)}/grid"
 
 
@@ -70,7 +72,7 @@ def test_a_description_follows_the_file_until_a_person_writes_one_in_the_ui(swee
     sweep.input = replace(sweep.input, description="beta against MKL")
     sweep.run(known=(a_life(7),))
     found = sweep.client.get_experiment_by_name("grid")
-    assert found.tags["mlflow.note.content"] == "beta against MKL"
+    assert found.tags["mlflow.note.content"].startswith("beta against MKL ")
     sweep.client.set_experiment_tag(found.experiment_id, "mlflow.note.content", "my own words")
     sweep.input = replace(sweep.input, description="beta against JSD again")
     sweep.run(known=(a_life(7),))
