@@ -229,10 +229,12 @@ def _lines(process: subprocess.Popen[bytes]) -> Iterator[str]:
     with selectors.DefaultSelector() as selector:
         selector.register(handle, selectors.EVENT_READ)
         while True:
+            is_over = process.poll() is not None  # asked before reading: what it wrote until then is there
             if not selector.select(POLL_S):
+                if is_over:  # what it started in the background may hold the stream open
+                    yield rest.decode(errors="replace").strip()
+                    break
                 yield ""
-                if process.poll() is not None:
-                    break  # what it started in the background may hold the stream open
                 continue
             found = os.read(handle, 1 << 16)
             *lines, rest = (rest + found).split(b"\n")

@@ -245,3 +245,13 @@ def test_an_interrupted_program_goes_on_from_its_own_checkpoint_on_ray(folder: P
     made = (folder / "steps").read_text().splitlines()
     assert set(made) == {f"--lr={lr} {step}" for lr in ("0.5", "2.0") for step in range(1, 31)}
     assert len(made) <= 62  # a step under way is made again
+
+
+def test_what_a_program_wrote_before_it_ended_is_read_however_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(program, "POLL_S", 0.01)
+    command = ["/bin/sh", "-c", "sleep 0.1; echo first; printf last"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        lines = program._lines(process)
+        assert next(lines) == ""
+        process.wait()  # as while the driver is busy with the line before
+        assert [line for line in lines if line] == ["first", "last"]
