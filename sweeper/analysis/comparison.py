@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
+
+import numpy as np
 
 from sweeper.analysis.claims.verdict import finite
 from sweeper.analysis.columns import metric_columns
@@ -163,7 +165,7 @@ def _shift(name: str, metric: str, a: Sequence[Record], b: Sequence[Record]) -> 
     else:
         gap = math.fsum(other.values()) / len(other) - math.fsum(one.values()) / len(one)
         found, by = Estimate(gap, math.inf, 1, min(len(one), len(other))), "single"
-    a_mean, b_mean = estimate([*one.values()]).mean, estimate([*other.values()]).mean
+    a_mean, b_mean = (float(np.mean([*values.values()])) for values in (one, other))
     return _shift_record(name, a_mean, b_mean, found, by), found
 
 
@@ -184,7 +186,7 @@ def _shift_record(name: str, a: float, b: float, one: Estimate, by: str) -> Shif
 
 
 def _with_p(shift: Shift, p: float) -> Shift:
-    return Shift(**{**asdict(shift), "p": p})
+    return replace(shift, p=p)
 
 
 def _changes(a: History, b: History, names_a: set[str], names_b: set[str]) -> list[tuple[str, str, str]]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 REPEATS = 5  # forests, or resamples: what is random is repeated, and the range is shown
 TREES = 8  # of a forest; 64, Optuna's default, agree and take a minute for a thousand configurations
 FEWEST = 4  # configurations below which it means nothing
+MOST = 1000  # configurations, drawn at random from more: a forest over 2 500 takes half a minute per metric
 ENOUGH = 10  # configurations a parameter, below which its values are a guess
 TOP, TOP_COUNT = 0.1, 5  # the best share of the configurations for PED-ANOVA, and at least how many
 
@@ -64,6 +65,9 @@ def importances(
     """
     if is_complete_grid(points):
         return Importances(Method.ANOVA, grid_shares(points, values))
+    if len(points) > MOST:
+        drawn = sorted(np.random.default_rng(0).choice(len(points), MOST, replace=False))
+        points, values = [points[i] for i in drawn], [values[i] for i in drawn]
     if maximize is None:
         return Importances(Method.FANOVA, _fanova(points, values, log))
     top = min(0.5, max(TOP, TOP_COUNT / len(points)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -179,10 +179,19 @@ def _each(claim: Claim, groups: Sequence[Group], bounds: Sequence[Bounds], what:
         if unsure
         else f"; closest: {_listed([worst])}"
     )
-    open_rows = [needed(one, pair, alpha) for row, one, pair in known if row.outcome == "undecided"]
-    most = max((count for count in open_rows if count), default=None) if all(open_rows) else None
+    most = _most(needed(one, pair, alpha) for row, one, pair in known if row.outcome == "undecided")
     n = sum(len(group.values) for group in groups)
     return TestResult(text, one.mean, one.interval(1 - 2 * alpha), n, p_pass, p_fail, most, rows)
+
+
+def _most(counts: Iterable[int | None]) -> int | None:
+    """The greatest; None where one has none, and then the others are not computed."""
+    most = None
+    for count in counts:
+        if not count:
+            return None
+        most = max(count, most or 0)
+    return most
 
 
 def distance_outside(one: MeanTest, bounds: Bounds) -> float:

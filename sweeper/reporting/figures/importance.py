@@ -5,7 +5,7 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from sweeper.analysis.frames import cell_value
-from sweeper.analysis.importance import ENOUGH, FEWEST, Method, importances
+from sweeper.analysis.importance import ENOUGH, FEWEST, MOST, Method, importances
 from sweeper.reporting.figures import style
 from sweeper.reporting.figures.context import FigureContext, NotApplicable
 
@@ -36,7 +36,8 @@ def draw(context: FigureContext, metric: str) -> Figure:
     rows = found.rows
     rest = max(0.0, 1 - sum(row.mean for row in rows))
     caption = CAPTIONS[found.method].format(rest=rest, top=found.top, repeats=found.repeats)
-    notes = [f"{caption} n={len(first)} configurations."]
+    drawn = found.method is not Method.ANOVA and len(first) > MOST
+    notes = [f"{caption} n={f'{MOST}, drawn from {len(first)}' if drawn else len(first)} configurations."]
     if found.method is not Method.ANOVA and len(first) < ENOUGH * len(rows):
         notes.append(f"Few: {ENOUGH * len(rows)} configurations or more would make these shares dependable.")
     title = f"What {context.text(metric)} depends on"

@@ -31,7 +31,7 @@ from sweeper.trial import State
 
 PAGE = Path(__file__).parent
 MANY = 300  # trials; a plot of more dots than that is smaller, and quicker made, as PNG
-DOTS_PER_INCH = 110
+DOTS_PER_INCH, COARSE = 110, 75  # COARSE where the tables, too, hold only a part of the trials
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +133,10 @@ def figures_of(results: SweepResults) -> tuple[list[PageFigure], list[str]]:
     """Every plot that makes sense, and why others do not."""
     context = FigureContext(results)
     form = ImageFormat.SVG if len(context.trials) <= MANY else ImageFormat.PNG
+    dots = DOTS_PER_INCH if len(context.trials) <= tables.MOST_ROWS else COARSE
     plots, skipped = [], []
     for name, kind in KINDS.items():
-        for figure in draw(kind, context, {form}, DOTS_PER_INCH):
+        for figure in draw(kind, context, {form}, dots):
             if isinstance(figure, NotApplicable):
                 skipped.append(f"{name}: {figure}")
                 continue

@@ -13,6 +13,7 @@ from sweeper.analysis.sweep_results import SweepResults
 from sweeper.trial import State
 from sweeper.value_text import show
 
+MOST_ROWS = 1000  # of a table; the page would have megabytes, and `sweeper export` has all of them
 BEST, MOST_BEST = 3, 12  # configurations that are named at the top: by one goal, of a front
 
 
@@ -46,10 +47,11 @@ class BestRow:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Headings (the name, what it means, whether it holds numbers) and rows."""
+    """Headings (the name, what it means, whether it holds numbers) and rows, the first of `all_rows`."""
 
     headings: list[tuple[str, str, bool]]
     rows: list[ReportRow]
+    all_rows: int
 
 
 def configs(results: SweepResults) -> Table:
@@ -60,7 +62,7 @@ def configs(results: SweepResults) -> Table:
     rows = []
     done = results.trials[results.trials.state == State.COMPLETED].groupby("config").size()
     frame = results.configs.sort_values("rank", kind="stable") if "rank" in results.configs else results.configs
-    for row in frame.to_dict("records"):
+    for row in frame.head(MOST_ROWS).to_dict("records"):
         count = int(done.get(row["config"], 0))
         cells = [_value(row[name]) for name in results.varied]
         cells.append(ReportCell(f"{count}/{row['seeds']}", str(count)))
@@ -68,7 +70,7 @@ def configs(results: SweepResults) -> Table:
             _estimate(*(row[f"{name}.{part}"] for part in ("mean", "std", "ci_low", "ci_high"))) for name in metrics
         ]
         rows.append(ReportRow(cells, str(row["config"])))
-    return Table(headings, rows)
+    return Table(headings, rows, len(frame))
 
 
 def trials(results: SweepResults) -> Table:
@@ -79,14 +81,28 @@ def trials(results: SweepResults) -> Table:
     headings += _metric_headings(results)
     headings += [("seconds", "wall-clock time of the trial", True), ("reason", "why it did not complete", False)]
     rows = []
-    for row in results.trials.to_dict("records"):
+    frame = results.trials
+    if len(frame) > MOST_ROWS:
+        frame = frame[frame.trial.isin(shown_trials(results))]
+    for row in frame.to_dict("records"):
         cells = [ReportCell(str(row["trial"])[:8]), ReportCell(str(row["state"])), _value(row["seed"])]
         cells += [_value(row[name]) for name in results.varied]
         cells += [_number(row[name]) for name in metrics]
         cells += [_number(row["wall_s"]), ReportCell(str(row["reason"]))]
         key = str(row["trial"])
         rows.append(ReportRow(cells, key, key, str(row["state"])))
-    return Table(headings, rows)
+    return Table(headings, rows, len(results.trials))
+
+
+def shown_trials(results: SweepResults) -> set[str]:
+    """The keys of the trials on the page: of many, those that did not complete and those of the best configurations."""
+    frame = results.trials
+    if len(frame) <= MOST_ROWS:
+        return set(frame.trial)
+    ranks = results.configs.set_index("config")["rank"] if "rank" in results.configs else None
+    order = frame.config.map(ranks) if ranks is not None else frame.seed
+    order = order.where(frame.state == State.COMPLETED, -1)
+    return set(frame.trial.loc[order.sort_values(kind="stable").index[:MOST_ROWS]])
 
 
 def best(results: SweepResults) -> list[BestRow]:

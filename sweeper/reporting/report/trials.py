@@ -11,6 +11,7 @@ from sweeper.analysis.sweep_results import SweepResults
 from sweeper.errors import LedgerError
 from sweeper.ledger.paths import SweepDir
 from sweeper.reporting.commands import alone
+from sweeper.reporting.report.tables import shown_trials
 from sweeper.trial import Record, State, reported
 from sweeper.value_text import show
 
@@ -20,7 +21,7 @@ LOG_BYTES = {True: 600, False: 3000}  # of the end of a log: of a completed tria
 
 def trial_data(results: SweepResults) -> dict[str, Any]:
     """A document that the page's script reads: settings shared by all trials once, the rest trial by trial."""
-    records = results.records
+    records, shown = results.records, shown_trials(results)
     columns = metric_columns(records)
     metrics = list(columns)
     shared = shared_settings(records)
@@ -28,7 +29,11 @@ def trial_data(results: SweepResults) -> dict[str, Any]:
         "metrics": list(columns.values()),
         "meanings": [results.descriptions.get(column, "") for column in columns.values()],
         "shared": {name: show(value) for name, value in shared.items()},
-        "trials": {record.trial.key: _trial(results, record, metrics, set(shared)) for record in records},
+        "trials": {
+            record.trial.key: _trial(results, record, metrics, set(shared))
+            for record in records
+            if record.trial.key in shown
+        },
     }
 
 

@@ -6,7 +6,6 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
-from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -144,7 +143,7 @@ def _holds_a_mapping(value: object) -> bool:
 
 def _csv(frame: pd.DataFrame) -> pd.DataFrame:
     texts = {
-        name: frame[name].map(partial(_csv_cell, is_parameter=_is_parameter(frame, name)))
+        name: _csv_column(frame[name], is_parameter=_is_parameter(frame, name))
         for name in frame.columns[[dtype.kind == "O" for dtype in frame.dtypes]]
     }
     return frame.assign(**texts).rename(columns=_no_formula)
@@ -155,12 +154,17 @@ def _is_parameter(frame: pd.DataFrame, name: str) -> bool:
     return name not in BOOKKEEPING and not frame.attrs.get("claims", False)
 
 
-def _csv_cell(value: object, is_parameter: bool) -> object:
-    if isinstance(value, list | dict):
-        return exact(value)
-    if isinstance(value, str):
-        return _no_formula(exact(value) if is_parameter else value)
-    return value
+def _csv_column(column: pd.Series, is_parameter: bool) -> pd.Series:
+    def cell(value: object) -> object:
+        if isinstance(value, str):
+            return _no_formula(exact(value) if is_parameter else value)
+        return exact(value) if isinstance(value, list | dict) else value
+
+    try:
+        changed = {value: text for value in column.unique() if (text := cell(value)) is not value}
+    except TypeError:  # lists are not hashed
+        return column.map(cell)
+    return column.map(lambda value: changed.get(value, value)) if changed else column
 
 
 def _no_formula(text: str) -> str:

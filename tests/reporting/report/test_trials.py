@@ -3,12 +3,16 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import pytest
+
 from sweeper.analysis.sweep_results import SweepResults
 from sweeper.ledger.history import read_history
 from sweeper.ledger.ledger import Ledger
 from sweeper.ledger.paths import SweepDir
+from sweeper.reporting.report import tables
+from sweeper.reporting.report.page import render
 from sweeper.reporting.report.trials import POINTS, log_end, trial_data
-from sweeper.trial import Reported
+from sweeper.trial import Reported, State
 from tests.records import make_end, make_trial
 
 
@@ -49,3 +53,21 @@ def test_a_log_outside_of_the_sweep_is_not_read(tmp_path: Path) -> None:
     (sweep.trial("k") / "log.txt").symlink_to(tmp_path / "secret" / "log.txt")
     assert log_end(sweep, "k", 100) == ""
     assert log_end(sweep, "../../../secret", 100) == ""
+
+
+def test_of_many_trials_those_that_did_not_complete_and_the_best_are_on_the_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "MOST_ROWS", 2)
+    sweep, trials = SweepDir(tmp_path, "toy"), [make_trial(0, beta=b) for b in range(4)]
+    text = "name: toy\nmetric: {name: score, goal: maximize}\nparameters: {beta: {values: [0, 1, 2, 3]}}\n"
+    with Ledger(sweep) as book:
+        book.run(text, {}, trials, read_history(sweep))
+        for trial, score in zip(trials, (1, 4, 2, 3), strict=True):
+            book.record(make_end(trial, state=State.FAILED if score == 2 else State.COMPLETED, score=score))
+    results = SweepResults(sweep)
+    shown = tables.trials(results)
+    assert ({row.key for row in shown.rows}, shown.all_rows) == ({trials[2].key, trials[1].key}, 4)
+    assert trial_data(results)["trials"].keys() == {trials[1].key, trials[2].key}
+    assert (len(tables.configs(results).rows), tables.configs(results).all_rows) == (2, 4)
+    assert "Here are 2 of 4" in render(results)
