@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import time
 import uuid
@@ -18,6 +19,8 @@ from sweeper.ledger.history import read_history
 from sweeper.ledger.paths import SweepDir
 
 ANSWER_S = 10.0
+MOST_ADDED = 2  # seeds
+SEEDS = re.compile(r"^seeds: (\d+)", re.MULTILINE)
 SLOWEST = [0.0]  # seconds until an answer, of all rows
 
 
@@ -39,21 +42,41 @@ def steered(runner: str) -> Fault:
         sweep.run("--rerun", "stopped")
         left = [path.name for path in SweepDir(folder / "results", "toy").commands.glob("*.json")]
         wrong = sweep.finish() or wrong or (f"commands left over: {left}" if left else "")
-        return audit(done, folder, subject, wrong)
+        return audit(done, folder, _grown(subject, _seeds(sweep)), wrong)
 
     return fault
+
+
+def _seeds(sweep: Sweep) -> int:
+    """How many seeds the sweep has by now."""
+    added = read_history(SweepDir(sweep.folder / "results", "toy")).additions
+    return max([int(one.settings["seeds"]) for one in added], default=_first_seeds(sweep.subject))
+
+
+def _first_seeds(subject: Subject) -> int:
+    match = SEEDS.search(subject.text)
+    assert match is not None, "every subject has seeds"
+    return int(match[1])
+
+
+def _grown(subject: Subject, seeds: int) -> Subject:
+    trials = subject.trials // _first_seeds(subject) * seeds
+    return replace(subject, trials=trials, text=SEEDS.sub(f"seeds: {seeds}", subject.text))
 
 
 def _give(sweep: Sweep, process: subprocess.Popen[bytes]) -> str:
     """A random command; returns what is wrong, or ""."""
     chance, place = sweep.chance, SweepDir(sweep.folder / "results", "toy")
-    kind = chance.choice(("pause", "resume", "trial", "limits", "damaged", "stale", "twice", "stop"))
+    kind = chance.choice(("pause", "resume", "trial", "limits", "add", "damaged", "stale", "twice", "stop"))
     if kind == "damaged":
         place.commands.mkdir(exist_ok=True)
         (place.commands / f"{uuid.uuid4().hex}.json").write_bytes(chance.randbytes(chance.randrange(200)))
         return ""
     if kind == "trial":
         return _answered(sweep, process, _drop(sweep, "stop", trial=chance.choice(read_history(place).order)))
+    if kind == "add":  # one too many is refused: the sweep has these trials already
+        seeds = min(_seeds(sweep) + 1, _first_seeds(sweep.subject) + MOST_ADDED)
+        return _answered(sweep, process, _drop(sweep, "add", settings={"seeds": str(seeds)}))
     if kind == "limits":
         return _answered(sweep, process, _drop(sweep, "set", settings={"budget.wall": f"{chance.randrange(1, 9)}h"}))
     first = _drop(sweep, "resume" if kind in ("stale", "twice") else kind, stale=kind == "stale")
