@@ -56,7 +56,7 @@ def refusals(plan: Plan, address: str | None, *, extend: bool = False, at_once: 
         problems.append(Problem("this search needs a budget", sweep.place("method"), "budget.trials", hint=hint))
     if plan.hides is not None and not extend:
         problems.append(plan.hides)
-    for passes in (_check_search, _check_server, *(() if address else (_check_gpus, _check_cores))):
+    for passes in (_check_search, _check_server, *(() if address else (_check_gpus, _check_cores, _check_program))):
         try:
             passes(sweep)
         except SweeperError as error:
@@ -112,6 +112,13 @@ def _model_refusals(plan: Plan) -> Iterator[Problem]:
             return
         except Exception:  # its trials fail by it, with a log; here something may be missing that a worker has
             return
+
+
+def _check_program(sweep: Sweep) -> None:
+    is_program = sweep.trainer is not None and sweep.trainer.startswith(program.PREFIX)
+    if is_program and (missing := program.not_installed(str(sweep.trainer))):
+        hint = "install it, or name the path of another; --address runs it on a cluster that has it"
+        raise UsageError(Problem("no such program here", sweep.place("trainer"), "trainer.command", missing, hint=hint))
 
 
 def _check_search(sweep: Sweep) -> None:

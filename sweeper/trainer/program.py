@@ -16,6 +16,7 @@ import os
 import re
 import selectors
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -75,6 +76,16 @@ def folder_of(name: str, folders: Sequence[Path]) -> Path:
     """The first of the folders that has a file which the command names; else the first."""
     parts = _parts(name)
     return next((folder for folder in folders if any(_is_file(folder, part) for part in parts)), folders[0])
+
+
+def not_installed(name: str) -> str:
+    """The program that a command begins with, where this machine has none of that name; "" where it has, or for a path.
+
+    >>> not_installed("command: no-such-program ${args}"), not_installed("command: sh ${args}")
+    ('no-such-program', '')
+    """
+    first = _parts(name)[0]
+    return "" if "/" in first or "${" in first or shutil.which(first) else first
 
 
 def files_of(name: str, folder: Path) -> list[str]:

@@ -12,6 +12,10 @@ RANDOM = QUADRATIC.replace("method: grid", "method: random\nbudget: {trials: 4}"
 REFUSED = {
     "no trainer": (QUADRATIC.replace("trainer: quadratic:train\n", ""), "a trainer is needed"),
     "wrong signature": (QUADRATIC.replace("quadratic:train", "calls:main"), "cannot be called as function"),
+    "no such program": (
+        QUADRATIC.replace("quadratic:train", '{command: [no-such-program, "${args}"]}'),
+        "trainer.command: no such program here",
+    ),
     "no budget": (RANDOM.replace("budget: {trials: 4}\n", ""), "needs a budget"),
     "no budget, tpe": (RANDOM.replace("budget: {trials: 4}\n", "").replace("random", "tpe"), "needs a budget"),
     "GPUs": (QUADRATIC + "resources: {gpu: 2}\n", "more GPUs asked for"),
