@@ -24,6 +24,7 @@ from sweeper.search.pruner import Pruner
 from sweeper.spec.sweep import Budget, Sweep
 from sweeper.trial import Cause, Ended, Event, Record, Started, State
 
+SEARCH_ROUNDS = 8  # a search trains at most this part of its budget at once, unless `resources.pack` says otherwise
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -102,8 +103,8 @@ class Session:
         pack = self.active.packs[number]
         if pack.first.alone or self.paused:
             return []
-        share = math.ceil(len(self.queue) / len(self.active)) if self.queue.proposals is None else count
-        jobs = self._take(min(count, share), like=pack.first)
+        share = math.ceil(len(self.queue) / len(self.active)) if self.queue.proposals is None else self._search_share()
+        jobs = self._take(int(min(count, share)), like=pack.first)
         self.active.hand(number, jobs)
         return jobs
 
@@ -231,6 +232,16 @@ class Session:
                 break
             jobs.append(job)
         return jobs
+
+    def _search_share(self) -> float:
+        """How many more trials of a search a worker gets that chooses the size of its pack.
+
+        Trials that train at once are proposed without each other's results: all at once would be no search.
+        """
+        sweep = self.queue.plan.sweep
+        if sweep.resources.pack is not None or sweep.budget.trials is None:
+            return math.inf
+        return max(0, math.ceil(sweep.budget.trials / SEARCH_ROUNDS) - self.active.trials)
 
     def _count(self, ended: Ended, record: Record) -> None:
         """A trial has ended for good."""

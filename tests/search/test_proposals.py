@@ -46,6 +46,19 @@ def test_a_search_ends_with_its_budget_of_trials(file: Path) -> None:
     assert Counter(record.trial.config for record in session.records.values()).most_common(1)[0][1] == 2
 
 
+@pytest.mark.parametrize(
+    ("words", "first", "further"), [((), 1, 3), (("resources.pack=6",), 6, 6), (("budget.trials=8",), 1, 0)]
+)
+def test_a_worker_that_chooses_its_pack_gets_an_eighth_of_the_budget_at_once(
+    file: Path, words: tuple[str, ...], first: int, further: int
+) -> None:
+    """All trials of a search at once would be no search."""
+    with runs.opened(file, "budget.trials=32", *words) as (session, _):
+        pack = session.next_pack()
+        assert pack is not None
+        assert (len(pack.jobs), len(session.more(pack.number, 6))) == (first, further)
+
+
 def test_an_odd_budget_is_not_exceeded(file: Path) -> None:
     assert len(keys(train(file, "budget.trials=5"))) == 5
 
