@@ -20,6 +20,7 @@ from sweeper.ledger.paths import check_local
 from sweeper.planning.plan import Plan
 from sweeper.planning.sweep_trainer import trainer_needed
 from sweeper.redaction import MASK
+from sweeper.search import prior
 from sweeper.spec.sweep import ADAPTIVE, Budget, Sweep
 from sweeper.trainer import given, program, trainer
 from sweeper.trial import Params, canonical_json
@@ -35,6 +36,8 @@ def check(plan: Plan, options: Options, show: Callable[[str], None] = lambda tex
     address = options.address if options.runner is Runner.RAY else None
     at_once = 1 if options.runner is Runner.INPROCESS else options.max_concurrent
     if problems := refusals(plan, address, extend=options.extend, at_once=at_once):
+        raise UsageError(*problems)
+    if problems := list(prior.missing(plan.sweep, options.results)):
         raise UsageError(*problems)
     _check_runner(plan.sweep, options.runner)
     if address:

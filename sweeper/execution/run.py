@@ -164,7 +164,7 @@ def _session(
 ) -> Session:
     book, most = log.ledger, options.max_concurrent or plan.sweep.resources.max_concurrent
     searched = plan.sweep.method in ADAPTIVE
-    proposals = Proposals(plan.sweep, TrialFactory.of(plan.sweep, trainer)) if searched else None
+    proposals = Proposals(plan.sweep, TrialFactory.of(plan.sweep, trainer), display.show) if searched else None
     return Session(
         queue=JobQueue(plan, trainer, book, commit, log.records, proposals),
         log=log,

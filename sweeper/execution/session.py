@@ -20,11 +20,12 @@ from sweeper.execution.stop_state import StopState
 from sweeper.execution.worker.job import Job, StopOrder
 from sweeper.ledger.history import History
 from sweeper.planning.planned_trial import Action, PlannedTrial
+from sweeper.search.prior import results_of
 from sweeper.search.pruner import Pruner
 from sweeper.spec.sweep import Budget, Sweep
 from sweeper.trial import Cause, Ended, Event, Record, Started, State
 
-SEARCH_ROUNDS = 8  # a search trains at most this part of its budget at once, unless `resources.pack` says otherwise
+SEARCH_ROUNDS = 8  # a search trains at most one part in so many of its budget at once, unless `resources.pack` is given
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -81,7 +82,7 @@ class Session:
         for event in reused_events(self.log.ledger.sweep, plan.of(Action.REUSED)):
             self.record(event)
         if self.queue.proposals is not None:
-            self.queue.proposals.begin(records.values())
+            self.queue.proposals.begin(records.values(), results_of(plan.sweep, self.log.ledger.sweep.results))
         self.queue.add(plan.to_run)
         self._look()
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from sweeper.planning.trial_factory import TrialFactory
+from sweeper.search.prior import Result
 from sweeper.search.searcher import Search
 from sweeper.spec.sweep import Sweep
 from sweeper.trial import Params, Record, State, Trial, by_config
@@ -13,20 +14,29 @@ from sweeper.trial import Params, Record, State, Trial, by_config
 class Proposals:
     """Turns a searcher's points into trials, and tells it of a configuration once all its seeds have ended."""
 
-    def __init__(self, sweep: Sweep, family: TrialFactory) -> None:
-        self.family = family
+    def __init__(self, sweep: Sweep, family: TrialFactory, show: Callable[[str], None] = lambda text: None) -> None:
+        self.family, self.show = family, show
         self.search = Search(sweep, family.settings)
         self.groups: dict[str, list[Record]] = {}
         self.exhausted = False
         self._ahead: list[Params] = []
         self._most_ahead = sweep.resources.pack or 1
 
-    def begin(self, records: Iterable[Record]) -> None:
-        """Rebuild the searcher from what the ledger holds: `tell` for results, `note` for what will be trained."""
+    def begin(self, records: Iterable[Record], prior: Sequence[Result] = ()) -> None:
+        """Rebuild the searcher from what the ledger holds: `tell` for results, `note` for what will be trained.
+
+        Then it learns what prior sweeps found, where this one has no result of its own.
+        """
         self.groups = by_config(records)
         for group in self.groups.values():
             if not self._tell(group):
                 self.search.note(group[0].trial.varied)
+        own = self.search.results
+        for point, ends in prior:
+            self.search.tell(point, ends)
+        if prior:
+            count = f"{self.search.results - own} of {len(prior)}"
+            self.show(f"the search begins with {count} configurations of prior sweeps, those in its space")
 
     def more(self) -> list[Trial]:
         """The trials of a new configuration; none when the searcher has no new point."""

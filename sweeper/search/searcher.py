@@ -66,6 +66,11 @@ class Search:
         return point
 
     @property
+    def results(self) -> int:
+        """Of how many configurations in today's space it knows the result."""
+        return self._results
+
+    @property
     def is_slow(self) -> bool:
         """Whether asking takes a good part of a second: gp with many results."""
         return self._sweep.method == "gp" and self._results > GP_SEES

@@ -70,6 +70,12 @@ def _method(sweep: Sweep) -> Iterator[Problem]:
         yield _problem(sweep, "method", "method: list needs configs", "", "configs: [{name: value}, ...]")
     if sweep.method in ADAPTIVE and not sweep.goals:
         yield _problem(sweep, "method", f"method: {sweep.method} needs a metric", "", "metric: {name: ..., goal: ...}")
+    if sweep.prior and sweep.method not in ADAPTIVE:
+        found, allowed = f"method: {sweep.method}", f"method: {', '.join(ADAPTIVE)}"
+        yield _problem(sweep, "sampler.prior", "only a search learns from earlier results", found, allowed)
+    if sweep.name in sweep.prior:
+        hint = "a search goes on from its own results anyway; leave it out"
+        yield _problem(sweep, "sampler.prior", "the sweep itself", sweep.name, "other sweeps", hint)
 
 
 def _looks(sweep: Sweep) -> Iterator[Problem]:

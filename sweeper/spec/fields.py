@@ -122,6 +122,7 @@ AutoNumber = Annotated[
 ]
 
 
+FolderName = Annotated[str, BeforeValidator(folder_name, json_schema_input_type=Annotated[str, Field(max_length=100)])]
 StorageUrl = Annotated[str, AfterValidator(_storage_url)]
 
 

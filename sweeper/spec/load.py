@@ -145,6 +145,7 @@ def _sweep(keys: SweepKeys, document: Document, path: Path) -> Sweep:
         base=fixed | _constants(keys),
         method="gp" if keys.method == "bayes" else keys.method,
         sampler_seed=keys.sampler.seed,
+        prior=tuple(keys.sampler.prior),
         goals=tuple(Goal(m.name, m.goal == "maximize", m.impute) for m in keys.metric or ()),
         space=_space(keys, fixed),
         configs=tuple({name: canonical(value) for name, value in config.items()} for config in keys.configs),

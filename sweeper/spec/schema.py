@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from sweeper.spec.claims.keys import ClaimKeys
-from sweeper.spec.fields import MAX_SEEDS, Condition, Keys, StorageUrl, folder_name, one_or_more_metrics, seeds_in_full
+from sweeper.spec.fields import MAX_SEEDS, Condition, FolderName, Keys, StorageUrl, one_or_more_metrics, seeds_in_full
 from sweeper.spec.sections import (
     AbortKeys,
     BudgetKeys,
@@ -25,7 +25,6 @@ from sweeper.spec.sections import (
     TrackingKeys,
 )
 
-Name = Annotated[str, BeforeValidator(folder_name, json_schema_input_type=Annotated[str, Field(max_length=100)])]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Seeds = Annotated[
     Annotated[list[Seed], Field(min_length=1, max_length=MAX_SEEDS), Tag("[list]")]
@@ -57,7 +56,7 @@ def _section(model: type[Keys], description: str, examples: list[Any]) -> Any:
 class SweepKeys(Keys):
     """A sweep: what to vary, how to search, what to measure, what to spend, and what is claimed."""
 
-    name: Name = Field(
+    name: FolderName = Field(
         description="The sweep's name: its folder and its MLflow experiment; the file's by default.", examples=["grid"]
     )
     description: str = Field(

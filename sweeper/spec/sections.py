@@ -18,6 +18,7 @@ from sweeper.spec.fields import (
     Count,
     Distribution,
     Duration,
+    FolderName,
     Keys,
     Label,
     NotNegative,
@@ -169,6 +170,11 @@ class SamplerKeys(Keys):
     """The sampler of random and qmc, and the searchers."""
 
     seed: Annotated[int, Field(ge=0)] = Field(0, description="The same seed draws the same points.", examples=[0])
+    prior: list[FolderName] = Field(
+        [],
+        description="Sweeps in the results folder, imported ones too, whose results a search begins with.",
+        examples=[["last_week"]],
+    )
 
 
 class EarlyKeys(Keys):

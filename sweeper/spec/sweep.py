@@ -156,6 +156,7 @@ class Sweep:
     floats: Mapping[str, FloatPlaces] = field(default_factory=dict, compare=False, repr=False)
     labels: Labels = field(default=NO_LABELS, compare=False, repr=False)
     notify: Notify = Notify()
+    prior: tuple[str, ...] = ()  # the sweeps whose results a search begins with
     storage: str = ""  # where checkpoints go besides the results folder
     looks: LookPlan | None = None  # `seeds` are then those of the first look
 

@@ -95,6 +95,45 @@ def test_an_import_is_compared_with_a_sweep_trained_here(toy: Path, sweeper: Swe
     assert sweeper("run", toy, "--dry-run", "--json").json()["cached"] == 4
 
 
+PRIOR = """\
+name: new
+trainer: quadratic:train
+metric: {name: loss, goal: minimize}
+method: tpe
+parameters: {x: {min: 1.0, max: 3.0}}
+sampler: {prior: [old]}
+budget: {trials: 2}
+"""
+
+
+def test_a_search_begins_with_the_results_of_an_import(folder: Path, sweeper: Sweeper) -> None:
+    Path("old.csv").write_text("x,y,loss\n1,5,0.5\n2,5,0.1\n2.5,5,0.2\n7,5,0.3\n3,5,\n")
+    assert sweeper("import", "old", "old.csv", "--from", "csv", "--metrics", "loss:minimize").code == 0
+    Path("new.yaml").write_text(PRIOR)
+    done = sweeper("run", "new.yaml", "--runner", "inprocess")
+    assert done.code == 0, done.err
+    assert "begins with 3 of 4 configurations of prior sweeps" in done.err  # 7 is not in its space, 3 has no loss
+    again = sweeper("run", "new.yaml", "budget.trials=3", "--runner", "inprocess")
+    assert "3 of 4" in again.err
+    assert len(sweeper("export", "new").out.splitlines()) == 1 + 3
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["sampler.prior=[older]"], "sampler.prior: no such sweep"),
+        (["sampler.prior=[new]"], "sampler.prior: the sweep itself"),
+        (["sampler.prior=[../old]"], "sampler.prior: this name cannot be a folder"),
+        (["method=random"], "sampler.prior: only a search learns from earlier results"),
+    ],
+)
+def test_a_prior_that_is_none_is_refused(folder: Path, sweeper: Sweeper, words: list[str], message: str) -> None:
+    Path("new.yaml").write_text(PRIOR)
+    refused = sweeper("run", "new.yaml", *words, "--runner", "inprocess")
+    assert (refused.code, message in refused.err) == (2, True), refused.err
+    assert not Path("results").exists()
+
+
 def test_a_report_of_an_import_names_its_source_and_offers_no_run(table: Path, sweeper: Sweeper) -> None:
     assert sweeper("import", "old", table, "--from", "csv", "--like", "model.yaml").code == 0
     assert sweeper("report", "old").code == 0

@@ -47,13 +47,14 @@ def opened(file: Path, *overrides: str, rerun: str = "nothing") -> Iterator[tupl
     made = plan.make(sweep, found, results, Rerun(rerun))
     notes = Notes()
     with Ledger(SweepDir(results, sweep.name)) as book:
-        proposals = Proposals(sweep, TrialFactory.of(sweep, found)) if sweep.method in ADAPTIVE else None
+        show = notes.messages.append
+        proposals = Proposals(sweep, TrialFactory.of(sweep, found), show) if sweep.method in ADAPTIVE else None
         history = read_history(book.sweep, curves=True)
         pruner = Pruner.of(sweep, history.records.values())
         records: dict[str, Record] = {}
         queue, log = JobQueue(made, found, book, "abc", records, proposals), EventLog(book, records, (notes,))
-        batches = SeedBatches.of(made, found, book, history, notes.messages.append)
-        session = Session(queue, log, Budgets(sweep), StopState(notes.messages.append), pruner, batches)
+        batches = SeedBatches.of(made, found, book, history, show)
+        session = Session(queue, log, Budgets(sweep), StopState(show), pruner, batches)
         registered = {"claims": [claim.keys for claim in sweep.claims], "looks": sweep.looks is not None}
         session.begin(registered if sweep.looks else {}, history)
         yield session, notes

@@ -130,3 +130,14 @@ def test_where_asking_takes_long_it_is_done_while_a_trial_trains(file: Path, mon
     assert asked[:12] == [0, *ended[:11]], "each with the results of all before"
     assert asked[12:] == [ended[11], *started[12:15]], "then while the one before trains"
     assert len(set(keys(session))) == 16
+
+
+def test_with_prior_results_it_proposes_what_a_search_does_that_found_them_itself(file: Path, folder: Path) -> None:
+    own = keys(train(file, "name=first", "budget.trials=24"))
+    (folder / "more.yaml").write_text(SEARCH.replace("name: toy", "name: more") + "sampler: {prior: [first]}\n")
+    with runs.opened(folder / "more.yaml") as (session, notes):
+        assert "begins with 12 of 12 configurations" in notes.messages[0]
+        assert session.next_pack() is not None
+        proposed = keys(session)
+    assert proposed == keys(train(file, "name=first", "budget.trials=26"))[24:]
+    assert not set(proposed) & set(own)
