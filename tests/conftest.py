@@ -54,6 +54,11 @@ class CommandResult:
 Sweeper = Callable[..., CommandResult]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first, so that on two cores neither waits for the other at the end."""
+    items.sort(key=lambda item: not (item.get_closest_marker("ray") or item.get_closest_marker("browser")))
+
+
 @pytest.fixture(autouse=True)
 def _trainers_can_be_imported(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.getbasetemp() / "config"))  # not that of who tests
