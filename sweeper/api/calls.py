@@ -63,7 +63,7 @@ def plan(
     3
     """
     made, _ = planned_for(load(sweep, overrides, trainer, settings), Path(results), rerun, needed=False)
-    if problems := refusals(made, None, extend=extend):
+    if problems := refusals(made, None, Path(results), extend=extend):
         raise UsageError(*problems)
     return made
 

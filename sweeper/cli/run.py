@@ -90,7 +90,8 @@ def run(
     plan = make_plan(sweep, trainer, results, rerun, console)
     if dry_run or trainer is None:
         claims = claim_outlooks(plan, results, console)
-        show_plan(plan, claims, console, shared.as_json, address if runner is RunnerChoice.ray else None, extend=extend)
+        cluster = address if runner is RunnerChoice.ray else None
+        show_plan(plan, claims, console, shared.as_json, cluster, results, extend=extend)
         return
     check(plan, options, console.print)
     if is_of_a_run(file):
@@ -159,7 +160,7 @@ def plan(
     trainer = find_trainer(sweep, shared.results, needed=False)
     planned = make_plan(sweep, trainer, shared.results, rerun, console)
     claims = claim_outlooks(planned, shared.results, console, assume_sd)
-    show_plan(planned, claims, console, shared.as_json, os.environ.get("RAY_ADDRESS"), extend=extend)
+    show_plan(planned, claims, console, shared.as_json, os.environ.get("RAY_ADDRESS"), shared.results, extend=extend)
 
 
 @shares("no_color")
@@ -250,6 +251,7 @@ def show_plan(
     console: Console,
     as_json: bool,
     address: str | None,
+    results: Path,
     *,
     extend: bool = False,
 ) -> None:
@@ -262,6 +264,6 @@ def show_plan(
         print_json(plan_json(plan) | {"claims": [one.as_json() for one in claims]})
     else:
         print_plan(results_console(console.no_color), plan, claims)
-    if problems := refusals(plan, address, extend=extend):
+    if problems := refusals(plan, address, results, extend=extend):
         print_problems(console, problems)
         raise typer.Exit(Exit.USAGE)

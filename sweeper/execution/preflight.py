@@ -35,9 +35,7 @@ def check(plan: Plan, options: Options, show: Callable[[str], None] = lambda tex
     check_local(options.results)
     address = options.address if options.runner is Runner.RAY else None
     at_once = 1 if options.runner is Runner.INPROCESS else options.max_concurrent
-    if problems := refusals(plan, address, extend=options.extend, at_once=at_once):
-        raise UsageError(*problems)
-    if problems := list(prior.missing(plan.sweep, options.results)):
+    if problems := refusals(plan, address, options.results, extend=options.extend, at_once=at_once):
         raise UsageError(*problems)
     _check_runner(plan.sweep, options.runner)
     if address:
@@ -46,10 +44,13 @@ def check(plan: Plan, options: Options, show: Callable[[str], None] = lambda tex
     _check_storage(plan.sweep, STORAGE_WAIT_S if plan.ledger_bytes else 0.0, show)
 
 
-def refusals(plan: Plan, address: str | None, *, extend: bool = False, at_once: int | None = None) -> list[Problem]:
+def refusals(
+    plan: Plan, address: str | None, results: Path | None = None, *, extend: bool = False, at_once: int | None = None
+) -> list[Problem]:
     """Why a run of this plan would be refused, on this machine or, with an address, on a cluster.
 
-    ``at_once`` packs run at once; None: as many as the sweep file allows, or there are cores for.
+    ``results`` is the folder of the run; None where only the file is checked. ``at_once`` packs run at once; None: as
+    many as the sweep file allows, or there are cores for.
     """
     sweep, problems = plan.sweep, []
     if sweep.trainer is None:
@@ -59,6 +60,7 @@ def refusals(plan: Plan, address: str | None, *, extend: bool = False, at_once: 
         problems.append(Problem("this search needs a budget", sweep.place("method"), "budget.trials", hint=hint))
     if plan.hides is not None and not extend:
         problems.append(plan.hides)
+    problems += prior.missing(sweep, results) if results is not None else ()
     for passes in (_check_search, _check_server, *(() if address else (_check_gpus, _check_cores, _check_program))):
         try:
             passes(sweep)

@@ -27,6 +27,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from resume import FILE, TRAINER
+
 from sweeper.execution.options import Options, Runner
 from sweeper.execution.run import Silence, opened
 from sweeper.execution.runner import Pack, Source
@@ -35,15 +37,6 @@ from sweeper.spec.load import load_spec
 from sweeper.trainer import trainer
 from sweeper.trial import Ended, Event, Reported, Started, State
 
-FILE = """\
-name: many
-trainer: noop:train
-metric: {name: score, goal: maximize}
-parameters: {x: {min: 1, max: %d, points: %d}}
-seeds: 10
-tracking: {uri: "http://127.0.0.1:9"}
-"""
-TRAINER = "def train(params, report):\n    report(1, {'score': float(params['x'])})\n"
 SEEDS = 10
 Due = tuple[float, int, int, list[Event], bool]  # when, a number that makes it unique, pack, events, whether it is over
 
@@ -163,7 +156,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name).resolve()
         points = options.trials // SEEDS
-        (folder / "many.yaml").write_text(FILE % (points, points))
+        (folder / "many.yaml").write_text(FILE % (points, points) + 'tracking: {uri: "http://127.0.0.1:9"}\n')
         (folder / "noop.py").write_text(TRAINER)
         sys.path.insert(0, str(folder))
         drive(folder / "many.yaml", options.workers, profile)

@@ -132,6 +132,8 @@ def test_a_prior_that_is_none_is_refused(folder: Path, sweeper: Sweeper, words: 
     refused = sweeper("run", "new.yaml", *words, "--runner", "inprocess")
     assert (refused.code, message in refused.err) == (2, True), refused.err
     assert not Path("results").exists()
+    planned = sweeper("plan", "new.yaml", *words)
+    assert (planned.code, message in planned.err) == (2, True), planned.err
 
 
 def test_a_report_of_an_import_names_its_source_and_offers_no_run(table: Path, sweeper: Sweeper) -> None:

@@ -9,7 +9,6 @@ URL/SWEEP/trials/        checkpoints, written by workers (`worker/stored_checkpo
 from __future__ import annotations
 
 import contextlib
-import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +19,7 @@ from sweeper.execution.stored.storage_lock import StorageLock
 from sweeper.execution.stored.stored_files import StoredFiles
 from sweeper.execution.stored.trial_archives import TrialArchives
 from sweeper.execution.worker.storage import Storage, below
-from sweeper.execution.worker.stored_checkpoints import FIRST_WAIT_S, HOPELESS, LONGEST_WAIT_S
+from sweeper.execution.worker.stored_checkpoints import HOPELESS, one_line, pause_s
 from sweeper.ledger import jsonl
 from sweeper.ledger.history import History, ledger_size
 from sweeper.ledger.paths import SweepDir
@@ -50,7 +49,10 @@ class SweepCopy:
         """Take the lock of the storage. Raises LedgerError, and UsageError where the storage cannot be used."""
         try:
             storage = Storage.at(self._url)
-            self._taken = StorageLock(storage)
+        except (OSError, ValueError) as error:
+            raise self._unusable(error) from None
+        self._taken = StorageLock(storage)
+        try:
             self._taken.take(self._show, take_over=take_over)
             self._files, self._archives = StoredFiles(storage), TrialArchives(storage)
             if not self._files.holds(jsonl.contents(self._folder.ledger), self._folder.ledger.name):
@@ -58,13 +60,16 @@ class SweepCopy:
             self._files.tidy()
         except (OSError, ValueError) as error:
             self._taken.release()
-            hint = "continue what is stored with `--from` and the storage's address, or use another name or storage"
-            raise UsageError(Problem("the storage cannot be used", self._url, found=_text(error), hint=hint)) from None
+            raise self._unusable(error) from None
         known = (record for record in history.records.values() if record.state.is_result)
         self._ended = {r.trial.key: r.attempt for r in known if self._archives.lacks(r.trial.key, r.attempt)}
         self._length = ledger_size(self._folder)
         self._wake.set()
         self._thread.start()
+
+    def _unusable(self, error: Exception) -> UsageError:
+        hint = "continue what is stored with `--from` and the storage's address, or use another name or storage"
+        return UsageError(Problem("the storage cannot be used", self._url, found=one_line(error), hint=hint))
 
     def push(self, trial: Trial, event: Event) -> None:
         """An event was written to the ledger. Raises LedgerError where another driver has taken the sweep over."""
@@ -116,8 +121,8 @@ class SweepCopy:
     def _failed(self, error: Exception) -> float:
         self._failures += 1
         if self._failures == 1:
-            self._show(f"the storage does not take the ledger, tried again until it does: {_text(error)}")
-        return min(FIRST_WAIT_S * 2.0 ** min(self._failures - 1, 10), LONGEST_WAIT_S) * random.uniform(0.5, 1.0)
+            self._show(f"the storage does not take the ledger, tried again until it does: {one_line(error)}")
+        return pause_s(self._failures)
 
     def _copy(self) -> None:
         """Files of trials first: an end in the storage without them would be a lie."""
@@ -165,7 +170,3 @@ def is_stored(sweep: Sweep, folder: SweepDir) -> bool:
     except (OSError, ValueError):
         return False
     return stored.length(folder.ledger.name) == ledger_size(folder)
-
-
-def _text(error: BaseException) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__

@@ -10,6 +10,7 @@ from sweeper.execution.stored import trial_archives
 from sweeper.execution.stored.storage_lock import wait_until_free
 from sweeper.execution.stored.stored_files import read_files
 from sweeper.execution.worker.storage import Storage, below
+from sweeper.execution.worker.stored_checkpoints import one_line
 from sweeper.ledger import atomic, jsonl, lock
 from sweeper.ledger.history import audit
 from sweeper.ledger.paths import SweepDir
@@ -35,7 +36,7 @@ def pull(url: str, sweep: SweepDir, show: Callable[[str], None], *, take_over: b
             return False
         _write(storage, files, ledger, sweep, show)
     except (OSError, ValueError) as error:
-        message = f"the stored sweep cannot be copied here: {' '.join(str(error).split())[:200]}"
+        message = f"the stored sweep cannot be copied here: {one_line(error)}"
         raise UsageError(Problem(message, place, "--from")) from None
     return True
 

@@ -99,7 +99,7 @@ class StoredCheckpoints:
         except FileNotFoundError:
             return
         except (OSError, ValueError, LookupError, TypeError) as error:
-            log(f"no checkpoints from the storage: {_text(error)}")
+            log(f"no checkpoints from the storage: {one_line(error)}")
             if isinstance(error, OSError):
                 self._unreachable_until = time.monotonic() + UNREACHABLE_S
             return
@@ -117,7 +117,7 @@ class StoredCheckpoints:
                 with atomic.replaced(folder / f"{_stem(entry)}{end}") as temporary:
                     temporary.write_bytes(files[end])
         except (OSError, ValueError, LookupError, TypeError) as error:
-            log(f"the checkpoint of step {entry['step']} in the storage cannot be used: {_text(error)}")
+            log(f"the checkpoint of step {entry['step']} in the storage cannot be used: {one_line(error)}")
             return False
         return True
 
@@ -176,9 +176,8 @@ class StoredCheckpoints:
             self._waiting[trial] = self._waiting.pop(trial)  # the others first
             self._changed.notify_all()
         if self._failures == 1:
-            log(f"the storage does not take checkpoints, tried again until it does: {_text(error)}")
-        wait_s = min(FIRST_WAIT_S * 2 ** (self._failures - 1), LONGEST_WAIT_S)
-        time.sleep(wait_s * random.uniform(0.5, 1.0))  # not all workers at the same moment
+            log(f"the storage does not take checkpoints, tried again until it does: {one_line(error)}")
+        time.sleep(pause_s(self._failures))
 
     def _make(self, trial: str, change: _Change) -> None:
         storage, names = self._reached(), self._names.setdefault(trial, set())
@@ -255,5 +254,12 @@ def _entries(content: bytes) -> list[Entry]:
     return list(index["checkpoints"])
 
 
-def _text(error: BaseException) -> str:
+def pause_s(failures: int) -> float:
+    """How long to wait after so many failures in a row: longer each time, and not all workers at the same moment."""
+    longest = min(FIRST_WAIT_S * 2.0 ** min(failures - 1, 10), LONGEST_WAIT_S)
+    return longest * random.uniform(0.5, 1.0)
+
+
+def one_line(error: BaseException) -> str:
+    """What a storage gave as the reason, or the kind of error where it gave none."""
     return " ".join(str(error).split())[:300] or type(error).__name__

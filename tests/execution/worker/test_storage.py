@@ -240,3 +240,7 @@ def test_what_is_no_place_is_refused(folder: Path, storage: str, message: str) -
         load_spec(folder / "toy.yaml")
     assert "secret@" not in str(raised.value)
     assert "key=1" not in str(raised.value)
+
+
+def test_after_a_long_outage_it_still_waits_no_longer_than_it_says() -> None:
+    assert all(stored_checkpoints.pause_s(count) <= stored_checkpoints.LONGEST_WAIT_S for count in (1, 20, 5000))
