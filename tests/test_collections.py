@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from results import statements
+from results import statements, undecided
 from sweeper.analysis.claims import verify
 from sweeper.reporting.tables.markup import latex
 from sweeper.spec.load import load_spec
@@ -102,6 +102,14 @@ def test_each_statement_of_the_note_has_the_verdict_of_its_claim() -> None:
     for row in quoted:
         one = published[row[2], row[3]]
         assert row[4:] == [*shown(one), str(one["n"])]
+
+
+def test_the_price_of_each_undecided_claim_is_as_published() -> None:
+    outcomes = [one["outcome"] for one in verdicts().values()]
+    assert (rows("decidable"), rows("undecidable")) == (undecided.within(), undecided.beyond())
+    assert len(rows("decidable")) + sum(int(row[1]) for row in rows("undecidable")) == outcomes.count("undecided")
+    counts = [outcomes.count(one) for one in ("pass", "fail", "undecided")]
+    assert f"{len(outcomes)} verdicts: {counts[0]} pass, {counts[1]} fail, {counts[2]} are undecided" in README
 
 
 def test_the_tables_of_the_paper_have_the_published_verdicts() -> None:

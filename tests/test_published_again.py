@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,7 @@ import yaml
 from scipy import optimize, stats
 
 from tests.published import NAMES, PUBLISHED, trials
+from tests.published_means import MeanTest, binomial, exact_test, t_test
 
 JUDGED = [name for name in NAMES if json.loads((PUBLISHED / name / "verify.json").read_text())["verdicts"]]
 
@@ -40,68 +41,11 @@ def among(name: str, where: str | None) -> pd.DataFrame:
     return table.loc[chosen.index]
 
 
-class MeanTest(NamedTuple):
-    """p for a mean above and below a bound, and the interval of level 1 - 2 alpha."""
-
-    mean: float
-    above: Callable[[float], float]
-    below: Callable[[float], float]
-    interval: Callable[[float], tuple[float, float]]
-
-
 class Found(NamedTuple):
     effect: float
     interval: tuple[float, float]
     p_pass: float
     p_fail: float
-
-
-def t_test(values: pd.Series) -> MeanTest:
-    """Student's, by scipy; without spread a mean is what it is."""
-    mean = float(values.mean())
-    if np.ptp(values) == 0:
-        return MeanTest(mean, lambda m: float(mean < m), lambda m: float(mean > m), lambda _: (mean, mean))
-
-    def p(bound: float, side: Literal["greater", "less"]) -> float:
-        return float(stats.ttest_1samp(values, bound, alternative=side).pvalue)
-
-    def interval(alpha: float) -> tuple[float, float]:
-        low, high = stats.ttest_1samp(values, 0).confidence_interval(1 - 2 * alpha)
-        return float(low), float(high)
-
-    return MeanTest(mean, lambda m: p(m, "greater"), lambda m: p(m, "less"), interval)
-
-
-SHARES = np.array([*np.geomspace(1e-3, 0.5, 14), *(1 - np.geomspace(0.4, 2e-3, 8))])[:, None]  # of the stake
-
-
-def bet(values: np.ndarray, bound: float) -> float:
-    """1 / wealth of a bet that the mean of values in [0, 1] exceeds the bound: half of it all in, half spread."""
-    growth = values / bound
-    spread = np.prod(1 - SHARES + SHARES * growth, axis=1).mean()
-    return float(min(1.0, 1 / max((np.prod(growth) + spread) / 2, 1e-300)))
-
-
-def exact_test(values: pd.Series, low: float = 0.0, high: float = 1.0) -> MeanTest:
-    """By betting (Waudby-Smith and Ramdas 2023), for values that lie in [low, high]."""
-    width = high - low
-    up = np.clip((values.to_numpy() - low) / width, 0, 1)
-
-    def end(of: np.ndarray, alpha: float) -> float:
-        if bet(of, 1e-9) > alpha:
-            return 0.0
-        return float(optimize.brentq(lambda m: bet(of, m) - alpha, 1e-9, max(of.mean(), 2e-9), xtol=1e-10))
-
-    def above(bound: float) -> float:
-        return bet(up, (bound - low) / width) if bound > low else 0.0
-
-    def below(bound: float) -> float:
-        return bet(1 - up, (high - bound) / width) if bound < high else 0.0
-
-    def interval(alpha: float) -> tuple[float, float]:
-        return low + width * end(up, alpha), high - width * end(1 - up, alpha)
-
-    return MeanTest(float(values.mean()), above, below, interval)
 
 
 def some(p_values: list[float], count: int) -> float:
@@ -149,17 +93,16 @@ def best(name: str, claim: Mapping[str, Any], table: pd.DataFrame, alpha: float)
 
 
 def share(name: str, claim: Mapping[str, Any], table: pd.DataFrame, alpha: float) -> Found:
-    """Over trials exact binomial, over configurations a partial conjunction."""
-    asked, above = claim["share"], claim["share"]["above"]
+    """Over trials exact binomial, or of the shares of seeds; over configurations a partial conjunction."""
+    asked, above = claim["share"], claim["share"].get("above", -np.inf)
     at_least = "at_least" in asked
     if claim.get("over") == "trials":
-        count, total, share_asked = int((table[claim["metric"]] >= above).sum()), len(table), asked.get("at_least")
-        ends = stats.binomtest(count, total).proportion_ci(1 - 2 * alpha)
-        sides = [
-            float(stats.binomtest(count, total, share_asked or asked["at_most"], side).pvalue)
-            for side in ("greater", "less")
-        ]
-        return Found(count / total, (ends.low, ends.high), *(sides if at_least else sides[::-1]))
+        there = table[claim["metric"]].between(above, asked.get("below", np.inf))
+        by_seed = there.groupby(table.seed).mean()
+        rate = exact_test(by_seed) if table.config.nunique() > 1 else binomial(by_seed)
+        bound = asked["at_least" if at_least else "at_most"]
+        sides = [rate.above(bound), rate.below(bound)]
+        return Found(rate.mean, rate.interval(alpha), *(sides if at_least else sides[::-1]))
     assert at_least
     tests = by_config(claim, table)
     p_in, p_out, total = [one.above(above) for one in tests], [one.below(above) for one in tests], len(tests)
@@ -215,7 +158,15 @@ def gained(claim: Mapping[str, Any], gains: pd.Series, alpha: float) -> Found:
     return Found(one.mean, one.interval(alpha), p_pass if len(gains) >= 6 else 1.0, p_fail)
 
 
-KINDS = {f.__name__: f for f in (mean, equivalent, best, share, typical, compare, interaction)}
+def correlate(name: str, claim: Mapping[str, Any], table: pd.DataFrame, alpha: float) -> Found:
+    """The seeds' rank correlations over their configurations, which lie in [-1, 1]."""
+    asked = claim["correlate"]
+    of = {seed: stats.spearmanr(part[asked["x"]], part[asked["y"]]).statistic for seed, part in table.groupby("seed")}
+    one = exact_test(pd.Series(of), -1.0, 1.0)
+    return Found(one.mean, one.interval(alpha), one.above(asked["at_least"]), one.below(asked["at_least"]))
+
+
+KINDS = {f.__name__: f for f in (mean, equivalent, best, share, typical, compare, interaction, correlate)}
 
 
 def judged(name: str, claim: Mapping[str, Any], table: pd.DataFrame, alpha: float = 0.05) -> Found:
