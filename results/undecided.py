@@ -1,4 +1,4 @@
-"""Prints what the undecided claims of results/published would cost, for results/README.md: `python results/undecided.py`."""
+"""Prints the price of each undecided claim, for results/README.md: `python results/undecided.py`."""
 
 from __future__ import annotations
 
