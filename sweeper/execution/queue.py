@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from sweeper.execution.worker.job import Job
 from sweeper.execution.worker.storage import below
+from sweeper.execution.worker.trial_files import leave_mark
 from sweeper.ledger.ledger import Ledger
 from sweeper.ledger.paths import SweepDir
 from sweeper.planning.plan import Plan
@@ -29,9 +30,11 @@ class JobQueue:
     proposals: Proposals | None
     waiting: deque[Job] = field(default_factory=deque)
     home: SweepDir = field(init=False)  # where workers write: they may have another current folder
+    mark: str = field(init=False)
 
     def __post_init__(self) -> None:
         self.home = SweepDir(self.ledger.sweep.results.resolve(), self.ledger.sweep.name)
+        self.mark = leave_mark(self.home.path("trials")) if self.plan.sweep.storage else ""
 
     def __len__(self) -> int:
         return len(self.waiting)
@@ -106,4 +109,5 @@ class JobQueue:
             searched=self.proposals is not None,
             data=self.trainer.data,
             storage=below(sweep.storage, sweep.name) if sweep.storage else "",
+            mark=self.mark,
         )

@@ -27,7 +27,7 @@ def s3(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
     """The server, with an empty bucket, and the log-in in the environment."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
-    s3_server.delay_s, s3_server.status = 0.0, ""
+    s3_server.delay_s, s3_server.status, s3_server.is_full = 0.0, "", False
     s3_server.make_bucket()
     return s3_server
 

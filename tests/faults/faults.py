@@ -14,10 +14,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 from audit import MARK, Row, audit
 from subjects import HERE, Subject
+
+if TYPE_CHECKING:
+    from sweeper.trial import Record
 
 
 @dataclass(slots=True)
@@ -115,11 +119,14 @@ class Sweep:
 
     def state(self) -> dict[str, str]:
         """What the ledger says of each trial: its parameters as text -> its state and reason."""
+        return {r.trial.name: f"{r.state} {r.ended.reason if r.ended else ''}" for r in self.records()}
+
+    def records(self) -> list[Record]:
+        """The ledger's record of each trial."""
         from sweeper.ledger.history import read_history
         from sweeper.ledger.paths import SweepDir
 
-        records = read_history(SweepDir(self.folder / self.results, "toy")).planned()
-        return {r.trial.name: f"{r.state} {r.ended.reason if r.ended else ''}" for r in records}
+        return list(read_history(SweepDir(self.folder / self.results, "toy")).planned())
 
 
 Fault = Callable[[Path, int, Subject], Row | Iterable[Row]]

@@ -121,7 +121,8 @@ FAULTS: list[Line] = [
         (f"driver and its disk lost, S3{name}", fault, [Tried(toy(8, LONG + EVERY, 3.0), 10), Tried(BUNDLED, 5)])
         for name, fault in (
             ("", stores.lost_disk()),
-            (" killed", stores.lost_disk(killed=True)),
+            (" killed", stores.lost_disk(stores.killed)),
+            (" full", stores.lost_disk(stores.full)),
             (" slow", stores.lost_disk(slow_s=0.1)),
         )
     ],
@@ -134,6 +135,11 @@ FAULTS: list[Line] = [
         "driver and results folder lost, --from S3",
         stores.lost_machine,
         [Tried(toy(8, LONG + EVERY, 3.0), 10), Tried(LONGER, 5)],
+    ),
+    (
+        "two drivers at the same moment, --from S3",
+        stores.started_together,
+        [Tried(toy(60, LONG + EVERY), 20)],
     ),
     ("steering commands", steered.steered("inprocess"), [Tried(toy(8, LONG + EVERY), 50), Tried(BUNDLED, 50)]),
     ("steering commands, Ray", steered.steered("ray"), [Tried(toy(8, LONG + EVERY, 3.0), 50)]),

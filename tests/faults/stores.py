@@ -1,15 +1,16 @@
-"""Faults of a sweep whose checkpoints go to S3: the server killed and slow, nodes that are lost with their disks."""
+"""Faults of a sweep that is stored in S3: the server killed, slow or full, drivers and nodes lost with their disks."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from audit import Row, audit
@@ -20,33 +21,61 @@ sys.path.append(str(Path(__file__).parents[2]))
 from tests.execution.worker.s3_server import S3Server
 
 REPORTS = 3  # before a driver counts as working
+FULL_S = 20.0  # how long a bucket stays full once
+Outage = Callable[[S3Server, threading.Event, Sweep], None]  # breaks a server again and again until the event is set
 
 
-def lost_disk(*, slow_s: float = 0.0, killed: bool = False) -> Fault:
-    """SIGKILL of the driver, and all files of its trials are gone; meanwhile the S3 server is slow, or often down."""
+def lost_disk(outage: Outage | None = None, *, slow_s: float = 0.0) -> Fault:
+    """SIGKILL of the driver, and all files of its trials are gone; meanwhile the S3 server is slow, down or full."""
 
     def fault(folder: Path, times: int, subject: Subject) -> Row:
         done = 0
         with served() as server:
             sweep = Sweep(folder, subject, more=f"storage: {server.url}\n")
-            server.delay_s, over = slow_s, threading.Event()
-            outages = threading.Thread(target=_break_again_and_again, args=(server, over, sweep), daemon=True)
-            if killed:
-                outages.start()
-            for _ in range(times):
-                process = _worked(sweep)
-                done += process.poll() is None
-                process.kill()
-                process.wait()
-                shutil.rmtree(folder / "results" / "toy" / "trials", ignore_errors=True)
-            over.set()
-            if killed:
-                outages.join()
+            server.delay_s = slow_s
+            with _broken_by(outage, server, sweep):
+                for _ in range(times):
+                    process = _worked(sweep)
+                    done += process.poll() is None
+                    process.kill()
+                    process.wait()
+                    shutil.rmtree(folder / "results" / "toy" / "trials", ignore_errors=True)
             server.delay_s = 0.0
             wrong = sweep.finish() or ("" if resumed(sweep) else "no trial went on from a checkpoint") or _left(server)
         return audit(done, folder, subject, wrong)
 
     return fault
+
+
+@contextlib.contextmanager
+def _broken_by(outage: Outage | None, server: S3Server, sweep: Sweep) -> Iterator[None]:
+    """A thread breaks the server while the block lasts."""
+    over = threading.Event()
+    thread = threading.Thread(target=outage, args=(server, over, sweep), daemon=True) if outage else None
+    if thread:
+        thread.start()
+    yield
+    over.set()
+    if thread:
+        thread.join()
+
+
+def killed(server: S3Server, over: threading.Event, sweep: Sweep) -> None:
+    """The server is down for up to 2 s every few seconds."""
+    while not over.wait(sweep.chance.uniform(0.5, 3.0)):
+        server.stop()
+        over.wait(sweep.chance.uniform(0.2, 2.0))
+        server.start()
+
+
+def full(server: S3Server, over: threading.Event, sweep: Sweep) -> None:
+    """The bucket refuses to store anything for up to 4 s every few seconds, and the third time for much longer."""
+    count = 0
+    while not over.wait(sweep.chance.uniform(0.5, 3.0)):
+        count += 1
+        server.is_full = True
+        over.wait(FULL_S if count == 3 else sweep.chance.uniform(0.2, 4.0))
+        server.is_full = False
 
 
 def lost_machine(folder: Path, times: int, subject: Subject) -> Row:
@@ -102,7 +131,32 @@ def lost_nodes_apart(folder: Path, times: int, subject: Subject) -> Row:
         process.wait(400)
         end_tree(running)
         wrong = sweep.finish() or ("" if resumed(sweep) else "no trial went on from a checkpoint") or _left(server)
-    return audit(done, folder, subject, wrong)
+    away = [record.trial.key for record in sweep.records() if not (trials / record.trial.key / "log.txt").exists()]
+    return audit(done, folder, subject, wrong or (f"logs that did not come home: {away[:3]}" if away else ""))
+
+
+def started_together(folder: Path, times: int, subject: Subject) -> Row:
+    """Two drivers, each with a results folder of its own, take the sweep from its storage at the same moment."""
+    wrong = ""
+    with served() as server:
+        sweeps = [
+            Sweep(folder, subject, more=f"storage: {server.url}\n", results=name) for name in ("results", "other")
+        ]
+        stored = ("--from", server.url)
+        for number in range(times):
+            pair = [sweep.start(*(stored if number else ())) for sweep in sweeps]
+            while all(process.poll() is None for process in pair):
+                time.sleep(0.1)
+            codes = sorted(str(process.poll()) for process in pair)
+            for process in pair:
+                if process.poll() is None:
+                    process.send_signal(signal.SIGTERM)
+                    codes.append(str(process.wait(90)))
+            if codes != ["2", "None", "143"]:
+                wrong = wrong or f"the drivers ended with {codes}"
+        code = sweeps[0].run(*stored)
+        wrong = wrong or (f"exit code {code}" if code else "") or sweeps[0].finish() or _left(server)
+    return audit(times, folder, subject, wrong)
 
 
 @contextlib.contextmanager
@@ -155,10 +209,3 @@ def _curves(sweep: Sweep) -> Path:
 
 def _lines(path: Path) -> int:
     return path.read_bytes().count(b"\n") if path.exists() else 0
-
-
-def _break_again_and_again(server: S3Server, over: threading.Event, sweep: Sweep) -> None:
-    while not over.wait(sweep.chance.uniform(0.5, 3.0)):
-        server.stop()
-        over.wait(sweep.chance.uniform(0.2, 2.0))
-        server.start()

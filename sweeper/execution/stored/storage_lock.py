@@ -1,9 +1,13 @@
 """Who drives a sweep that is in storage: one driver at a time, across machines.
 
     URL/SWEEP/driver.json    the driver, who writes it again every few seconds
+    URL/SWEEP/claims/ID      somebody who is about to become the driver
 
 Storage has no lock that ends with its process. A driver counts as alive while its file is renewed, by the clock of the
-storage; one that died on this machine is known to be dead at once.
+storage; one that died on this machine is known to be dead at once. Nor can pyarrow write a file only where there is
+none. So who wants the lock writes a claim of its own, then looks for other claims, then for a driver, and becomes it
+only where it finds neither: of two at once, whoever looks last sees the other's claim, or its `driver.json`, which is
+there before its claim goes. For that readers have to see what was written before, as in S3 and GCS.
 """
 
 from __future__ import annotations
@@ -11,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import socket
 import threading
 import time
@@ -24,8 +29,9 @@ import psutil
 from sweeper.errors import LedgerError, Problem
 from sweeper.execution.worker.storage import Storage
 
-NAME, CLOCK = "driver.json", "clock"
-RENEW_S, LEASE_S = 10.0, 60.0  # a driver that did not renew its file for LEASE_S is gone
+NAME, CLAIMS, CLOCK = "driver.json", "claims", "clock"
+RENEW_S, LEASE_S = 10.0, 60.0  # a driver that did not renew its file for LEASE_S is gone, and so is a claim
+CLAIM_S = 15.0  # from a claim to the lock at most: slower, it could count as gone before the lock is written
 LOOK_S = 1.0
 
 
@@ -56,14 +62,35 @@ class StorageLock:
 
     def take(self, show: Callable[[str], None], *, take_over: bool) -> None:
         """Take it once it is free. Raises LedgerError naming a driver that is alive, and OSError."""
-        if not take_over:
-            wait_until_free(self._storage, show)
-        self._write()
+        if take_over:
+            self._write()
+        else:
+            self._become_driver(show)
         self._thread.start()
+
+    def _become_driver(self, show: Callable[[str], None]) -> None:
+        wait_until_free(self._storage, show)
+        while not self._became_driver():
+            time.sleep(random.uniform(0.0, LOOK_S))  # somebody else is at it: not both again at the same moment
+            wait_until_free(self._storage, show)
+
+    def _became_driver(self) -> bool:
+        """Write the lock, unless somebody else has it or is about to. Raises OSError."""
+        mine, began = f"{CLAIMS}/{self._driver.id}", time.monotonic()
+        self._storage.write(mine, self._content())
+        try:
+            if self._is_claimed_by_others() or _alive(self._storage, NAME):
+                return False
+            if time.monotonic() - began > CLAIM_S:
+                return False
+            self._write()
+        finally:
+            self._storage.remove(mine)
+        return True
 
     def is_ours(self) -> bool:
         """Whether no other driver has taken it over. Raises OSError."""
-        found = _read(self._storage)
+        found = _read(self._storage, NAME)
         if found is not None and found.id != self._driver.id:
             self.lost_to = found.text
         return not self.lost_to
@@ -72,11 +99,22 @@ class StorageLock:
         """Free it, if it is ours; a storage that does not answer frees it by time."""
         self._over.set()
         with contextlib.suppress(OSError):
-            if (found := _read(self._storage)) is not None and found.id == self._driver.id:
+            if (found := _read(self._storage, NAME)) is not None and found.id == self._driver.id:
                 self._storage.remove(NAME)
 
+    def _is_claimed_by_others(self) -> bool:
+        """Whether there are claims of others; those of others who are gone are removed."""
+        found = [f"{CLAIMS}/{name}" for name in self._storage.names(CLAIMS) if name != self._driver.id]
+        alive = [name for name in found if _alive(self._storage, name)]
+        for name in set(found) - set(alive):
+            self._storage.remove(name)
+        return bool(alive)
+
+    def _content(self) -> bytes:
+        return json.dumps(asdict(self._driver)).encode()
+
     def _write(self) -> None:
-        self._storage.write(NAME, json.dumps(asdict(self._driver)).encode())
+        self._storage.write(NAME, self._content())
 
     def _renew(self) -> None:
         while not self._over.wait(RENEW_S):
@@ -93,13 +131,8 @@ def wait_until_free(storage: Storage, show: Callable[[str], None]) -> None:
     Raises LedgerError for one that is alive, and OSError.
     """
     first = 0.0
-    while (driver := _read(storage)) is not None and not driver.is_known_dead:
-        try:
-            renewed = storage.modified(NAME)
-        except FileNotFoundError:
-            return
-        if _clock(storage) - renewed > LEASE_S:
-            return
+    while found := _alive(storage, NAME):
+        driver, renewed = found
         if not first:
             first = renewed
             show(f"the storage names a driver, {driver.text}: waiting for up to {LEASE_S:.0f} s to see if it is gone")
@@ -109,9 +142,21 @@ def wait_until_free(storage: Storage, show: Callable[[str], None]) -> None:
         time.sleep(LOOK_S)
 
 
-def _read(storage: Storage) -> StoredDriver | None:
+def _alive(storage: Storage, name: str) -> tuple[StoredDriver, float] | None:
+    """The driver that a file names and when it was written, where that driver may be alive. Raises OSError."""
+    driver = _read(storage, name)
+    if driver is None or driver.is_known_dead:
+        return None
     try:
-        return StoredDriver(**json.loads(storage.read(NAME)))
+        written = storage.modified(name)
+    except FileNotFoundError:
+        return None
+    return (driver, written) if _clock(storage) - written <= LEASE_S else None
+
+
+def _read(storage: Storage, name: str) -> StoredDriver | None:
+    try:
+        return StoredDriver(**json.loads(storage.read(name)))
     except FileNotFoundError:
         return None
     except (ValueError, TypeError):

@@ -19,7 +19,7 @@ from sweeper.execution.stored.storage_lock import StorageLock
 from sweeper.execution.stored.stored_files import StoredFiles
 from sweeper.execution.stored.trial_archives import TrialArchives
 from sweeper.execution.worker.storage import Storage, below
-from sweeper.execution.worker.stored_checkpoints import HOPELESS, one_line, pause_s
+from sweeper.execution.worker.uploads import HOPELESS, one_line, pause_s
 from sweeper.ledger import jsonl
 from sweeper.ledger.history import History, ledger_size
 from sweeper.ledger.paths import SweepDir
@@ -54,15 +54,16 @@ class SweepCopy:
         self._taken = StorageLock(storage)
         try:
             self._taken.take(self._show, take_over=take_over)
-            self._files, self._archives = StoredFiles(storage), TrialArchives(storage)
+            self._files, self._archives = StoredFiles(storage), TrialArchives(storage, self._show)
             if not self._files.holds(jsonl.contents(self._folder.ledger), self._folder.ledger.name):
                 raise ValueError("it has other results of a sweep of this name")
             self._files.tidy()
         except (OSError, ValueError) as error:
             self._taken.release()
             raise self._unusable(error) from None
-        known = (record for record in history.records.values() if record.state.is_result)
-        self._ended = {r.trial.key: r.attempt for r in known if self._archives.lacks(r.trial.key, r.attempt)}
+        here = {place.name for place in self._folder.path("trials").glob("[!.]*")}
+        known = {key: record.attempt for key, record in history.records.items() if record.state.is_result}
+        self._ended = {key: one for key, one in known.items() if self._archives.holds(key, one) != (key in here)}
         self._length = ledger_size(self._folder)
         self._wake.set()
         self._thread.start()
@@ -130,7 +131,7 @@ class SweepCopy:
             return
         with self._lock:
             ended, length = dict(self._ended), self._length
-        self._archives.put(ended, self._folder.trial)
+        self._archives.exchange(ended, self._folder.trial)
         lengths = {name: path.stat().st_size for name, path in self._paths()}
         self._files.copy(self._folder.folder, lengths | {self._folder.ledger.name: length})
         with self._lock:

@@ -10,7 +10,7 @@ from sweeper.execution.stored import trial_archives
 from sweeper.execution.stored.storage_lock import wait_until_free
 from sweeper.execution.stored.stored_files import read_files
 from sweeper.execution.worker.storage import Storage, below
-from sweeper.execution.worker.stored_checkpoints import one_line
+from sweeper.execution.worker.uploads import one_line
 from sweeper.ledger import atomic, jsonl, lock
 from sweeper.ledger.history import audit
 from sweeper.ledger.paths import SweepDir
@@ -68,7 +68,7 @@ def _write(
                 temporary.write_bytes(content)
     finally:
         os.close(handle)
-    for name in damaged:
-        show(f"the files of a trial are damaged in the storage and were left there: {name}")
+    for problem in damaged:
+        show(problem)
     if breaks := audit(sweep).breaks:
         show(f"line {breaks[0]} of the stored ledger does not follow the one before: `sweeper verify --audit`")

@@ -1,97 +1,77 @@
-"""The files of trials that have ended (logs, tables, models) in storage, as one archive per trial.
+"""The files of trials that have ended, between the driver's results folder and the storage.
 
-    URL/SWEEP/files/KEY-ATTEMPT-SHA256.zip
-
-The name has the hash of the content. Checkpoints are not in it: those of trials that go on are stored by workers.
+What each archive is, and that workers on nodes without that folder write their own, is in `worker/trial_files.py`.
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
-import re
-import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from sweeper.execution.worker import checkpoints
 from sweeper.execution.worker.storage import Storage
+from sweeper.execution.worker.trial_files import FOLDER, archive_name, attempt_of, packed, unpack
 
-FOLDER = "files"
 AT_ONCE = 8
-_NAME = re.compile(r"([0-9a-f]{16})-(\d+)-([0-9a-f]{64})\.zip")
 
 
 class TrialArchives:
-    """What a driver writes. Every method raises OSError where the storage does not answer, or refuses."""
+    """What a driver writes and fetches. Every method raises OSError where the storage does not answer, or refuses."""
 
-    def __init__(self, storage: Storage) -> None:
-        self.storage = storage
-        self._names = _newest(storage)
+    def __init__(self, storage: Storage, show: Callable[[str], None]) -> None:
+        self.storage, self._show = storage, show
+        self._stored = _newest(storage)  # the newest attempt of each trial whose files are there
 
-    def lacks(self, trial: str, attempt: int) -> bool:
-        """Whether the files of this attempt, or of a later one, are not there."""
-        return trial not in self._names or _attempt(self._names[trial]) < attempt
+    def holds(self, trial: str, attempt: int) -> bool:
+        """Whether the storage has the files of this attempt, or of a later one."""
+        return self._stored.get(trial, 0) >= attempt
 
-    def put(self, attempts: Mapping[str, int], folder: Callable[[str], Path]) -> None:
-        """Write the files of these trials."""
+    def exchange(self, attempts: Mapping[str, int], folder: Callable[[str], Path]) -> None:
+        """Fetch the files of these trials that workers elsewhere have stored, and store those that are here only."""
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            for _ in pool.map(lambda trial: self._put(trial, attempts[trial], folder(trial)), attempts):
+            for _ in pool.map(lambda trial: self._exchange(trial, attempts[trial], folder(trial)), attempts):
                 pass
 
-    def _put(self, trial: str, attempt: int, folder: Path) -> None:
-        files = _files(folder)
-        if not files:
-            return
-        content = _packed(folder, files)
-        name = f"{trial}-{attempt}-{hashlib.sha256(content).hexdigest()}.zip"
-        self.storage.write(f"{FOLDER}/{name}", content)
-        before, self._names[trial] = self._names.get(trial, name), name
-        if before != name:
-            self.storage.remove(f"{FOLDER}/{before}")
+    def _exchange(self, trial: str, attempt: int, folder: Path) -> None:
+        if self.holds(trial, attempt):
+            if folder.is_dir():
+                return
+            attempt = self._stored[trial]
+        name = _path(trial, attempt)
+        if self.holds(trial, attempt) or self.storage.exists(name):
+            if problem := _fetched(self.storage, name, folder):
+                self._show(problem)
+        elif content := packed(folder):
+            self.storage.write(name, content)
+        for earlier in range(1, attempt):
+            self.storage.remove(_path(trial, earlier))
+        self._stored[trial] = attempt
 
 
 def fetch(storage: Storage, folder: Callable[[str], Path]) -> list[str]:
-    """Unpack all archives, each into the folder of its trial. Returns those that are damaged. Raises OSError."""
+    """Unpack all archives, each into the folder of its trial. Returns what is wrong with any. Raises OSError."""
+    newest = _newest(storage)
 
-    def unpacked(name: str) -> str:
-        content = storage.read(f"{FOLDER}/{name}")
-        trial, _, sha = _parts(name)
-        if hashlib.sha256(content).hexdigest() != sha:
-            return name
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            archive.extractall(folder(trial))  # which leaves out what would lead elsewhere
-        return ""
+    def fetched(trial: str) -> str:
+        return _fetched(storage, _path(trial, newest[trial]), folder(trial))
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return [name for name in pool.map(unpacked, _newest(storage).values()) if name]
+        return [problem for problem in pool.map(fetched, newest) if problem]
 
 
-def _files(folder: Path) -> list[Path]:
-    found = (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
-    return sorted(path for path in found if checkpoints.FOLDER not in path.relative_to(folder).parts[:1])
+def _fetched(storage: Storage, name: str, folder: Path) -> str:
+    """Unpack an archive. Returns what is wrong with it, or ""."""
+    try:
+        unpack(storage.read(name), folder)
+    except ValueError as error:
+        return f"the files of a trial are damaged in the storage and were left there: {name}, {error}"
+    return ""
 
 
-def _packed(folder: Path, files: Sequence[Path]) -> bytes:
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in files:
-            entry = zipfile.ZipInfo(path.relative_to(folder).as_posix())  # of one date: equal files, equal content
-            archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
-    return content.getvalue()
+def _newest(storage: Storage) -> dict[str, int]:
+    found = filter(None, map(attempt_of, storage.names(FOLDER)))
+    return dict(sorted(found, key=lambda one: one[1]))
 
 
-def _newest(storage: Storage) -> dict[str, str]:
-    found = sorted((name for name in storage.names(FOLDER) if _NAME.fullmatch(name)), key=_attempt)
-    return {_parts(name)[0]: name for name in found}
-
-
-def _attempt(name: str) -> int:
-    return int(_parts(name)[1])
-
-
-def _parts(name: str) -> tuple[str, str, str]:
-    match = _NAME.fullmatch(name)
-    assert match is not None, "one of ours"
-    return match[1], match[2], match[3]
+def _path(trial: str, attempt: int) -> str:
+    return f"{FOLDER}/{archive_name(trial, attempt)}"

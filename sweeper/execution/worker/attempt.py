@@ -26,6 +26,7 @@ from sweeper.execution.worker import checkpoints, reasons
 from sweeper.execution.worker.checkpoints import Checkpoint
 from sweeper.execution.worker.job import Driver, Job, StopOrder
 from sweeper.execution.worker.stored_checkpoints import stored_at
+from sweeper.execution.worker.trial_files import is_apart, trial_files_at
 from sweeper.provenance import data_digests
 from sweeper.trial import Cause, Ended, Event, Reported, Started, State
 
@@ -159,6 +160,8 @@ class Attempt:
         if state.is_result:  # a failed or stopped one may be trained again, from its last checkpoint
             with contextlib.suppress(OSError):  # a folder that is gone costs no result
                 self._clean()
+        if is_apart(job):
+            trial_files_at(job.storage).put(job, checkpoints.END_S)
         ended = Ended(
             trial=job.trial,
             attempt=job.attempt,

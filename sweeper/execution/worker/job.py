@@ -19,7 +19,8 @@ class Job:
     be trained as one program. `fresh` discards the checkpoints that are there, `alone` means that the last attempt
     failed: this one is to share no process. `searched` jobs are chosen by the results of those before: taken ahead of
     time, they are chosen blindly. `data` are the digests of the trainer's data files, "" for one that was not there.
-    `storage` is where all nodes find checkpoints, "" for the results folder alone.
+    `storage` is where all nodes find checkpoints, "" for the results folder alone; `mark` is what the driver left in
+    its results folder (`trial_files.py`), "" for nothing.
     """
 
     trial: str
@@ -39,6 +40,7 @@ class Job:
     searched: bool = False
     data: Mapping[str, str] = field(default_factory=dict)
     storage: str = ""
+    mark: str = ""
 
     def may_join(self, other: Job) -> bool:
         """Whether this job can be trained in the pack of `other`."""

@@ -28,12 +28,13 @@ from pathlib import Path
 
 from sweeper.devices import device_name, limit_threads
 from sweeper.errors import ContractError, SweeperError
-from sweeper.execution.worker import single
+from sweeper.execution.worker import checkpoints, single
 from sweeper.execution.worker.attempt import LOG, Attempt
 from sweeper.execution.worker.isolation import forks_end_here, isolated
 from sweeper.execution.worker.job import Driver, Job
 from sweeper.execution.worker.output_capture import captured
 from sweeper.execution.worker.single import AttemptCheckpoint
+from sweeper.execution.worker.trial_files import is_apart, trial_files_at
 from sweeper.trainer import trainer
 from sweeper.trial import Value
 
@@ -118,6 +119,12 @@ class PackSlots:
 
 def run(jobs: Sequence[Job], driver: Driver, size: int | None) -> None:
     """Make the attempts of a pack; every outcome is sent as an event. What is printed goes to the members' logs."""
+    _run(jobs, driver, size)
+    if is_apart(jobs[0]):  # what an outage delayed is nowhere else
+        trial_files_at(jobs[0].storage).flush(checkpoints.STOP_S)
+
+
+def _run(jobs: Sequence[Job], driver: Driver, size: int | None) -> None:
     if together := _train_pack(jobs[0].target):
         with captured(jobs[0].directory / LOG):
             _run_together(together, PackSlots(jobs, driver, size), jobs[0].threads)

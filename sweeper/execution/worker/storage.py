@@ -87,6 +87,10 @@ class Storage:
         """The names of the files in a folder; none where it is not there."""
         return [one.base_name for one in self._inside(name) if one.is_file and not one.base_name.endswith(PART)]
 
+    def exists(self, name: str) -> bool:
+        """Whether there is such a file."""
+        return bool(self.files.get_file_info(f"{self.root}/{name}").is_file)
+
     def modified(self, name: str) -> float:
         """When a file was written, by the clock of the storage. Raises FileNotFoundError where there is none."""
         found = self.files.get_file_info(f"{self.root}/{name}")

@@ -12,8 +12,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import random
-import threading
 import time
 import uuid
 from collections.abc import Callable, Collection, Mapping
@@ -23,13 +21,12 @@ from typing import Any
 
 from sweeper.execution.worker.reasons import log
 from sweeper.execution.worker.storage import Storage
+from sweeper.execution.worker.uploads import FIRST_WAIT_S, Uploads, one_line
 from sweeper.ledger import atomic
 
 VERSION = 1
 INDEX = "latest.json"
-FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0  # between attempts to reach a storage that does not answer
 READ_TRIES, UNREACHABLE_S = 3, 30.0
-HOPELESS = 3  # attempts that failed in a row: such a storage is not waited for
 Entry = dict[str, Any]  # of a checkpoint in the index: its step, and its files by their endings
 
 
@@ -59,36 +56,30 @@ class StoredCheckpoints:
         self._storage: Storage | None = None
         self._entries: dict[str, list[Entry]] = {}
         self._names: dict[str, set[str]] = {}  # files that may be there
-        self._waiting: dict[str, _Change] = {}
-        self._changed = threading.Condition()
-        self._failures = 0
+        self._uploads = Uploads(self._make, "checkpoints")
         self._unreachable_until = 0.0
-        self._thread: threading.Thread | None = None
 
     def put(self, trial: str, step: int, contents: Mapping[str, bytes], kept: Collection[int]) -> None:
         """Add the checkpoint made after `step`, its files by their endings; those of the steps `kept` stay."""
-        self._wait_for(trial, _Change(step, contents, kept))
+        self._uploads.add(trial, _Change(step, contents, kept), _merge)
 
     def retain(self, trial: str, kept: Collection[int], limit_s: float) -> None:
         """The trial has a result: only checkpoints of the steps `kept` stay. Waits for at most `limit_s`."""
-        if trial in self._entries or trial in self._waiting:
-            self._wait_for(trial, _Change(kept=kept, ended=True))
+        if trial in self._entries or trial in self._uploads:
+            self._uploads.add(trial, _Change(kept=kept, ended=True), _merge)
             self.flush(limit_s)
 
     def forget(self, trial: str) -> None:
         """The trial begins anew."""
-        self._wait_for(trial, _Change(anew=True))
+        self._uploads.add(trial, _Change(anew=True), _merge)
 
     def flush(self, limit_s: float) -> bool:
         """Wait until everything is written, at most so long, and not for a storage that does not answer."""
-        with self._changed:
-            done = lambda: not self._waiting or self._failures >= HOPELESS  # noqa: E731
-            self._changed.wait_for(done, limit_s)
-            return not self._waiting
+        return self._uploads.flush(limit_s)
 
     def fetch(self, trial: str, folder: Path, *, every: bool) -> None:
         """Copy the newest whole checkpoint into a folder, or every one, where it is not there already."""
-        if trial in self._waiting:
+        if trial in self._uploads:
             self.flush(FIRST_WAIT_S)
         if time.monotonic() < self._unreachable_until:  # not once more for each member of a pack
             log("no checkpoints from the storage: it did not answer a moment ago")
@@ -142,43 +133,6 @@ class StoredCheckpoints:
             self._storage = self._open()
         return self._storage
 
-    def _wait_for(self, trial: str, change: _Change) -> None:
-        with self._changed:
-            if before := self._waiting.get(trial):
-                change.anew |= before.anew
-                if change.ended and before.step in change.kept:  # the last one, which is still to be written
-                    change.step, change.contents, change.name = before.step, before.contents, before.name
-            self._waiting[trial] = change
-            if self._thread is None or not self._thread.is_alive():  # none in the fork of a process that has one
-                self._thread = threading.Thread(target=self._work, name="sweeper-storage", daemon=True)
-                self._thread.start()
-            self._changed.notify_all()
-
-    def _work(self) -> None:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: bool(self._waiting))
-                trial, change = next(iter(self._waiting.items()))
-            try:
-                self._make(trial, change)
-            except Exception as error:  # whatever a storage does, it must not end the thread
-                self._failed(trial, error)
-            else:
-                with self._changed:
-                    self._failures = 0
-                    if self._waiting.get(trial) is change:
-                        del self._waiting[trial]
-                    self._changed.notify_all()
-
-    def _failed(self, trial: str, error: Exception) -> None:
-        with self._changed:
-            self._failures += 1
-            self._waiting[trial] = self._waiting.pop(trial)  # the others first
-            self._changed.notify_all()
-        if self._failures == 1:
-            log(f"the storage does not take checkpoints, tried again until it does: {one_line(error)}")
-        time.sleep(pause_s(self._failures))
-
     def _make(self, trial: str, change: _Change) -> None:
         storage, names = self._reached(), self._names.setdefault(trial, set())
         if change.anew:
@@ -205,6 +159,12 @@ class StoredCheckpoints:
                 storage.remove(_path(trial, name))
                 names.discard(name)
         self._entries[trial] = stays
+
+
+def _merge(before: _Change, change: _Change) -> None:
+    change.anew |= before.anew
+    if change.ended and before.step in change.kept:  # the last one, which is still to be written
+        change.step, change.contents, change.name = before.step, before.contents, before.name
 
 
 @functools.cache
@@ -252,14 +212,3 @@ def _entries(content: bytes) -> list[Entry]:
         if any("/" in str(file["name"]) for file in entry["files"].values()):  # nothing but files of this trial
             raise ValueError("a name that leads elsewhere")
     return list(index["checkpoints"])
-
-
-def pause_s(failures: int) -> float:
-    """How long to wait after so many failures in a row: longer each time, and not all workers at the same moment."""
-    longest = min(FIRST_WAIT_S * 2.0 ** min(failures - 1, 10), LONGEST_WAIT_S)
-    return longest * random.uniform(0.5, 1.0)
-
-
-def one_line(error: BaseException) -> str:
-    """What a storage gave as the reason, or the kind of error where it gave none."""
-    return " ".join(str(error).split())[:300] or type(error).__name__

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import shutil
+import threading
 import time
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,7 +22,7 @@ from sweeper.execution import preflight
 from sweeper.execution.runner import run_in_process
 from sweeper.execution.session import Session
 from sweeper.execution.stored import storage_lock, stored_files
-from sweeper.execution.stored.storage_lock import StoredDriver
+from sweeper.execution.stored.storage_lock import StorageLock, StoredDriver
 from sweeper.execution.stored.stored_files import StoredFiles
 from sweeper.execution.stored.sweep_copy import copied, is_stored
 from sweeper.execution.stored.takeover import pull
@@ -168,6 +172,59 @@ def test_a_run_that_was_taken_over_ends(folder: Path, elsewhere: str) -> None:
     assert json.loads(Storage.at(below(elsewhere, "toy")).read("driver.json"))["text"] == "process 7 on far"
 
 
+def test_of_two_drivers_at_the_same_moment_one_becomes_the_driver(url: str) -> None:
+    storage = Storage.at(below(url, "toy"))
+    for _ in range(20):
+        locks, together = [StorageLock(storage), StorageLock(storage)], threading.Barrier(2)
+        for lock in locks:
+            lock._driver = StoredDriver(machine=lock._driver.id)
+
+        def became(lock: StorageLock, together: threading.Barrier = together) -> bool:
+            together.wait()
+            return lock._became_driver()
+
+        won = [False, False]
+        with ThreadPoolExecutor(2) as pool:
+            while not any(won):  # neither, where each saw the other's claim
+                won = list(pool.map(became, locks))
+        assert won.count(True) == 1
+        assert (storage.names(""), storage.names("claims")) == (["driver.json"], [])
+        locks[won.index(True)].release()
+
+
+def test_a_claim_of_who_is_gone_is_removed(folder: Path, elsewhere: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    storage = Storage.at(below(elsewhere, "toy"))
+    for name in ("alive", "gone"):
+        storage.write(f"claims/{name}", json.dumps(dataclasses.asdict(StoredDriver(machine=name))).encode())
+    (folder / "shared" / "toy" / "claims" / "gone").touch()
+    os.utime(folder / "shared" / "toy" / "claims" / "gone", (1, 1))
+    lock = StorageLock(storage)
+    assert not lock._became_driver()
+    assert storage.names("claims") == ["alive"]
+    monkeypatch.setattr(storage_lock, "CLAIM_S", -1.0)  # whoever takes too long counts as gone itself
+    storage.remove("claims/alive")
+    assert not lock._became_driver()
+    assert storage.names("") == []
+
+
+def test_files_of_a_worker_that_does_not_see_the_results_folder_come_home(folder: Path, url: str) -> None:
+    written(folder, url)
+    with driver(folder, []) as session:
+        session.queue.home = SweepDir(folder / "disk of a node", "toy")
+        session.queue.waiting = deque(
+            dataclasses.replace(job, directory=session.queue.home.trial(job.trial)) for job in session.queue.waiting
+        )
+        run_in_process(session)
+    trials = list(session.records)
+    for trial in trials:
+        log = (session.queue.home.trial(trial) / "log.txt").read_text()
+        assert (place(folder).trial(trial) / "log.txt").read_text() == log
+    assert Storage.at(below(url, "toy")).names("files") == [f"{trial}-1.zip" for trial in sorted(trials)]
+    shutil.rmtree(folder / "results")
+    pull(url, place(folder), say, take_over=False)
+    assert all(place(folder).log(trial).exists() for trial in trials)
+
+
 def test_what_is_damaged_absent_or_another_sweep_is_refused_and_nothing_is_made(folder: Path, elsewhere: str) -> None:
     with pytest.raises(UsageError, match="no sweep is stored here"):
         pull(elsewhere, place(folder), say, take_over=False)
@@ -205,9 +262,9 @@ def test_a_full_storage_stops_nothing_is_said_once_and_gets_the_rest_from_the_ne
     written(folder, s3.url)
     sweep, said = load_spec(folder / "toy.yaml"), list[str]()
     with driver(folder, said) as session:
-        s3.status = "507 Insufficient Storage"
+        s3.is_full = True
         run_in_process(session)
-    s3.status = ""
+    s3.is_full = False
     assert session.end() is Exit.OK
     assert [text.partition(":")[0] for text in said] == [
         "the storage does not take the ledger, tried again until it does",
@@ -235,6 +292,24 @@ def test_a_sweep_that_goes_on_waits_for_its_storage(
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
     with pytest.raises(UsageError, match="tried for 0 s; run the same command when it answers"):
         preflight._check_storage(load_spec(folder / "toy.yaml"), 0.01, said.append)
+
+
+def test_a_storage_that_cannot_be_used_is_refused_and_is_free_again(
+    folder: Path, s3: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(folder, s3.url)
+    s3.is_full = True
+    with pytest.raises(UsageError, match="the storage cannot be used") as raised, driver(folder, []):
+        pass
+    assert "quota is used up" in str(raised.value.problems[0].found)
+    s3.is_full = False
+    monkeypatch.setattr(StoredFiles, "tidy", lambda self: Storage.at(s3.url).read("absent"))  # after it took the lock
+    with pytest.raises(UsageError, match="the storage cannot be used"), driver(folder, []):
+        pass
+    assert not [key for key in s3.keys() if "driver.json" in key or "claims" in key]  # noqa: SIM118
+    written(folder, f"{s3.url}&scheme=nonsense")
+    with pytest.raises(UsageError, match="the storage cannot be used"), driver(folder, []):
+        pass
 
 
 def test_the_command_line_refuses_what_makes_no_sense(folder: Path, elsewhere: str, sweeper: Sweeper) -> None:

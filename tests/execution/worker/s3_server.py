@@ -1,4 +1,4 @@
-"""A real S3 server on loopback (moto), which can be slow, refuse, or be killed and started again with what it had."""
+"""A real S3 server on loopback (moto): slow, full, refusing, or killed and started again with what it had."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from werkzeug.serving import BaseWSGIServer, make_server
 from sweeper.execution.worker.storage import Storage
 
 BUCKET = "sweeps"
+FULL = b"<Error><Code>QuotaExceeded</Code><Message>The bucket's quota is used up.</Message></Error>"  # as Ceph has it
 
 
 class S3Server:
     """What is stored outlives `stop` and `start`, as on a disk."""
 
     def __init__(self) -> None:
-        self.delay_s, self.status = 0.0, ""
+        self.delay_s, self.status, self.is_full = 0.0, "", False
         logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line per request otherwise
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -60,8 +61,14 @@ class S3Server:
     def _answer(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         time.sleep(self.delay_s)
         if self.status:
-            environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-            start(self.status, [("Content-Length", "0")])
-            return [b""]
+            return _refused(environ, start, self.status, b"")
+        if self.is_full and (environ["REQUEST_METHOD"] == "PUT" or "uploads" in environ["QUERY_STRING"]):
+            return _refused(environ, start, "403 Forbidden", FULL)
         answer: Iterable[bytes] = self._application(environ, start)
         return answer
+
+
+def _refused(environ: dict[str, Any], start: Callable[..., Any], status: str, content: bytes) -> Iterable[bytes]:
+    environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    start(status, [("Content-Length", str(len(content))), ("Content-Type", "application/xml")])
+    return [content]

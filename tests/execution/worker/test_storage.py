@@ -15,7 +15,7 @@ from sweeper.errors import Exit, SpecError, UsageError
 from sweeper.execution import preflight
 from sweeper.execution.options import Options, Runner
 from sweeper.execution.runner import run_in_process
-from sweeper.execution.worker import checkpoints, stored_checkpoints
+from sweeper.execution.worker import checkpoints, stored_checkpoints, uploads
 from sweeper.execution.worker.checkpoints import Checkpoint, Saved
 from sweeper.execution.worker.storage import Storage, below
 from sweeper.execution.worker.stored_checkpoints import StoredCheckpoints, remove_ended
@@ -106,7 +106,7 @@ def test_after_the_end_what_the_rule_keeps_stays(tmp_path: Path, keep: str, left
 def test_no_outage_stops_or_delays_a_trial_and_its_last_checkpoint_follows(
     s3: S3Server, tmp_path: Path, outage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stored_checkpoints, "LONGEST_WAIT_S", 0.3)
+    monkeypatch.setattr(uploads, "LONGEST_WAIT_S", 0.3)
     there = stored(s3.url)
     made = checkpoint(tmp_path / "first", there)
     save(made, 100)
@@ -243,4 +243,4 @@ def test_what_is_no_place_is_refused(folder: Path, storage: str, message: str) -
 
 
 def test_after_a_long_outage_it_still_waits_no_longer_than_it_says() -> None:
-    assert all(stored_checkpoints.pause_s(count) <= stored_checkpoints.LONGEST_WAIT_S for count in (1, 20, 5000))
+    assert all(uploads.pause_s(count) <= uploads.LONGEST_WAIT_S for count in (1, 20, 5000))
