@@ -13,7 +13,7 @@ from sweeper.analysis import frames
 from sweeper.errors import LedgerError
 from sweeper.ledger import lock
 from sweeper.ledger.history import History, read_history
-from sweeper.ledger.paths import SweepDir, list_sweeps
+from sweeper.ledger.paths import SweepDir, leads_out, linked_sweeps, list_sweeps
 from sweeper.search import ranking
 from sweeper.spec.sweep import Sweep
 from sweeper.trial import Record, State, Value
@@ -46,15 +46,19 @@ class SweepRow:
 
 def overview(results: Path) -> list[SweepRow]:
     """A row for every sweep of the folder, by name; none where there is no folder."""
-    return [_row_or_problem(sweep) for sweep in list_sweeps(results)]
+    linked = [_unread(sweep, leads_out(sweep)) for sweep in linked_sweeps(results)]
+    return sorted([*map(_row_or_problem, list_sweeps(results)), *linked], key=lambda row: row.name)
 
 
 def _row_or_problem(sweep: SweepDir) -> SweepRow:
     try:
         return _row(sweep)
     except LedgerError as error:
-        changed = sweep.folder.lstat().st_mtime
-        return SweepRow(sweep.name, "unreadable", 0, 0, 0, changed, 0, error.problems[0].message)
+        return _unread(sweep, error.problems[0].message)
+
+
+def _unread(sweep: SweepDir, problem: str) -> SweepRow:
+    return SweepRow(sweep.name, "unreadable", 0, 0, 0, sweep.folder.lstat().st_mtime, 0, problem)
 
 
 def _row(sweep: SweepDir) -> SweepRow:

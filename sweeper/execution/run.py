@@ -203,7 +203,7 @@ def _is_mirrored(sweep: Sweep, results: Path) -> bool:
 
 def _is_as_run(sweep: Sweep, folder: SweepDir) -> bool:
     """Whether the results folder holds the sweep's file as it is now: other claims are news although trials are not."""
-    return folder.spec.exists() and folder.spec.read_text(encoding="utf-8") == sweep.text
+    return folder.spec.is_file() and folder.spec.read_text(encoding="utf-8") == sweep.text
 
 
 def _described(plan: Plan, trainer: Trainer, options: Options) -> dict[str, object]:

@@ -5,7 +5,6 @@ A results folder may come from somebody else. Whatever is read or written in one
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import unicodedata
@@ -113,9 +112,22 @@ class SweepDir:
 
 def list_sweeps(results: Path) -> list[SweepDir]:
     """The sweeps of a results folder, by name; without those whose folder or ledger is a link that leads out of it."""
-    found = []
-    for path in sorted(results.glob("*/ledger.jsonl")):
-        with contextlib.suppress(LedgerError):
-            inside(results, path.parent.name, path.name)
-            found.append(SweepDir(results, path.parent.name))
-    return found
+    return [sweep for sweep in _sweeps(results) if not leads_out(sweep)]
+
+
+def linked_sweeps(results: Path) -> list[SweepDir]:
+    """The others: nothing of them is read."""
+    return [sweep for sweep in _sweeps(results) if leads_out(sweep)]
+
+
+def leads_out(sweep: SweepDir) -> str:
+    """What is wrong with a sweep whose folder or ledger leads out of the results folder; "" for any other."""
+    try:
+        inside(sweep.results, sweep.name, "ledger.jsonl")
+    except LedgerError as error:
+        return error.problems[0].message
+    return ""
+
+
+def _sweeps(results: Path) -> list[SweepDir]:
+    return [SweepDir(results, path.parent.name) for path in sorted(results.glob("*/ledger.jsonl"))]

@@ -7,6 +7,7 @@ import logging
 import os
 import sqlite3
 import threading
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -26,6 +27,7 @@ SETTINGS = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
 
+ABANDONED_S = 600.0
 PLACES = {"experiments": "artifact_location", "runs": "artifact_uri", "logged_models": "artifact_location"}
 
 
@@ -48,6 +50,7 @@ def make_database(path: Path) -> None:
     """
     if {"%", "?"} & set(str(path)):
         raise ValueError(f"MLflow cannot open a store with % or ? in its path: {path}")
+    _remove_abandoned(path)
     if path.exists() and path.stat().st_size:
         with contextlib.closing(sqlite3.connect(path)) as database:
             database.execute("SELECT count(*) FROM sqlite_master")
@@ -63,6 +66,14 @@ def make_database(path: Path) -> None:
             os.link(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Stores that a process which was killed had not finished; what another one makes right now is newer."""
+    for temporary in path.parent.glob(f".{path.name}.*"):
+        with contextlib.suppress(OSError):
+            if time.time() - temporary.stat().st_mtime > ABANDONED_S:
+                temporary.unlink()
 
 
 def another_version(address: str, revision: str) -> str:

@@ -1,12 +1,12 @@
 """The driver of a sweep of 100 000 trials of about 1 s on a simulated cluster of 1 000 workers.
 
-    python tests/benchmarks/scale.py [--trials 100000] [--workers 1000] [--profile]
+    python tests/benchmarks/scale.py [--trials 100000] [--workers 1000] [--profile] [--storage] [--mirror]
 
 The plan, the driver, the ledger and the commands are real. The cluster is a list of moments: workers take up a pack 20
 to 200 ms after it was handed out, trials take 0.5 to 2 s, and what they send arrives 5 to 50 ms later. Nothing sleeps:
 seconds are those of the processor that the driver needs, and the cluster's are those that it would have taken with
-a driver that answers at once. The source is called as the Ray runner calls it. MLflow is not reachable here; what the
-mirror costs is measured with fewer trials by `mirror_write.py`.
+a driver that answers at once. The source is called as the Ray runner calls it. MLflow is not reachable meanwhile;
+`--mirror` then writes all of it into SQLite (25 minutes). `--storage` copies the ledger into a folder meanwhile.
 """
 
 from __future__ import annotations
@@ -125,6 +125,8 @@ def drive(file: Path, workers: int, profile: cProfile.Profile | None) -> None:
         cpu = time.process_time() - cpu
         if profile:
             profile.disable()
+        with measured("the end of the run"):
+            stack.close()
     trained = session.budgets.trained
     print(f"  {trained} trials, {cluster.events} events: {cluster.events / cpu:.0f} events per second of the processor")
     print(f"  the cluster would have taken {cluster.now:.0f} s; the driver is busy for {cpu / cluster.now:.2f} of them")
@@ -151,12 +153,16 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=100_000)
     parser.add_argument("--workers", type=int, default=1_000)
     parser.add_argument("--profile", action="store_true", help="where the driver's time goes")
+    parser.add_argument("--storage", action="store_true", help="the sweep has a storage")
+    parser.add_argument("--mirror", action="store_true", help="write everything to MLflow, in the end")
     options = parser.parse_args()
     profile = cProfile.Profile() if options.profile else None
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name).resolve()
         points = options.trials // SEEDS
-        (folder / "many.yaml").write_text(FILE % (points, points) + 'tracking: {uri: "http://127.0.0.1:9"}\n')
+        more = f"storage: {folder / 'storage'}\n" if options.storage else ""
+        text = FILE % (points, points) + 'tracking: {uri: "http://127.0.0.1:9"}\n' + more
+        (folder / "many.yaml").write_text(text)
         (folder / "noop.py").write_text(TRAINER)
         sys.path.insert(0, str(folder))
         drive(folder / "many.yaml", options.workers, profile)
@@ -166,6 +172,10 @@ def main() -> None:
         print(f"ledger: {ledger.stat().st_size / 1e6:.1f} MB")
         for words in COMMANDS:
             command(folder, *words)
+        if options.mirror:
+            store = folder / "mlflow.db"
+            command(folder, "sync", "many", "--tracking-uri", f"sqlite:///{store}")
+            print(f"MLflow's store: {store.stat().st_size / 1e6:.0f} MB")
 
 
 COMMANDS: Sequence[tuple[str, ...]] = (

@@ -184,10 +184,13 @@ def make_odd(results: Path) -> list[str]:
     (results / "fifo").mkdir()
     os.mkfifo(results / "fifo" / "ledger.jsonl")
     os.mkfifo(results / "fifo" / "lock")
+    (results.parent / "elsewhere").mkdir()
+    (results.parent / "elsewhere" / "ledger.jsonl").touch()
+    (results / "linked").symlink_to(results.parent / "elsewhere")
     newer = SweepDir(results, "newer")
     newer.folder.mkdir()
     newer.ledger.write_bytes(jsonl.encode({"e": "ledger", "version": 99}))
-    return ["fifo", "folder", "newer"]
+    return ["fifo", "folder", "linked", "newer"]
 
 
 def test_a_sweep_that_cannot_be_read_fails_alone(sweep: SweepDir, toy: Path) -> None:
@@ -212,7 +215,10 @@ def test_the_commands_say_what_they_do_not_read(sweep: SweepDir, sweeper: Sweepe
     damage(sweep, "run")
     make_odd(sweep.results)
     listed = sweeper("list", "--json")
-    assert (listed.code, len(listed.json()["sweeps"])) == (0, 4)
+    assert (listed.code, len(listed.json()["sweeps"])) == (0, 5)
+    sweep.trial(A.key).mkdir(parents=True, exist_ok=True)
+    os.mkfifo(sweep.log(A.key))  # would wait for its writer
+    assert sweeper("show", "toy", A.key).code == 0
     exported = sweeper("export", "toy", "--format", "json")
     assert [row["state"] for row in exported.json()["rows"]] == ["completed", "failed", "pending"]
     for said in (listed, exported, sweeper("status", "toy"), sweeper("gc", "--yes")):

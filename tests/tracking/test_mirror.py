@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -31,6 +32,15 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def sweep(template: Path, tmp_path: Path) -> Sweep:
     shutil.copy(template, tmp_path / "mlflow.db")
     return Sweep(tmp_path)
+
+
+def test_a_store_that_a_killed_process_did_not_finish_is_removed(template: Path) -> None:
+    old, new = (template.with_name(f".mlflow.db.{number}.1") for number in (1, 2))
+    for path in (old, new):
+        path.touch()
+    os.utime(old, (1, 1))
+    make_database(template)
+    assert (old.exists(), new.exists()) == (False, True)
 
 
 # --- what MLflow shows ------------------------------------------------------------------------------------------------

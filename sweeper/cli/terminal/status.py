@@ -143,7 +143,7 @@ def print_trial(console: Console, record: Record, run: Mapping[str, Any], log: P
         facts |= {"attempt": str(ended.attempt), "code": trial.code, "taken from": ended.origin}
         facts |= {"commit": ended.commit} | provenance.facts(run)
         console.print(_rows("provenance", {name: value for name, value in facts.items() if value}))
-    lines = log.read_text(errors="replace").splitlines()[-LOG_LINES:] if log.exists() else []
+    lines = log.read_text(errors="replace").splitlines()[-LOG_LINES:] if log.is_file() else []
     if lines:
         console.print(Text(f"log  {log}", "bold"))
         console.print(Text("\n".join(lines), "dim"))
