@@ -7,7 +7,8 @@ Storage has no lock that ends with its process. A driver counts as alive while i
 storage; one that died on this machine is known to be dead at once. Nor can pyarrow write a file only where there is
 none. So who wants the lock writes a claim of its own, then looks for other claims, then for a driver, and becomes it
 only where it finds neither: of two at once, whoever looks last sees the other's claim, or its `driver.json`, which is
-there before its claim goes. For that readers have to see what was written before, as in S3 and GCS.
+there before its claim goes. Where both see both, the one of the lower ID stays. For that readers have to see what was
+written before, as in S3 and GCS.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from sweeper.execution.worker.storage import Storage
 
 NAME, CLAIMS, CLOCK = "driver.json", "claims", "clock"
 RENEW_S, LEASE_S = 10.0, 60.0  # a driver that did not renew its file for LEASE_S is gone, and so is a claim
-CLAIM_S = 15.0  # from a claim to the lock at most: slower, it could count as gone before the lock is written
+CLAIM_S = 15.0  # from a claim to the last look at others': later it could count as gone before the lock is written
 LOOK_S = 1.0
 
 
@@ -71,7 +72,7 @@ class StorageLock:
     def _become_driver(self, show: Callable[[str], None]) -> None:
         wait_until_free(self._storage, show)
         while not self._became_driver():
-            time.sleep(random.uniform(0.0, LOOK_S))  # somebody else is at it: not both again at the same moment
+            time.sleep(random.uniform(0.0, LOOK_S))  # somebody else is about to: then it is the driver
             wait_until_free(self._storage, show)
 
     def _became_driver(self) -> bool:
@@ -79,14 +80,20 @@ class StorageLock:
         mine, began = f"{CLAIMS}/{self._driver.id}", time.monotonic()
         self._storage.write(mine, self._content())
         try:
-            if self._is_claimed_by_others() or _alive(self._storage, NAME):
-                return False
-            if time.monotonic() - began > CLAIM_S:
-                return False
-            self._write()
+            now = self._storage.modified(mine)
+            while time.monotonic() - began < CLAIM_S:
+                others = self._claims_of_others(now)
+                if any(other < self._driver.id for other in others):
+                    return False
+                if not others:
+                    is_free = not _alive(self._storage, NAME, now) and time.monotonic() - began < CLAIM_S
+                    if is_free:
+                        self._write()
+                    return is_free
+                time.sleep(LOOK_S / 10)  # the others give way
         finally:
             self._storage.remove(mine)
-        return True
+        return False
 
     def is_ours(self) -> bool:
         """Whether no other driver has taken it over. Raises OSError."""
@@ -102,13 +109,13 @@ class StorageLock:
             if (found := _read(self._storage, NAME)) is not None and found.id == self._driver.id:
                 self._storage.remove(NAME)
 
-    def _is_claimed_by_others(self) -> bool:
-        """Whether there are claims of others; those of others who are gone are removed."""
-        found = [f"{CLAIMS}/{name}" for name in self._storage.names(CLAIMS) if name != self._driver.id]
-        alive = [name for name in found if _alive(self._storage, name)]
-        for name in set(found) - set(alive):
-            self._storage.remove(name)
-        return bool(alive)
+    def _claims_of_others(self, now: float) -> list[str]:
+        """The other claims; those of somebody who is gone are removed."""
+        others = [name for name in self._storage.names(CLAIMS) if name != self._driver.id]
+        alive = [name for name in others if _alive(self._storage, f"{CLAIMS}/{name}", now)]
+        for name in set(others) - set(alive):
+            self._storage.remove(f"{CLAIMS}/{name}")
+        return alive
 
     def _content(self) -> bytes:
         return json.dumps(asdict(self._driver)).encode()
@@ -142,8 +149,11 @@ def wait_until_free(storage: Storage, show: Callable[[str], None]) -> None:
         time.sleep(LOOK_S)
 
 
-def _alive(storage: Storage, name: str) -> tuple[StoredDriver, float] | None:
-    """The driver that a file names and when it was written, where that driver may be alive. Raises OSError."""
+def _alive(storage: Storage, name: str, now: float | None = None) -> tuple[StoredDriver, float] | None:
+    """The driver that a file names and when it was written, where that driver may be alive. Raises OSError.
+
+    `now` is by the clock of the storage; None asks for it.
+    """
     driver = _read(storage, name)
     if driver is None or driver.is_known_dead:
         return None
@@ -151,7 +161,8 @@ def _alive(storage: Storage, name: str) -> tuple[StoredDriver, float] | None:
         written = storage.modified(name)
     except FileNotFoundError:
         return None
-    return (driver, written) if _clock(storage) - written <= LEASE_S else None
+    is_gone = (_clock(storage) if now is None else now) - written > LEASE_S
+    return None if is_gone else (driver, written)
 
 
 def _read(storage: Storage, name: str) -> StoredDriver | None:

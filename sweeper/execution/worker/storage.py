@@ -51,8 +51,13 @@ class Storage:
 
     def read(self, name: str) -> bytes:
         """The content of a file. Raises FileNotFoundError where there is none."""
-        with self.files.open_input_stream(f"{self.root}/{name}") as file:
-            return bytes(file.read())
+        try:
+            with self.files.open_input_stream(f"{self.root}/{name}") as file:
+                return bytes(file.read())
+        except OSError:
+            if self.exists(name):
+                raise
+            raise FileNotFoundError(name) from None  # removed after it was opened: S3 has another error for that
 
     def write(self, name: str, content: bytes) -> None:
         """Write a file: readers see the old one, or all of the new one."""
