@@ -6,9 +6,9 @@
 Storage has no lock that ends with its process. A driver counts as alive while its file is renewed, by the clock of the
 storage; one that died on this machine is known to be dead at once. Nor can pyarrow write a file only where there is
 none. So who wants the lock writes a claim of its own, then looks for other claims, then for a driver, and becomes it
-only where it finds neither: of two at once, whoever looks last sees the other's claim, or its `driver.json`, which is
-there before its claim goes. Where both see both, the one of the lower ID stays. For that readers have to see what was
-written before, as in S3 and GCS.
+only where it finds neither: of two at once, the one that looks last sees the other's claim, or its `driver.json`, which
+is there before its claim goes. Where both see both, the one of the lower ID stays. For that readers have to see what
+was written before, as in S3 and GCS.
 """
 
 from __future__ import annotations
