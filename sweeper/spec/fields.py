@@ -19,6 +19,7 @@ from pydantic import (
 
 from sweeper.errors import did_you_mean, excerpt
 from sweeper.ledger.paths import ALLOWED, is_folder_name, similar_folder_name
+from sweeper.redaction import without_login
 from sweeper.spec.space.expressions import condition
 from sweeper.spec.space.parameters import DISTRIBUTIONS, EXPONENTS, Complaint
 
@@ -92,6 +93,17 @@ def _storage_url(text: str) -> str:
     return text
 
 
+def _server_url(text: str) -> str:
+    """An address whose log-in can be told from its path: what parses it would name half of the password in an error."""
+    authority, rest = [*re.split(r"[/?#]", text.partition("://")[2], maxsplit=1), ""][:2]
+    _, has_port, port = authority.rpartition(":")
+    if "@" in rest and "@" not in authority and has_port and not port.isdecimal():
+        hint = "in a user or password write / as %2F, ? as %3F, # as %23; or use MLFLOW_TRACKING_USERNAME and _PASSWORD"
+        found = without_login(text)
+        raise Complaint("no address: its log-in has a /, ? or #", found=excerpt(found), hint=hint)
+    return text
+
+
 def _known_distribution(name: str) -> str:
     if name not in DISTRIBUTIONS and name not in EXPONENTS:  # those are refused with the fix spelled out
         hint = did_you_mean(name, list(DISTRIBUTIONS))
@@ -124,6 +136,7 @@ AutoNumber = Annotated[
 
 FolderName = Annotated[str, BeforeValidator(folder_name, json_schema_input_type=Annotated[str, Field(max_length=100)])]
 StorageUrl = Annotated[str, AfterValidator(_storage_url)]
+ServerUrl = Annotated[str, AfterValidator(_server_url)]
 
 
 class Keys(BaseModel):

@@ -26,6 +26,7 @@ from sweeper.spec.fields import (
     Positive,
     PositiveNumber,
     Quantum,
+    ServerUrl,
     Shape,
     ShortName,
 )
@@ -288,7 +289,7 @@ class CheckpointKeys(Keys):
 class TrackingKeys(Keys):
     """The MLflow mirror."""
 
-    uri: str | None = Field(
+    uri: ServerUrl | None = Field(
         None,
         description="An MLflow tracking server; null: SQLite in the results folder.",
         examples=["http://127.0.0.1:5000"],

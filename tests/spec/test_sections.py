@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from sweeper.spec.fields import one_or_more_metrics, seconds, seeds_in_full
-from sweeper.spec.sections import BudgetKeys, MetricKeys, ParameterKeys
+from sweeper.spec.sections import BudgetKeys, MetricKeys, ParameterKeys, TrackingKeys
 
 
 @pytest.mark.parametrize(
@@ -52,3 +52,17 @@ def test_whole_bounds_stay_whole_and_empty_keys_are_left_out() -> None:
     given = ParameterKeys.model_validate({"min": 1, "max": 2.0, "log": None}).given
     assert [repr(value) for value in given.values()] == ["1", "2.0"]
     assert ParameterKeys.model_validate({"value": None}).given == {"value": None}
+
+
+@pytest.mark.parametrize("text", ["http://me:pa/ss@host:5000", "postgresql://me:p#@host/db"])
+def test_an_address_whose_log_in_cannot_be_told_from_its_path_is_refused_without_it(text: str) -> None:
+    with pytest.raises(ValidationError) as raised:
+        TrackingKeys.model_validate({"uri": text})
+    assert "me" not in str(raised.value.errors()[0]["ctx"]["error"].problem.found)
+
+
+@pytest.mark.parametrize(
+    "text", ["http://me:p%2Fss@host:5000", "http://host:5000/a@b", "sqlite:////a@b.db", "databricks", "http://h/x@y"]
+)
+def test_other_addresses_of_a_server_are_taken(text: str) -> None:
+    assert TrackingKeys.model_validate({"uri": text}).uri == text
