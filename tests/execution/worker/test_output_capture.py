@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
-from sweeper.execution.worker.output_capture import KEPT, LEFT_OUT, LONGEST
+from sweeper.execution.worker.output_capture import KEPT, LEFT_OUT, LONGEST, captured
 
 PRINTS = """
 import os, sys
@@ -34,3 +35,15 @@ def test_of_a_long_log_the_first_and_last_megabytes_stay_and_a_line_counts_the_r
     assert (
         abs(len(content) - len(middle[0]) + int(middle[1]) - written) < 20_000_000
     )  # what came while it was shortened
+
+
+def test_what_a_full_disk_does_not_take_is_lost_and_the_trial_goes_on(tmp_path: Path) -> None:
+    with captured(tmp_path / "log.txt"):
+        print("before", flush=True)
+        full = os.open("/dev/full", os.O_WRONLY)
+        os.dup2(full, 1)
+        os.close(full)
+        print("lost", "x" * 100_000, flush=True)
+        print("this too")
+        print("errors", file=sys.stderr)
+    assert (tmp_path / "log.txt").read_text() == "before\nerrors\n"
