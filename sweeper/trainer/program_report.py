@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import operator
 import os
@@ -54,7 +55,8 @@ class ReportFile:
 
     def __exit__(self, *_: object) -> None:
         os.close(self._handle)
-        self.path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a folder that has become read-only costs no result
+            self.path.unlink(missing_ok=True)
 
     def lines(self) -> list[str]:
         """What is whole and was not returned before."""

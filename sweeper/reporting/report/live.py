@@ -26,6 +26,7 @@ from sweeper.value_text import duration, plural
 
 REST = 3.0  # times as long as the last rendering took
 LEAST_S, LEAST_PLOTS_S = 1.0, 10.0  # and at least so long
+CLOSE_S = 10.0  # how long the end waits for plots
 MOST_CURVES, MOST_FAILURES = 12, 10
 
 
@@ -64,6 +65,11 @@ class LiveReport:
                 self._seconds = self._at - began
             self._draw(state)
             return self._page, self._version
+
+    def close(self) -> None:
+        """Wait for plots that are being drawn: where Python ends under a thread in matplotlib, the process aborts."""
+        if self._drawing is not None:
+            self._drawing.join(CLOSE_S)
 
     def _state(self) -> str:
         """A text that changes when the sweep does: how long its files are, and who runs it."""

@@ -36,6 +36,10 @@ class ReportServer(ThreadingHTTPServer):
     def address(self) -> str:
         return f"http://{HOST}:{self.server_port}/"
 
+    def server_close(self) -> None:
+        super().server_close()
+        self.report.close()
+
     def handle_error(self, request: object, client_address: object) -> None:
         """A reader that went away in the middle of an answer is no error of ours."""
 

@@ -82,6 +82,15 @@ def test_only_this_machine_under_its_own_names_may_read_and_nobody_write(server:
     assert ask(server, method="HEAD") == (200, "")
 
 
+def test_the_end_waits_for_plots_that_are_being_drawn(server: ReportServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python's end under a thread in matplotlib aborts the process."""
+    monkeypatch.setattr(live, "figures_of", lambda _: time.sleep(0.3) or ([], []))
+    ask(server)
+    server.report.close()
+    assert server.report._drawing is not None
+    assert not server.report._drawing.is_alive()
+
+
 def test_a_page_is_sent_again_only_when_the_sweep_has_changed(server: ReportServer, book: Ledger) -> None:
     ask(server)
     seen = version(ask(server)[1])
