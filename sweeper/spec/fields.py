@@ -94,7 +94,7 @@ def _storage_url(text: str) -> str:
 
 
 def _server_url(text: str) -> str:
-    """An address whose log-in can be told from its path: what parses it would name half of the password in an error."""
+    """An address whose log-in ends before its path: else what parses it names half of the password in an error."""
     authority, rest = [*re.split(r"[/?#]", text.partition("://")[2], maxsplit=1), ""][:2]
     _, has_port, port = authority.rpartition(":")
     if "@" in rest and "@" not in authority and has_port and not port.isdecimal():

@@ -84,7 +84,8 @@ def test_only_this_machine_under_its_own_names_may_read_and_nobody_write(server:
 
 def test_the_end_waits_for_plots_that_are_being_drawn(server: ReportServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Python's end under a thread in matplotlib aborts the process."""
-    monkeypatch.setattr(live, "figures_of", lambda _: time.sleep(0.3) or ([], []))
+    begun = threading.Event()
+    monkeypatch.setattr(live, "figures_of", lambda _: ([], [str(begun.wait(0.3))]))
     ask(server)
     server.report.close()
     assert server.report._drawing is not None
