@@ -33,7 +33,7 @@ def import_sweep(
         str,
         typer.Argument(
             metavar="PATH",
-            help="The file, the folder mlruns, or the address of a store or storage.",
+            help="The file, the folder mlruns or wandb, or the address of a store or storage.",
             show_default=False,
         ),
     ],

@@ -101,5 +101,6 @@ def find_trial(known: History, key: str) -> Record:
     if len(found) == 1:
         return found[0]
     some = ", ".join(record.trial.key[:8] for record in (found or known.planned())[:6])
-    problem = "no such trial" if not found else f"{len(found)} trials begin so"
-    raise UsageError(Problem(problem, key="TRIAL", found=key, allowed=f"the beginning of a trial's key: {some} ..."))
+    problem = "no such trial" if not found else f"{len(found)} trials begin so" if key else "which trial?"
+    allowed, hint = f"the beginning of a trial's key: {some} ...", "`sweeper export SWEEP` has all, in the column trial"
+    raise UsageError(Problem(problem, key="TRIAL", found=key, allowed=allowed, hint=hint))

@@ -21,8 +21,8 @@ Kinds = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[KIND ...]",
-        help="heatmap, contour, seeds, slice, curves, history, edf, importance, pareto, parallel, timeline; "
-        "all that make sense by default.",
+        help="heatmap, contour, seeds, slice, curves, seed-curves, history, edf, importance, pareto, parallel, "
+        "timeline; all that make sense by default.",
         show_default=False,
     ),
 ]

@@ -80,7 +80,7 @@ def _follow_in_lines(look: Callable[[], SweepSummary]) -> None:
 @shares("results", "no_color")
 def show(
     sweep: SweepName,
-    trial: TrialKey,
+    trial: TrialKey = "",
     *,
     shared: Shared,
 ) -> None:
@@ -114,7 +114,7 @@ def ui(
 @shares("results", "no_color")
 def sample(
     sweep: SweepName,
-    trial: TrialKey,
+    trial: TrialKey = "",
     z: Annotated[str, typer.Option("--z", help="all, or latents separated by commas.")] = "all",
     prompts: Annotated[int, typer.Option(min=1, help="How many test prompts.")] = 3,
     *,

@@ -1,10 +1,10 @@
-"""The runs that W&B exports: its table as CSV, or the runs of its API, with config, summary and history."""
+"""The runs of W&B: its table as CSV, those of its API, or its client's folders, with config, summary and history."""
 
 from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from sweeper.errors import Problem, UsageError, excerpt
 from sweeper.importing.source import ImportChoice, ImportSource, SourceTrial
 from sweeper.importing.table import TextTable, file_text, read_table, table_source
 from sweeper.importing.values import STATES, measured, seconds
+from sweeper.importing.wandb_log import wandb_runs
 from sweeper.trial import State, Value
 
 _SUMMARIES = ("summary", "summary_metrics", "summaryMetrics")
@@ -19,7 +20,12 @@ _FORM = 'a list of runs, each {"config": {...}, "summary": {...}}'
 
 
 def wandb_source(path: Path, choice: ImportChoice) -> ImportSource:
-    """The runs of a CSV or JSON file that W&B, or a script with its API, exported. Raises UsageError."""
+    """The runs of a CSV or JSON file that W&B, or a script with its API, exported, or of its client's folders.
+
+    Raises UsageError.
+    """
+    if path.is_dir() or path.suffix.lower() == ".wandb":
+        return _source(path, wandb_runs(path))
     if path.suffix.lower() in (".json", ".jsonl"):
         return _source(path, list(_json_runs(path)))
     table = read_table(path)
@@ -68,7 +74,7 @@ def _mapping(value: object, where: str, key: str) -> dict[str, Any]:
     return found
 
 
-def _source(path: Path, runs: list[tuple[str, Mapping[str, Any]]]) -> ImportSource:
+def _source(path: Path, runs: Sequence[tuple[str, Mapping[str, Any]]]) -> ImportSource:
     trials = [_trial(where, run) for where, run in runs]
     ended = [trial for trial in trials if trial is not None]
     return ImportSource("wandb", path.name, ended, len(trials) - len(ended))
@@ -109,8 +115,11 @@ def _point(row: object) -> tuple[int, dict[str, float]] | None:
 
 
 def _metrics(found: Mapping[str, Any]) -> dict[str, float]:
-    """The numbers; media, tables and texts are left out, as is what W&B adds (`_step`, `_runtime`)."""
-    return {n: number for n, v in _flat(found) if not _is_own(n) and (number := measured(v)) is not None}
+    """The numbers; media, tables (mappings with a `_type`) and texts are left out, as is what W&B adds (`_step`)."""
+    flat = dict(_flat(found))
+    media = tuple(name.removesuffix("_type") for name in flat if name.endswith("._type"))
+    numbers = {n: measured(value) for n, value in flat.items() if not _is_own(n) and not n.startswith(media)}
+    return {name: number for name, number in numbers.items() if number is not None}
 
 
 def _is_own(name: str) -> bool:

@@ -53,6 +53,20 @@ def sampler(sweep: Sweep, trials: Sequence[FrozenTrial]) -> BaseSampler:
         )
 
 
+def choose_parents(study: Study) -> None:
+    """Let NSGA-II choose the parents of every generation in order.
+
+    Asked for those of the last one only, it calls itself for each one before; with 20 000 results Python refuses.
+    """
+    from optuna.samplers import NSGAIISampler
+
+    if isinstance(study.sampler, NSGAIISampler):
+        complete = study.get_trials(deepcopy=False, states=[state_of("COMPLETE")])
+        last = max((study.sampler.get_trial_generation(study, trial) for trial in complete), default=0)
+        for generation in range(1, last + 1):
+            study.sampler.get_parent_population(study, generation)
+
+
 def thinned(study: Study) -> Study:
     """What GP looks at, whose cost grows with the cube of it: the better half of `GP_SEES`, the rest as they came."""
     import optuna

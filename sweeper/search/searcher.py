@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from sweeper.errors import Problem, SpecError, SweeperError
 from sweeper.search.encoding import Coordinate, Scale, coordinate_of
 from sweeper.search.objectives import Objectives, violations
-from sweeper.search.samplers import GP_SEES, REDRAWS, new_study, sampler, state_of, thinned
+from sweeper.search.samplers import GP_SEES, REDRAWS, choose_parents, new_study, sampler, state_of, thinned
 from sweeper.spec.space.space import Point, Space, is_active
 from sweeper.spec.sweep import ADAPTIVE, Sweep
 from sweeper.trial import Ended, Params, State, Value, canonical, canonical_json
@@ -52,6 +52,7 @@ class Search:
             return None
         if not self._started:
             self._study.sampler = sampler(self._sweep, self._study.get_trials(deepcopy=False))
+            choose_parents(self._study)
             self._started = True
         study = self._study if self._sweep.method != "gp" else thinned(self._study)
         drawn: list[Trial] = []

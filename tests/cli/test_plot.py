@@ -24,7 +24,7 @@ def test_plot_writes_what_makes_sense_and_says_what_does_not(trained: str, sweep
     kinds = ("heatmap-loss", "seeds-loss", "slice-loss", "curves-loss", "history-loss", "edf-loss", "importance-loss")
     assert names == {f"{kind}.svg" for kind in (*kinds, "parallel", "timeline")}
     assert all(Path(line).read_text().startswith("<?xml") for line in said.out.splitlines())
-    assert [line.split()[0] for line in said.err.splitlines()] == ["contour", "pareto"]
+    assert [line.split()[0] for line in said.err.splitlines()] == ["contour", "seed-curves", "pareto"]
 
 
 def test_a_named_kind_that_makes_no_sense_is_an_error_with_a_hint(trained: str, sweeper: Sweeper) -> None:

@@ -78,7 +78,8 @@ def test_wandb_runs_as_json_have_nested_settings_summaries_and_curves() -> None:
     file.write_text(
         '[{"id": "a", "state": "finished", "created_at": "2026-01-01T00:00:00Z",'
         '  "config": {"net": {"depth": 3}, "lr": {"value": 0.1}, "_wandb": {}},'
-        '  "summary": {"loss": "NaN", "acc": 0.5, "_step": 7, "_runtime": 2, "image": {"_type": "file"}},'
+        '  "summary": {"loss": "NaN", "acc": 0.5, "_step": 7, "_runtime": 2,'
+        '    "image": {"_type": "image-file", "width": 9}},'
         '  "history": [{"_step": 1, "acc": 0.1}, {"_step": 7, "acc": 0.5}]},'
         ' {"id": "b", "state": "running", "config": {}, "summary": {}}]'
     )

@@ -271,3 +271,15 @@ def test_to_check_a_sweep_does_not_load_optuna(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+def test_nsga2_goes_on_from_many_generations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class SmallGenerations(optuna.samplers.NSGAIISampler):
+        def __init__(self, seed: int) -> None:
+            super().__init__(seed=seed, population_size=2)
+
+    monkeypatch.setattr(optuna.samplers, "NSGAIISampler", SmallGenerations)
+    many = search(tmp_path, "nsga2", RANGES)
+    for i in range(1000):  # 500 generations
+        many.tell({"x": 0.01 * i - 5, "y": 1.0}, [ended(loss=float(i))])
+    assert many.ask() is not None

@@ -16,6 +16,7 @@ from sweeper.analysis.rounding import rounded
 from sweeper.cli.terminal.console import NARROW, STYLES, heading
 from sweeper.cli.terminal.fitted import FittedColumn, fitted_table
 from sweeper.cli.terminal.workload import Workload
+from sweeper.trainer.trainer import HEADLINES
 from sweeper.trial import Ended, Event, Reported, Started, Trial
 from sweeper.value_text import NO_LABELS, Labels, duration, show
 
@@ -29,7 +30,8 @@ REDRAW_S = 0.25
 class Screen:
     """Live progress of a run on a terminal; elsewhere one line for every finished trial.
 
-    `total` is how many trials are expected, `metrics` are the names worth a column, the first ones first.
+    `total` is how many trials are expected, `metrics` are the names worth a column, the first ones first; without any,
+    the first that a trial reports.
     """
 
     console: Console
@@ -78,6 +80,8 @@ class Screen:
 
     def push(self, trial: Trial, event: Event) -> None:
         self.work.advance(trial, event)
+        if not self.metrics and not isinstance(event, Started):
+            self.metrics = list(event.metrics)[:HEADLINES]
         if isinstance(event, Started):
             self.started[trial.key] = (trial, event)
         elif isinstance(event, Reported):

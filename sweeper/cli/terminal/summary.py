@@ -22,6 +22,7 @@ from sweeper.reporting.commands import Commands
 from sweeper.search.pruner import saved_seconds
 from sweeper.search.ranking import best, ranked
 from sweeper.spec.sweep import Sweep
+from sweeper.trainer.trainer import HEADLINES
 from sweeper.trial import Record, State, by_config, values_of
 from sweeper.value_text import duration
 
@@ -41,7 +42,8 @@ def print_finished(
         console.print(f"early termination saved about {duration(saved)} of training")
     if any(record.ended for record in finished.records):
         console.print()
-        print_configurations(console, _ranked(plan, finished.records), metrics)
+        shown = metrics or _reported(finished.records)[:HEADLINES]
+        print_configurations(console, _ranked(plan, finished.records), shown)
         console.print()
         _print_best(console, plan.sweep, finished.records)
     if verdicts:
@@ -65,6 +67,11 @@ def print_next(console: Console, finished: RunOutcome, commands: Commands) -> No
         console.print(f"try the failed ones again with: {commands.run('failed')}", soft_wrap=True)
     elif any(record.state is State.STOPPED for record in finished.records):
         console.print(f"train the stopped ones on with: {commands.run('stopped')}", soft_wrap=True)
+
+
+def _reported(records: Sequence[Record]) -> list[str]:
+    """The metrics that trials have as their results, the first ones first."""
+    return list(dict.fromkeys(name for record in records if record.ended for name in record.ended.metrics))
 
 
 def _ranked(plan: Plan, records: Sequence[Record]) -> Sequence[Record]:

@@ -21,6 +21,7 @@ from sweeper.reporting.figures import (
     importance,
     parallel,
     pareto,
+    seed_curves,
     seeds,
     slice,
     style,
@@ -77,6 +78,7 @@ KINDS: dict[str, FigureKind] = {
         FigureKind("seeds", seeds.draw, by_metric=True),
         FigureKind("slice", slice.draw, by_metric=True),
         FigureKind("curves", curves.draw, by_metric=True, interactive=True),
+        FigureKind("seed-curves", seed_curves.draw, by_metric=True, interactive=True),
         FigureKind("history", history.draw, by_metric=True),
         FigureKind("edf", edf.draw, by_metric=True),
         FigureKind("importance", importance.draw, by_metric=True),
@@ -123,5 +125,5 @@ def _content(
     if ImageFormat.HTML in forms and kind.interactive:
         from sweeper.reporting.figures import interactive
 
-        content[ImageFormat.HTML] = interactive.page(getattr(interactive, kind.name)(*arguments))
+        content[ImageFormat.HTML] = interactive.page(getattr(interactive, kind.name.replace("-", "_"))(*arguments))
     return content

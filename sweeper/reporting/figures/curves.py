@@ -9,10 +9,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from sweeper.reporting.figures import style
 from sweeper.reporting.figures.context import FigureContext, NotApplicable
 from sweeper.trial import State, reported
+from sweeper.value_text import plural
 
 COLORED = 12  # the colours twice, the second time dashed
 FEW = 5  # seeds; below that each has its own thin line, and the band is all of them
@@ -30,6 +32,11 @@ class SeedCurves:
     seeds: pd.DataFrame
     median: pd.Series
     ends: list[tuple[float, float]]
+
+    @property
+    def name(self) -> str:
+        """The configuration with the number of its seeds: all that reported, not only those that completed."""
+        return f"{self.label}  ({plural(self.seeds.shape[1], 'seed')})"
 
     def band(self) -> tuple[pd.Series, pd.Series]:
         """From the least to the greatest of few seeds, the middle half of more."""
@@ -91,6 +98,7 @@ def draw(context: FigureContext, metric: str) -> Figure:
     for number, curve in enumerate(shown):
         _line(panel, curve, number)
     panel.set_xlabel("step")
+    panel.xaxis.set_major_locator(MaxNLocator(integer=True))
     panel.set_ylabel(context.text(metric))
     if style.is_wide(pd.concat([curve.median for curve in all_of_them])):
         style.logarithmic(panel, "y")
@@ -106,7 +114,6 @@ def _line(panel: Axes, curve: SeedCurves, number: int) -> None:
         for trial in curve.seeds:
             seed = curve.seeds[trial].dropna()
             panel.plot(seed.index, seed, color=color, linewidth=0.5, alpha=0.6)
-    name = f"{curve.label}  (n={curve.seeds.shape[1]})"
-    panel.plot(median.index, median, color=color, linestyle=dashes, linewidth=1.6, label=name)
+    panel.plot(median.index, median, color=color, linestyle=dashes, linewidth=1.6, label=curve.name)
     for end in curve.ends:
         panel.plot(*end, "x", color=color, markersize=6)

@@ -33,6 +33,7 @@ def draw(context: FigureContext, metric: str) -> Figure:
     values = np.sort(means.to_numpy())
     right.step([values[0], *values], [0, *(places / len(values))], where="post", color=style.BLUE)
     right.set_ylim(0, 1.02)
+    right.xaxis.set_major_locator(MaxNLocator(4))
     right.set_xlabel(style.wrapped(context.text(metric), 34))
     right.set_ylabel("share of configurations")
     if style.is_wide(means):

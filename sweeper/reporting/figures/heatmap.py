@@ -46,9 +46,10 @@ class CellSize:
         count = f"n={len(values)}" if len(values) == planned else f"n={len(values)} of {planned}"
         if len(values) == 0:
             return ["no result", count]
-        mean = f"{values.mean():.3g}"
-        spread = [f"±{values.std(ddof=1):.2g}"] if len(values) > 1 else []
-        lines = [" ".join([mean, *spread]), count] if self.width >= 0.8 else [mean, *spread, count]
+        std = values.std(ddof=1) if len(values) > 1 else np.nan
+        mean = f"{values.mean():.{4 if std < 0.01 * abs(values.mean()) else 3}g}"
+        spread = [f"±{std:.2g}"] if len(values) > 1 else []
+        lines = [" ".join([mean, *spread]), count] if self.width >= 0.9 else [mean, *spread, count]
         if len(lines) * 0.125 <= self.height:
             return lines
         return [mean, count] if len(values) < planned and self.height >= 0.25 else [mean]

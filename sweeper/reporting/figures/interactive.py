@@ -6,15 +6,18 @@ import html
 import math
 from typing import Any
 
-import numpy as np
 import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
 from sweeper.reporting.figures import style
 from sweeper.reporting.figures.context import FigureContext
-from sweeper.reporting.figures.curves import COLORED, seed_curves
-from sweeper.reporting.figures.parallel import ParallelAxis, parallel_axes
+from sweeper.reporting.figures.curves import COLORED
+from sweeper.reporting.figures.curves import seed_curves as curves_of
+from sweeper.reporting.figures.parallel import ParallelAxis, parallel_axes, wobble
 from sweeper.reporting.figures.pareto import notes_on, pareto_data
+from sweeper.reporting.figures.seed_curves import COLUMNS, panels_of
 
+CROSS = {"symbol": "x-thin", "size": 8, "line": {"color": "black", "width": 1.5}}
 MAX_CURVES = 60  # curves of one page: more make it slow
 
 
@@ -38,16 +41,18 @@ def parallel(context: FigureContext) -> go.Figure:
 
 
 def _dimension(axis: ParallelAxis) -> dict[str, Any]:
-    """Levels in words; a logarithmic axis as decades, which plotly has no axis for here."""
+    """The ticks of the PNG, and the ends of the axis, which plotly draws from the first tick to the last one.
+
+    It has no logarithmic axis here: the logarithms are put in.
+    """
+    place = math.log10 if axis.log else float
+    ticks = {place(at): "" for at in axis.span} | {place(at): _text(text) for at, text in axis.ticks}
+    values = [place(value) for value in axis.values]
     if axis.is_levels:
-        ticks = {"tickvals": [at for at, _ in axis.ticks], "ticktext": [_text(text) for _, text in axis.ticks]}
-        return {"label": _text(axis.label), "values": list(axis.values), **ticks}
-    if axis.log:
-        logs = np.log10(axis.values.to_numpy(float))
-        decades = list(range(math.floor(logs.min()), math.ceil(logs.max()) + 1))
-        labels = [f"{10.0**decade:g}" for decade in decades]
-        return {"label": _text(axis.label), "values": list(logs), "tickvals": decades, "ticktext": labels}
-    return {"label": _text(axis.label), "values": list(axis.values)}
+        values = list(values + wobble((len(values),)) * (max(values) - min(values)))
+    return {
+        "label": _text(axis.label), "values": values, "tickvals": list(ticks), "ticktext": list(ticks.values())
+    }  # fmt: skip
 
 
 def pareto(context: FigureContext) -> go.Figure:
@@ -69,19 +74,20 @@ def pareto(context: FigureContext) -> go.Figure:
 
 def curves(context: FigureContext, metric: str) -> go.Figure:
     """A click in the legend shows or hides a configuration; those beyond the first twelve start hidden."""
-    found = seed_curves(context, metric)
+    found = curves_of(context, metric)
     figure = go.Figure()
     for number, curve in enumerate(found[:MAX_CURVES]):
-        line = {"color": style.COLORS[number % len(style.COLORS)]}
+        dash = "dash" if number // len(style.COLORS) % 2 else "solid"
+        line = {"color": style.COLORS[number % len(style.COLORS)], "dash": dash}
         median, (low, high) = curve.median, curve.band()
         shared = {"legendgroup": curve.config, "visible": True if number < COLORED else "legendonly"}
         around = {"x": [*low.index, *reversed(low.index)], "y": [*low, *reversed(list(high))], "fill": "toself"}
         figure.add_scatter(
             **around, **shared, fillcolor=line["color"], opacity=0.15, mode="none", showlegend=False, hoverinfo="skip"
         )
-        name = _text(f"{curve.label} (n={curve.seeds.shape[1]})")
-        figure.add_scatter(x=list(median.index), y=list(median), mode="lines", name=name, line=line, **shared)
-    figure.update_layout(legend={"orientation": "h", "y": -0.2})
+        figure.add_scatter(
+            x=list(median.index), y=list(median), mode="lines", name=_lines(curve.label, 48), line=line, **shared
+        )
     figure.update_xaxes(title="step")
     figure.update_yaxes(title=_text(context.text(metric)))
     notes = ["Medians over the seeds; a click in the legend shows or hides."]
@@ -90,12 +96,52 @@ def curves(context: FigureContext, metric: str) -> go.Figure:
     return _titled(figure, context, context.label(metric), *notes)
 
 
+def seed_curves(context: FigureContext, metric: str) -> go.Figure:
+    """Hover shows the seed; zooming into one panel zooms into all."""
+    found, notes = panels_of(context, metric)
+    columns = min(COLUMNS, len(found))
+    lines = math.ceil(len(found) / columns)
+    titles = [_lines(curve.label, 130 // columns) for curve in found]
+    gap = 0.35 / lines if lines > 1 else 0.0
+    figure = make_subplots(
+        lines, columns, shared_xaxes="all", shared_yaxes="all", subplot_titles=titles, vertical_spacing=gap
+    )
+    number_of = dict(zip(context.trials.trial, context.trials.seed, strict=True))
+    for at, curve in enumerate(found):
+        place = {"row": at // columns + 1, "col": at % columns + 1, "showlegend": False}
+        for trial in curve.seeds:
+            seed, look = curve.seeds[trial].dropna(), {"color": style.BLUE, "width": 1}
+            name = f"seed {number_of[trial]}"
+            figure.add_scatter(
+                x=list(seed.index), y=list(seed), name=name, opacity=0.6, mode="lines", line=look, **place
+            )
+        look = {"color": style.ORANGE, "width": 2}
+        x, y = list(curve.median.index), list(curve.median)
+        figure.add_scatter(x=x, y=y, name="median", mode="lines", line=look, **place)
+        x, y = ([end[i] for end in curve.ends] for i in (0, 1))
+        figure.add_scatter(x=x, y=y, name="the end", mode="markers", marker=CROSS, **place)
+    figure.update_annotations(font_size=11)
+    figure.update_layout(height=240 + 190 * lines)
+    figure.update_xaxes(title="step", row=lines)
+    figure.update_yaxes(title=_text(context.text(metric)), col=1)
+    _titled(figure, context, context.label(metric), *notes)
+    return figure.update_layout(margin={"t": figure.layout.margin.t + 14 * max(t.count("<br>") for t in titles)})
+
+
 def _titled(figure: go.Figure, context: FigureContext, title: str, *notes: str) -> go.Figure:
-    below = "<br>".join(_text(line) for line in (f"{context.results.name}: {context.counts()}.", *notes))
+    below = [_text(line) for line in (f"{context.results.name}: {context.counts()}.", *notes)]
+    top: dict[str, Any] = {"y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 24}}
     figure.update_layout(
-        template="simple_white", title={"text": _text(title), "subtitle": {"text": below}}, margin={"t": 170}
+        template="simple_white",
+        title={"text": _text(title), "subtitle": {"text": "<br>".join(below)}, **top},
+        margin={"t": 90 + 17 * len(below)},
     )
     return figure
+
+
+def _lines(text: str, width: int) -> str:
+    """Text on lines of at most so many characters."""
+    return _text(style.wrapped(text, width)).replace("\n", "<br>")
 
 
 def _text(text: str) -> str:

@@ -88,8 +88,14 @@ def _number_ticks(values: pd.Series, log: bool = False) -> list[tuple[float, str
         ticks = [10.0**decade for decade in list(decades)[:: max(1, len(decades) // 5)]]
     else:
         ticks = [float(tick) for tick in MaxNLocator(4).tick_values(low, high) if low <= tick <= high]
-    shown = ticks if len(ticks) > 1 else list(dict.fromkeys([low, high]))
-    return [(tick, f"{tick:.3g}") for tick in shown]
+    if len(ticks) > 1:
+        return [(tick, f"{tick:.6g}") for tick in ticks]  # round, so short
+    return [(tick, f"{tick:.3g}") for tick in dict.fromkeys([low, high])]
+
+
+def wobble(shape: tuple[int, ...]) -> np.ndarray:
+    """What lines are moved by, so that equal ones do not hide each other; the height of an axis is 1."""
+    return np.random.default_rng(0).uniform(-0.012, 0.012, shape)
 
 
 def draw(context: FigureContext) -> Figure:
@@ -102,11 +108,11 @@ def draw(context: FigureContext) -> Figure:
     )
     panel = figure.subplots()
     heights = pd.DataFrame({axis.name: axis.heights() for axis in found})
-    # so that equal lines do not hide each other
-    wobble = np.random.default_rng(0).uniform(-0.012, 0.012, heights.shape)
     norm = LogNorm(*first.span) if first.log else Normalize(*first.span)
     order = np.argsort(heights[first.name].to_numpy(), kind="stable")  # the brightest in front
-    lines = [np.column_stack([np.arange(len(found)), line]) for line in (heights.to_numpy() + wobble)[order]]
+    lines = [
+        np.column_stack([np.arange(len(found)), line]) for line in (heights.to_numpy() + wobble(heights.shape))[order]
+    ]
     crowded = 0.9 if len(heights) < 60 else 0.35
     drawn = LineCollection(lines, cmap=style.MAP, norm=norm, linewidths=1.1, alpha=crowded, rasterized=len(lines) > 200)
     drawn.set_array(first.values.to_numpy(float)[order])

@@ -108,9 +108,11 @@ def draw(context: FigureContext) -> Figure:
     where = "pre" if found.maximize[0] else "post"  # the corner lies on the side that is worse
     panel.step(front.x, front.y, where=where, color=style.ORANGE, linewidth=1.0)  # type: ignore[arg-type]
     panel.scatter(front.x, front.y, s=42, color=style.ORANGE, zorder=3, label="on the front")
-    for number, row in enumerate(front.itertuples(), 1):
-        if len(front) <= NAMED:
-            panel.annotate(str(number), (row.x, row.y), xytext=(5, 4), textcoords="offset points", fontweight="bold")
+    for number, row in enumerate(front.itertuples() if len(front) <= NAMED else (), 1):
+        aside = (5, 4 if number % 2 else -11)  # above and below in turn: neighbours may lie on each other
+        panel.annotate(
+            str(number), (row.x, row.y), xytext=aside, textcoords="offset points", fontweight="bold", zorder=4
+        )
     panel.set_xlabel(context.label(one))
     panel.set_ylabel(context.label(two))
     panel.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0)

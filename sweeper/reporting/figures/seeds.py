@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from sweeper.reporting.figures import style
 from sweeper.reporting.figures.context import FigureContext, NotApplicable
@@ -69,3 +70,4 @@ def _keep_in_sight(panel: Axes, seeds: pd.Series) -> None:
     else:
         margin = 0.25 * ((high - low) or abs(high) or 1.0)
         panel.set_xlim(low - margin, high + margin)
+        panel.xaxis.set_major_locator(MaxNLocator(6))

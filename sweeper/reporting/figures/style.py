@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 import textwrap
 import warnings
@@ -16,7 +17,7 @@ import pandas as pd
 from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, Locator, LogLocator, MaxNLocator, NullLocator
 
 from sweeper.value_text import show
 
@@ -100,10 +101,18 @@ def logarithmic(axes: Axes, which: str, ticks: int = 8) -> None:
     (axes.set_xscale if which == "x" else axes.set_yscale)("log")
     side = axes.xaxis if which == "x" else axes.yaxis
     low, high = sorted(axes.get_xlim() if which == "x" else axes.get_ylim())
-    few = high / max(low, 1e-300) < 30  # one decade has one tick: then 1, 2 and 5 of each
-    side.set_major_locator(LogLocator(numticks=ticks, subs=(1.0, 2.0, 5.0) if few else (1.0,)))
+    side.set_major_locator(_log_locator(low, high, ticks))
     side.set_minor_locator(NullLocator())
     side.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
+def _log_locator(low: float, high: float, ticks: int) -> Locator:
+    """Decades; where fewer than two are in sight, round numbers between: LogLocator has one tick then, or too many."""
+    if high / max(low, 1e-300) < 10:
+        return MaxNLocator(min(ticks, 4))
+    decades = math.floor(math.log10(high)) - math.ceil(math.log10(max(low, 1e-300))) + 1
+    between = (1.0, 2.0, 5.0) if ticks > 4 else (1.0, 3.0)
+    return LogLocator(numticks=ticks, subs=between if decades < 2 else (1.0,))
 
 
 def colorbar(figure: Figure, colors: ScalarMappable, panels: Any, label: str) -> None:

@@ -31,7 +31,7 @@ from sweeper.trial import State
 
 PAGE = Path(__file__).parent
 MANY = 300  # trials; a plot of more dots than that is smaller, and quicker made, as PNG
-DOTS_PER_INCH, COARSE = 110, 75  # COARSE where the tables, too, hold only a part of the trials
+DOTS_PER_INCH, COARSE = 96, 75  # COARSE where the tables, too, hold only a part of the trials
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +83,7 @@ def render(results: SweepResults, live: LiveFacts | None = None) -> str:
     script, style = ((PAGE / name).read_text(encoding="utf-8") for name in ("page.js", "page.css"))
     plots, skipped = figures_of(results) if live is None else (live.plots, live.skipped)
     claims, unread = _verdicts(results)
+    provenance = _provenance(results)
     states = Counter(record.state for record in results.history.planned())
     return environment.get_template("page.html").render(
         name=results.name,
@@ -104,7 +105,8 @@ def render(results: SweepResults, live: LiveFacts | None = None) -> str:
         skipped=skipped,
         absent=_absent(results),
         data=trial_data(results),
-        provenance=_provenance(results),
+        provenance=provenance,
+        has_commit="commit" in dict(provenance),
         imported=results.history.imported_from,
         reproduce=f"sweeper run {shlex.quote(results.name)}.yaml",
         spec=_spec_text(results),
@@ -126,7 +128,7 @@ def _verdicts(results: SweepResults) -> tuple[list[Verdict], str]:
         found = verdicts(results.folder.results, results.folder.name)
     except SweeperError as error:
         return [], f"The claims cannot be judged: {error}"
-    return found, "" if found else "No claims: the sweep file has no `expect:`."
+    return found, "" if found else "No claims: the sweep file has no expect."
 
 
 def figures_of(results: SweepResults) -> tuple[list[PageFigure], list[str]]:
@@ -140,7 +142,7 @@ def figures_of(results: SweepResults) -> tuple[list[PageFigure], list[str]]:
             if isinstance(figure, NotApplicable):
                 skipped.append(f"{name}: {figure}")
                 continue
-            title = f"{name}: {figure.metric}" if figure.metric else name
+            title = f"{name}: {context.text(figure.metric)}" if figure.metric else name
             caption = f"{title}. {context.counts()}. The numbers are in the tables above."
             plots.append(PageFigure(title, caption, _address(figure)))
     return plots, list(dict.fromkeys(skipped))

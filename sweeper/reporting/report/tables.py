@@ -110,10 +110,14 @@ def best(results: SweepResults) -> list[BestRow]:
     if results.sweep is None or not results.goals or "rank" not in results.configs:
         return []
     ranked = results.configs[results.configs["rank"].notna()].sort_values("rank", kind="stable")
-    count = int((ranked["rank"] == 1).sum()) if len(results.goals) > 1 else BEST
+    if len(results.goals) > 1:  # along the front; of a long one some, evenly
+        ranked = ranked[ranked["rank"] == 1].sort_values(f"{next(iter(results.goals))}.mean", kind="stable")
+        ranked = ranked.iloc[:: max(1, math.ceil(len(ranked) / MOST_BEST))]
+    else:
+        ranked = ranked.head(BEST)
     short = results.labels.short_names(results.varied)
     rows = []
-    for row in ranked.head(min(max(count, 1), MOST_BEST)).to_dict("records"):
+    for row in ranked.to_dict("records"):
         settings = "  ".join(f"{short[name]}={show(cell_value(row[name]))}" for name in results.varied)
         values = [_goal(results, row, name) for name in results.goals]
         rows.append(BestRow(int(row["rank"]), settings or str(row["config"])[:8], values))

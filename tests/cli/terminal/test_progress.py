@@ -8,6 +8,7 @@ from rich.console import Console
 
 from sweeper.cli.terminal import progress
 from sweeper.cli.terminal.progress import Screen
+from sweeper.trial import State
 from tests.records import make_end, make_life, make_trial
 
 
@@ -42,3 +43,12 @@ def test_lines_of_ended_trials_and_the_drawn_progress_never_overwrite_each_other
                 screen.push(trial, make_end(trial, score=0.5))
     shown = on_terminal(file.getvalue())
     assert [line.split("]")[0] for line in shown] == [f"[{number}/150" for number in range(1, 151)]
+
+
+def test_without_named_metrics_the_first_reported_ones_are_shown() -> None:
+    file, trials = io.StringIO(), [make_trial(seed, beta=1) for seed in range(2)]
+    with Screen(Console(file=file, width=200, color_system=None), 2, []) as screen:
+        screen.push(trials[0], make_end(trials[0], State.FAILED))
+        screen.push(trials[1], make_end(trials[1], loss=0.25, a=1, b=2, c=3))
+    assert "loss 0.25  a 1  b 2  " in file.getvalue()
+    assert "c 3" not in file.getvalue()

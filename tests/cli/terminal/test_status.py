@@ -81,6 +81,11 @@ def test_show_has_settings_metrics_provenance_and_the_way_to_run_it_again(naught
 def test_show_has_the_end_of_the_log_of_a_failure(naughty: str, sweeper: Sweeper) -> None:
     (failure,) = [f for f in sweeper("status", "toy", "--json").json()["failures"] if f["state"] == "failed"]
     assert "ValueError: bad luck" in sweeper("show", "toy", failure["trial"]).out
+    for words, problem in ((["toy"], "TRIAL: which trial?"), (["toy", "zz"], "TRIAL: no such trial")):
+        refused = sweeper("show", *words)
+        assert refused.code == 2
+        assert problem in refused.err
+        assert naughty[:8] in refused.err
 
 
 MAP = Map("score", "loss.beta", "kind", ["0", "1"], ["a", "b"], {("0", "a"): 0.5, ("1", "b"): 0.75}, ["rate"])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,9 +38,9 @@ def finished(made: plan.Plan, *states: State, code: Exit = Exit.OK, why: str = "
     )
 
 
-def said(made: plan.Plan, end: RunOutcome, width: int = 80) -> str:
+def said(made: plan.Plan, end: RunOutcome, width: int = 80, metrics: Sequence[str] = ("loss",)) -> str:
     on = Console(file=io.StringIO(), width=width, highlight=False)
-    print_finished(on, made, ["loss"], end, COMMANDS)
+    print_finished(on, made, metrics, end, COMMANDS)
     assert isinstance(on.file, io.StringIO)
     return on.file.getvalue()
 
@@ -47,6 +48,9 @@ def said(made: plan.Plan, end: RunOutcome, width: int = 80) -> str:
 def test_a_finished_run_says_what_came_out_and_what_to_type_next(made: plan.Plan) -> None:
     text = said(made, finished(made, *[State.COMPLETED] * 4))
     assert text.startswith("toy: 4 completed in 12 s")
+    assert (
+        said(made, finished(made, *[State.COMPLETED] * 4), metrics=()) == text
+    )  # what was reported, where none is named
     assert "sweeper export toy --results out" in text
     assert "continue with" not in text
 
