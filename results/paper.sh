@@ -3,7 +3,7 @@
 set -eu
 from=results/published to=results/paper
 mkdir -p "$to"
-for name in weighting weighting_detour style style_again style_detour rivals; do
+for name in weighting weighting_detour style style_again style_detour rivals parts_detour; do
   sweeper export "$name" --results "$from" --level claims --format latex --output "$to/verdicts-$name.tex"
 done
 python results/statements.py >"$to/statements.tex"
@@ -12,5 +12,5 @@ plot() {  # SWEEP KIND: alignment as $to/KIND-SWEEP.pdf
   mv "$to/new/$2-alignment.pdf" "$to/$2-$1.pdf"
   rmdir "$to/new"
 }
-for name in style style_detour weighting weighting_detour rivals; do plot "$name" seeds; done
+for name in style style_detour weighting weighting_detour rivals parts_detour; do plot "$name" seeds; done
 plot jsd heatmap
