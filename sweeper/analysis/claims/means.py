@@ -71,6 +71,8 @@ def judge_against(claim: Claim, test: Against, evidence: Evidence, folder: Path)
     stranger, whose claims must not read other files. Raises LedgerError where it is a link that leads out.
     """
     path = inside(folder.parent, folder.name, test.table.name)
+    if path.exists() and not path.is_file():  # a FIFO would wait for its writer
+        return unjudged(f"the reference table {path.name} is no file")
     try:
         with path.open(newline="", encoding="utf-8") as file:
             table = [*csv.DictReader(file, restval="")]

@@ -177,7 +177,7 @@ def _scores(folder: Path, score: Callable[[Mapping[str, float]], float]) -> dict
 
 
 def _sidecars(folder: Path) -> list[Path]:
-    return sorted((folder / FOLDER).glob("step-*.json"))
+    return sorted(path for path in (folder / FOLDER).glob("step-*.json") if path.is_file())  # no FIFO: it would wait
 
 
 def _stem(step: int) -> str:
@@ -193,7 +193,10 @@ def _read(sidecar: Path, trial: str) -> Saved:
     if head["version"] != VERSION or head["trial"] != trial:
         raise ValueError(f"it is of trial {head['trial']}, version {head['version']}")
     # The tensors are next to it by rule, never at a path from the file: it may come from a stranger.
-    tensors = _format(head["tensors"]).load(sidecar.with_suffix(".safetensors").read_bytes())
+    path = sidecar.with_suffix(".safetensors")
+    if not path.is_file():
+        raise ValueError(f"{path.name} is no file")
+    tensors = _format(head["tensors"]).load(path.read_bytes())
     return Saved(int(head["step"]), dict(head["metrics"]), float(head["wall_s"]), dict(tensors), dict(head["data"]))
 
 

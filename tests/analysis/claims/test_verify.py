@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -200,6 +201,8 @@ def test_a_reference_table_is_met_or_not(finished: Path, tmp_path: Path) -> None
     assert "has no column score.mean" in judged(finished, f"against: {{table: {table}}}").sentence
     table.unlink()
     assert "cannot be used" in judged(finished, f"against: {{table: {table}}}").sentence
+    os.mkfifo(table)  # would wait for its writer
+    assert "is no file" in judged(finished, f"against: {{table: {table}}}").sentence
 
 
 def test_where_nothing_is_better_a_compare_claim_passes_about_as_often_as_alpha() -> None:

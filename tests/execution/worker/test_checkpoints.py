@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,18 @@ def test_tensors_of_torch_come_back_as_such(tmp_path: Path) -> None:
     found = checkpoints.latest(tmp_path, "key")
     assert found is not None
     torch.testing.assert_close(found.tensors, {"a": vector[:3], "b": vector.view(2, 3).T})
+
+
+@pytest.mark.parametrize("end", [".json", ".safetensors"])
+def test_a_checkpoint_that_is_no_file_is_not_waited_for(tmp_path: Path, end: str) -> None:
+    for step in (1, 2):
+        checkpoints.write(tmp_path, "key", saved(step))
+    path = tmp_path / checkpoints.FOLDER / f"step-0000000002{end}"
+    path.unlink()
+    os.mkfifo(path)
+    found = checkpoints.latest(tmp_path, "key")
+    assert found is not None
+    assert found.step == 1
 
 
 @pytest.mark.parametrize("name", ["step-0000000002.json", "step-0000000002.safetensors"])
