@@ -43,6 +43,8 @@ class TrialArchives:
                 self._show(problem)
         elif content := packed(folder):
             self.storage.write(name, content)
+        else:
+            return  # lost with its node, say: files of an earlier attempt stay
         for earlier in range(1, attempt):
             self.storage.remove(_path(trial, earlier))
         self._stored[trial] = attempt

@@ -26,6 +26,7 @@ from sweeper.execution.stored.storage_lock import StorageLock, StoredDriver
 from sweeper.execution.stored.stored_files import StoredFiles
 from sweeper.execution.stored.sweep_copy import copied, is_stored
 from sweeper.execution.stored.takeover import pull
+from sweeper.execution.stored.trial_archives import TrialArchives
 from sweeper.execution.worker.storage import Storage, below
 from sweeper.ledger.history import read_history
 from sweeper.ledger.paths import SweepDir
@@ -223,6 +224,21 @@ def test_files_of_a_worker_that_does_not_see_the_results_folder_come_home(folder
     shutil.rmtree(folder / "results")
     pull(url, place(folder), say, take_over=False)
     assert all(place(folder).log(trial).exists() for trial in trials)
+
+
+def test_files_of_the_last_attempt_that_left_any_stay(tmp_path: Path) -> None:
+    storage, key, folder = Storage.at(str(tmp_path / "shared")), "0123456789abcdef", tmp_path / "trial"
+    archives = TrialArchives(storage, say)
+    folder.mkdir()
+    for attempt, text in ((1, "first"), (2, ""), (3, "third")):
+        (folder / "log.txt").unlink(missing_ok=True)
+        if text:
+            (folder / "log.txt").write_text(text)
+        archives.exchange({key: attempt}, lambda key: folder)
+        assert storage.names("files") == [f"{key}-{1 if attempt < 3 else 3}.zip"]
+    shutil.rmtree(folder)
+    TrialArchives(storage, say).exchange({key: 3}, lambda key: folder)
+    assert (folder / "log.txt").read_text() == "third"
 
 
 def test_what_is_damaged_absent_or_another_sweep_is_refused_and_nothing_is_made(folder: Path, elsewhere: str) -> None:
