@@ -38,9 +38,9 @@ function sort(table, head) {
 
 const operators = { "=": (a, b) => a === b, "!=": (a, b) => a !== b, "<": (a, b) => a < b, ">": (a, b) => a > b, "<=": (a, b) => a <= b, ">=": (a, b) => a >= b };
 
-// Words and conditions: `loss < 0.1`, `beta=0.5`, spaces or not.
+// Words and conditions: `loss < 0.1`, `beta=0.5`, spaces or not, one after the other, with a comma or `and` between.
 function conditions(text) {
-  return text.toLowerCase().replace(/\s*(<=|>=|!=|<|>|=)\s*/g, "$1").split(/\s+/).filter(Boolean).map((word) => {
+  return text.toLowerCase().replace(/\s*(<=|>=|!=|<|>|=)\s*/g, "$1").split(/,?\s+|,$/).filter((word) => word && word !== "and").map((word) => {
     const parts = word.match(/^(.+?)(<=|>=|!=|<|>|=)(.*)$/);
     return parts ? { name: parts[1], holds: operators[parts[2]], value: parts[3] } : { word };
   });

@@ -108,7 +108,12 @@ def test_a_table_sorts_by_click_and_by_keyboard_and_filters(address: str, tmp_pa
         page.get_by_label("Filter").nth(1).fill("completed beta=0.5")
         assert page.locator("#trials-table tbody tr:visible").count() == 4
         assert page.locator("#trials-count").inner_text() == "4 of 13 rows"
-        for text, count in [("score < 3", 3), ("score>=9 beta=2", 3), ("beta != 0.5", 9)]:
+        for text, count in [
+            ("score < 3", 3),
+            ("score>=9 beta=2", 3),
+            ("score >= 9, beta=2 and seed >= 0,", 3),
+            ("beta != 0.5", 9),
+        ]:
             page.get_by_label("Filter").nth(1).fill(text)
             assert page.locator("#trials-table tbody tr:visible").count() == count, text
         page.get_by_label("Filter").nth(1).fill("")
