@@ -17,6 +17,7 @@ from sweeper.cli.output import news_console
 from sweeper.cli.terminal import streams
 from sweeper.cli.terminal.plain_text import print_text
 from sweeper.errors import Exit, LedgerWarning, SweeperError
+from sweeper.execution.signals import stopping_signals
 from sweeper.trainer import planned_source
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def _leave(code: int) -> NoReturn:
 
 def _run() -> NoReturn:
     """The one error boundary: a user's error is a few lines and its exit code, a bug names --debug."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP):
+    for number in stopping_signals():
         signal.signal(number, _quit)
     warnings.showwarning = _warn
     if sys.path[:1] in ([""], [str(Path.cwd())]):  # `python -m sweeper`: a user's cmd.py must not be Python's

@@ -15,6 +15,14 @@ from sweeper.errors import Exit
 TWICE_S = 1.0  # a scheduler signals all processes of a job, and its script passes the signal on: that is one signal
 
 
+def stopping_signals() -> dict[signal.Signals, Exit]:
+    """The signals that stop a run, with their exit codes. Under `nohup` a closed terminal is none of them."""
+    codes = dict.fromkeys((signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP), Exit.TERMINATED)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        del codes[signal.SIGHUP]
+    return {signal.SIGINT: Exit.INTERRUPTED, **codes}
+
+
 @contextlib.contextmanager
 def interruptible(interrupt: Callable[[Exit], None]) -> Iterator[None]:
     """While the block runs, Ctrl-C, SIGTERM, SIGUSR1 and a closed terminal call `interrupt` with their exit code.
@@ -25,8 +33,7 @@ def interruptible(interrupt: Callable[[Exit], None]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    codes = {signal.SIGINT: Exit.INTERRUPTED, signal.SIGTERM: Exit.TERMINATED}
-    codes |= {signal.SIGUSR1: Exit.TERMINATED, signal.SIGHUP: Exit.TERMINATED}
+    codes = stopping_signals()
     latest = -TWICE_S
 
     def handle(number: int, frame: FrameType | None) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -241,10 +241,13 @@ def stop(folder: Path, number: signal.Signals, *words: str, presses: int = 1) ->
 
 
 def go_on(folder: Path, line: str) -> None:
-    """Type the command of the last line, as it stands there."""
+    """Type the command of the last line, as it stands there, after `nohup`, and close the terminal."""
     assert line.startswith("continue with: sweeper "), line
     words = shlex.split(line.removeprefix("continue with: sweeper "))
-    subprocess.run([sys.executable, "-m", "sweeper", *words], cwd=folder, check=True, timeout=240)
+    driver = DriverProcess(["nohup", sys.executable, "-m", "sweeper", *words], folder, folder / "news.txt")
+    driver.wait_for_more(SweepDir(folder / "results", "small").curves)
+    os.killpg(driver.process.pid, signal.SIGHUP)
+    assert driver.process.wait(240) == 0, driver.news.read_text()
 
 
 @pytest.fixture

@@ -36,3 +36,15 @@ def test_a_signal_that_comes_again_later_counts(monkeypatch: pytest.MonkeyPatch)
         signal.raise_signal(signal.SIGTERM)
         signal.raise_signal(signal.SIGTERM)
     assert codes == [Exit.TERMINATED] * 2
+
+
+def test_under_nohup_a_closed_terminal_stops_nothing() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    codes: list[Exit] = []
+    try:
+        with interruptible(codes.append):
+            signal.raise_signal(signal.SIGHUP)
+            signal.raise_signal(signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert codes == [Exit.TERMINATED]
