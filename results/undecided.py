@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 PUBLISHED = Path(__file__).parent / "published"
 MOST = 30  # seeds of a configuration
@@ -22,10 +26,20 @@ class OpenClaim:
 
     collection: str
     name: str
+    asks: str
     seeds: int
     needed: int | None
     trials: int
     minutes: float
+
+
+def asks(claim: Mapping[str, Any]) -> str:
+    """What kind of thing is claimed: for what reason few seeds leave it undecided."""
+    if claim.get("over") == "trials":
+        return "a share of one half"
+    if claim.get("effect") in ("not_lower", "not_higher") or claim.keys() & {"mean", "share", "best"}:
+        return "that no seed loses much"
+    return "that alignment is chance" if claim.keys() & {"equivalent", "typical"} else "a gain"
 
 
 def open_claims() -> list[OpenClaim]:
@@ -34,6 +48,7 @@ def open_claims() -> list[OpenClaim]:
     for folder in sorted(PUBLISHED.iterdir()):
         with (folder / "trials.csv").open() as table:
             kept = next(csv.DictReader(table))["device"] == "cpu"
+        claims = {one["name"]: one for one in yaml.safe_load((folder / "sweep.yaml").read_text()).get("expect", ())}
         task = next((task for task in SECONDS if task in folder.name), "operators")
         for one in json.loads((folder / "verify.json").read_text())["verdicts"]:
             if one["outcome"] == "undecided":
@@ -41,8 +56,9 @@ def open_claims() -> list[OpenClaim]:
                 seeds = one["n"] if one["kind"] == "best" else one["n"] // rows
                 more = max((one["needed"] or 0) - (seeds if kept else 0), 0)
                 trials = more * rows * SIDES.get(one["kind"], 1)
+                kind = asks(claims[one["name"]])
                 minutes = trials * SECONDS[task] / 60
-                found.append(OpenClaim(folder.name, one["name"], seeds, one["needed"], trials, minutes))
+                found.append(OpenClaim(folder.name, one["name"], kind, seeds, one["needed"], trials, minutes))
     return sorted(found, key=lambda one: (one.minutes, one.collection, one.name))
 
 
@@ -53,16 +69,16 @@ def within() -> list[list[str]]:
 
 
 def beyond() -> list[list[str]]:
-    """The others by collection: how many, the fewest and the most seeds needed, and for how many no number is known."""
+    """The others by what they ask: how many, seeds needed, how many have no number, and the collections."""
     rest: dict[str, list[OpenClaim]] = {}
     for one in open_claims():
         if one.needed is None or one.needed > MOST:
-            rest.setdefault(one.collection, []).append(one)
+            rest.setdefault(one.asks, []).append(one)
     rows = []
-    for collection, claims in sorted(rest.items()):
+    for kind, claims in sorted(rest.items(), key=lambda item: -len(item[1])):
         known = [one.needed for one in claims if one.needed is not None]
-        ends = f"{min(known)} to {max(known)}" if known else "-"
-        rows.append([collection, str(len(claims)), ends, str(len(claims) - len(known))])
+        names = ", ".join(sorted({one.collection for one in claims}))
+        rows.append([kind, str(len(claims)), f"{min(known)} to {max(known)}", str(len(claims) - len(known)), names])
     return rows
 
 
