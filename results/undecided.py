@@ -1,4 +1,4 @@
-"""Prints the price of each undecided claim, for results/README.md: `python results/undecided.py`."""
+"""Prints what each undecided claim would cost, for results/README.md: `python results/undecided.py`."""
 
 from __future__ import annotations
 

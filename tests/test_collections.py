@@ -104,7 +104,7 @@ def test_each_statement_of_the_note_has_the_verdict_of_its_claim() -> None:
         assert row[4:] == [*shown(one), str(one["n"])]
 
 
-def test_the_price_of_each_undecided_claim_is_as_published() -> None:
+def test_the_cost_of_each_undecided_claim_is_as_published() -> None:
     outcomes = [one["outcome"] for one in verdicts().values()]
     assert (rows("decidable"), rows("undecidable")) == (undecided.within(), undecided.beyond())
     assert len(rows("decidable")) + sum(int(row[1]) for row in rows("undecidable")) == outcomes.count("undecided")
