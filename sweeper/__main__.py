@@ -9,14 +9,13 @@ import signal
 import sys
 import threading
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from sweeper.cli.app import app
-from sweeper.cli.output import news_console
 from sweeper.cli.terminal import streams
 from sweeper.cli.terminal.plain_text import print_text
-from sweeper.errors import Exit, LedgerWarning, SweeperError
+from sweeper.errors import Exit, LedgerWarning, Problem, SweeperError
 from sweeper.execution.signals import stopping_signals
 from sweeper.trainer import planned_source
 
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
 
 def main() -> NoReturn:
     """Run a command and end this process with its exit code, whatever threads and processes a trainer left in it."""
+    for number in stopping_signals():
+        signal.signal(number, _quit)
     streams.open_closed()
     try:
         _run()
@@ -55,23 +56,21 @@ def _leave(code: int) -> NoReturn:
 
 def _run() -> NoReturn:
     """The one error boundary: a user's error is a few lines and its exit code, a bug names --debug."""
-    for number in stopping_signals():
-        signal.signal(number, _quit)
     warnings.showwarning = _warn
     if sys.path[:1] in ([""], [str(Path.cwd())]):  # `python -m sweeper`: a user's cmd.py must not be Python's
         planned_source.allow_imports([Path.cwd()])
     debug = "--debug" in sys.argv
     try:
         try:
+            from sweeper.cli.app import app  # here: it takes a tenth of a second, in which Ctrl-C may come
+
             app()
         finally:
             sys.stdout.flush()  # here, where an error is still reported
     except SweeperError as error:
         if debug:
             raise
-        from sweeper.cli.terminal.console import print_problems
-
-        print_problems(news_console("--no-color" in sys.argv), error.problems)
+        _print_problems(error.problems, "error")
         sys.exit(error.exit_code)
     except BrokenPipeError:
         streams.discard_output()  # the reader left: nothing to complain about
@@ -94,11 +93,16 @@ def _warn(
 ) -> None:
     """What is not read of a results folder is a line for people; other warnings are Python's."""
     if isinstance(message, LedgerWarning):
-        from sweeper.cli.terminal.console import print_problems
-
-        print_problems(news_console("--no-color" in sys.argv), [message.problem], "warning")
+        _print_problems([message.problem], "warning")
     else:
         print_text(warnings.formatwarning(message, category, filename, lineno).rstrip(), news=True)
+
+
+def _print_problems(problems: Sequence[Problem], kind: str) -> None:
+    from sweeper.cli.output import news_console
+    from sweeper.cli.terminal.console import print_problems
+
+    print_problems(news_console("--no-color" in sys.argv), problems, kind)
 
 
 def _quit(number: int, *_: object) -> NoReturn:

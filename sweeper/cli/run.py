@@ -108,6 +108,9 @@ def run(
                 finished = run_plan(plan, trainer, options, screen)
         except (ScheduleError, LedgerError) as error:
             raise error.then(f"continue with: {commands.run()}") from error
+        except SystemExit:  # a signal came before anything was there to stop
+            console.print(f"continue with: {commands.run()}", soft_wrap=True)
+            raise
     verdicts, code = _judged(sweep, results, finished)
     if shared.as_json:
         judged = {"exit_code": int(code), "verdicts": [verdict.as_json() for verdict in verdicts]}

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from sweeper.__main__ import main
+from sweeper.cli.app import app
 from tests.conftest import QUADRATIC, Sweeper
 from tests.execution.runs import train
 
@@ -156,8 +160,28 @@ def test_an_internal_error_says_how_to_see_more(
     def broken() -> None:
         raise RuntimeError("oops")
 
-    monkeypatch.setattr("sweeper.__main__.app", broken)
+    monkeypatch.setattr("sweeper.cli.app.app", broken)
     with pytest.raises(SystemExit) as caught:
         main()
     assert caught.value.code == 1
     assert "--debug" in capfd.readouterr().err
+
+
+def test_ctrl_c_is_handled_before_the_slow_imports() -> None:
+    code = "import sys, sweeper.__main__; print('sweeper.cli.app' in sys.modules, 'typer' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.split() == ["False", "False"], done.stderr
+
+
+def test_a_run_that_is_interrupted_before_it_begins_names_what_continues(
+    toy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        sys.exit(130)
+
+    monkeypatch.setattr("sweeper.execution.run.run", interrupted)
+    ended = CliRunner().invoke(app, ["run", str(toy), "--runner", "inprocess"])
+    assert (ended.exit_code, ended.stderr.splitlines()[-1]) == (
+        130,
+        "continue with: sweeper run toy.yaml --runner inprocess",
+    )

@@ -117,7 +117,7 @@ def _work(
             _connect_and_import(address, share)
             if not address:
                 head.address = ray.get_runtime_context().gcs_address
-            is_done = _run_packs(source, share, code, storage, show_activity, grows=bool(address))
+            is_done = source.is_done() or _run_packs(source, share, code, storage, show_activity, grows=bool(address))
             head.address = address or ""
             _disconnect()
     except (LedgerError, UsageError) as error:  # not of Ray: it is shut down before its daemons are ended
