@@ -3,7 +3,7 @@
 set -eu
 from=results/published to=results/paper
 mkdir -p "$to"
-for name in weighting weighting_detour style style_again style_detour style_detour_again rivals occupancy parts parts_detour; do
+for name in weighting weighting_detour style style_again style_detour style_detour_again rivals infovae occupancy parts parts_detour; do
   sweeper export "$name" --results "$from" --level claims --format latex --output "$to/verdicts-$name.tex"
 done
 python results/statements.py >"$to/statements.tex"
