@@ -49,18 +49,18 @@ def print_finished(
     if verdicts:
         print_verdicts(console, verdicts)
     _print_failures(console, finished.records, folder)
-    if not finished.mirrored.is_whole:
-        console.print(Text(f"MLflow lacks {finished.mirrored.missing()}: {finished.mirrored.error}", "yellow"))
-        console.print(f"  complete it with: {commands.command('sync', name)}")
     console.print(f"results  {folder}", soft_wrap=True)
     console.print(f"table    {commands.command('export', name)}", soft_wrap=True)
     console.print(f"report   {commands.command('report', name)}", soft_wrap=True)
     console.print(f"MLflow   {commands.command('ui')}", soft_wrap=True)
-    print_next(console, finished, commands)
+    print_next(console, name, finished, commands)
 
 
-def print_next(console: Console, finished: RunOutcome, commands: Commands) -> None:
-    """Print the command that continues, when there is something to continue."""
+def print_next(console: Console, name: str, finished: RunOutcome, commands: Commands) -> None:
+    """Print what is left to do: what completes MLflow, and last the command that continues."""
+    if not finished.mirrored.is_whole:
+        console.print(Text(f"MLflow lacks {finished.mirrored.missing()}: {finished.mirrored.error}", "yellow"))
+        console.print(f"  complete it with: {commands.command('sync', name)}")
     if finished.why or finished.exit_code in (Exit.BUDGET, Exit.INTERRUPTED, Exit.TERMINATED):
         console.print(f"continue with: {commands.run()}", soft_wrap=True)
     elif finished.exit_code is Exit.TRIALS_FAILED:
