@@ -21,7 +21,7 @@ from sweeper.analysis.claims.power import (
 )
 from sweeper.analysis.claims.verdict import format_list
 from sweeper.analysis.designs import BoundedDesign, Design, MeanDesign, ShareDesign
-from sweeper.analysis.evidence import collect, value_of
+from sweeper.analysis.evidence import collect
 from sweeper.analysis.rounding import rounded
 from sweeper.analysis.statistics import MOST_SEEDS
 from sweeper.errors import Problem
@@ -159,11 +159,16 @@ class _Earlier:
                 return PriorSpread(math.sqrt(terms) * found.sd, f"{found.source}, as of unpaired seeds")
         return None
 
-    def mean(self, metric: str, params: Params) -> tuple[float, str] | None:
-        """The mean of a metric where trials had these settings, and in which sweeps; of this sweep if it has any."""
+    def mean(self, claim: Claim, params: Params) -> tuple[float, str] | None:
+        """The mean of a claim's metric where trials had these settings, and in which sweeps: this one if it can."""
         for sweeps in (self._here, self._elsewhere):
-            known = [(name, value_of(r, metric)) for name, records in sweeps for r in records if _has(r, params)]
-            values = [value for _, value in known if value is not None]
+            known = [
+                (name, group.numbers)
+                for name, records in sweeps
+                for group in collect(records, claim.measure, claim.where).measured
+                if params.items() <= group.params.items()
+            ]
+            values = [value for _, numbers in known for value in numbers]
             if values:
                 return math.fsum(values) / len(values), format_list([*dict.fromkeys(name for name, _ in known)])
         return None
@@ -236,7 +241,7 @@ def _caution(plan: Plan, claim: Claim, planned: Sequence[Record], earlier: _Earl
             return "some configuration may reach that without what the sweep is about; add a compare with its control"
     if not isinstance(claim.test, Compare) or claim.test.effect not in ("greater", "less") or not claim.test.min_gain:
         return ""
-    known, ends = earlier.mean(claim.metric, claim.test.second), with_range(claim, planned).range
+    known, ends = earlier.mean(claim, claim.test.second), with_range(claim, planned).range
     if known is None or ends is None:
         return ""
     most = ends[1] - known[0] if claim.test.effect == "greater" else known[0] - ends[0]
@@ -245,11 +250,6 @@ def _caution(plan: Plan, claim: Claim, planned: Sequence[Record], earlier: _Earl
     settings = ", ".join(f"{name}={show(value)}" for name, value in claim.test.second.items())
     what = f"{settings} had a mean of {rounded(known[0])} in {known[1]}: it can gain {rounded(most)} at most"
     return f"{what}; min_gain: at most that, or not_lower with a margin"
-
-
-def _has(record: Record, params: Params) -> bool:
-    own = record.trial.params
-    return all(name in own and own[name] == value for name, value in params.items())
 
 
 def _with_effect(plan: Plan, known: ClaimOutlook, made: Design, sd: float, configs: int) -> ClaimOutlook:

@@ -217,3 +217,6 @@ def test_a_best_without_a_contrast_and_a_gain_beyond_the_range_are_warned_of(fol
     warned = sweeper("validate", "noisy.yaml").err
     assert "'up': a=0 had a mean of" in warned
     assert "it can gain" in warned
+    there = "{name: up, metric: score, range: [-1, 1.2], where: a == 0, compare: {b: [1, 0]}, min_gain: 0.9}"
+    (folder / "noisy.yaml").write_text(f"{FILE[: FILE.index('expect')]}expect: [{peak}, {there}]\n")
+    assert "it can gain" not in sweeper("validate", "noisy.yaml").err  # trials with a=1 would leave 0.7
