@@ -14,6 +14,7 @@ import sys
 import sysconfig
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
@@ -73,8 +74,14 @@ def users_folders() -> list[str]:
 
 def _is_pythons(entry: str) -> bool:
     """Whether a folder of the path holds modules of Python itself."""
-    own = {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")}
+    own = _pythons_folders()
     return bool(entry) and (entry in own or str(Path(entry).parent) in own) and not _holds_packages(entry)
+
+
+@cache
+def _pythons_folders() -> frozenset[str]:
+    """Looked up once: sysconfig expands all of its variables for each, and this is asked before every trial."""
+    return frozenset(map(sysconfig.get_path, ("stdlib", "platstdlib")))
 
 
 def _is_installed(entry: str) -> bool:
