@@ -13,7 +13,7 @@ from sweeper.analysis import frames
 from sweeper.errors import LedgerError
 from sweeper.ledger import lock
 from sweeper.ledger.history import History, read_history
-from sweeper.ledger.paths import SweepDir, leads_out, linked_sweeps, list_sweeps
+from sweeper.ledger.paths import SweepDir, linked_sweeps, list_sweeps
 from sweeper.search import ranking
 from sweeper.spec.sweep import Sweep
 from sweeper.trial import Record, State, Value
@@ -46,7 +46,7 @@ class SweepRow:
 
 def overview(results: Path) -> list[SweepRow]:
     """A row for every sweep of the folder, by name; none where there is no folder."""
-    linked = [_unread(sweep, leads_out(sweep)) for sweep in linked_sweeps(results)]
+    linked = [_unread(sweep, problem) for sweep, problem in linked_sweeps(results)]
     return sorted([*map(_row_or_problem, list_sweeps(results)), *linked], key=lambda row: row.name)
 
 

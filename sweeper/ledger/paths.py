@@ -112,15 +112,15 @@ class SweepDir:
 
 def list_sweeps(results: Path) -> list[SweepDir]:
     """The sweeps of a results folder, by name; without those whose folder or ledger is a link that leads out of it."""
-    return [sweep for sweep in _sweeps(results) if not leads_out(sweep)]
+    return [sweep for sweep in _sweeps(results) if not _leads_out(sweep)]
 
 
-def linked_sweeps(results: Path) -> list[SweepDir]:
-    """The others: nothing of them is read."""
-    return [sweep for sweep in _sweeps(results) if leads_out(sweep)]
+def linked_sweeps(results: Path) -> list[tuple[SweepDir, str]]:
+    """The others, of which nothing is read, each with what is wrong with it."""
+    return [(sweep, problem) for sweep in _sweeps(results) if (problem := _leads_out(sweep))]
 
 
-def leads_out(sweep: SweepDir) -> str:
+def _leads_out(sweep: SweepDir) -> str:
     """What is wrong with a sweep whose folder or ledger leads out of the results folder; "" for any other."""
     try:
         inside(sweep.results, sweep.name, "ledger.jsonl")

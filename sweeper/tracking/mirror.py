@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from sweeper.analysis.columns import metric_names
 from sweeper.ledger.paths import inside
 from sweeper.tracking.experiment import Attachments, Experiment, MetricChoice
 from sweeper.tracking.limits import one_line, will_last
@@ -175,9 +176,8 @@ class Mirror:
         if not shown or self._abandoned.is_set():
             return
         self._at = self._summary
-        metrics = dict.fromkeys(name for record in shown if record.ended for name in record.ended.metrics)
         grouped = any(group.is_group for group in self._groups.values())
-        self._store.set_tags(views(self._experiment, [record.trial for record in shown], list(metrics), grouped))
+        self._store.set_tags(views(self._experiment, [record.trial for record in shown], metric_names(shown), grouped))
         files = self._attachments.files() if self._attachments is not None else {}
         self._store.show(self._summary, summary_overview(self._experiment, shown, files))
 

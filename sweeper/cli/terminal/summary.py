@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from sweeper.analysis.claims.verdict import Verdict
+from sweeper.analysis.columns import metric_names
 from sweeper.analysis.rounding import rounded
 from sweeper.cli.terminal.console import STYLES
 from sweeper.cli.terminal.tables import print_configurations
@@ -42,7 +43,7 @@ def print_finished(
         console.print(f"early termination saved about {duration(saved)} of training")
     if any(record.ended for record in finished.records):
         console.print()
-        shown = metrics or _reported(finished.records)[:HEADLINES]
+        shown = metrics or metric_names(finished.records)[:HEADLINES]
         print_configurations(console, _ranked(plan, finished.records), shown)
         console.print()
         _print_best(console, plan.sweep, finished.records)
@@ -67,11 +68,6 @@ def print_next(console: Console, name: str, finished: RunOutcome, commands: Comm
         console.print(f"try the failed ones again with: {commands.run('failed')}", soft_wrap=True)
     elif any(record.state is State.STOPPED for record in finished.records):
         console.print(f"train the stopped ones on with: {commands.run('stopped')}", soft_wrap=True)
-
-
-def _reported(records: Sequence[Record]) -> list[str]:
-    """The metrics that trials have as their results, the first ones first."""
-    return list(dict.fromkeys(name for record in records if record.ended for name in record.ended.metrics))
 
 
 def _ranked(plan: Plan, records: Sequence[Record]) -> Sequence[Record]:
@@ -164,8 +160,14 @@ def finished_json(plan: Plan, results: Path, finished: RunOutcome) -> dict[str, 
 
 def _config_json(group: Sequence[Record], only: Sequence[str] = ()) -> dict[str, object]:
     """A configuration: what varies, how many seeds completed, and the mean of each metric over them."""
-    ends = [record.ended for record in group if record.state is State.COMPLETED and record.ended]
-    names = only or list(dict.fromkeys(name for ended in ends for name in ended.metrics))
+    completed = [record for record in group if record.state is State.COMPLETED]
+    names = only or metric_names(completed)
     means = {name: statistics.fmean(values) for name in names if (values := values_of(group, name))}
     first = group[0].trial
-    return {"config": first.config, "params": dict(first.varied), "n": len(ends), "seeds": len(group), "metrics": means}
+    return {
+        "config": first.config,
+        "params": dict(first.varied),
+        "n": len(completed),
+        "seeds": len(group),
+        "metrics": means,
+    }

@@ -50,9 +50,8 @@ def _dimension(axis: ParallelAxis) -> dict[str, Any]:
     values = [place(value) for value in axis.values]
     if axis.is_levels:
         values = list(values + wobble((len(values),)) * (max(values) - min(values)))
-    return {
-        "label": _text(axis.label), "values": values, "tickvals": list(ticks), "ticktext": list(ticks.values())
-    }  # fmt: skip
+    named = {"tickvals": list(ticks), "ticktext": list(ticks.values())}
+    return {"label": _text(axis.label), "values": values, **named}
 
 
 def pareto(context: FigureContext) -> go.Figure:
