@@ -257,6 +257,7 @@ def _is_idle(params: Mapping[str, object], key: str) -> bool:
 _SWITCHES = {
     "task.skew_by": "task.skew",
     "task.nuisance_entropy": "task.nuisance_tokens",
+    "task.nuisance_place": "task.nuisance_tokens",
     "loss.reconstruction_weighting": "loss.token_weighted_reconstruction_weight",
     "train.patience_metric": "train.patience",
 }

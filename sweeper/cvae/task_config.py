@@ -76,11 +76,19 @@ class TaskConfig:
     )
     nuisance_tokens: int = setting(
         0,
-        "style tokens before the trace, independent of the strategy",
+        "style tokens in the trace, independent of the strategy",
         low=0,
         high=4,
         only_when=(("task.name", ENUMERATED),),
     )
     nuisance_entropy: float = setting(
         1.0, "entropy of each style token, nats", low=0, high=math.log(STYLE_TOKENS) + 1e-9
+    )
+    nuisance_place: str = setting(
+        "before",
+        "where style tokens stand: before the trace, behind its first token, before its last one, or one style for "
+        "all of them, the first half before the trace and the rest before its last token",
+        choices=("before", "between", "after", "repeated"),
+        only_when=(("task.name", ENUMERATED),),
+        added=True,
     )

@@ -19,6 +19,9 @@ KINDS = {
     "position": {"task.name": "ordered_sum"},
     "value": {"task.name": "ordered_sum", "task.emit": "value", "task.mixture": "mixed", "task.length": 4},
     "all orders": {"task.name": "ordered_sum", "task.mixture": "all", "task.nuisance_tokens": 2},
+    "style between": {"task.nuisance_tokens": 2, "task.nuisance_place": "between"},
+    "style after": {"task.name": "detour", "task.nuisance_tokens": 1, "task.nuisance_place": "after"},
+    "style repeated": {"task.nuisance_tokens": 3, "task.nuisance_place": "repeated"},
 }
 
 
@@ -33,7 +36,10 @@ def task(request):
 
 def obeys_the_rules(task, prompt, words):
     """Whether a trace, as words, is a right solution: the task's definition, read from its text."""
-    words = words[task.style_tokens :]
+    styles = [word for word, place in zip(words, task.layout, strict=True) if place < 0] if task.style_tokens else []
+    if any(word[0] != "~" for word in styles) or len(set(styles)) > len({place for place in task.layout if place < 0}):
+        return False
+    words = [word for word, place in zip(words, task.layout, strict=True) if place >= 0] if styles else words
     if words[-1] != "." or "." in words[:-1]:
         return False
     if task.name == "operator_order":
@@ -107,8 +113,10 @@ def test_a_mutated_trace_is_judged_as_the_rules_judge_it(task):
     mutated_BT = batch.target_BT.clone()
     for trace_T in mutated_BT:
         for _ in range(chance.choice([1, 1, 2])):
-            position = chance.randrange(task.style_tokens, len(trace_T))
-            trace_T[position] = chance.randrange(len(task.trace_vocabulary) - (8 if task.style_tokens else 0))
+            positions = [i for i, place in enumerate(task.layout) if place >= 0] or range(len(trace_T))
+            trace_T[chance.choice(positions)] = chance.randrange(
+                len(task.trace_vocabulary) - (8 if task.style_tokens else 0)
+            )
     verdict = task.check(rows_B, mutated_BT)
     judged = (verdict.steps_B & verdict.answer_B).tolist()
     wanted = [
@@ -129,6 +137,35 @@ def test_a_wrong_answer_alone_is_a_wrong_answer_and_valid_steps():
     verdict = task.check(rows_N.repeat(6), batch.target_BT)
     assert verdict.steps_B.all()
     assert not verdict.answer_B.any()
+
+
+@pytest.mark.parametrize(
+    ("place", "wanted"),
+    [
+        ("before", "~ ~ +b 3 +c 6 +3 1 ."),
+        ("between", "+b ~ ~ 3 +c 6 +3 1 ."),
+        ("after", "+b 3 +c 6 +3 1 ~ ~ ."),
+        ("repeated", "~ +b 3 +c 6 +3 1 ~ ."),
+    ],
+)
+def test_style_stands_where_it_is_asked_for(place, wanted):
+    task = task_of({"task.nuisance_tokens": 2, "task.nuisance_entropy": math.log(8), "task.nuisance_place": place})
+    found = task.examples(torch.tensor([1 * 64 + 2 * 8 + 3])).batch.target_BT
+    words = [task.text(trace_T).split() for trace_T in found]
+    assert " ".join("~" if word[0] == "~" else word for word in words[0]) == wanted
+    styles = [[word for word in trace if word[0] == "~"] for trace in words]
+    assert any(one != other for one, other in styles) == (place != "repeated")
+    counts_T = task.next_tokens(torch.tensor([0]))[0].tolist()
+    assert [counts_T[i] for i, word in enumerate(wanted.split()) if word == "~"] == [8, 1 if place == "repeated" else 8]
+
+
+def test_a_style_that_is_not_repeated_is_not_valid():
+    task = task_of(KINDS["style repeated"])
+    rows_N = torch.tensor([3])
+    batch = task.examples(rows_N).batch
+    first_style = len(task.trace_vocabulary) - 8
+    batch.target_BT[:, -2] = first_style + (batch.target_BT[:, -2] - first_style + 1) % 8
+    assert not task.check(rows_N.repeat(6), batch.target_BT).steps_B.any()
 
 
 def test_a_trace_without_its_style_token_is_not_valid():

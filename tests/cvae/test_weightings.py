@@ -76,6 +76,8 @@ def test_a_mixture_by_the_posterior_is_the_information_of_z_given_the_prefix():
     [
         ({}, [1, 0, 1, 0, 0, 0, 0]),
         ({"task.nuisance_tokens": 2}, [0, 0, 1, 0, 1, 0, 0, 0, 0]),
+        ({"task.nuisance_tokens": 2, "task.nuisance_place": "between"}, [1, 0, 0, 0, 1, 0, 0, 0, 0]),
+        ({"task.nuisance_tokens": 2, "task.nuisance_place": "repeated"}, [0, 1, 0, 1, 0, 0, 0, 0, 0]),
         ({"task.name": "detour"}, [1, 0, 0, 0, 0]),
         ({"task.name": "detour", "task.reveal": "implicit"}, [1, 0, 0, 0]),
     ],

@@ -19,9 +19,10 @@ from sweeper.cvae.tasks.task import SPLIT_SEED, Batch, Checker, CheckResult, Lab
 class EnumeratedTask:
     """A task over a finite population of prompts, with traces of one length.
 
-    ``traces_NST`` is free of style tokens; ``style_probabilities`` [Y] and ``style_tokens`` describe those that a
-    sampled target begins with. ``strategy_probabilities_NS`` is p(s|x). ``verify(prompt_BP, trace_BT)`` judges a
-    style-free trace by the rules of the task, not by comparison with the table.
+    ``traces_NST`` is free of style tokens; ``style_probabilities`` [Y] and ``layout`` describe those of a sampled
+    target: for each of its positions that of the trace, or -1, -2, ... for a style that was drawn; none by default.
+    ``strategy_probabilities_NS`` is p(s|x). ``verify(prompt_BP, trace_BT)`` judges a style-free trace by the rules of
+    the task, not by comparison with the table.
     """
 
     name: str
@@ -32,7 +33,7 @@ class EnumeratedTask:
     traces_NST: Tensor
     verify: Checker
     strategy_probabilities_NS: Tensor
-    style_tokens: int = 0
+    layout: tuple[int, ...] = ()
     style_probabilities: Tensor | None = None
     test_share: float = 0.5
     prompt_padding: ClassVar[None] = None
@@ -49,6 +50,22 @@ class EnumeratedTask:
     def trace_length(self) -> int:
         """T: style tokens, the trace, and the end-of-sequence token."""
         return self.style_tokens + self.traces_NST.shape[-1]
+
+    @property
+    def style_tokens(self) -> int:
+        """How many tokens of a target are style."""
+        return sum(place < 0 for place in self.layout)
+
+    def with_style(self, trace_BL: Tensor, style_BY: Tensor) -> Tensor:
+        """A trace, or what belongs to its tokens, with that of the styles drawn, at their places, [B,T]."""
+        if not self.style_tokens:
+            return trace_BL
+        drawn = -min(self.layout)
+        return torch.cat([style_BY[:, :drawn].flip(1), trace_BL], dim=1)[:, [place + drawn for place in self.layout]]
+
+    def without_style(self, target_BT: Tensor) -> Tensor:
+        """The trace of a target, [B,L]."""
+        return target_BT[:, [i for i, place in enumerate(self.layout) if place >= 0]] if self.layout else target_BT
 
     def split(self, test_prompts: int) -> Splits:
         """Rows for training and for testing, disjoint; the test takes ``test_share`` at most. One split for all."""
@@ -84,20 +101,25 @@ class EnumeratedTask:
         """How many tokens may come next in each example, given its prefix, [B,T]."""
         counts_BT = valid_next_tokens(self.traces_NST[rows_N], len(self.trace_vocabulary))
         styles = 1 if self.style_probabilities is None else int((self.style_probabilities > 1e-6).sum())
-        return torch.cat([torch.full((len(counts_BT), self.style_tokens), float(styles)), counts_BT], dim=1)
+        found_BT = self.with_style(counts_BT, torch.full((len(counts_BT), self.style_tokens), float(styles)))
+        found_BT[:, self._repeats()] = 1  # a style that was there already
+        return found_BT
 
     def check(self, rows_B: Tensor, trace_BT: Tensor) -> CheckResult:
         """Whether each step but the answer is valid, and whether the answer is right, of free-running outputs."""
-        verdict = self.verify(self.prompts_NP[rows_B], trace_BT[:, self.style_tokens :])
-        style_BY = trace_BT[:, : self.style_tokens]
+        verdict = self.verify(self.prompts_NP[rows_B], self.without_style(trace_BT))
+        style_BY = trace_BT[:, [i for i, place in enumerate(self.layout) if place < 0]]
         first_style = len(self.trace_vocabulary) - (
             0 if self.style_probabilities is None else len(self.style_probabilities)
         )
-        return CheckResult(verdict.steps_B & (style_BY >= first_style).all(-1), verdict.answer_B)
+        same_B = torch.ones_like(verdict.steps_B)
+        for position in self._repeats():
+            same_B &= trace_BT[:, position] == trace_BT[:, self.layout.index(self.layout[position])]
+        return CheckResult(verdict.steps_B & (style_BY >= first_style).all(-1) & same_B, verdict.answer_B)
 
     def name_strategy(self, rows_B: Tensor, trace_BT: Tensor) -> Tensor:
         """The strategy [B] whose trace it is, style aside; -1 where it is none."""
-        same_BS = (self.traces_NST[rows_B] == trace_BT[:, None, self.style_tokens :]).all(-1)
+        same_BS = (self.traces_NST[rows_B] == self.without_style(trace_BT)[:, None]).all(-1)
         return torch.where(same_BS.any(-1), same_BS.int().argmax(-1), -1)
 
     def text(self, trace_T: Tensor) -> str:
@@ -110,7 +132,11 @@ class EnumeratedTask:
         draws = len(trace_BT) * self.style_tokens
         style_D = torch.multinomial(self.style_probabilities, draws, replacement=True, generator=generator)
         first_style = len(self.trace_vocabulary) - len(self.style_probabilities)
-        return torch.cat([style_D.view(len(trace_BT), -1) + first_style, trace_BT], dim=1)
+        return self.with_style(trace_BT, style_D.view(len(trace_BT), -1) + first_style)
+
+    def _repeats(self) -> list[int]:
+        """Where a style stands that stood before."""
+        return [i for i, place in enumerate(self.layout) if place < 0 and self.layout.index(place) < i]
 
     def _batch(self, rows_B: Tensor, target_BT: Tensor) -> Batch:
         return Batch(self.prompts_NP[rows_B], target_BT, torch.ones(target_BT.shape))

@@ -27,8 +27,8 @@ def forks(task: Task, prompt_BP: Tensor, target_BT: Tensor) -> Tensor:
         return torch.cat([_parts(task.traces(prompt_bP), target_bT) for prompt_bP, target_bT in pieces])
     if not isinstance(task, EnumeratedTask):
         raise ValueError(f"task: expected one that knows where strategies part, found {task.name}")
-    parts_BT = _parts(task.traces_NST[_rows_of(task, prompt_BP)], target_BT[:, task.style_tokens :])
-    return torch.nn.functional.pad(parts_BT, (task.style_tokens, 0))
+    parts_BL = _parts(task.traces_NST[_rows_of(task, prompt_BP)], task.without_style(target_BT))
+    return task.with_style(parts_BL, parts_BL.new_zeros(len(parts_BL), task.style_tokens))
 
 
 def _parts(traces_BST: Tensor, target_BT: Tensor) -> Tensor:

@@ -25,9 +25,19 @@ def with_variation(task: EnumeratedTask, config: TaskConfig) -> EnumeratedTask:
         traces_NST=task.traces_NST[:, :count],
         trace_vocabulary=task.trace_vocabulary + tuple(f"~{i + 1}" for i in range(styles)),
         strategy_probabilities_NS=skewed(len(task.prompts_NP), count, config.skew, config.skew_by == "prompt"),
-        style_tokens=config.nuisance_tokens,
+        layout=layout(config.nuisance_place, config.nuisance_tokens, task.traces_NST.shape[-1]),
         style_probabilities=style_distribution(config.nuisance_entropy) if styles else None,
     )
+
+
+def layout(place: str, styles: int, length: int) -> tuple[int, ...]:
+    """Which token stands where: 0 .. length-1 the trace's own, -1, -2, ... the styles drawn (one where repeated)."""
+    drawn, trace = tuple(range(-1, -styles - 1, -1)), tuple(range(length))
+    if place == "repeated":
+        before = (styles + 1) // 2
+        return (-1,) * before + trace[:-1] + (-1,) * (styles - before) + trace[-1:]
+    start = {"before": 0, "between": 1, "after": length - 1}[place]
+    return trace[:start] + drawn + trace[start:]
 
 
 def skewed(prompts: int, strategies: int, skew: float, by_prompt: bool) -> Tensor:
