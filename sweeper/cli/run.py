@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from sweeper.analysis.claims.verdict import Verdict
     from sweeper.execution.run import RunOutcome
     from sweeper.planning.plan import Plan
+    from sweeper.reporting.commands import Commands
     from sweeper.spec.sweep import Sweep
     from sweeper.trainer.trainer import Trainer
 
@@ -73,54 +75,66 @@ def run(
 
     console, results = news_console(shared.no_color), shared.results
     sweep = load_sweep(file, overrides, console)
-    fetched = False
-    if stored is not None:
-        if dry_run:
-            raise UsageError(Problem("--from copies results, and --dry-run writes nothing", "", "--from"))
-        sweep = sweep if sweep.storage else load_sweep(file, [*(overrides or []), f"storage={stored}"], console)
-        fetched = _fetch(sweep, stored, results, console, take_over=take_over)
-    for given, key in ((sweep.notify.command, "notify.command"), (sweep.storage, "storage")):
-        if is_of_a_run(file) and given:
-            console.print(f"{key} is not used: a results folder names it, which may be from somebody else")
-    if is_of_a_run(file):
-        sweep = replace(sweep, notify=Notify(), storage="")
-    trainer = find_trainer(sweep, results, needed=not dry_run)
     commands = Commands(file, overrides or [], results, options_given(context))
-    options = Options(results, Runner(runner), address, max_concurrent, take_over, reason, extend)
-    plan = make_plan(sweep, trainer, results, rerun, console)
-    if dry_run or trainer is None:
-        claims = claim_outlooks(plan, results, console)
-        cluster = address if runner is RunnerChoice.ray else None
-        show_plan(plan, claims, console, shared.as_json, cluster, results, extend=extend)
-        return
-    check(plan, options, console.print)
-    if is_of_a_run(file):
-        confirmed_server(sweep, "")
-    if not fetched and nothing_left(plan, results):  # MLflow here has nothing of what was trained elsewhere
-        finished = nothing_to_do(plan, results)
-    else:
-        claim_outlooks(plan, results, console)
+    with nullcontext() if dry_run else _continued(sweep.name, commands, console):
+        fetched = False
+        if stored is not None:
+            if dry_run:
+                raise UsageError(Problem("--from copies results, and --dry-run writes nothing", "", "--from"))
+            sweep = sweep if sweep.storage else load_sweep(file, [*(overrides or []), f"storage={stored}"], console)
+            fetched = _fetch(sweep, stored, results, console, take_over=take_over)
+        for given, key in ((sweep.notify.command, "notify.command"), (sweep.storage, "storage")):
+            if is_of_a_run(file) and given:
+                console.print(f"{key} is not used: a results folder names it, which may be from somebody else")
+        if is_of_a_run(file):
+            sweep = replace(sweep, notify=Notify(), storage="")
+        trainer = find_trainer(sweep, results, needed=not dry_run)
+        options = Options(results, Runner(runner), address, max_concurrent, take_over, reason, extend)
+        plan = make_plan(sweep, trainer, results, rerun, console)
+        if dry_run or trainer is None:
+            claims = claim_outlooks(plan, results, console)
+            cluster = address if runner is RunnerChoice.ray else None
+            show_plan(plan, claims, console, shared.as_json, cluster, results, extend=extend)
+            return
+        check(plan, options, console.print)
+        if is_of_a_run(file):
+            confirmed_server(sweep, "")
+        if not fetched and nothing_left(plan, results):  # MLflow here has nothing of what was trained elsewhere
+            finished = nothing_to_do(plan, results)
+        else:
+            claim_outlooks(plan, results, console)
+            if not shared.quiet:
+                console.print(Text(f"{sweep.name}: {summary(plan)}"))
+            try:
+                metrics = headline_metrics(plan, trainer)
+                with Screen(console, plan.expected, metrics, shared.quiet, plan.to_run, plan.labels) as screen:
+                    finished = run_plan(plan, trainer, options, screen)
+            except (ScheduleError, LedgerError) as error:
+                raise error.then(f"continue with: {commands.run()}") from error
+        verdicts, code = _judged(sweep, results, finished)
+        if shared.as_json:
+            judged = {"exit_code": int(code), "verdicts": [verdict.as_json() for verdict in verdicts]}
+            print_json(finished_json(plan, results, finished) | judged)
         if not shared.quiet:
-            console.print(Text(f"{sweep.name}: {summary(plan)}"))
-        try:
-            metrics = headline_metrics(plan, trainer)
-            with Screen(console, plan.expected, metrics, shared.quiet, plan.to_run, plan.labels) as screen:
-                finished = run_plan(plan, trainer, options, screen)
-        except (ScheduleError, LedgerError) as error:
-            raise error.then(f"continue with: {commands.run()}") from error
-        except SystemExit:  # a signal came before anything was there to stop
-            console.print(f"continue with: {commands.run()}", soft_wrap=True)
-            raise
-    verdicts, code = _judged(sweep, results, finished)
-    if shared.as_json:
-        judged = {"exit_code": int(code), "verdicts": [verdict.as_json() for verdict in verdicts]}
-        print_json(finished_json(plan, results, finished) | judged)
-    if not shared.quiet:
-        print_finished(console, plan, headline_metrics(plan, trainer), finished, commands, verdicts)
-    else:
-        print_next(console, sweep.name, finished, commands)
-    if code:
-        raise typer.Exit(code)
+            print_finished(console, plan, headline_metrics(plan, trainer), finished, commands, verdicts)
+        else:
+            print_next(console, sweep.name, finished, commands)
+        if code:
+            raise typer.Exit(code)
+
+
+@contextmanager
+def _continued(name: str, commands: Commands, console: Console) -> Iterator[None]:
+    """A signal that comes before a run has begun, or after it has ended, ends the block with what continues it."""
+    from sweeper.ledger.paths import SweepDir
+
+    try:
+        yield
+    except SystemExit:
+        if not SweepDir(commands.results, name).ledger.exists():
+            console.print("nothing was started yet")
+        console.print(f"continue with: {commands.run()}", soft_wrap=True)
+        raise
 
 
 def _fetch(sweep: Sweep, stored: str, results: Path, console: Console, *, take_over: bool) -> bool:

@@ -15,6 +15,7 @@ from sweeper.devices import check_cpus, cpus_here, gpu_share, gpus_here
 from sweeper.errors import ContractError, LedgerError, Problem, SweeperError, UsageError
 from sweeper.execution.options import Options, Runner
 from sweeper.execution.ray_tune import head_watch
+from sweeper.execution.signals import in_thread
 from sweeper.execution.worker.isolation import isolated
 from sweeper.ledger.paths import check_local
 from sweeper.planning.plan import Plan
@@ -173,7 +174,7 @@ def _check_storage(sweep: Sweep, limit_s: float, show: Callable[[str], None]) ->
     until, wait_s = time.monotonic() + limit_s, 0.0
     while True:
         try:
-            return Storage.at(below(sweep.storage, sweep.name)).check()
+            return in_thread(lambda: Storage.at(below(sweep.storage, sweep.name)).check())
         except (OSError, ValueError) as error:
             message = f"the storage cannot be used: {' '.join(str(error).split())[:200]}"
             if time.monotonic() >= until:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import os
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
 
 from sweeper.errors import Exit
 
 TWICE_S = 1.0  # a scheduler signals all processes of a job, and its script passes the signal on: that is one signal
+T = TypeVar("T")
 
 
 def stopping_signals() -> dict[signal.Signals, Exit]:
@@ -54,3 +58,24 @@ def restore(handlers: dict[signal.Signals, Any]) -> None:
     """Give the signals their handlers back: a library may have put its own there, in C unseen by `signal.getsignal`."""
     for number, handler in handlers.items():
         signal.signal(number, handler)
+
+
+def in_thread(call: Callable[[], T]) -> T:
+    """What a call returns, or raises, in a thread of its own: Python handles no signal while its main thread is in C.
+
+    A signal that ends this process ends it at once: pyarrow would wait for the answer to its last request.
+    """
+    done: Future[T] = Future()
+
+    def work() -> None:
+        try:
+            done.set_result(call())
+        except Exception as error:
+            done.set_exception(error)
+
+    threading.Thread(target=work, name="sweeper-call", daemon=True).start()
+    try:
+        return done.result()
+    except SystemExit as end:
+        atexit.register(os._exit, int(end.code or 0))  # before what was registered earlier
+        raise

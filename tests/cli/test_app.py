@@ -173,15 +173,37 @@ def test_ctrl_c_is_handled_before_the_slow_imports() -> None:
     assert done.stdout.split() == ["False", "False"], done.stderr
 
 
-def test_a_run_that_is_interrupted_before_it_begins_names_what_continues(
-    toy: Path, monkeypatch: pytest.MonkeyPatch
+PLACES = [
+    "sweeper.planning.sweep_trainer.find_trainer",
+    "sweeper.planning.plan.make",
+    "sweeper.execution.preflight.check",
+    "sweeper.execution.run.nothing_left",
+    "sweeper.cli.terminal.progress.Screen.__enter__",
+    "sweeper.execution.run.run",
+    "sweeper.cli.run._judged",
+    "sweeper.cli.terminal.summary.print_finished",
+]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_wherever_a_run_is_interrupted_its_last_line_continues_it(
+    place: str, toy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(*_: object) -> None:
+    """Where the run itself handles no signal; whether there is something to continue is said before."""
+
+    def interrupted(*_: object, **__: object) -> None:
         sys.exit(130)
 
-    monkeypatch.setattr("sweeper.execution.run.run", interrupted)
-    ended = CliRunner().invoke(app, ["run", str(toy), "--runner", "inprocess"])
-    assert (ended.exit_code, ended.stderr.splitlines()[-1]) == (
-        130,
-        "continue with: sweeper run toy.yaml --runner inprocess",
-    )
+    command = ["run", str(toy), "--runner", "inprocess"]
+    with monkeypatch.context() as patch:
+        patch.setattr(place, interrupted)
+        first = CliRunner().invoke(app, command)
+    if not Path("results/toy").exists():
+        assert first.stderr.splitlines()[-2] == "nothing was started yet"
+        train(toy)
+    monkeypatch.setattr(place, interrupted)
+    again = CliRunner().invoke(app, command)
+    for ended in (first, again):
+        assert ended.exit_code == 130
+        assert ended.stderr.splitlines()[-1] == "continue with: sweeper run toy.yaml --runner inprocess"
+    assert "nothing was started" not in again.stderr

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 
 import pytest
 
 from sweeper.errors import Exit
 from sweeper.execution import signals
-from sweeper.execution.signals import interruptible
+from sweeper.execution.signals import in_thread, interruptible
 
 
 @pytest.mark.parametrize(
@@ -48,3 +50,26 @@ def test_under_nohup_a_closed_terminal_stops_nothing() -> None:
     finally:
         signal.signal(signal.SIGHUP, before)
     assert codes == [Exit.TERMINATED]
+
+
+def test_ctrl_c_while_a_call_waits_in_c_ends_a_process_at_once() -> None:
+    """The call holds on to the process as pyarrow does, which waits for its requests when Python ends."""
+    code = """
+import atexit, os, signal, sys, threading, time
+from sweeper.execution.signals import in_thread
+signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
+atexit.register(time.sleep, 60)
+threading.Timer(0.5, os.kill, [os.getpid(), signal.SIGINT]).start()
+in_thread(lambda: time.sleep(60))
+"""
+    assert subprocess.run([sys.executable, "-c", code], timeout=30).returncode == 130
+
+
+def test_a_call_in_a_thread_returns_and_raises_what_the_call_does() -> None:
+    assert in_thread(lambda: 3) == 3
+    with pytest.raises(OSError, match="no answer"):
+        in_thread(lambda: _raise(OSError("no answer")))
+
+
+def _raise(error: Exception) -> None:
+    raise error
