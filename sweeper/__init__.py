@@ -22,6 +22,11 @@ The public API; everything heavy is imported when it is first used. `toy.yaml` s
 
 from __future__ import annotations
 
+import sys
+
+if sys.argv[:1] == ["-m"] and "-m sweeper" in " ".join(sys.orig_argv) and not sys.flags.safe_path:
+    sys.path.append(sys.path.pop(0))  # `python -m sweeper`: a random.py or yaml.py of the current folder is not meant
+
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path

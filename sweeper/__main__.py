@@ -10,14 +10,12 @@ import sys
 import threading
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from sweeper.cli.terminal import streams
 from sweeper.cli.terminal.plain_text import print_text
 from sweeper.errors import Exit, LedgerWarning, Problem, SweeperError
 from sweeper.execution.signals import stopping_signals
-from sweeper.trainer import planned_source
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
@@ -57,8 +55,6 @@ def _leave(code: int) -> NoReturn:
 def _run() -> NoReturn:
     """The one error boundary: a user's error is a few lines and its exit code, a bug names --debug."""
     warnings.showwarning = _warn
-    if sys.path[:1] in ([""], [str(Path.cwd())]):  # `python -m sweeper`: a user's cmd.py must not be Python's
-        planned_source.allow_imports([Path.cwd()])
     debug = "--debug" in sys.argv
     try:
         try:

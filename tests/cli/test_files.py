@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,17 @@ def test_a_users_files_do_not_stand_for_modules_of_python(unlucky: Path, runner:
     done = subprocess.run(words, cwd=unlucky, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert '"completed": 2' in done.stdout
+
+
+def test_python_m_sweeper_imports_nothing_from_the_current_folder(toy: Path, new_sweeper: Sweeper) -> None:
+    """But for the modules that `python -m` needs to find any program."""
+    found = subprocess.run([sys.executable, "-c", "import runpy, sys; print(*sys.modules)"], stdout=-1, text=True)
+    packages = {"pydantic", "pydantic_core", "rich", "ruamel", "scipy", "typer", "yaml"}
+    for name in (sys.stdlib_module_names | packages) - set(found.stdout.split()):
+        if find_spec(name):
+            Path(f"{name}.py").write_text(f"raise SystemExit('{name} of the user')\n")
+    said = new_sweeper("plan", toy)
+    assert said.code == 0, said.err
 
 
 def test_a_trainer_beside_its_file_is_found_from_any_folder(unlucky: Path, new_sweeper: Sweeper) -> None:

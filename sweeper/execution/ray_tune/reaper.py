@@ -23,7 +23,7 @@ STARTING_S = 30.0
 @contextlib.contextmanager
 def watched() -> Iterator[None]:
     """While the block runs, this process's descendants are ended should it die; those alive at its end are too."""
-    command = [sys.executable, "-m", "sweeper.execution.ray_tune.reaper", str(psutil.Process().pid)]
+    command = [sys.executable, "-P", "-m", "sweeper.execution.ray_tune.reaper", str(psutil.Process().pid)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as reaper:
         try:
             yield

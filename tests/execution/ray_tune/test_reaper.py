@@ -27,8 +27,11 @@ GRANDCHILD = "import subprocess, sys, time; subprocess.Popen(['sleep', '100']); 
 def parent(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     script = tmp_path / "parent.py"
     script.write_text(f"GRANDCHILD = {GRANDCHILD!r}\n{PARENT}")
-    pipe = subprocess.PIPE
-    with subprocess.Popen([sys.executable, str(script)], stdin=pipe, stdout=pipe, text=True) as process:
+    home, pipe = tmp_path / "home", subprocess.PIPE
+    home.mkdir()
+    for name in ("json", "psutil", "heapq"):
+        (home / f"{name}.py").write_text("raise SystemExit('a file of the user')\n")
+    with subprocess.Popen([sys.executable, str(script)], stdin=pipe, stdout=pipe, text=True, cwd=home) as process:
         yield process
         process.kill()
 
