@@ -6,7 +6,6 @@ have the same text.
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import math
@@ -128,14 +127,3 @@ NO_LABELS = Labels()
 def short_names(names: Iterable[str]) -> dict[str, str]:
     """Each name by the shortest suffix of whole words that no other of them has."""
     return NO_LABELS.short_names(names)
-
-
-def settings_text(params: Mapping[str, object]) -> str:
-    """Settings by the short names that they have without labels: `beta=1 marginal_kl=0`."""
-    return " ".join(f"{short}={show(params[name])}" for name, short in _short_names(tuple(params)))
-
-
-@functools.lru_cache(64)
-def _short_names(names: tuple[str, ...]) -> list[tuple[str, str]]:
-    """The same for every configuration of a sweep, of which there may be thousands."""
-    return list(short_names(names).items())

@@ -11,10 +11,10 @@ import numpy as np
 
 from sweeper.analysis.claims.verdict import finite
 from sweeper.analysis.columns import metric_columns
-from sweeper.analysis.evidence import value_of, varying_names
+from sweeper.analysis.evidence import label, value_of, varying_names
 from sweeper.analysis.statistics import CONFIDENCE, Estimate, average, estimate, holm, paired, welch
 from sweeper.ledger.history import History
-from sweeper.trial import Record, Trial, Value, canonical_json
+from sweeper.trial import Record, Value, canonical_json
 from sweeper.value_text import show
 
 ALPHA = 1 - CONFIDENCE
@@ -128,13 +128,7 @@ def _groups(records: Sequence[Record], names: set[str], by_key: bool) -> dict[st
 
 def _labels(records: Sequence[Record]) -> dict[str, str]:
     varying = varying_names(records)
-    return {record.trial.config: _label(record.trial, varying) for record in records}
-
-
-def _label(trial: Trial, varying: Sequence[str]) -> str:
-    return (
-        trial.labels.settings({name: trial.varied[name] for name in varying if name in trial.varied}) or "all settings"
-    )
+    return {record.trial.config: label(record.trial, varying) for record in records}
 
 
 def _moved(metrics: Sequence[str], pairs: Sequence[tuple[str, list[Record], list[Record]]]) -> list[Moved]:

@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from sweeper.spec.claims.records import Success
 from sweeper.spec.space.expressions import Expression, UnknownName
 from sweeper.spec.space.tokens import ExpressionError
-from sweeper.trial import Params, Record, State
-from sweeper.value_text import settings_text
+from sweeper.trial import Params, Record, State, Trial
 
 LARGEST = 1e60  # beyond that, and for NaN, there is no number: its fourth power would not be one
 
@@ -89,7 +88,7 @@ def collect(records: Sequence[Record], metric: str | Success, where: Expression 
                 problem = _where_problem(where, error)
                 left_out.add(trial.config)
                 continue
-            group = groups[trial.config] = Group(trial.config, label(trial.varied, varying), trial.params)
+            group = groups[trial.config] = Group(trial.config, label(trial, varying), trial.params)
         value = value_of(record, metric)
         group.states[record.state if value is None else State.COMPLETED] += 1  # also one that diverged: no success
         if value is not None:
@@ -122,9 +121,10 @@ def varying_names(records: Sequence[Record]) -> list[str]:
     return [name for name, values in seen.items() if len(values) > 1] or list(seen)
 
 
-def label(varied: Params, names: Sequence[str]) -> str:
-    """A configuration as text: `beta=1 marginal_kl=0`."""
-    return settings_text({name: varied[name] for name in names if name in varied}) or "all settings"
+def label(trial: Trial, names: Sequence[str]) -> str:
+    """A configuration as text, by these of its settings: `beta=1 mKL=0`."""
+    varied = trial.varied
+    return trial.labels.settings({name: varied[name] for name in names if name in varied}) or "all settings"
 
 
 def _where_problem(where: Expression | None, error: Exception) -> str:

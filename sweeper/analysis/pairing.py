@@ -64,7 +64,7 @@ def blocks(records: Sequence[Record], names: Collection[str]) -> list[PairingBlo
         params = record.trial.params
         rest = canonical_json({name: value for name, value in params.items() if name not in names})
         key = (rest, record.trial.seed)
-        labels.setdefault(key, label(record.trial.varied, varying))
+        labels.setdefault(key, label(record.trial, varying))
         found.setdefault(key, {})[settings({name: params.get(name) for name in names})] = record
     return [PairingBlock(labels[key], key[1], members) for key, members in found.items()]
 

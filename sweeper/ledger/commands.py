@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
-import stat
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from sweeper.ledger import regular_file
 from sweeper.ledger.atomic import replace_file
 from sweeper.ledger.paths import SweepDir
 
@@ -116,14 +115,9 @@ def _names(sweep: SweepDir) -> Iterator[str]:
 
 
 def _read(path: Path, make: Callable[[dict[str, object]], T]) -> T | None:
-    """A small regular file of JSON; None where it is none: a link is not followed, a FIFO not waited for."""
+    """A small regular file of JSON; None where it is none, or a link."""
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        with os.fdopen(handle, "rb") as file:
-            state = os.fstat(handle)
-            if not stat.S_ISREG(state.st_mode) or state.st_size > MAX_BYTES:
-                return None
-            return make(json.loads(file.read(MAX_BYTES)))
+        return make(json.loads(regular_file.read(path, MAX_BYTES, follow_link=False)))
     except (OSError, ValueError, TypeError, LookupError, RecursionError):
         return None
 

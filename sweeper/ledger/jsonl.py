@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import stat
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from sweeper.errors import LedgerError, Problem
+from sweeper.ledger import regular_file
 from sweeper.ledger.chain import Chain
 
 PREVIOUS = "prev"  # the hash of the line before, in a ledger
@@ -64,18 +64,11 @@ def _decode(line: bytes) -> dict[str, Any] | None:
 def contents(path: Path) -> bytes:
     """The bytes of a file; none where there is no file. Raises LedgerError, also where it is a folder or a FIFO."""
     try:
-        with open(path, "rb", opener=_open_at_once) as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise LedgerError(Problem("cannot be read: not a regular file", str(path)))
-            return file.read()
+        return regular_file.read(path)
     except (FileNotFoundError, NotADirectoryError):
         return b""
     except OSError as error:
         raise LedgerError(Problem(f"cannot be read: {error.strerror}", str(path))) from error
-
-
-def _open_at_once(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK)  # a FIFO would wait for its writer
 
 
 def open_for_append(path: Path) -> int:

@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from sweeper.errors import Problem, SpecError, did_you_mean, excerpt
+from sweeper.ledger import regular_file
 
 MAX_BYTES = 1_000_000
 
@@ -269,12 +270,10 @@ def text_of(path: Path) -> str:
         if not path.exists():
             near = did_you_mean(path.name, [file.name for file in path.parent.glob("*.y*ml")])
             raise SpecError(Problem("no such file", name, hint=near or "sweeper init writes a sweep file"))
-        if not path.is_file():
-            raise SpecError(Problem("this is not a regular file", name, allowed="a sweep file"))
         size = path.stat().st_size
         if size > MAX_BYTES:
             raise SpecError(Problem("too large for a sweep file", name, found=f"{size} bytes", allowed=f"{MAX_BYTES}"))
-        return path.read_bytes().decode("utf-8-sig")
+        return regular_file.read(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise SpecError(

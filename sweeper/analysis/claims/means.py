@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -14,6 +15,7 @@ from sweeper.analysis.evidence import Evidence, Group
 from sweeper.analysis.mean_tests import MeanTest
 from sweeper.analysis.rounding import rounded
 from sweeper.analysis.statistics import holm, means_by_seed
+from sweeper.ledger import regular_file
 from sweeper.ledger.paths import inside
 from sweeper.spec.claims.records import Against, Claim, Equivalent, Mean, Within
 from sweeper.trial import Value
@@ -71,11 +73,9 @@ def judge_against(claim: Claim, test: Against, evidence: Evidence, folder: Path)
     stranger, whose claims must not read other files. Raises LedgerError where it is a link that leads out.
     """
     path = inside(folder.parent, folder.name, test.table.name)
-    if path.exists() and not path.is_file():  # a FIFO would wait for its writer
-        return unjudged(f"the reference table {path.name} is no file")
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            table = [*csv.DictReader(file, restval="")]
+        text = regular_file.read(path).decode("utf-8")
+        table = [*csv.DictReader(io.StringIO(text, newline=""), restval="")]
         reference = _reference(table, claim.metric, evidence.groups)
     except (OSError, UnicodeDecodeError, csv.Error, ValueError) as error:
         return unjudged(f"the reference table {path.name} cannot be used: {error}")

@@ -21,7 +21,7 @@ from typing import Any
 
 from sweeper.execution.worker.reasons import log
 from sweeper.execution.worker.stored_checkpoints import StoredCheckpoints
-from sweeper.ledger import atomic
+from sweeper.ledger import atomic, regular_file
 
 FOLDER = "checkpoints"
 PROGRAM = "program"  # below it, what a command as a trainer keeps there itself
@@ -177,7 +177,7 @@ def _scores(folder: Path, score: Callable[[Mapping[str, float]], float]) -> dict
 
 
 def _sidecars(folder: Path) -> list[Path]:
-    return sorted(path for path in (folder / FOLDER).glob("step-*.json") if path.is_file())  # no FIFO: it would wait
+    return sorted(path for path in (folder / FOLDER).glob("step-*.json") if path.is_file())
 
 
 def _stem(step: int) -> str:
@@ -194,9 +194,7 @@ def _read(sidecar: Path, trial: str) -> Saved:
         raise ValueError(f"it is of trial {head['trial']}, version {head['version']}")
     # The tensors are next to it by rule, never at a path from the file: it may come from a stranger.
     path = sidecar.with_suffix(".safetensors")
-    if not path.is_file():
-        raise ValueError(f"{path.name} is no file")
-    tensors = _format(head["tensors"]).load(path.read_bytes())
+    tensors = _format(head["tensors"]).load(regular_file.read(path))
     return Saved(int(head["step"]), dict(head["metrics"]), float(head["wall_s"]), dict(tensors), dict(head["data"]))
 
 

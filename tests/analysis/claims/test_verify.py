@@ -202,7 +202,7 @@ def test_a_reference_table_is_met_or_not(finished: Path, tmp_path: Path) -> None
     table.unlink()
     assert "cannot be used" in judged(finished, f"against: {{table: {table}}}").sentence
     os.mkfifo(table)  # would wait for its writer
-    assert "is no file" in judged(finished, f"against: {{table: {table}}}").sentence
+    assert "not a regular file" in judged(finished, f"against: {{table: {table}}}").sentence
 
 
 def test_where_nothing_is_better_a_compare_claim_passes_about_as_often_as_alpha() -> None:
