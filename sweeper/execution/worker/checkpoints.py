@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from sweeper.execution.worker.reasons import log
-from sweeper.execution.worker.stored_checkpoints import StoredCheckpoints
+from sweeper.execution.worker.stored_checkpoints import StoredCheckpoints, stem
 from sweeper.ledger import atomic, regular_file
 
 FOLDER = "checkpoints"
@@ -57,7 +57,7 @@ def _write(folder: Path, step: int, contents: Mapping[str, bytes]) -> None:
     place = folder / FOLDER
     place.mkdir(parents=True, exist_ok=True)
     for end, content in contents.items():
-        with atomic.replaced(place / f"{_stem(step)}{end}") as temporary:
+        with atomic.replaced(place / f"{stem(step)}{end}") as temporary:
             temporary.write_bytes(content)
 
 
@@ -77,7 +77,7 @@ def files(folder: Path, *, but: Iterable[int] = ()) -> list[Path]:
 
     The JSON of a checkpoint comes before its tensors: removed in this order, no half of one is taken for a whole.
     """
-    kept = {_stem(step) for step in but}
+    kept = {stem(step) for step in but}
     return sorted(path for path in (folder / FOLDER).glob("*") if path.stem not in kept and path.name != PROGRAM)
 
 
@@ -178,10 +178,6 @@ def _scores(folder: Path, score: Callable[[Mapping[str, float]], float]) -> dict
 
 def _sidecars(folder: Path) -> list[Path]:
     return sorted(path for path in (folder / FOLDER).glob("step-*.json") if path.is_file())
-
-
-def _stem(step: int) -> str:
-    return f"step-{step:010d}"
 
 
 def _step(path: Path) -> int:

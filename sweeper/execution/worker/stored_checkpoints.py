@@ -14,10 +14,9 @@ import hashlib
 import json
 import time
 import uuid
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from sweeper.execution.worker.reasons import log
 from sweeper.execution.worker.storage import Storage
@@ -26,8 +25,29 @@ from sweeper.ledger import atomic
 
 VERSION = 1
 INDEX = "latest.json"
+ENDINGS = {".safetensors", ".json"}
 READ_TRIES, UNREACHABLE_S = 3, 30.0
-Entry = dict[str, Any]  # of a checkpoint in the index: its step, and its files by their endings
+
+
+@dataclass(frozen=True, slots=True)
+class _StoredFile:
+    """A file as the index has it."""
+
+    name: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A checkpoint in the index, its files by their endings."""
+
+    step: int
+    files: Mapping[str, _StoredFile]
+
+    @property
+    def names(self) -> set[str]:
+        return {file.name for file in self.files.values()}
 
 
 @dataclass(slots=True)
@@ -44,6 +64,12 @@ class _Change:
     ended: bool = False
     name: str = field(default_factory=lambda: uuid.uuid4().hex[:12])  # the same when it is tried again
 
+    def entry(self) -> _Entry:
+        """The checkpoint to add, as the index names it."""
+        begin = f"{stem(self.step)}-{self.name}"
+        files = {end: _described(f"{begin}{end}", content) for end, content in self.contents.items()}
+        return _Entry(self.step, files)
+
 
 class StoredCheckpoints:
     """The checkpoints of a sweep in storage. A thread writes; of each trial only what is newest waits for it.
@@ -54,7 +80,7 @@ class StoredCheckpoints:
     def __init__(self, storage: Callable[[], Storage]) -> None:
         self._open = storage
         self._storage: Storage | None = None
-        self._entries: dict[str, list[Entry]] = {}
+        self._entries: dict[str, list[_Entry]] = {}
         self._names: dict[str, set[str]] = {}  # files that may be there
         self._uploads = Uploads(self._make, "checkpoints")
         self._unreachable_until = 0.0
@@ -85,48 +111,48 @@ class StoredCheckpoints:
             log("no checkpoints from the storage: it did not answer a moment ago")
             return
         try:
-            index = self._retried(lambda: self._reached().read(_path(trial, INDEX)))
-            entries = _entries(index)
+            entries = _entries(self._read(trial, INDEX))
         except FileNotFoundError:
             return
-        except (OSError, ValueError, LookupError, TypeError) as error:
+        except (OSError, ValueError) as error:
             log(f"no checkpoints from the storage: {one_line(error)}")
             if isinstance(error, OSError):
                 self._unreachable_until = time.monotonic() + UNREACHABLE_S
             return
         self._entries[trial] = entries
+        self._names.setdefault(trial, set()).update(*(entry.names for entry in entries))
         for entry in reversed(entries):
-            is_there = (folder / f"{_stem(entry)}.json").exists()
+            is_there = (folder / f"{stem(entry.step)}.json").exists()
             if (is_there or self._copied(trial, entry, folder)) and not every:
                 return
 
-    def _copied(self, trial: str, entry: Entry, folder: Path) -> bool:
+    def _copied(self, trial: str, entry: _Entry, folder: Path) -> bool:
         try:
-            files = {end: self._whole(trial, file) for end, file in entry["files"].items()}
+            contents = {end: self._whole(trial, file) for end, file in entry.files.items()}
             folder.mkdir(parents=True, exist_ok=True)
-            for end in sorted(files, key=lambda end: end == ".json"):  # a checkpoint exists once its JSON does
-                with atomic.replaced(folder / f"{_stem(entry)}{end}") as temporary:
-                    temporary.write_bytes(files[end])
-        except (OSError, ValueError, LookupError, TypeError) as error:
-            log(f"the checkpoint of step {entry['step']} in the storage cannot be used: {one_line(error)}")
+            for end in sorted(contents, key=lambda end: end == ".json"):  # a checkpoint exists once its JSON does
+                with atomic.replaced(folder / f"{stem(entry.step)}{end}") as temporary:
+                    temporary.write_bytes(contents[end])
+        except (OSError, ValueError) as error:
+            log(f"the checkpoint of step {entry.step} in the storage cannot be used: {one_line(error)}")
             return False
         return True
 
-    def _whole(self, trial: str, file: Mapping[str, Any]) -> bytes:
-        content = self._retried(lambda: self._reached().read(_path(trial, file["name"])))
-        if len(content) != file["bytes"] or hashlib.sha256(content).hexdigest() != file["sha256"]:
-            raise ValueError(f"{file['name']} is damaged")
+    def _whole(self, trial: str, file: _StoredFile) -> bytes:
+        content = self._read(trial, file.name)
+        if _described(file.name, content) != file:
+            raise ValueError(f"{file.name} is damaged")
         return content
 
-    def _retried(self, read: Callable[[], bytes]) -> bytes:
+    def _read(self, trial: str, name: str) -> bytes:
         for attempt in range(READ_TRIES - 1):
             try:
-                return read()
+                return self._reached().read(_path(trial, name))
             except FileNotFoundError:
                 raise
             except OSError:
                 time.sleep(FIRST_WAIT_S * 2**attempt)
-        return read()
+        return self._reached().read(_path(trial, name))
 
     def _reached(self) -> Storage:
         if self._storage is None:
@@ -136,26 +162,24 @@ class StoredCheckpoints:
     def _make(self, trial: str, change: _Change) -> None:
         storage, names = self._reached(), self._names.setdefault(trial, set())
         if change.anew:
-            storage.remove_folder(_path(trial, "")[:-1])
+            storage.remove_folder(_folder(trial))
             self._entries[trial] = []
-        entries = [one for one in self._entries.get(trial, ()) if one["step"] != change.step]
+        entries = [one for one in self._entries.get(trial, ()) if one.step != change.step]
         if change.contents:
-            newer = _entry(change)
-            for end, file in newer["files"].items():
-                names.add(file["name"])
-                storage.write(_path(trial, file["name"]), change.contents[end])
-            entries = sorted([*entries, newer], key=lambda one: int(one["step"]))
+            newer = change.entry()
+            names |= newer.names
+            for end, file in newer.files.items():
+                storage.write(_path(trial, file.name), change.contents[end])
+            entries = sorted([*entries, newer], key=lambda one: one.step)
         # While it trains, the one before stays too: the newest may be damaged where it is kept.
-        last = set() if change.ended else {one["step"] for one in entries[-2:]}
-        stays = [one for one in entries if one["step"] in last or one["step"] in change.kept]
+        last = set() if change.ended else {one.step for one in entries[-2:]}
+        stays = [one for one in entries if one.step in last or one.step in change.kept]
         if not stays:
-            storage.remove_folder(_path(trial, "")[:-1])
+            storage.remove_folder(_folder(trial))
             names.clear()
         else:
             storage.write(_path(trial, INDEX), _index(stays))
-            used = {file["name"] for one in stays for file in one["files"].values()}
-            names |= {file["name"] for one in self._entries.get(trial, ()) for file in one["files"].values()}
-            for name in sorted(names - used):
+            for name in sorted(names.difference(*(one.names for one in stays))):
                 storage.remove(_path(trial, name))
                 names.discard(name)
         self._entries[trial] = stays
@@ -177,38 +201,42 @@ def remove_ended(storage: Storage, trials: Collection[str]) -> None:
     """Remove what is stored of these trials, which ended while the storage did not answer. Raises OSError."""
     for trial in storage.folders("trials"):
         if trial in trials:
-            storage.remove_folder(_path(trial, "")[:-1])
+            storage.remove_folder(_folder(trial))
+
+
+def stem(step: int) -> str:
+    """How the names of a checkpoint's files begin."""
+    return f"step-{step:010d}"
+
+
+def _folder(trial: str) -> str:
+    return f"trials/{trial}"
 
 
 def _path(trial: str, name: str) -> str:
-    return f"trials/{trial}/{name}"
+    return f"{_folder(trial)}/{name}"
 
 
-def _stem(entry: Entry) -> str:
-    return f"step-{int(entry['step']):010d}"
+def _index(entries: Sequence[_Entry]) -> bytes:
+    return json.dumps({"version": VERSION, "checkpoints": [asdict(entry) for entry in entries]}).encode()
 
 
-def _entry(change: _Change) -> Entry:
-    stem = f"step-{change.step:010d}-{change.name}"
-    files = {
-        end: {"name": f"{stem}{end}", "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-        for end, content in change.contents.items()
-    }
-    return {"step": change.step, "files": files}
+def _described(name: str, content: bytes) -> _StoredFile:
+    return _StoredFile(name, len(content), hashlib.sha256(content).hexdigest())
 
 
-def _index(entries: list[Entry]) -> bytes:
-    return json.dumps({"version": VERSION, "checkpoints": entries}).encode()
-
-
-def _entries(content: bytes) -> list[Entry]:
-    """The checkpoints of an index. Raises ValueError, LookupError or TypeError for what is none."""
-    index = json.loads(content)
-    if index["version"] != VERSION:
-        raise ValueError(f"version {index['version']}")
-    for entry in index["checkpoints"]:
-        if entry["files"].keys() != {".safetensors", ".json"} or not isinstance(entry["step"], int):
-            raise ValueError("no index of checkpoints")
-        if any("/" in str(file["name"]) for file in entry["files"].values()):  # nothing but files of this trial
+def _entries(content: bytes) -> list[_Entry]:
+    """The checkpoints of an index. Raises ValueError for what is none."""
+    try:
+        index = json.loads(content)
+        if index["version"] != VERSION:
+            raise ValueError(f"version {index['version']}")
+        files = [{end: _StoredFile(**file) for end, file in one["files"].items()} for one in index["checkpoints"]]
+        entries = [_Entry(int(one["step"]), some) for one, some in zip(index["checkpoints"], files, strict=True)]
+        if any("/" in name for one in entries for name in one.names):  # nothing but files of this trial
             raise ValueError("a name that leads elsewhere")
-    return list(index["checkpoints"])
+    except (LookupError, TypeError, AttributeError):
+        raise ValueError("no index of checkpoints") from None
+    if any(one.files.keys() != ENDINGS for one in entries):
+        raise ValueError("no index of checkpoints")
+    return entries

@@ -82,8 +82,9 @@ def test_another_node_goes_on_from_the_newest_whole_checkpoint(url: str, tmp_pat
     found = fetched(url, tmp_path / "third")
     assert found is not None
     assert found.step == 200
-    Storage.at(url).write(f"trials/{KEY}/latest.json", b"{")
-    assert fetched(url, tmp_path / "fourth") is None
+    for damaged in (b"{", b"[]", b'{"version": 1, "checkpoints": [{"step": 1, "files": []}]}'):
+        Storage.at(url).write(f"trials/{KEY}/latest.json", damaged)
+        assert fetched(url, tmp_path / "fourth") is None
     made.clean()
     assert names(url) == []
 
