@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from itertools import combinations
 
 import pandas as pd
@@ -44,16 +44,12 @@ def effects(records: Sequence[Record], metric: str) -> list[Effect]:
     """Every pair of values of every parameter that varies, where trials differ in it alone."""
     found = [one for name in varying_names(records) for one in _of_parameter(records, metric, name)]
     adjusted = holm([one.p for one in found])
-    return [
-        Effect(**{**{n: getattr(one, n) for n in one.__slots__}, "p_holm": p})
-        for one, p in zip(found, adjusted, strict=True)
-    ]
+    return [replace(one, p_holm=p) for one, p in zip(found, adjusted, strict=True)]
 
 
 def as_frame(found: Sequence[Effect]) -> pd.DataFrame:
     """One row a comparison."""
-    rows = [{name: getattr(one, name) for name in Effect.__slots__} for one in found]
-    return pd.DataFrame(rows, columns=list(Effect.__slots__))
+    return pd.DataFrame(map(asdict, found), columns=[column.name for column in fields(Effect)])
 
 
 def _of_parameter(records: Sequence[Record], metric: str, name: str) -> list[Effect]:

@@ -83,13 +83,12 @@ def _folders(place: Path) -> Iterator[Path]:
 
 def _unkept(folder: Path, record: Record | None, keep: str) -> Iterator[Path]:
     """The files of a trial that no rule keeps; None is a trial that the file no longer lists."""
-    done = record is not None and record.state.is_result
-    steps = checkpoints.steps(folder)
-    if record is None or (done and keep == "none"):
-        steps = []
-    elif done and keep == "last":
-        steps = steps[-1:]
+    if record is None:
+        keep = "none"
+    elif not record.state.is_result:
+        keep = "all"
+    steps = [] if keep == "none" else checkpoints.steps(folder)[-1 if keep == "last" else 0 :]
     found = [] if (folder / checkpoints.FOLDER).is_symlink() else checkpoints.files(folder, but=steps)
-    if record is None or (done and keep == "none"):
+    if keep == "none":
         found += sorted(folder.glob("*.safetensors"))
     yield from (path for path in found if not path.is_symlink())

@@ -12,6 +12,7 @@ from sweeper.spec.space.domains import Choice, Domain, Range
 from sweeper.spec.space.space import no_list
 from sweeper.spec.space.zip_groups import Zips, zipped
 from sweeper.spec.sweep import ADAPTIVE, Sweep
+from sweeper.spec.validation import number_hint
 from sweeper.trial import Value, canonical
 
 _COUNTS = {"type", "metric", "min_steps", "max_steps", "min_iter", "max_iter"}
@@ -204,18 +205,8 @@ def _texts(sweep: Sweep, keys: SweepKeys) -> Iterator[Problem]:
                 yield _problem(
                     sweep, key, "a text that looks like something else", excerpt(text), hint="null, true, false"
                 )
-            elif _looks_like_a_number(text):
-                yield _problem(
-                    sweep, key, "a text that looks like a number", excerpt(text), hint="write it without quotes"
-                )
-
-
-def _looks_like_a_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+            elif hint := number_hint(text):
+                yield _problem(sweep, key, "a text that looks like a number", excerpt(text), hint=hint)
 
 
 def _empty(sweep: Sweep) -> Iterator[Problem]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -81,8 +82,8 @@ def _bound(context: dict[str, Any]) -> str:
 
 
 def _hint(found: Any, loc: Sequence[str | int]) -> str:
-    if isinstance(found, str) and _is_number(found):
-        return f"write {found.strip()} without quotes"
+    if isinstance(found, str) and (hint := number_hint(found)):
+        return hint
     if isinstance(found, int | float) and not isinstance(found, bool) and describe(node_at(loc)) == "a text":
         return f'write "{found}"'
     if found in ("yes", "on", "no", "off") and describe(node_at(loc)) == "true or false":
@@ -110,14 +111,6 @@ def _hint_for(loc: Sequence[str | int]) -> str:
     if len(loc) == 3 and loc[0] == "parameters":
         return f"a nested parameter is written {loc[1]}.{loc[2]}: or below parameters:"
     return "a parameter goes below parameters:, a fixed setting below base:" if len(loc) == 1 else ""
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _key(document: Document, loc: Sequence[str | int]) -> str:
@@ -187,3 +180,21 @@ def _bounds(node: Schema) -> str:
     phrases = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
     found = [f"{word} {node[key]:g}" for key, word in phrases.items() if key in node and abs(node[key]) < 1e9]
     return (" " + " and ".join(found)) if found else ""
+
+
+def number_hint(text: str) -> str:
+    """How a text that other readers take for a number is written as one; "" for any other text.
+
+    >>> number_hint("1_000"), number_hint("1e-3"), number_hint("nan"), number_hint("one")
+    ('write 1000: in YAML 1.2 a number has no _', 'write 1e-3 without quotes', 'a number must be finite', '')
+    """
+    plain = text.strip()
+    try:
+        is_finite = math.isfinite(float(plain))
+    except ValueError:
+        return ""
+    if not is_finite:
+        return "a number must be finite"
+    if "_" in plain:
+        return f"write {plain.replace('_', '')}: in YAML 1.2 a number has no _"
+    return f"write {plain} without quotes"

@@ -6,9 +6,10 @@ import difflib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sweeper.errors import Problem, UsageError
+from sweeper.errors import Problem, UsageError, excerpt
 from sweeper.trial import Params, Value, canonical_json
 
+MOST_NAMES = 24  # of settings in a hint
 TrainFunction = Callable[..., Mapping[str, float] | None]
 
 
@@ -66,10 +67,15 @@ def _kind(value: Value) -> str:
 
 
 def unknown_setting(key: str, known: Params) -> Problem:
+    """The nearest names, those of the same section, or the sections where there are many names."""
     near = difflib.get_close_matches(key, known, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(sorted(known))}"
+    section = key.partition(".")[0] + "."
+    names = sorted(name for name in known if name.startswith(section)) or sorted(known)
+    if len(names) > MOST_NAMES:
+        names = sorted({f"{name.partition('.')[0]}.*" if "." in name else name for name in names})
+    hint = f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(names)}"
     return Problem("the trainer has no such setting", key=key, hint=hint)
 
 
 def value_not_allowed(key: str, found: object, allowed: str) -> Problem:
-    return Problem("the trainer does not take this value", "", key, repr(found), allowed)
+    return Problem("the trainer does not take this value", "", key, excerpt(found), allowed)

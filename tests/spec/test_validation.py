@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sweeper.errors import Problem, SpecError
 from sweeper.spec.document import parse
+from sweeper.spec.load import load_spec
 from sweeper.spec.validation import validated
 
 
@@ -81,3 +83,24 @@ def test_what_is_out_of_bounds_names_the_bound(text: str, found: str, bound: str
     refused = problem(text)
     assert bound in refused.allowed
     assert refused.found == found
+
+
+@pytest.mark.parametrize(
+    ("value", "hint"),
+    [
+        ("1_000", "write 1000: in YAML 1.2 a number has no _"),
+        ('"3"', "write 3 without quotes"),
+        ('" 1e-3"', "write 1e-3 without quotes"),
+        ("nan", "a number must be finite"),
+    ],
+)
+def test_a_text_that_other_readers_take_for_a_number_is_named_with_the_number_to_write(
+    tmp_path: Path, value: str, hint: str
+) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text(f"parameters: {{x: {{values: [{value}, a]}}}}\n")
+    assert [one.hint for one in load_spec(file).warnings if "looks like" in one.message] == [hint]
+    file.write_text(f"resources: {{cpu: {value}}}\n")
+    with pytest.raises(SpecError) as caught:
+        load_spec(file)
+    assert caught.value.problems[0].hint == hint

@@ -7,6 +7,7 @@ import pytest
 
 from sweeper.errors import UsageError
 from sweeper.trainer import trainer
+from sweeper.trainer.declarations import unknown_setting
 
 
 def test_the_bundled_trainer_declares_its_settings_and_metrics() -> None:
@@ -25,7 +26,7 @@ def test_a_setting_that_the_bundled_trainer_lacks_is_named_with_its_neighbour() 
 
 def test_a_value_that_the_bundled_trainer_refuses_is_named_with_what_is_allowed() -> None:
     (problem,) = trainer.find("cvae").check({"train.steps": "many"})
-    assert (problem.key, problem.found) == ("train.steps", "'many'")
+    assert (problem.key, problem.found) == ("train.steps", '"many"')
     assert problem.allowed
 
 
@@ -82,3 +83,11 @@ def test_a_function_that_would_fail_in_every_trial_is_refused_before_the_first(
 @pytest.mark.parametrize("name", ["good", "good_partial", "good_object", "good_words"])
 def test_whatever_can_be_called_so_is_a_trainer(name: str) -> None:
     assert trainer.find(f"calls:{name}").defaults is None
+
+
+def test_an_unknown_setting_is_answered_with_near_ones_or_with_sections_not_with_a_hundred_names() -> None:
+    config = trainer.find("cvae").defaults
+    assert config is not None
+    assert unknown_setting("train.step", config).hint.startswith("did you mean train.steps")
+    assert unknown_setting("evaluation_samples", config).hint == "it has loss.*, model.*, task.*, train.*"
+    assert unknown_setting("q", {"x": 1, "width": 2}).hint == "it has width, x"
