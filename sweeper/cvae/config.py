@@ -222,7 +222,7 @@ _FIXED = {
     for key, known in SETTINGS.items()
     if key.startswith(("task.", "model."))
     or key in ("loss.reduction", "train.batch_size", "train.test_prompts", "train.device", "train.compile")
-    or key in ("train.gradient_accumulation_steps", "train.precision")
+    or key in ("train.gradient_accumulation_steps", "train.precision", "train.optimizer")
     or key in (*_WEIGHTINGS, "loss.jsd_mixture")
 }
 

@@ -27,7 +27,13 @@ class TrainConfig:
         choices=("float32", "bfloat16"),
         added=True,
     )
-    learning_rate: float = setting(3e-3, "peak of AdamW's learning rate", low=0, high=1)
+    optimizer: str = setting(
+        "adamw",
+        "adamw, or muon for weight matrices (AdamW for the rest): fewer steps, with learning_rate 0.01",
+        choices=("adamw", "muon"),
+        added=True,
+    )
+    learning_rate: float = setting(3e-3, "peak of the optimizer's learning rate", low=0, high=1)
     router_lr_scale: float = setting(
         1.0,
         "the router's learning rate as a multiple of the generator's",
@@ -38,7 +44,7 @@ class TrainConfig:
     baseline_lr_scale: float = setting(2.0, "the z-free baseline's learning rate, likewise", low=0, high=100)
     warmup: float = setting(0.05, "share of the steps over which the learning rate rises", low=0, high=1)
     final_lr: float = setting(0.02, "learning rate at the end of its cosine, as a share of the peak", low=0, high=1)
-    weight_decay: float = setting(0.1, "AdamW's decay of weight matrices", low=0, high=1)
+    weight_decay: float = setting(0.1, "the optimizer's decay of weight matrices", low=0, high=1)
     clip_norm: float = setting(1.0, "largest norm of the gradient", low=1e-6, high=1e6)
     baseline_warmup: float = setting(
         0.1, "share of the steps over which token weights pass from uniform to the baseline's NLL", low=0, high=1

@@ -24,6 +24,7 @@ from sweeper.cvae.training.schedules import HYPERPARAMETERS
 from sweeper.cvae.training.step import advance
 
 JSD = {"loss.inter_latent_divergence_weight": 1.0}
+MUON = {"train.optimizer": "muon", "train.learning_rate": 0.015, "train.steps": 600}
 
 
 def seconds(work: Callable[[], object], repeats: int = 60) -> float:

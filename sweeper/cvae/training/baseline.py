@@ -25,7 +25,7 @@ from sweeper.cvae.objective import baseline_nll
 from sweeper.cvae.tasks.task import counted
 from sweeper.cvae.training import batches
 from sweeper.cvae.training.cuda_graph import CudaGraphRunner
-from sweeper.cvae.training.optim import Moments, adamw_, bias_correction, clip_
+from sweeper.cvae.training.optim import Moments, bias_correction, clip_
 from sweeper.cvae.training.program import Program
 from sweeper.cvae.training.schedules import learning_rate
 
@@ -149,7 +149,8 @@ class BaselineBatch:
             for part_GW in program.baseline_layout.split(gradient_GW, by="baseline."):
                 clip_(part_GW, self.clip_G)
             moments = Moments(self.mean_GW, self.square_GW)
-            adamw_(self.flat_GW, gradient_GW, moments, correction_G, rate_G[:, None], self.decay_GW)
+            update = gradient_GW, moments, correction_G, rate_G[:, None], self.decay_GW
+            program.update_(program.baseline_layout, self.flat_GW, *update)
             self.at_1.add_(1)
 
     def _part(

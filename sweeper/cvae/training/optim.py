@@ -78,13 +78,15 @@ def clip_(gradient_W: Tensor, limit: Tensor) -> Tensor:
     return norm
 
 
-def adamw_(
-    flat_W: Tensor, gradient_W: Tensor, moments: Moments, correction: Tensor, rate_W: Tensor, decay_W: Tensor
-) -> None:
-    """One update of the parameters and moments, in place; ``correction`` is :func:`bias_correction` of the step."""
+def adamw_direction(gradient_W: Tensor, moments: Moments, correction: Tensor) -> Tensor:
+    """The direction of a step, decay aside; updates ``moments`` in place, ``correction`` is :func:`bias_correction`."""
     moments.mean_W.lerp_(gradient_W, 1 - BETA1)
     moments.square_W.mul_(BETA2).addcmul_(gradient_W, gradient_W, value=1 - BETA2)
-    direction_W = moments.mean_W * correction[..., None] / moments.square_W.sqrt().add_(EPSILON)
+    return moments.mean_W * correction[..., None] / moments.square_W.sqrt().add_(EPSILON)
+
+
+def move_(flat_W: Tensor, direction_W: Tensor, rate_W: Tensor, decay_W: Tensor) -> None:
+    """Moves the parameters against ``direction_W``, which is overwritten, and decays them; both in place."""
     flat_W.sub_(rate_W * direction_W.addcmul_(decay_W, flat_W))
 
 

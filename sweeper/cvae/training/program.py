@@ -16,7 +16,8 @@ from sweeper.cvae.networks.model import SharedDiscreteCVAE, Sizes
 from sweeper.cvae.objective import LossForm
 from sweeper.cvae.tasks import Task, make_task
 from sweeper.cvae.terms import LOOKAHEAD
-from sweeper.cvae.training.optim import Layout
+from sweeper.cvae.training import muon
+from sweeper.cvae.training.optim import Layout, Moments, adamw_direction, move_
 
 Z_FREE = ("baseline.", "lookahead.")  # parameters that are trained once per seed
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # <malloc.h>
@@ -42,6 +43,7 @@ class Program:
     accumulation: int
     form: LossForm
     precision: str
+    optimizer: str
 
     @classmethod
     def of(cls, config: CVAEConfig) -> Program:
@@ -49,8 +51,8 @@ class Program:
         device = device_of(config.train.device)
         train = config.train
         batches = train.batch_size, train.gradient_accumulation_steps
-        form = LossForm.of(config.loss)
-        return _program(config.task, config.model, *batches, train.test_prompts, form, device, train.precision)
+        form, kinds = LossForm.of(config.loss), (train.precision, train.optimizer)
+        return _program(config.task, config.model, *batches, train.test_prompts, form, device, *kinds)
 
     def autocast(self) -> AbstractContextManager[object]:
         """In which a step's networks run: their products in ``train.precision``, all else in float32."""
@@ -58,6 +60,22 @@ class Program:
             return nullcontext()
         # no cache: a step's parameters are views of one vector, and a recorded CUDA graph must not hold copies of them
         return torch.autocast(self.device.type, torch.bfloat16, cache_enabled=False)
+
+    def update_(
+        self,
+        layout: Layout,
+        flat_MW: Tensor,
+        gradient_MW: Tensor,
+        moments: Moments,
+        correction_M: Tensor,
+        rate_MW: Tensor,
+        decay_MW: Tensor,
+    ) -> None:
+        """One step of ``train.optimizer``, in place on parameters and moments."""
+        direction_MW = adamw_direction(gradient_MW, moments, correction_M)
+        if self.optimizer == "muon":
+            muon.orthogonalize_(layout, direction_MW, gradient_MW, moments.mean_W)
+        move_(flat_MW, direction_MW, rate_MW, decay_MW)
 
     def initial_W(self, seed: int, layout: Layout) -> Tensor:
         """The parameters that a member, or its baseline, begins with, drawn on the CPU: the same everywhere, [W]."""
@@ -76,6 +94,7 @@ def _program(
     form: LossForm,
     device: torch.device,
     precision: str,
+    optimizer: str,
 ) -> Program:
     if device.type == "cpu":
         keep_freed_memory()
@@ -86,7 +105,8 @@ def _program(
         for is_baseline in (False, True)
     )
     layouts = own.to(device), baseline.to(device)
-    return Program(task, model, *layouts, train_rows_R, split, final, device, batch_size, accumulation, form, precision)
+    sizes = batch_size, accumulation
+    return Program(task, model, *layouts, train_rows_R, split, final, device, *sizes, form, precision, optimizer)
 
 
 @lru_cache(maxsize=4)

@@ -28,7 +28,7 @@ from sweeper.cvae.terms import TERMS
 from sweeper.cvae.training.compiled import Loss
 from sweeper.cvae.training.cuda_graph import CudaGraphRunner
 from sweeper.cvae.training.member_state import BatchedState
-from sweeper.cvae.training.optim import adamw_, clip_
+from sweeper.cvae.training.optim import clip_
 from sweeper.cvae.training.program import Program
 from sweeper.cvae.training.schedules import HYPERPARAMETERS
 
@@ -72,7 +72,10 @@ def advance(program: Program, state: BatchedState, loss: Loss = step_loss) -> No
     with torch.no_grad():
         norm_M = clip_(gradient_MW, state.clip_M)
         rate_MW = values["learning_rate"][:, None] * state.scale_MW
-        adamw_(state.flat_MW, gradient_MW, state.moments, values["bias_correction"], rate_MW, state.decay_MW)
+        correction_M = values["bias_correction"]
+        program.update_(
+            program.layout, state.flat_MW, gradient_MW, state.moments, correction_M, rate_MW, state.decay_MW
+        )
         state.step_M.add_(1)
         state.marginal_MK.copy_(marginal_MK)
         state.norm_M.copy_(norm_M)

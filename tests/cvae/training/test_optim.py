@@ -9,9 +9,10 @@ from sweeper.cvae.training.optim import (
     EPSILON,
     Layout,
     Moments,
-    adamw_,
+    adamw_direction,
     bias_correction,
     clip_,
+    move_,
     warmup_cosine,
 )
 from tests.cvae.networks.networks import network, parameters_of
@@ -26,7 +27,7 @@ def run(start_W, gradients, rate_W, decay_W):
     flat_W, moments = start_W.clone(), Moments(torch.zeros_like(start_W), torch.zeros_like(start_W))
     for step, gradient_W in enumerate(gradients, start=1):
         correction = torch.tensor(bias_correction(step), dtype=start_W.dtype).expand(start_W.shape[:-1])
-        adamw_(flat_W, gradient_W, moments, correction, rate_W, decay_W)
+        move_(flat_W, adamw_direction(gradient_W, moments, correction), rate_W, decay_W)
     return flat_W
 
 
