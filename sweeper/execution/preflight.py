@@ -6,6 +6,7 @@ import contextlib
 import importlib
 import math
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -157,7 +158,10 @@ def _check_server(sweep: Sweep) -> None:
 
 
 def _check_reachable(address: str) -> None:
-    """Refuse a cluster that does not answer: Ray itself tries for minutes."""
+    """Refuse what is no address, and a cluster that does not answer: Ray itself tries for minutes."""
+    if not re.fullmatch(r"auto|local|.*://.*|.+:\d+", address):
+        hint, allowed = "it is given by --address or RAY_ADDRESS", "HOST:PORT, ray://HOST:PORT or auto"
+        raise UsageError(Problem("not the address of a Ray cluster", "--address", "", address, allowed, hint))
     try:
         head_watch.connect(address, 5)
     except OSError as error:

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import os
+import shutil
+import time
 from pathlib import Path
 
 from sweeper.analysis.progress import overview
+from sweeper.errors import Exit
 from sweeper.ledger.history import History
 from sweeper.ledger.ledger import Ledger
 from sweeper.ledger.paths import SweepDir
@@ -41,3 +45,12 @@ def test_damage_is_said(tmp_path: Path) -> None:
         book.run("", {}, TRIALS, History())
     sweep.ledger.write_bytes(sweep.ledger.read_bytes() + b"torn")
     assert overview(tmp_path)[0].damaged_lines == 1
+
+
+def test_the_last_event_of_a_copied_sweep_is_not_when_it_was_copied(tmp_path: Path) -> None:
+    with Ledger(SweepDir(tmp_path / "here", "toy")) as book:
+        book.run("", {}, TRIALS, History())
+        book.stop(Exit.INTERRUPTED, "")
+    there = shutil.copytree(tmp_path / "here", tmp_path / "there")
+    os.utime(there / "toy/ledger.jsonl", (4e9, 4e9))
+    assert abs(overview(there)[0].last_at - time.time()) < 100

@@ -68,6 +68,7 @@ def test_a_bad_file_is_refused_before_anything_is_made(case: str, toy: Path, swe
         (["run", "toy.yaml", "--runner", "slurm"], "slurm"),
         (["run", "toy.yaml", "--results", "toy.yaml"], "toy.yaml is a file"),
         (["run", "toy.yaml", "--address", "127.0.0.1:1"], "no Ray cluster answers"),
+        (["run", "toy.yaml", "--address", "nonsense"], "not the address of a Ray cluster"),
         (["export", "nothing"], "no such sweep"),
         (["export", "../.."], "not the name of a sweep"),
         (["ui"], "store"),
@@ -81,6 +82,7 @@ def test_bad_usage_is_exit_code_2_without_a_traceback(
     assert said.code == 2, said.err
     assert "Traceback" not in said.err
     assert message in said.err
+    assert not Path("results").exists()
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
