@@ -49,7 +49,7 @@ def make_database(path: Path) -> None:
     Raises what is wrong with the path at once: MLflow would try for 100 s.
     """
     if {"%", "?"} & set(str(path)):
-        raise ValueError(f"MLflow cannot open a store with % or ? in its path: {path}")
+        raise ValueError(f"MLflow cannot open a store with % or ? in its path, move the results folder first: {path}")
     _remove_abandoned(path)
     if path.exists() and path.stat().st_size:
         with contextlib.closing(sqlite3.connect(path)) as database:

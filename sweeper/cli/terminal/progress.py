@@ -119,7 +119,7 @@ class Screen:
         now = time.monotonic()
         left = self.work.left_s(now)
         text = f"{self.done}/{self.total} trials  {duration(now - self.began)}"
-        return f"{text}, about {duration(left)} left" if left is not None else text
+        return f"{text}, about {duration(left)} left" if left else text
 
     def _pace(self) -> str:
         made, total, pace = self.work.made, self.work.total, self.work.pace(time.monotonic())
