@@ -25,7 +25,7 @@ from sweeper.cvae.objective import baseline_nll
 from sweeper.cvae.tasks.task import counted
 from sweeper.cvae.training import batches
 from sweeper.cvae.training.cuda_graph import CudaGraphRunner
-from sweeper.cvae.training.optim import Moments, bias_correction, clip_
+from sweeper.cvae.training.optimizers.adamw import Moments, bias_correction, clip_
 from sweeper.cvae.training.program import Program
 from sweeper.cvae.training.schedules import learning_rate
 

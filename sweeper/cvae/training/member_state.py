@@ -17,7 +17,7 @@ from sweeper.cvae.config import CVAEConfig
 from sweeper.cvae.terms import LOOKAHEAD, ORACLE_FORK
 from sweeper.cvae.training import batches
 from sweeper.cvae.training.baseline import BaselineKey, baselines
-from sweeper.cvae.training.optim import Moments
+from sweeper.cvae.training.optimizers.adamw import Moments
 from sweeper.cvae.training.program import Program
 from sweeper.cvae.training.schedules import HYPERPARAMETERS, hyperparameters
 

@@ -16,8 +16,9 @@ from sweeper.cvae.networks.model import SharedDiscreteCVAE, Sizes
 from sweeper.cvae.objective import LossForm
 from sweeper.cvae.tasks import Task, make_task
 from sweeper.cvae.terms import LOOKAHEAD
-from sweeper.cvae.training import muon
-from sweeper.cvae.training.optim import Layout, Moments, adamw_direction, move_
+from sweeper.cvae.training.optimizers import muon
+from sweeper.cvae.training.optimizers.adamw import Moments, adamw_direction, move_
+from sweeper.cvae.training.optimizers.layout import Layout
 
 Z_FREE = ("baseline.", "lookahead.")  # parameters that are trained once per seed
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # <malloc.h>

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from sweeper.cvae.config import CVAEConfig, TrainConfig
 from sweeper.cvae.terms import TERM_OF_WEIGHT, DisentanglementLossConfig, Schedule
-from sweeper.cvae.training.optim import bias_correction, warmup_cosine
+from sweeper.cvae.training.optimizers.adamw import bias_correction
 
 HYPERPARAMETERS = (
     *TERM_OF_WEIGHT,
@@ -40,6 +40,15 @@ def hyperparameters(config: CVAEConfig, steps: Sequence[int]) -> list[list[float
 def learning_rate(train: TrainConfig, step: int) -> float:
     """The learning rate of step number ``step`` = 1, 2, ..."""
     return warmup_cosine(step, train.steps, train.learning_rate, train.warmup, train.final_lr)
+
+
+def warmup_cosine(step: int, steps: int, peak: float, warmup: float, final: float) -> float:
+    """A linear rise over the share ``warmup`` of the steps, then a cosine down to the share ``final`` of ``peak``."""
+    rise = max(1.0, warmup * steps)
+    if step < rise:
+        return peak * step / rise
+    progress = (step - rise) / max(1.0, steps - rise)
+    return peak * (final + (1 - final) * (1 + math.cos(math.pi * progress)) / 2)
 
 
 def weights_over(config: DisentanglementLossConfig, progress: Sequence[float]) -> dict[str, list[float]]:

@@ -28,7 +28,7 @@ from sweeper.cvae.terms import TERMS
 from sweeper.cvae.training.compiled import Loss
 from sweeper.cvae.training.cuda_graph import CudaGraphRunner
 from sweeper.cvae.training.member_state import BatchedState
-from sweeper.cvae.training.optim import clip_
+from sweeper.cvae.training.optimizers.adamw import clip_
 from sweeper.cvae.training.program import Program
 from sweeper.cvae.training.schedules import HYPERPARAMETERS
 

@@ -9,7 +9,7 @@ from sweeper.cvae.objective import baseline_nll
 from sweeper.cvae.training import baseline as baseline_module
 from sweeper.cvae.training import batches
 from sweeper.cvae.training.baseline import BaselineKey, Baselines
-from sweeper.cvae.training.optim import BETA1, BETA2, EPSILON
+from sweeper.cvae.training.optimizers.adamw import BETA1, BETA2, EPSILON
 from sweeper.cvae.training.pack import train_pack
 from sweeper.cvae.training.program import Program
 from sweeper.cvae.training.schedules import learning_rate

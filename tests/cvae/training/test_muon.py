@@ -5,8 +5,9 @@ import torch
 
 from sweeper.cvae.config import shape
 from sweeper.cvae.training.baseline import baselines
-from sweeper.cvae.training.muon import orthogonal, orthogonalize_
-from sweeper.cvae.training.optim import BETA1, Layout, Moments, adamw_direction, move_
+from sweeper.cvae.training.optimizers.adamw import BETA1, Moments, adamw_direction, move_
+from sweeper.cvae.training.optimizers.layout import Layout
+from sweeper.cvae.training.optimizers.muon import orthogonal, orthogonalize_
 from sweeper.cvae.training.pack import train_pack
 from tests.cvae.training.packs import Kept, Trial, Waiting, close, same, started
 

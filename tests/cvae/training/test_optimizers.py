@@ -3,18 +3,18 @@
 import pytest
 import torch
 
-from sweeper.cvae.training.optim import (
+from sweeper.cvae.training.optimizers.adamw import (
     BETA1,
     BETA2,
     EPSILON,
-    Layout,
     Moments,
     adamw_direction,
     bias_correction,
     clip_,
     move_,
-    warmup_cosine,
 )
+from sweeper.cvae.training.optimizers.layout import Layout
+from sweeper.cvae.training.schedules import warmup_cosine
 from tests.cvae.networks.networks import network, parameters_of
 
 

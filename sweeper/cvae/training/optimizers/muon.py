@@ -15,7 +15,8 @@ from collections import defaultdict
 import torch
 from torch import Tensor
 
-from sweeper.cvae.training.optim import BETA1, Layout
+from sweeper.cvae.training.optimizers.adamw import BETA1
+from sweeper.cvae.training.optimizers.layout import Layout
 
 A, B, C = 3.4445, -4.7750, 2.0315  # of a Newton-Schulz iteration that is steepest at zero
 ITERATIONS, EPSILON = 5, 1e-7
