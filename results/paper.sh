@@ -3,7 +3,8 @@
 set -eu
 from=results/published to=results/paper
 mkdir -p "$to"
-for name in weighting weighting_detour style style_again style_detour style_detour_again rivals infovae occupancy parts parts_detour; do
+for name in weighting length weighting_detour style style_again style_places style_detour style_detour_again style_detour_thirteen rivals rivals_again \
+  infovae occupancy occupancy_regions jsd_again jsd_again_detour jsd_again_detour_implicit scale parts parts_detour; do
   sweeper export "$name" --results "$from" --level claims --format latex --output "$to/verdicts-$name.tex"
 done
 python results/statements.py >"$to/statements.tex"
@@ -12,5 +13,5 @@ plot() {  # SWEEP KIND: alignment as $to/KIND-SWEEP.pdf
   mv "$to/new/$2-alignment.pdf" "$to/$2-$1.pdf"
   rmdir "$to/new"
 }
-for name in style style_detour weighting weighting_detour rivals parts_detour; do plot "$name" seeds; done
+for name in style style_places style_detour weighting length weighting_detour rivals parts_detour; do plot "$name" seeds; done
 plot jsd heatmap

@@ -1,4 +1,4 @@
-"""Prints what each undecided claim would cost, for results/README.md: `python results/undecided.py`."""
+"""Prints which undecided claims later ones answer, and what the others cost: `python results/undecided.py`."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import csv
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 PUBLISHED = Path(__file__).parent / "published"
+ANSWERS = Path(__file__).parent / "answers.yaml"
 MOST = 30  # seeds of a configuration
 SECONDS = {"sum": 72, "detour": 20, "operators": 23}  # of an idle core and trial: ordered_sum, detour, operator_order
 SIDES = {"compare": 2, "interaction": 4}  # the configurations that one row of a verdict compares
@@ -62,16 +64,66 @@ def open_claims() -> list[OpenClaim]:
     return sorted(found, key=lambda one: (one.minutes, one.collection, one.name))
 
 
+@cache
+def verdicts() -> dict[tuple[str, str], Mapping[str, Any]]:
+    """Every published verdict by collection and claim."""
+    files = {folder.name: json.loads((folder / "verify.json").read_text()) for folder in sorted(PUBLISHED.iterdir())}
+    return {(name, one["name"]): one for name, file in files.items() for one in file["verdicts"]}
+
+
+@cache
+def answers() -> dict[tuple[str, str], tuple[list[tuple[str, str]], str]]:
+    """For an undecided claim, the later ones that ask the same, and what they ask differently."""
+    entries = yaml.safe_load(ANSWERS.read_text())
+    return {
+        (e["open"], name): ([(e["by"], other) for other in e["with"]], e["differs"])
+        for e in entries
+        for name in e["claims"]
+    }
+
+
+def is_answered(claim: tuple[str, str]) -> bool:
+    """Whether later claims ask the same and all of them are decided."""
+    others, _ = answers().get(claim, ([], ""))
+    found = verdicts()
+    return bool(others) and all(found[other]["outcome"] != "undecided" for other in others)
+
+
+def still_open() -> list[OpenClaim]:
+    """The undecided claims that no later ones answer."""
+    return [one for one in open_claims() if not is_answered((one.collection, one.name))]
+
+
+def answered() -> list[list[str]]:
+    """Collection, claim, effect of undecided claims; the same and verdict of later ones; what differs."""
+    found, rows = verdicts(), []
+    for claim, (others, differs) in answers().items():
+        for i, other in enumerate(others):
+            first = [*claim, _effect(found[claim])] if i == 0 else ["", "", ""]
+            rows.append([*first, *other, found[other]["outcome"], _effect(found[other]), differs if i == 0 else ""])
+    return rows
+
+
+def _effect(one: Mapping[str, Any]) -> str:
+    return f"{one['effect']:.3f} [{one['ci_low']:.3f}, {one['ci_high']:.3f}]"
+
+
+def counts() -> str:
+    """How many verdicts are undecided, and how many questions are open."""
+    outcomes = [one["outcome"] for one in verdicts().values()]
+    return f"{len(outcomes)} verdicts, {outcomes.count('undecided')} undecided; {len(still_open())} questions open"
+
+
 def within() -> list[list[str]]:
-    """Those that at most so many seeds would decide: collection, claim, seeds, seeds needed, trials, minutes."""
-    some = [one for one in open_claims() if one.needed is not None and one.needed <= MOST]
+    """Open ones that at most so many seeds would decide: collection, claim, seeds, seeds needed, trials, minutes."""
+    some = [one for one in still_open() if one.needed is not None and one.needed <= MOST]
     return [[o.collection, o.name, str(o.seeds), str(o.needed), str(o.trials), f"{o.minutes:.0f}"] for o in some]
 
 
 def beyond() -> list[list[str]]:
-    """The others by what they ask: how many, seeds needed, how many have no number, and the collections."""
+    """The other open ones by what they ask: how many, seeds needed, how many have no number, and the collections."""
     rest: dict[str, list[OpenClaim]] = {}
-    for one in open_claims():
+    for one in still_open():
         if one.needed is None or one.needed > MOST:
             rest.setdefault(one.asks, []).append(one)
     rows = []
@@ -83,5 +135,6 @@ def beyond() -> list[list[str]]:
 
 
 if __name__ == "__main__":
-    for row in [*within(), *beyond()]:
+    print(counts())
+    for row in [*answered(), *within(), *beyond()]:
         print(f"| {' | '.join(row)} |")
