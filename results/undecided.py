@@ -74,12 +74,13 @@ def verdicts() -> dict[tuple[str, str], Mapping[str, Any]]:
 @cache
 def answers() -> dict[tuple[str, str], tuple[list[tuple[str, str]], str]]:
     """For an undecided claim, the later ones that ask the same, and what they ask differently."""
-    entries = yaml.safe_load(ANSWERS.read_text())
-    return {
-        (e["open"], name): ([(e["by"], other) for other in e["with"]], e["differs"])
-        for e in entries
-        for name in e["claims"]
-    }
+    found: dict[tuple[str, str], tuple[list[tuple[str, str]], str]] = {}
+    for entry in yaml.safe_load(ANSWERS.read_text()):
+        for name in entry["claims"]:
+            others, differs = found.get((entry["open"], name), ([], ""))
+            others = others + [(entry["by"], other) for other in entry["with"]]
+            found[entry["open"], name] = others, "; ".join(filter(None, (differs, entry["differs"])))
+    return found
 
 
 def is_answered(claim: tuple[str, str]) -> bool:

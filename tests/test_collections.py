@@ -35,11 +35,13 @@ SHORT = {
     "token-warm-up": "train.baseline_warmup",
     "constant": "task.nuisance_tokens",
     "router": "model.router",
+    "place": "task.nuisance_place",
+    "K": "model.latents",
 }
 
 
-def measured(name: str, where: str) -> list[str]:
-    """A row of the README: trials, means of four metrics, J's share of its ceiling, how often alignment is >= 0.9."""
+def chosen(name: str, where: str) -> pd.DataFrame:
+    """The trials of the published table that a row of the README is about."""
     table = pd.read_csv(PUBLISHED / name / "trials.csv")
     for condition in where.split(", "):
         found = re.fullmatch(r"([\w-]+)(=|>=|<=|<)(.+)", condition)
@@ -47,9 +49,32 @@ def measured(name: str, where: str) -> list[str]:
         short, relation, text = found.groups()
         column, value = table[SHORT[short]], text if text[0].isalpha() else float(text)
         table = table[{"=": column.eq, ">=": column.ge, "<=": column.le, "<": column.lt}[relation](value)]
+    return table
+
+
+def measured(name: str, where: str) -> list[str]:
+    """A row of the README: trials, means of four metrics, J's share of its ceiling, how often alignment is >= 0.9."""
+    table = chosen(name, where)
     means = [table[metric].mean() for metric in ("task_accuracy", "posterior_entropy", "alignment", "alignment_hard")]
     divergence = table["diagnostics/inter_latent_jsd/weighted_mean"] / table["diagnostics/inter_latent_jsd/ceiling"]
     return [str(len(table)), *(f"{x:.3f}" for x in [*means, divergence.mean(), (table["alignment"] >= 0.9).mean()])]
+
+
+def by_region(where: str) -> list[str]:
+    """Of a region of occupancy_regions: trials, those that keep 0.985, least and most alignment, hard alignment."""
+    table = chosen("occupancy_regions", where)
+    kept, within = table.task_accuracy >= 0.985, table.alignment_hard.between(0.16, 0.27)
+    spans = [f"{table[name].min():.2f} to {table[name].max():.2f}" for name in ("alignment", "alignment_hard")]
+    return [str(len(table)), str(kept.sum()), *spans, str(within.sum())]
+
+
+def by_latents(latents: str) -> list[str]:
+    """Of scale: means of metrics at so many latents."""
+    table = trials("scale")
+    table = table[table["model.latents"] == int(latents)]
+    first = "diagnostics/inter_latent_jsd/position/0"
+    of = ("task_accuracy", "alignment", "alignment_many_to_one", "alignment_many_to_one_chance", "posterior_entropy")
+    return [str(len(table)), *(f"{table[name].mean():.2f}" for name in (*of, first))]
 
 
 def rows(marker: str) -> list[list[str]]:
@@ -79,6 +104,13 @@ def test_every_measured_number_of_the_readme_is_that_of_the_tables() -> None:
     assert [row for row in quoted if row[2:] != measured(row[0], row[1])] == []
 
 
+def test_regions_and_latents_are_as_published() -> None:
+    regions, latents = rows("regions"), rows("latents")
+    assert len(regions) == 7
+    assert [row for row in regions if row[2:7] != by_region(row[1])] == []
+    assert [row for row in latents if row[1:8] != by_latents(row[0])] == []
+
+
 def verdicts() -> dict[tuple[str, str], dict[str, Any]]:
     """Every published verdict by collection and claim."""
     files = {name: json.loads((PUBLISHED / name / "verify.json").read_text()) for name in NAMES}
@@ -104,12 +136,36 @@ def test_each_statement_of_the_note_has_the_verdict_of_its_claim() -> None:
         assert row[4:] == [*shown(one), str(one["n"])]
 
 
-def test_the_cost_of_each_undecided_claim_is_as_published() -> None:
-    outcomes = [one["outcome"] for one in verdicts().values()]
+def test_the_cost_of_each_open_question_is_as_published() -> None:
+    outcomes, questions = [one["outcome"] for one in verdicts().values()], len(undecided.still_open())
     assert (rows("decidable"), rows("undecidable")) == (undecided.within(), undecided.beyond())
-    assert len(rows("decidable")) + sum(int(row[1]) for row in rows("undecidable")) == outcomes.count("undecided")
+    assert len(rows("decidable")) + sum(int(row[1]) for row in rows("undecidable")) == questions
     counts = [outcomes.count(one) for one in ("pass", "fail", "undecided")]
     assert f"{len(outcomes)} verdicts: {counts[0]} pass, {counts[1]} fail, {counts[2]} are undecided" in README
+    asked_again = [claim for claim in undecided.answers() if undecided.is_answered(claim)]
+    assert counts[2] - len(asked_again) == questions
+    assert f"{len(asked_again)} of the undecided ones were asked again" in README
+    weaker = [claim for claim in asked_again if undecided.answers()[claim][1].startswith("weaker: ")]
+    assert f"{len(weaker)} of the {len(asked_again)} have a *weaker* answer" in README
+    assert f"{questions} questions are open" in README
+
+
+def seeds_of(name: str, task: str) -> set[int]:
+    """The seeds that a collection had on a task."""
+    table = trials(name)
+    return set(table.seed[table["task.name"] == task])
+
+
+def test_what_answers_an_undecided_claim_was_registered_and_is_on_other_seeds() -> None:
+    published = verdicts()
+    assert rows("answered") == undecided.answered()
+    for claim, (others, differs) in undecided.answers().items():
+        assert published[claim]["outcome"] == "undecided"
+        assert differs
+        for other in others:
+            assert published[other]["status"] == "registered"
+            for task in trials(other[0])["task.name"].unique():
+                assert not seeds_of(claim[0], task) & seeds_of(other[0], task)
 
 
 def test_the_tables_of_the_paper_have_the_published_verdicts() -> None:
