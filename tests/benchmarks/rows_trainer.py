@@ -78,7 +78,7 @@ def members(quick: bool) -> Iterator[Found]:
 
 
 ROWS = [
-    Row("accuracy", ALONE, accuracy, {"training to": (AtMost(5, "5 s"),)}),
+    Row("accuracy", ALONE, accuracy, {"training to": (AtMost(4, "4 s"),)}),
     Row(
         "step",
         ALONE,
