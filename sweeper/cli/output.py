@@ -92,7 +92,8 @@ def write_file(path: Path, content: bytes) -> None:
         with atomic.replaced(path) as temporary:
             temporary.write_bytes(content)
     except OSError as error:
-        raise LedgerError(Problem(f"cannot be written: {error.strerror}", str(path))) from error
+        hint = "name another place with --output"
+        raise LedgerError(Problem(f"cannot be written: {error.strerror}", str(path), hint=hint)) from error
 
 
 def find_trial(known: History, key: str) -> Record:

@@ -1,9 +1,10 @@
-"""Where a Ray of our own keeps its session: short enough a place for its sockets, and nothing in the home folder."""
+"""Where a Ray of our own keeps its session: short enough for its sockets, with room, and not in the home folder."""
 
 from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,7 @@ from sweeper.errors import Problem, UsageError
 # Linux takes 107 bytes for the path of a socket; Ray adds "/ray/session_<date, time, pid>/sockets/plasma_store".
 LONGEST = 107 - 70
 ELSEWHERE = ("/tmp", "/var/tmp", "/dev/shm")
+ROOM = 20_000_000  # bytes; with less, Ray waits half a minute for files that it could not write
 
 
 def session_folder(environment: Mapping[str, str] = os.environ) -> str | None:
@@ -23,8 +25,8 @@ def session_folder(environment: Mapping[str, str] = os.environ) -> str | None:
     place = next((place for place in (environment.get("XDG_RUNTIME_DIR", ""), *ELSEWHERE) if _fits(place)), None)
     if place is None:
         hint = "set TMPDIR to such a folder"
-        allowed = f"a writable folder whose path has at most {LONGEST} characters"
-        raise UsageError(Problem("no place for the sockets of Ray", "", "TMPDIR", chosen, allowed, hint))
+        allowed = f"a writable folder with {ROOM // 1_000_000} MB free whose path has at most {LONGEST} characters"
+        raise UsageError(Problem("no place for the sockets and logs of Ray", "", "TMPDIR", chosen, allowed, hint))
     return str(Path(place, "ray"))
 
 
@@ -35,4 +37,5 @@ def use_own_token() -> None:
 
 
 def _fits(place: str) -> bool:
-    return bool(place) and len(os.fsencode(place)) <= LONGEST and os.access(place, os.W_OK | os.X_OK)
+    is_usable = bool(place) and len(os.fsencode(place)) <= LONGEST and os.access(place, os.W_OK | os.X_OK)
+    return is_usable and shutil.disk_usage(place).free >= ROOM

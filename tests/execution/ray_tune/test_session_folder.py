@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,19 @@ def test_without_any_place_it_is_said_what_to_set(long: Path, monkeypatch: pytes
     monkeypatch.setattr(module, "ELSEWHERE", (str(long), "/nowhere"))
     with pytest.raises(UsageError, match=f"at most {LONGEST} characters"):
         session_folder({"TMPDIR": str(long)})
+
+
+def test_instead_of_a_full_one_a_place_with_room_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LONGEST", 1000)
+    of = shutil.disk_usage
+    full = of("/")._replace(free=module.ROOM - 1)
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: full if place == str(tmp_path) else of(place))
+    place = session_folder({"TMPDIR": str(tmp_path)})
+    assert place is not None
+    assert not place.startswith(str(tmp_path))
+    monkeypatch.setattr(module, "ELSEWHERE", ())
+    with pytest.raises(UsageError, match="20 MB free"):
+        session_folder({"TMPDIR": str(tmp_path)})
 
 
 @pytest.mark.ray
