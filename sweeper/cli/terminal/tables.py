@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from sweeper.analysis.columns import metric_columns
@@ -18,7 +17,7 @@ from sweeper.analysis.rounding import plus_minus, rounded
 from sweeper.cli.terminal.console import STYLES, heading
 from sweeper.cli.terminal.fitted import FittedColumn, fitted_table
 from sweeper.trial import Record, State, by_config, values_of
-from sweeper.value_text import NO_LABELS, duration, show
+from sweeper.value_text import NO_LABELS, duration, plural, show
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,19 +26,22 @@ if TYPE_CHECKING:
 
 
 def print_sweeps(console: Console, rows: Sequence[SweepRow], now: float) -> None:
-    """One row per sweep, as `sweeper list` shows them."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for name in ("sweep", "state", "done", "failed", "left", "last event"):
-        table.add_column(name, justify="left" if name in ("sweep", "state", "last event") else "right")
+    """One row per sweep, as `sweeper list` shows them, and below what is wrong with any."""
+    columns = [FittedColumn("sweep", 0, left=True), FittedColumn("state", 1, left=True)]
+    columns += [FittedColumn(name, 2) for name in ("done", "failed", "left")]
+    columns.append(FittedColumn("last event", 3, left=True))
+    cells: list[list[str | Text]] = []
+    problems = []
     for row in rows:
-        counts = (str(row.done), str(row.failed), str(row.left))
-        if row.problem:
-            table.add_row(row.name, row.state, "", "", "", row.problem)
-            continue
-        lines = "line" if row.damaged_lines == 1 else "lines"
-        damage = f", {row.damaged_lines} damaged {lines} in the ledger" if row.damaged_lines else ""
-        table.add_row(row.name, row.state, *counts, f"{duration(max(now - row.last_at, 0))} ago{damage}")
-    console.print(table)
+        counts = [""] * 3 if row.problem else [str(row.done), str(row.failed), str(row.left)]
+        age = "" if row.problem else f"{duration(max(now - row.last_at, 0))} ago"
+        cells.append([row.name, row.state, *counts, age])
+        damage = f"{plural(row.damaged_lines, 'damaged line')} in the ledger" if row.damaged_lines else ""
+        if row.problem or damage:
+            problems.append(f"{row.name}: {row.problem or damage}")
+    console.print(fitted_table(columns, cells, console.width)[0])
+    for problem in problems:
+        console.print(Text(problem), soft_wrap=True)
 
 
 def print_configurations(console: Console, records: Sequence[Record], metrics: Sequence[str], limit: int = 40) -> None:

@@ -14,7 +14,7 @@ from sweeper.errors import Problem, UsageError
 # Linux takes 107 bytes for the path of a socket; Ray adds "/ray/session_<date, time, pid>/sockets/plasma_store".
 LONGEST = 107 - 70
 ELSEWHERE = ("/tmp", "/var/tmp", "/dev/shm")
-ROOM = 20_000_000  # bytes; with less, Ray waits half a minute for files that it could not write
+LEAST_FREE = 20_000_000  # bytes; with less, Ray waits half a minute for files that it could not write
 
 
 def session_folder(environment: Mapping[str, str] = os.environ) -> str | None:
@@ -25,7 +25,9 @@ def session_folder(environment: Mapping[str, str] = os.environ) -> str | None:
     place = next((place for place in (environment.get("XDG_RUNTIME_DIR", ""), *ELSEWHERE) if _fits(place)), None)
     if place is None:
         hint = "set TMPDIR to such a folder"
-        allowed = f"a writable folder with {ROOM // 1_000_000} MB free whose path has at most {LONGEST} characters"
+        allowed = (
+            f"a writable folder with {LEAST_FREE // 1_000_000} MB free whose path has at most {LONGEST} characters"
+        )
         raise UsageError(Problem("no place for the sockets and logs of Ray", "", "TMPDIR", chosen, allowed, hint))
     return str(Path(place, "ray"))
 
@@ -38,4 +40,4 @@ def use_own_token() -> None:
 
 def _fits(place: str) -> bool:
     is_usable = bool(place) and len(os.fsencode(place)) <= LONGEST and os.access(place, os.W_OK | os.X_OK)
-    return is_usable and shutil.disk_usage(place).free >= ROOM
+    return is_usable and shutil.disk_usage(place).free >= LEAST_FREE

@@ -38,7 +38,7 @@ def test_without_any_place_it_is_said_what_to_set(long: Path, monkeypatch: pytes
 def test_instead_of_a_full_one_a_place_with_room_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LONGEST", 1000)
     of = shutil.disk_usage
-    full = of("/")._replace(free=module.ROOM - 1)
+    full = of("/")._replace(free=module.LEAST_FREE - 1)
     monkeypatch.setattr(shutil, "disk_usage", lambda place: full if place == str(tmp_path) else of(place))
     place = session_folder({"TMPDIR": str(tmp_path)})
     assert place is not None
