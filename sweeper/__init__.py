@@ -25,7 +25,9 @@ from __future__ import annotations
 import sys
 
 if sys.argv[:1] == ["-m"] and "-m sweeper" in " ".join(sys.orig_argv) and not sys.flags.safe_path:
-    sys.path.append(sys.path.pop(0))  # `python -m sweeper`: a random.py or yaml.py of the current folder is not meant
+    _folder = sys.path.pop(0)  # `python -m sweeper`: a random.py or yaml.py of the current folder is not meant
+    if __path__[0] == f"{_folder}/sweeper":  # not installed: workers find it there
+        sys.path.append(_folder)
 
 from collections.abc import Sequence
 from importlib import import_module

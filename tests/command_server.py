@@ -114,7 +114,7 @@ def become(request: Mapping[str, Any]) -> None:
     os.environ.update(request["environment"])
     tempfile.tempdir = None
     paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    sys.path[:] = [*filter(None, paths), *sys.path[1:], request["folder"]]
+    sys.path[:] = [*filter(None, paths), *sys.path[1:]]
     sys.argv[:] = ["sweeper", *request["arguments"]]
 
 

@@ -102,7 +102,7 @@ def test_a_users_files_do_not_stand_for_modules_of_python(unlucky: Path, runner:
 def test_python_m_sweeper_imports_nothing_from_the_current_folder(toy: Path, new_sweeper: Sweeper) -> None:
     """But for the modules that `python -m` needs to find any program."""
     found = subprocess.run([sys.executable, "-c", "import runpy, sys; print(*sys.modules)"], stdout=-1, text=True)
-    packages = {"pydantic", "pydantic_core", "rich", "ruamel", "scipy", "typer", "yaml"}
+    packages = {"google", "pydantic", "pydantic_core", "rich", "ruamel", "scipy", "typer", "yaml"}
     for name in (sys.stdlib_module_names | packages) - set(found.stdout.split()):
         if find_spec(name):
             Path(f"{name}.py").write_text(f"raise SystemExit('{name} of the user')\n")
