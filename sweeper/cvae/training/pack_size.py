@@ -19,6 +19,7 @@ MOST = {"cpu": 16, "cuda": 1024}
 GROWTH = {"cpu": 2, "cuda": 4}
 AGAIN = {"cpu": 1, "cuda": 0}  # further rounds over all sizes: other processes share a CPU
 RISES = 1.02  # larger packs are tried until the time per member exceeds the least by this factor
+IN_A_ROW = {"cpu": 2, "cuda": 1}  # so many times: once may be noise where other processes share a CPU
 NEAR_BEST = 1.05  # of packs whose time per member is within this factor, the smallest is taken: a clock errs
 STEPS = 2
 
@@ -51,16 +52,15 @@ def measure_pack_size(program: Program, config: CVAEConfig, fitting: int | None 
     """Doubles a dummy pack until the time per trial stops improving or memory runs out; returns the best size."""
     kind = program.device.type
     size, one = 1, _dummy_pack(program, config)
-    costs = {size: _seconds(program, one)}
-    while size * GROWTH[kind] <= min(MOST[kind], fitting or MOST[kind]):
+    costs, rises = {size: _seconds(program, one)}, 0
+    while rises < IN_A_ROW[kind] and size * GROWTH[kind] <= min(MOST[kind], fitting or MOST[kind]):
         size, least = size * GROWTH[kind], min(costs.values())
         try:
             costs[size] = _seconds(program, one.select([0] * size)) / size
         except torch.cuda.OutOfMemoryError:
             torch.cuda.empty_cache()
             break
-        if costs[size] > RISES * least:
-            break
+        rises = rises + 1 if costs[size] > RISES * least else 0
     for _ in range(AGAIN[kind]):
         for size in costs:
             costs[size] = min(costs[size], _seconds(program, one.select([0] * size)) / size)
@@ -74,15 +74,20 @@ def _dummy_pack(program: Program, config: CVAEConfig) -> BatchedState:
 
 
 def _seconds(program: Program, members: BatchedState) -> float:
-    """The shortest of a few steps after a warm-up: a disturbance only lengthens a step."""
+    """The shortest of a few steps after a warm-up: a disturbance only lengthens a step.
+
+    Of this process alone where one thread computes, as other workers take measure at the same time.
+    """
     stepper, taken = Stepper(program, members), []
+    alone = program.device.type == "cpu" and torch.get_num_threads() == 1
+    clock = time.process_time if alone else time.perf_counter
     stepper.run(WARM_UP if stepper.records else 1)
     for _ in range(STEPS):
         _wait(program)
-        start = time.perf_counter()
+        start = clock()
         stepper.run(1)
         _wait(program)
-        taken.append(time.perf_counter() - start)
+        taken.append(clock() - start)
     return min(taken)
 
 

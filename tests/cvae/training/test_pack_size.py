@@ -54,6 +54,20 @@ def test_of_packs_that_are_as_good_the_smallest_is_taken(step_times):
     assert asked == [1, 2, 4, 8, 16] * ROUNDS
 
 
+def test_one_disturbed_reading_does_not_end_the_search(step_times):
+    times, asked = step_times
+    times |= {1: 1.0, 2: 2.4, 4: 3.2, 8: 6.0, 16: 12.8}
+    assert size_of() == 8
+    assert asked == [1, 2, 4, 8, 16] * ROUNDS
+
+
+def test_two_rises_in_a_row_end_it(step_times):
+    times, asked = step_times
+    times |= {1: 1.0, 2: 2.4, 4: 5.2}
+    assert size_of() == 1
+    assert asked == [1, 2, 4] * ROUNDS
+
+
 def test_what_does_not_fit_into_memory_is_not_taken(monkeypatch):
     def seconds(program, members):
         if len(members) > 4:
@@ -67,28 +81,28 @@ def test_what_does_not_fit_into_memory_is_not_taken(monkeypatch):
 
 def test_a_size_is_measured_once_for_a_shape(step_times):
     times, asked = step_times
-    times |= {1: 1.0, 2: 2.1}
+    times |= {1: 1.0, 2: 2.1, 4: 4.4}
     assert [size_of(), size_of(), size_of(**{"loss.beta": 0.1})] == [1, 1, 1]
-    assert asked == [1, 2] * ROUNDS
+    assert asked == [1, 2, 4] * ROUNDS
     size_of(**{"model.width": 32})
-    assert asked == [1, 2, 1, 2] * ROUNDS
+    assert asked == [1, 2, 4, 1, 2, 4] * ROUNDS
 
 
 @pytest.mark.parametrize("content", ["", "[1]", '{"a": ', '{"a": "b"}'])
 def test_a_damaged_cache_is_measured_again(step_times, home, content):
     times, asked = step_times
-    times |= {1: 1.0, 2: 2.1}
+    times |= {1: 1.0, 2: 2.1, 4: 4.4}
     size_of()
     (file,) = home.rglob("measured.json")
     file.write_text(content)
     assert size_of() == 1
-    assert asked == [1, 2, 1, 2] * ROUNDS
+    assert asked == [1, 2, 4, 1, 2, 4] * ROUNDS
     assert list(json.loads(file.read_text()).values())[-1] == 1
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(step_times, home):
     times, _ = step_times
-    times |= {1: 1.0, 2: 2.1}
+    times |= {1: 1.0, 2: 2.1, 4: 4.4}
     home.write_text("a file, not a folder")
     assert size_of() == 1
     assert cache.remembered("anything") is None
