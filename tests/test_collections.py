@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from dataclasses import replace
@@ -81,6 +82,13 @@ def rows(marker: str) -> list[list[str]]:
     """The cells of a table of the README, its two head lines left out."""
     text = README.split(f"<!-- {marker} -->")[1].split("<!-- end -->")[0].strip()
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in text.splitlines()[2:]]
+
+
+def test_what_latents_write_that_sort_is_as_published() -> None:
+    found = pd.read_csv(PUBLISHED / "sort" / "trials.csv").set_index(["loss.inter_latent_divergence_weight", "seed"])
+    for seed, of_z in itertools.groupby(rows("forced"), key=lambda row: row[0]):
+        table = pd.read_csv(PUBLISHED / "sort" / "forced" / f"{found.trial[1, int(seed)]}.csv")
+        assert [row[1:] for row in of_z] == [[f"{z:.0f}", *(f"{x:.2f}" for x in shares)] for z, *shares in table.values]
 
 
 @pytest.mark.parametrize("name", NAMES)
