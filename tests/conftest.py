@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 # Before anything imports torch: two busy processes with a thread per core each are many times slower than with one.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# A run that begins under nohup rightly ignores the signal; these tests may be run under nohup, what they start is not.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
 # On a busy machine the first example of a test can take longer than Hypothesis likes: that is not what we test.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")

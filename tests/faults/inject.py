@@ -170,6 +170,7 @@ def main() -> int:
     parser.add_argument("--markdown", type=Path, help="write the table to this file too, after every row")
     parser.add_argument("words", nargs="*", help="only faults whose names contain one of these")
     options = parser.parse_args()
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # this table may run under nohup, its commands do not
     console, rows = Console(width=180, highlight=False), []
     for name, fault, tried in FAULTS:
         if options.words and not any(word in name for word in options.words):
