@@ -6,6 +6,7 @@ have the same text.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import math
@@ -104,21 +105,27 @@ class Labels:
 
         Words end at dots and slashes. A short name that two of them have is none.
         """
-        names = list(dict.fromkeys(names))
-        words = {name: re.split(r"(?<=[./])", name) for name in names}
-        counts = Counter(self.shorts[name] for name in names if name in self.shorts)
-        found = {name: short for name in names if counts[short := self.shorts.get(name, "")] == 1}
-        suffixes = Counter("".join(w[-n:]) for w in words.values() for n in range(1, len(w) + 1))
-        for name in names:
-            parts = words[name]
-            tails = ("".join(parts[-n:]) for n in range(1, len(parts) + 1))
-            free = (tail for tail in tails if suffixes[tail] == 1 and tail not in found.values())
-            found.setdefault(name, next(free, name))
-        return {name: found[name] for name in names}
+        names = tuple(dict.fromkeys(names))
+        return dict(_short_names(names, tuple((name, self.shorts[name]) for name in names if name in self.shorts)))
 
     def settings(self, params: Mapping[str, object]) -> str:
         """Settings by their short names: `beta=1 JSD=0`."""
         return " ".join(f"{short}={show(params[name])}" for name, short in self.short_names(params).items())
+
+
+@functools.lru_cache(64)
+def _short_names(names: tuple[str, ...], declared: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    """The same for every configuration of a sweep, of which there may be thousands."""
+    words = {name: re.split(r"(?<=[./])", name) for name in names}
+    counts = Counter(short for _, short in declared)
+    found = {name: short for name, short in declared if counts[short] == 1}
+    suffixes = Counter("".join(w[-n:]) for w in words.values() for n in range(1, len(w) + 1))
+    for name in names:
+        parts = words[name]
+        tails = ("".join(parts[-n:]) for n in range(1, len(parts) + 1))
+        free = (tail for tail in tails if suffixes[tail] == 1 and tail not in found.values())
+        found.setdefault(name, next(free, name))
+    return {name: found[name] for name in names}
 
 
 NO_LABELS = Labels()
