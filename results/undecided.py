@@ -52,8 +52,8 @@ def open_claims() -> list[OpenClaim]:
             kept = next(csv.DictReader(table))["device"] == "cpu"
         claims = {one["name"]: one for one in yaml.safe_load((folder / "sweep.yaml").read_text()).get("expect", ())}
         task = next((task for task in SECONDS if task in folder.name), "operators")
-        for one in json.loads((folder / "verify.json").read_text())["verdicts"]:
-            if one["outcome"] == "undecided":
+        for (of, _), one in verdicts().items():
+            if of == folder.name and one["outcome"] == "undecided":
                 rows = max(len(one["rows"]), 1)
                 seeds = one["n"] if one["kind"] == "best" else one["n"] // rows
                 more = max((one["needed"] or 0) - (seeds if kept else 0), 0)

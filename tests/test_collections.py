@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pandas as pd
 import pytest
 
 from results import statements, undecided
+from results.undecided import verdicts
 from sweeper.analysis.claims import verify
 from sweeper.reporting.tables.markup import latex
 from sweeper.spec.load import load_spec
@@ -119,13 +121,7 @@ def test_regions_and_latents_are_as_published() -> None:
     assert [row for row in latents if row[1:8] != by_latents(row[0])] == []
 
 
-def verdicts() -> dict[tuple[str, str], dict[str, Any]]:
-    """Every published verdict by collection and claim."""
-    files = {name: json.loads((PUBLISHED / name / "verify.json").read_text()) for name in NAMES}
-    return {(name, one["name"]): one for name, file in files.items() for one in file["verdicts"]}
-
-
-def shown(one: dict[str, Any]) -> list[str]:
+def shown(one: Mapping[str, Any]) -> list[str]:
     """A verdict and its effect, as the README has them."""
     return [one["outcome"], f"{one['effect']:.3f} [{one['ci_low']:.3f}, {one['ci_high']:.3f}]"]
 

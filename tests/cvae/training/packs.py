@@ -6,7 +6,8 @@ from typing import Any
 
 import torch
 
-from sweeper.cvae.training.pack import TrainingPack
+from sweeper.cvae.training.baseline import baselines
+from sweeper.cvae.training.pack import TrainingPack, train_pack
 
 SMALL: dict[str, object] = {"model.width": 16, "model.hidden": 16, "train.batch_size": 16, "train.test_prompts": 12}
 SMALL |= {"train.steps": 6, "loss.inter_latent_divergence_weight": 1.0, "loss.router_marginal_kl_to_prior_weight": 1.0}
@@ -76,6 +77,17 @@ class Waiting:
 
     def give_back(self, members):
         self.back += members
+
+
+def interrupted(changes):
+    """The final metrics of a training, and of the same one stopped after three looks and continued elsewhere."""
+    whole, kept = Trial(changes), Kept(at=[3], stop=True)
+    train_pack(Waiting([whole]))
+    train_pack(Waiting([Trial(changes, kept)]))
+    baselines.cache_clear()  # as in another process
+    second = Trial(changes, kept)
+    train_pack(Waiting([second]))
+    return whole.final, second.final
 
 
 def started(trials):

@@ -9,11 +9,10 @@ from sweeper.cvae import objective
 from sweeper.cvae.config import build, check, shape
 from sweeper.cvae.training import baseline
 from sweeper.cvae.training import step as step_module
-from sweeper.cvae.training.baseline import baselines
 from sweeper.cvae.training.pack import train_pack
 from sweeper.cvae.training.program import Program
 from sweeper.cvae.training.step import advance
-from tests.cvae.training.packs import SMALL, Kept, Trial, Waiting, close, started
+from tests.cvae.training.packs import SMALL, Trial, Waiting, close, interrupted, started
 
 ALL: dict[str, object] = {
     "loss.inter_latent_divergence_weight": 1.0,
@@ -86,13 +85,8 @@ def test_a_training_in_parts_ends_as_one_of_whole_batches():
 
 def test_an_interrupted_training_in_parts_ends_with_the_same_bits():
     changes = ALL | {"train.gradient_accumulation_steps": 4}
-    whole, kept = Trial(changes), Kept(at=[3], stop=True)
-    train_pack(Waiting([whole]))
-    train_pack(Waiting([Trial(changes, kept)]))
-    baselines.cache_clear()  # as in another process
-    second = Trial(changes, kept)
-    train_pack(Waiting([second]))
-    assert repr(second.final) == repr(whole.final)
+    whole, second = interrupted(changes)
+    assert repr(second) == repr(whole)
 
 
 def test_a_member_of_a_pack_has_the_bits_that_its_neighbours_leave_it():

@@ -4,12 +4,11 @@ import pytest
 import torch
 
 from sweeper.cvae.config import shape
-from sweeper.cvae.training.baseline import baselines
 from sweeper.cvae.training.optimizers.adamw import BETA1, Moments, adamw_direction, move_
 from sweeper.cvae.training.optimizers.layout import Layout
 from sweeper.cvae.training.optimizers.muon import orthogonal, orthogonalize_
 from sweeper.cvae.training.pack import train_pack
-from tests.cvae.training.packs import Kept, Trial, Waiting, close, same, started
+from tests.cvae.training.packs import Trial, Waiting, close, interrupted, same, started
 
 MUON: dict[str, object] = {"train.optimizer": "muon", "train.learning_rate": 0.01}
 
@@ -83,16 +82,11 @@ def test_embeddings_outputs_and_vectors_move_by_adamw():
 
 
 def test_an_interrupted_training_ends_with_the_same_bits():
-    whole, kept = Trial(MUON), Kept(at=[3], stop=True)
-    train_pack(Waiting([whole]))
-    train_pack(Waiting([Trial(MUON, kept)]))
-    baselines.cache_clear()  # as in another process
-    second = Trial(MUON, kept)
-    train_pack(Waiting([second]))
-    assert same(second.final, whole.final)
+    whole, second = interrupted(MUON)
+    assert same(second, whole)
     plain = Trial()
     train_pack(Waiting([plain]))
-    assert plain.final["nll"] != whole.final["nll"]
+    assert plain.final["nll"] != whole["nll"]
 
 
 def test_members_of_a_pack_end_as_they_do_alone():

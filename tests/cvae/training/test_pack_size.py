@@ -40,32 +40,20 @@ def size_of(**changes):
     return best_pack_size(Program.of(build(params)), build(params), shape(params))
 
 
-def test_a_pack_grows_while_a_members_step_gets_cheaper(step_times):
+@pytest.mark.parametrize(
+    ("found", "best"),
+    [
+        pytest.param({1: 1.0, 2: 1.9, 4: 2.8, 8: 4.8, 16: 9.9}, 8, id="it grows while a member's step gets cheaper"),
+        pytest.param({1: 1.0, 2: 1.2, 4: 1.6, 8: 3.1, 16: 6.6}, 4, id="of sizes as good the smallest"),
+        pytest.param({1: 1.0, 2: 2.4, 4: 3.2, 8: 6.0, 16: 12.8}, 8, id="one disturbed reading does not end it"),
+        pytest.param({1: 1.0, 2: 2.4, 4: 5.2}, 1, id="two rises in a row do"),
+    ],
+)
+def test_the_size_with_the_cheapest_step_is_taken(step_times, found, best):
     times, asked = step_times
-    times |= {1: 1.0, 2: 1.9, 4: 2.8, 8: 4.8, 16: 9.9}
-    assert size_of() == 8
-    assert asked == [1, 2, 4, 8, 16] * ROUNDS
-
-
-def test_of_packs_that_are_as_good_the_smallest_is_taken(step_times):
-    times, asked = step_times
-    times |= {1: 1.0, 2: 1.2, 4: 1.6, 8: 3.1, 16: 6.6}
-    assert size_of() == 4
-    assert asked == [1, 2, 4, 8, 16] * ROUNDS
-
-
-def test_one_disturbed_reading_does_not_end_the_search(step_times):
-    times, asked = step_times
-    times |= {1: 1.0, 2: 2.4, 4: 3.2, 8: 6.0, 16: 12.8}
-    assert size_of() == 8
-    assert asked == [1, 2, 4, 8, 16] * ROUNDS
-
-
-def test_two_rises_in_a_row_end_it(step_times):
-    times, asked = step_times
-    times |= {1: 1.0, 2: 2.4, 4: 5.2}
-    assert size_of() == 1
-    assert asked == [1, 2, 4] * ROUNDS
+    times |= found
+    assert size_of() == best
+    assert asked == [*found] * ROUNDS
 
 
 def test_what_does_not_fit_into_memory_is_not_taken(monkeypatch):

@@ -7,10 +7,9 @@ import torch
 
 from sweeper.cvae.config import shape
 from sweeper.cvae.tasks.task import Batch, counted
-from sweeper.cvae.training.baseline import baselines
 from sweeper.cvae.training.pack import train_pack
 from sweeper.cvae.training.step import _score, advance
-from tests.cvae.training.packs import Kept, Trial, Waiting, same, started
+from tests.cvae.training.packs import Trial, Waiting, interrupted, same, started
 
 HALF = {"train.precision": "bfloat16"}
 FORMS: list[dict[str, object]] = [
@@ -52,13 +51,8 @@ def test_what_is_summed_is_float32(prior):
 
 
 def test_an_interrupted_training_in_half_precision_ends_with_the_same_bits():
-    whole, kept = Trial(HALF), Kept(at=[3], stop=True)
-    train_pack(Waiting([whole]))
-    train_pack(Waiting([Trial(HALF, kept)]))
-    baselines.cache_clear()  # as in another process
-    second = Trial(HALF, kept)
-    train_pack(Waiting([second]))
-    assert same(second.final, whole.final)
+    whole, second = interrupted(HALF)
+    assert same(second, whole)
 
 
 def test_trials_of_a_pack_agree_in_the_precision():

@@ -11,6 +11,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+NOT_DECAYED = ("embedding", "latent", "prior")  # in the names of parameters
+
 
 class Layout(NamedTuple):
     """Where each parameter lies in the flat vector, and which elements are decayed, or the router's."""
@@ -57,4 +59,4 @@ class Layout(NamedTuple):
 
 
 def _is_decayed(name: str) -> bool:
-    return not any(word in name for word in ("embedding", "latent", "prior"))
+    return not any(word in name for word in NOT_DECAYED)

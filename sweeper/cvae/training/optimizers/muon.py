@@ -1,9 +1,10 @@
 """Muon: a weight matrix moves along its momentum with all singular values set to about one.
 
 Source: Jordan et al., 2024, "Muon: an optimizer for hidden layers in neural networks". As there, embeddings, outputs
-and vectors stay with AdamW. A step has the size of AdamW's (Liu et al., 2025, "Muon is scalable for LLM training"), so
-that both share one learning rate. As `torch.optim.Muon(adjust_lr_fn="match_rms_adamw")`, but in float32, and for all
-members and all matrices of one shape at once.
+and vectors stay with AdamW, and so do latents and a prior that is a network. A step has the size of AdamW's (Liu et
+al., 2025, "Muon is scalable for LLM training"), so that both share one learning rate. As
+`torch.optim.Muon(adjust_lr_fn="match_rms_adamw")`, but in float32, and for all members and all matrices of one shape
+at once.
 
 Shapes: M members (any leading dimensions), W parameters, N matrices of R rows and C columns, R <= C.
 """
@@ -16,13 +17,13 @@ import torch
 from torch import Tensor
 
 from sweeper.cvae.training.optimizers.adamw import BETA1
-from sweeper.cvae.training.optimizers.layout import Layout
+from sweeper.cvae.training.optimizers.layout import NOT_DECAYED, Layout
 
 A, B, C = 3.4445, -4.7750, 2.0315  # of a Newton-Schulz iteration that is steepest at zero
 ITERATIONS, EPSILON = 5, 1e-7
 AS_ADAMW = 0.2  # the root mean square of AdamW's steps
 STACKED = {"key_value": 2}  # parameters that hold several matrices, one below the other
-NOT_HIDDEN = ("embedding", "latent", "prior", "head")
+NOT_HIDDEN = (*NOT_DECAYED, "head")
 
 
 def orthogonalize_(layout: Layout, direction_MW: Tensor, gradient_MW: Tensor, momentum_MW: Tensor) -> None:
