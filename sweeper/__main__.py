@@ -63,25 +63,27 @@ def _run() -> NoReturn:
             app()
         finally:
             sys.stdout.flush()  # here, where an error is still reported
-    except SweeperError as error:
-        if debug:
-            raise
-        _print_problems(error.problems, "error")
-        sys.exit(error.exit_code)
-    except BrokenPipeError:
-        streams.discard_output()  # the reader left: nothing to complain about
-        sys.exit(Exit.OK)
     except Exception as error:
-        if streams.is_output_error(error):
-            streams.discard_output()
-            print_text(f"error: standard output cannot be written: {error}", news=True)
-            sys.exit(Exit.INTERNAL)
-        if debug:
+        if debug and not streams.is_output_error(error):
             raise
-        text = f"internal error: {type(error).__name__}: {error}\n  hint: --debug shows the traceback; please report it"
-        print_text(text, news=True)
-        sys.exit(Exit.INTERNAL)
+        sys.exit(_report(error))
     sys.exit(Exit.OK)
+
+
+def _report(error: Exception) -> Exit:
+    """Print what a command ended with, as far as anybody reads it; returns the exit code."""
+    if streams.is_output_error(error):
+        streams.discard_output()
+        if isinstance(error, BrokenPipeError):
+            return Exit.OK  # the reader left: nothing to complain about
+        print_text(f"error: standard output cannot be written: {error}", news=True)
+        return Exit.INTERNAL
+    if isinstance(error, SweeperError):
+        _print_problems(error.problems, "error")
+        return error.exit_code
+    text = f"internal error: {type(error).__name__}: {error}\n  hint: --debug shows the traceback; please report it"
+    print_text(text, news=True)
+    return Exit.INTERNAL
 
 
 def _warn(

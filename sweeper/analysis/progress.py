@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import fmean
 
 from sweeper.analysis import frames
-from sweeper.errors import LedgerError
+from sweeper.errors import Exit, LedgerError
 from sweeper.ledger import lock
 from sweeper.ledger.history import History, read_history
 from sweeper.ledger.paths import SweepDir, linked_sweeps, list_sweeps
@@ -61,13 +61,21 @@ def _unread(sweep: SweepDir, problem: str) -> SweepRow:
     return SweepRow(sweep.name, "unreadable", 0, 0, 0, sweep.folder.lstat().st_mtime, 0, problem)
 
 
+def _state(history: History, left: int, driver: str) -> str:
+    """The state of a sweep of which so many trials have not ended; a search that was interrupted has none such."""
+    if history.is_imported:
+        return "imported"
+    exit_code = history.runs[-1].get("stopped", {}).get("exit") if history.runs else None
+    is_left = left or exit_code in (Exit.BUDGET, Exit.INTERRUPTED, Exit.TERMINATED)
+    return "running" if driver else "unfinished" if is_left else "finished"
+
+
 def _row(sweep: SweepDir) -> SweepRow:
     history = read_history(sweep)
     counts = Counter(record.state for record in history.planned())
     done = sum(counts[state] for state in State if state.is_result)
     left = counts[State.PENDING] + counts[State.RUNNING]
-    state = "running" if lock.holder(sweep.lock) else "unfinished" if left else "finished"
-    state = "imported" if history.is_imported else state
+    state = _state(history, left, lock.holder(sweep.lock))
     stopped_at = history.runs[-1].get("stopped", {}).get("at") if history.runs else None
     written_at = max(path.stat().st_mtime for path in (sweep.ledger, sweep.curves) if path.exists())
     last_at = float(stopped_at or written_at)  # a copy of a folder, or a clone, is written later
@@ -87,12 +95,13 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a sweep is. `driver` is the process that runs it ("" for none); times are seconds, None when unknown.
+    """How far a sweep is. `state` is as in a row; `driver` is the process that runs it ("" for none).
 
-    `trials_per_hour` is the pace of this run so far, and `left_s` what is left at that pace.
+    `trials_per_hour` is the pace of this run so far, and `left_s` the seconds left at that pace; None when unknown.
     """
 
     name: str
+    state: str
     driver: str
     counts: dict[str, int]
     trials_per_hour: float | None
@@ -115,7 +124,8 @@ def progress(sweep: SweepDir, history: History, now: float) -> Progress:
     bad = [r for r in records if r.state in (State.FAILED, State.DIVERGED) and r.ended]
     failures = [Failure(r.trial.key, r.trial.name, str(r.state), r.ended.reason) for r in bad if r.ended]
     left_s = left / pace if pace and driver else None
-    return Progress(sweep.name, driver, dict(counts), pace * 3600 if pace else None, left_s, failures)
+    state = _state(history, left, driver)
+    return Progress(sweep.name, state, driver, dict(counts), pace * 3600 if pace else None, left_s, failures)
 
 
 @dataclass(frozen=True, slots=True)

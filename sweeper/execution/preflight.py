@@ -16,6 +16,7 @@ from sweeper.devices import check_cpus, cpus_here, gpu_share, gpus_here
 from sweeper.errors import ContractError, LedgerError, Problem, SweeperError, UsageError
 from sweeper.execution.options import Options, Runner
 from sweeper.execution.ray_tune import head_watch
+from sweeper.execution.run import nothing_left
 from sweeper.execution.signals import in_thread
 from sweeper.execution.worker.isolation import isolated
 from sweeper.ledger.paths import check_local
@@ -42,7 +43,7 @@ def check(plan: Plan, options: Options, show: Callable[[str], None] = lambda tex
     _check_runner(plan.sweep, options.runner)
     if address:
         _check_reachable(address)
-    _check_writable(options.results / plan.sweep.name)
+    _check_writable(plan, options.results)
     _check_storage(plan.sweep, STORAGE_WAIT_S if plan.ledger_bytes else 0.0, show)
 
 
@@ -191,13 +192,14 @@ def _check_storage(sweep: Sweep, limit_s: float, show: Callable[[str], None]) ->
             time.sleep(wait_s)
 
 
-def _check_writable(folder: Path) -> None:
-    """Refuse a results folder that cannot be written, before anything is made."""
+def _check_writable(plan: Plan, results: Path) -> None:
+    """Refuse a results folder that cannot be written, before anything is made, unless nothing is to be written."""
+    folder = results / plan.sweep.name
     existing = folder
     while not existing.exists() and existing != existing.parent:
         existing = existing.parent
     if not existing.is_dir():
         raise LedgerError(Problem("the results folder cannot be made", str(folder), found=f"{existing} is a file"))
-    if not os.access(existing, os.W_OK | os.X_OK):
+    if not os.access(existing, os.W_OK | os.X_OK) and not nothing_left(plan, results):
         hint = "name another folder with --results"
         raise LedgerError(Problem("the results folder cannot be written", str(existing), hint=hint))

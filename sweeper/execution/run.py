@@ -187,10 +187,14 @@ def nothing_to_do(plan: Plan, results: Path) -> RunOutcome:
 
 
 def nothing_left(plan: Plan, results: Path) -> bool:
-    """Whether every trial has its result, MLflow and the storage too, and the file is the one that was run."""
+    """Whether every trial has its result, MLflow and the storage too, and the file is the one that was run.
+
+    What cannot be written does not count: in a read-only results folder nobody could note that MLflow is complete.
+    """
     sweep, folder = plan.sweep, SweepDir(results, plan.sweep.name)
-    is_done = plan.is_finished and _is_mirrored(sweep, results) and _is_as_run(sweep, folder)
-    return is_done and is_stored(sweep, folder)
+    if not (plan.is_finished and _is_as_run(sweep, folder)):
+        return False
+    return not os.access(folder.folder, os.W_OK) or (_is_mirrored(sweep, results) and is_stored(sweep, folder))
 
 
 def _is_mirrored(sweep: Sweep, results: Path) -> bool:

@@ -70,12 +70,13 @@ def in_thread(call: Callable[[], T]) -> T:
     def work() -> None:
         try:
             done.set_result(call())
-        except Exception as error:
+        except BaseException as error:  # SystemExit too: nobody else would end the wait
             done.set_exception(error)
 
     threading.Thread(target=work, name="sweeper-call", daemon=True).start()
     try:
         return done.result()
     except SystemExit as end:
-        atexit.register(os._exit, int(end.code or 0))  # before what was registered earlier
+        if not done.done():  # a signal's, not the call's
+            atexit.register(os._exit, int(end.code or 0))  # before what was registered earlier
         raise

@@ -6,7 +6,6 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from pathlib import Path
 
 from sweeper.errors import Problem, SpecError
@@ -20,6 +19,7 @@ from sweeper.planning.trial_factory import TrialFactory
 from sweeper.spec.claims.records import Claim, Correlate, Dominates
 from sweeper.spec.space.domains import Range
 from sweeper.spec.sweep import ADAPTIVE, Sweep
+from sweeper.trainer.declarations import unknown_metric
 from sweeper.trainer.trainer import HEADLINES, Trainer
 from sweeper.trial import Params, Trial
 from sweeper.value_text import NO_LABELS, Labels, plural
@@ -173,8 +173,7 @@ def unknown_metrics(sweep: Sweep, trainer: Trainer) -> list[Problem]:
     problems = []
     for key, name in [*named.items(), *read]:
         if re.sub(r"/\d+$", "/T", name) not in trainer.metrics:
-            hint = f"it reports {', '.join(get_close_matches(name, trainer.metrics, 3, 0.5) or trainer.metrics)}"
-            problems.append(Problem("the trainer reports no such metric", sweep.place(key), key, name, hint=hint))
+            problems.append(unknown_metric(key, sweep.place(key), name, [*trainer.metrics]))
         elif name in absent:
             message = "the trainer does not report this metric with these settings"
             problems.append(Problem(message, sweep.place(key), key, name, hint=absent[name]))

@@ -48,8 +48,8 @@ def make_database(path: Path) -> None:
 
     Raises what is wrong with the path at once: MLflow would try for 100 s.
     """
-    if {"%", "?"} & set(str(path)):
-        raise ValueError(f"MLflow cannot open a store with % or ? in its path, move the results folder first: {path}")
+    if problem := unusable(path):
+        raise ValueError(f"{problem}, move the results folder first: {path}")
     _remove_abandoned(path)
     if path.exists() and path.stat().st_size:
         with contextlib.closing(sqlite3.connect(path)) as database:
@@ -66,6 +66,11 @@ def make_database(path: Path) -> None:
             os.link(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def unusable(path: Path) -> str:
+    """Why MLflow cannot open a store at this path, "" where it can: parts of it read the path as an address."""
+    return "MLflow cannot open a store with % or ? in its path" if {"%", "?"} & set(str(path)) else ""
 
 
 def _remove_abandoned(path: Path) -> None:
@@ -112,10 +117,10 @@ def mend_places(path: Path, artifacts: str) -> None:
 
     MLflow keeps absolute addresses: a folder that was moved or copied would read and write artifacts where it was. An
     experiment stays as it is where only the place that it names is there, and so does a store that is not next to
-    `artifacts` (a `file:` address).
+    `artifacts` (a `file:` address) or cannot be written.
     """
     here = path.with_name("mlartifacts").resolve()
-    if artifacts != here.as_uri() or not path.exists():
+    if artifacts != here.as_uri() or not os.access(path, os.W_OK):
         return
     with contextlib.closing(sqlite3.connect(path)) as database, database:
         tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}

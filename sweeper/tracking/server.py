@@ -25,7 +25,7 @@ from urllib.parse import quote
 from sweeper import process_group
 from sweeper.errors import Problem, ScheduleError, UsageError
 from sweeper.tracking import ui_app
-from sweeper.tracking.database import mend_places
+from sweeper.tracking.database import mend_places, unusable
 from sweeper.tracking.saved_views import VIEW_TAG, link
 
 START_S = 90.0  # MLflow imports for 5 to 10 s on two cores, and longer during a busy sweep
@@ -152,7 +152,12 @@ def _check_loopback(host: str, port: int) -> None:
 
 def _check_store(uri: str) -> None:
     path = Path(uri.removeprefix("sqlite:///"))
-    if uri.startswith("sqlite:///") and not path.is_file():
+    if not uri.startswith("sqlite:///"):
+        return
+    if problem := unusable(path):
+        hint = "rename the folder, then `sweeper sync SWEEP` writes the store; all other commands work there"
+        raise UsageError(Problem(problem, where=str(path), hint=hint))
+    if not path.is_file():
         cure = "run a sweep, or `sweeper sync SWEEP`; --results DIR looks elsewhere"
         raise UsageError(Problem("there is no MLflow store yet", where=str(path), hint=cure))
 

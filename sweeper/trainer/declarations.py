@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sweeper.errors import Problem, UsageError, excerpt
 from sweeper.trial import Params, Value, canonical_json
 
-MOST_NAMES = 24  # of settings in a hint
+MOST_NAMES = 24  # in a hint
 TrainFunction = Callable[..., Mapping[str, float] | None]
 
 
@@ -71,10 +71,22 @@ def unknown_setting(key: str, known: Params) -> Problem:
     near = difflib.get_close_matches(key, known, n=3, cutoff=0.5)
     section = key.partition(".")[0] + "."
     names = sorted(name for name in known if name.startswith(section)) or sorted(known)
-    if len(names) > MOST_NAMES:
-        names = sorted({f"{name.partition('.')[0]}.*" if "." in name else name for name in names})
-    hint = f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(names)}"
+    hint = f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(_or_sections(names, '.'))}"
     return Problem("the trainer has no such setting", key=key, hint=hint)
+
+
+def unknown_metric(key: str, where: str, name: str, known: Sequence[str]) -> Problem:
+    """The nearest names, or all of them, sections where there are many."""
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    hint = f"it reports {', '.join(near or _or_sections(known, '/'))}"
+    return Problem("the trainer reports no such metric", where, key, name, hint=hint)
+
+
+def _or_sections(names: Sequence[str], end: str) -> Sequence[str]:
+    """The names; of many only those that are in no section, and the sections."""
+    if len(names) <= MOST_NAMES:
+        return names
+    return list(dict.fromkeys(f"{name.partition(end)[0]}{end}*" if end in name else name for name in names))
 
 
 def value_not_allowed(key: str, found: object, allowed: str) -> Problem:

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from sweeper.__main__ import main
 from sweeper.cli.app import app
+from sweeper.errors import SweeperError
 from tests.conftest import QUADRATIC, Sweeper
 from tests.execution.runs import train
 
@@ -90,6 +91,21 @@ def test_a_results_folder_that_cannot_be_written_is_refused(toy: Path, sweeper: 
     Path("locked").mkdir(mode=0o500)
     said = sweeper("run", toy, "--results", "locked")
     assert (said.code, "cannot be written" in said.err) == (2, True)
+
+
+def test_a_finished_sweep_in_a_read_only_folder_has_nothing_to_write(
+    toy: Path, sweeper: Sweeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A copy, of which MLflow has other addresses; root may write everywhere, unless asked whether it may."""
+    assert sweeper("run", toy, "--runner", "inprocess").code == 0
+    Path("results").rename("kept")
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK and mode != os.W_OK | os.X_OK)
+    before = {path: path.stat().st_mtime_ns for path in Path("kept").rglob("*")}
+    done = CliRunner().invoke(app, ["run", "toy.yaml", "--results", "kept"])
+    assert (done.exit_code, "every trial is done already" in done.stderr) == (0, True)
+    with pytest.raises(SweeperError, match="cannot be written"):
+        CliRunner().invoke(app, ["run", "toy.yaml", "x=7", "--results", "kept"], catch_exceptions=False)
+    assert before == {path: path.stat().st_mtime_ns for path in Path("kept").rglob("*")}
 
 
 def test_a_read_only_file_system_is_refused(toy: Path, sweeper: Sweeper) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 
@@ -69,7 +70,10 @@ def test_a_call_in_a_thread_returns_and_raises_what_the_call_does() -> None:
     assert in_thread(lambda: 3) == 3
     with pytest.raises(OSError, match="no answer"):
         in_thread(lambda: _raise(OSError("no answer")))
+    for end in (SystemExit(3), KeyboardInterrupt(), GeneratorExit()):
+        with pytest.raises(type(end)):
+            in_thread(partial(_raise, end))
 
 
-def _raise(error: Exception) -> None:
+def _raise(error: BaseException) -> None:
     raise error

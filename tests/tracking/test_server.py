@@ -32,6 +32,12 @@ def test_a_host_that_others_can_reach_is_refused_with_what_to_do(uri: str, host:
         serve(uri, "file:///nowhere", host, 5000)
 
 
+@pytest.mark.parametrize("name", ["50 %", "a%41b", "why?"])
+def test_a_store_that_mlflow_cannot_open_is_refused_with_what_to_do(name: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"cannot open a store with % or \?(.|\n)*rename the folder"):
+        serve(f"sqlite:///{tmp_path / name / 'mlflow.db'}", "file:///nowhere", "127.0.0.1", 5000)
+
+
 def test_a_store_that_is_not_there_yet_is_said_to_be_missing(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"no MLflow store yet(.|\n)*run a sweep"):
         serve(f"sqlite:///{tmp_path}/mlflow.db", "file:///nowhere", "127.0.0.1", 5000)

@@ -33,8 +33,8 @@ def render(seen: SweepSummary, limit: int = 10) -> RenderableType:
         Text(progress.name, "bold"), ProgressBar(total=max(total, 1), completed=done, width=30), f"{done}/{total}"
     )
     counts = Text("  ").join(Text(f"{n} {s}", STYLES[State(s)]) for s, n in progress.counts.items())
-    driver = f"run by {progress.driver}" if progress.driver else "not running"
-    lines: list[RenderableType] = [bar, counts, f"{_pace(progress)}; {driver}"]
+    driver = f"; run by {progress.driver}" if progress.driver else ""
+    lines: list[RenderableType] = [bar, counts, f"{_pace(progress)}{driver}"]
     if seen.best:
         lines.append(Text("best so far  ", "bold").append(best_text(seen.best, seen.labels), "default not bold"))
     if seen.running:
@@ -119,9 +119,13 @@ def _counted(progress: Progress) -> tuple[int, int]:
 
 
 def _pace(progress: Progress) -> str:
+    """The pace and what is left at it, or that nothing runs."""
     hourly = progress.trials_per_hour or 0
-    pace = f"{hourly:{'.0f' if hourly >= 100 else '.2g'}} trials an hour" if hourly else "no pace yet"
-    return pace + (f", about {duration(progress.left_s)} left" if progress.left_s is not None else "")
+    pace = [f"{hourly:{'.0f' if hourly >= 100 else '.2g'}} trials an hour"] if hourly else []
+    if progress.driver:
+        left = f", about {duration(progress.left_s)} left" if progress.left_s is not None else ""
+        return (pace[0] if pace else "no pace yet") + left
+    return ", ".join([progress.state if progress.state != "unfinished" else "unfinished, not running", *pace])
 
 
 def print_trial(console: Console, record: Record, run: Mapping[str, Any], log: Path, again: str) -> None:

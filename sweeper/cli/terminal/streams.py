@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import sys
 
 _LOST = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF)
@@ -21,8 +22,19 @@ def open_closed() -> None:
 
 
 def is_output_error(error: Exception) -> bool:
-    """Whether this is what writing to a full disk or a lost device raises; files that have a name are not streams."""
+    """Whether this is what writing to a full disk, a lost device or a reader that left raises.
+
+    Files that have a name are not streams, and a pipe may break that is none either.
+    """
+    if isinstance(error, BrokenPipeError):
+        return any(map(_reader_left, (1, 2)))
     return isinstance(error, OSError) and error.filename is None and error.errno in _LOST
+
+
+def _reader_left(handle: int) -> bool:
+    poll = select.poll()
+    poll.register(handle, 0)  # that its reader left is always reported
+    return bool(poll.poll(0))
 
 
 def discard_output() -> None:

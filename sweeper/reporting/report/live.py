@@ -85,7 +85,7 @@ class LiveReport:
         facts = LiveFacts(
             version=version,
             state="running" if is_running else "over",
-            text=f"Running; as of {clock}" if is_running else f"Not running; as of {clock}",
+            text=f"{_state(seen.progress)}; as of {clock}",
             counts=_counts(seen.progress),
             total=max(1, sum(seen.progress.counts.values())),
             ended=_ended(seen.progress),
@@ -126,6 +126,10 @@ def _changed(path: Path) -> tuple[int, int]:
     except OSError:
         return 0, 0
     return found.st_size, found.st_mtime_ns
+
+
+def _state(progress: Progress) -> str:
+    return "Not running" if progress.state == "unfinished" else progress.state.capitalize()
 
 
 def _ended(progress: Progress) -> int:

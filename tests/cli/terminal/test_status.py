@@ -39,6 +39,8 @@ def test_status_counts_and_names_what_failed(naughty: str, sweeper: Sweeper) -> 
     assert {failure["name"] for failure in document["failures"]} == {"deed=raise seed=0", 'deed="nan" seed=0'}
     text = sweeper("status", "toy").out
     assert "3/3" in text
+    assert "\nfinished" in text
+    assert document["state"] == "finished"
     assert "score is nan at step 2" in text
 
 
@@ -89,7 +91,7 @@ def test_show_has_the_end_of_the_log_of_a_failure(naughty: str, sweeper: Sweeper
 
 
 MAP = Map("score", "loss.beta", "kind", ["0", "1"], ["a", "b"], {("0", "a"): 0.5, ("1", "b"): 0.75}, ["rate"])
-PROGRESS = Progress("toy", "process 1", {"completed": 2, "running": 1, "pending": 1}, 120.0, 60.0, [])
+PROGRESS = Progress("toy", "running", "process 1", {"completed": 2, "running": 1, "pending": 1}, 120.0, 60.0, [])
 SEEN = SweepSummary(
     PROGRESS,
     BestConfiguration("c", "beta=1", {"score": 0.75}, 2),
