@@ -7,10 +7,10 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from sweeper.cli.terminal.console import heading
+from sweeper.cli.terminal.fitted import FittedColumn, fitted_table
 from sweeper.planning.plan import Plan
 from sweeper.planning.planned_trial import Action, PlannedTrial
 from sweeper.value_text import duration, plural, show
@@ -35,7 +35,7 @@ def print_plan(console: Console, plan: Plan, claims: Sequence[ClaimOutlook] = ()
         if count := len(plan.of(action)):
             console.print(f"  {action:<14}{count}")
     if len(plan.items) > 0:
-        console.print(_plan_table(plan))
+        _print_trials(console, plan)
     estimate = plan.estimate
     if estimate.seconds is None:
         console.print(f"  no estimate: {estimate.reason}")
@@ -98,19 +98,25 @@ def _open_ended(plan: Plan) -> str:
     return f"the list is not complete: the searcher adds trials as results come in{end}"
 
 
-def _plan_table(plan: Plan) -> Table:
+def _print_trials(console: Console, plan: Plan) -> None:
+    """The first and last trials, as far as there is room: an action that all have goes first, the counts have it."""
     names = list(dict.fromkeys(name for item in plan.items[:1000] for name in item.trial.varied))
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for name in ("trial", *(heading(name, names, plan.labels) for name in names), "seed", "action"):
-        table.add_column(name, overflow="fold", vertical="bottom")
+    rows: list[list[str | Text]] = []
     for item in _head_and_tail(list(plan.items), 8):
         if item is None:
-            table.add_row(*["..."] * (len(names) + 3))
+            rows.append(["..."] * (len(names) + 3))
             continue
         values = [show(item.trial.varied[n]) if n in item.trial.varied else "-" for n in names]
         action = f"{item.action}: {item.why}" if item.why else str(item.action)
-        table.add_row(item.trial.key[:8], *values, str(item.trial.seed), action)
-    return table
+        rows.append([item.trial.key[:8], *values, str(item.trial.seed), action])
+    is_one = len({(item.action, item.why) for item in plan.items}) == 1
+    columns = [FittedColumn("trial", 0, left=True)]
+    columns += [FittedColumn(heading(name, names, plan.labels), 1, left=True) for name in names]
+    columns += [FittedColumn("seed", 0, left=True), FittedColumn("action", 2 if is_one else 0, left=True)]
+    table, left_out = fitted_table(columns, rows, console.width)
+    console.print(table)
+    if left_out and left_out != ["action"]:
+        console.print(Text(f"  no room for {', '.join(left_out)}: `sweeper plan FILE | cat` shows all", "dim"))
 
 
 def _head_and_tail(items: list[PlannedTrial], count: int) -> list[PlannedTrial | None]:

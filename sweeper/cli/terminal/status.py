@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console, Group, RenderableType
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -82,17 +85,35 @@ def best_text(best: BestConfiguration, labels: Labels = NO_LABELS) -> str:
 
 def text_map(found: Map, labels: Labels = NO_LABELS) -> RenderableType:
     """The map as numbers in a table, coloured where there are colours: dark is low, bright is high."""
-    low, high = min(found.cells.values()), max(found.cells.values())
-    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
-    across = f", averaged over {', '.join(map(labels.text, found.others))}" if found.others else ""
-    table.add_column("", justify="right", style="dim")
-    for word in found.xs:
-        table.add_column(word, justify="right")
-    for row in found.ys:
-        values = [found.cells.get((column, row)) for column in found.xs]
-        table.add_row(row, *(_cell(value, low, high) for value in values))
-    metric, x, y = map(labels.text, (found.metric, found.x, found.y))
-    return Group(Text(f"{metric}: {x} across, {y} down{across}", "bold"), table)
+    return _TextMap(found, labels)
+
+
+@dataclass(frozen=True, slots=True)
+class _TextMap:
+    """As wide as where it is shown: the last columns are left out before a number is cut."""
+
+    found: Map
+    labels: Labels
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        found = self.found
+        low, high = min(found.cells.values()), max(found.cells.values())
+        columns = [[_cell(found.cells.get((x, y)), low, high) for y in found.ys] for x in found.xs]
+        room = options.max_width - max(map(cell_len, found.ys))
+        widths = [max(cell_len(x), *map(len, cells)) + 1 for x, cells in zip(found.xs, columns, strict=True)]
+        shown = max(1, sum(total <= room for total in accumulate(widths)))
+        table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
+        table.add_column("", justify="right", style="dim")
+        for x in found.xs[:shown]:
+            table.add_column(x, justify="right")
+        for row, y in enumerate(found.ys):
+            table.add_row(y, *(cells[row] for cells in columns[:shown]))
+        others = f", averaged over {', '.join(map(self.labels.text, found.others))}" if found.others else ""
+        metric, x, y = map(self.labels.text, (found.metric, found.x, found.y))
+        yield Text(f"{metric}: {x} across, {y} down{others}", "bold")
+        yield table
+        if left_out := found.xs[shown:]:
+            yield Text(f"no room for {x} {', '.join(left_out)}", "dim")
 
 
 def _cell(value: float | None, low: float, high: float) -> Text:

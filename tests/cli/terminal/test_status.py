@@ -121,6 +121,19 @@ def test_a_map_in_text_has_a_number_a_cell_and_says_what_was_averaged() -> None:
     assert [row.split() for row in rows] == [["a", "0.5", "-"], ["b", "-", "0.75"]]
 
 
+@pytest.mark.parametrize("width", [34, 60, 80])
+def test_a_map_in_a_narrow_terminal_cuts_no_number(width: int) -> None:
+    xs = [f"{0.001 * 3**i:.4g}" for i in range(12)]
+    wide = Map("score", "x", "y", xs, ["a", "b"], {(x, y): 0.12345 for x in xs for y in "ab"}, [])
+    console = Console(file=io.StringIO(), width=width)
+    console.print(text_map(wide))
+    _, head, first, second, *left_out = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert set(first.split()) == {"a", "0.1235"}
+    shown = head.split()
+    assert len(shown) == len(first.split()) - 1 == len(second.split()) - 1
+    assert shown + "".join(left_out).removeprefix("no room for x ").replace(",", " ").split() == xs
+
+
 def test_piped_a_line_whenever_something_changed() -> None:
     later = replace(SEEN, progress=replace(PROGRESS, driver="", counts={"completed": 4}))
     looks = iter([SEEN, SEEN, later])
