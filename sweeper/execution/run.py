@@ -189,7 +189,7 @@ def nothing_to_do(plan: Plan, results: Path) -> RunOutcome:
 def nothing_left(plan: Plan, results: Path) -> bool:
     """Whether every trial has its result, MLflow and the storage too, and the file is the one that was run.
 
-    What cannot be written does not count: in a read-only results folder nobody could note that MLflow is complete.
+    What cannot be written does not count: a read-only results folder cannot take up that MLflow is complete.
     """
     sweep, folder = plan.sweep, SweepDir(results, plan.sweep.name)
     if not (plan.is_finished and _is_as_run(sweep, folder)):

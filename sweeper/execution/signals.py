@@ -70,7 +70,7 @@ def in_thread(call: Callable[[], T]) -> T:
     def work() -> None:
         try:
             done.set_result(call())
-        except BaseException as error:  # SystemExit too: nobody else would end the wait
+        except BaseException as error:  # SystemExit too, else the wait would not end
             done.set_exception(error)
 
     threading.Thread(target=work, name="sweeper-call", daemon=True).start()

@@ -99,9 +99,9 @@ class _TextMap:
         found = self.found
         low, high = min(found.cells.values()), max(found.cells.values())
         columns = [[_cell(found.cells.get((x, y)), low, high) for y in found.ys] for x in found.xs]
-        room = options.max_width - max(map(cell_len, found.ys))
+        width = options.max_width - max(map(cell_len, found.ys))
         widths = [max(cell_len(x), *map(len, cells)) + 1 for x, cells in zip(found.xs, columns, strict=True)]
-        shown = max(1, sum(total <= room for total in accumulate(widths)))
+        shown = max(1, sum(total <= width for total in accumulate(widths)))
         table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
         table.add_column("", justify="right", style="dim")
         for x in found.xs[:shown]:
