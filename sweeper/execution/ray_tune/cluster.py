@@ -41,7 +41,7 @@ from sweeper.devices import cpus_here, gpu_share, gpus_here
 from sweeper.errors import Exit, LedgerError, Problem, ScheduleError, UsageError
 from sweeper.execution.ray_tune import reaper
 from sweeper.execution.ray_tune.daemons import detached
-from sweeper.execution.ray_tune.head_watch import HeadLost, HeadWatch
+from sweeper.execution.ray_tune.head_watch import HeadLost, HeadWatch, raylets
 from sweeper.execution.ray_tune.session_folder import session_folder, use_own_token
 from sweeper.execution.runner import PackResources, Source
 from sweeper.execution.signals import restore
@@ -65,7 +65,7 @@ def run_on_ray(
     Workers import the trainer from `code`. Those of our own import the modules `imports` while they wait: none that
     looks at its devices on import, for they have no GPU of their own yet. `show_activity` receives what the run waits
     for until the first trial trains. Everything that Ray prints goes to `folder`/ray.log. Raises UsageError when the
-    cluster lacks the GPUs or cannot be reached, ScheduleError when Ray itself breaks or its head is lost.
+    cluster lacks the GPUs or cannot be reached, ScheduleError when Ray itself breaks, or its head or raylet is lost.
 
     All calls of Ray are made in a thread of their own. In the main thread ray.init would take SIGTERM for itself, and
     Tune SIGUSR1. Without its head Tune blocks within seconds, so that only another thread can end the run.
@@ -116,12 +116,12 @@ def _work(
             show_activity(f"connecting to Ray at {address}" if address else "starting Ray")
             _connect_and_import(address, share)
             if not address:
-                head.address = ray.get_runtime_context().gcs_address
+                head.address, head.own = ray.get_runtime_context().gcs_address, raylets()
             is_done = source.is_done() or _run_packs(source, share, code, storage, show_activity, grows=bool(address))
-            head.address = address or ""
+            head.address, head.own = address or "", ()
             _disconnect()
     except (LedgerError, UsageError) as error:  # not of Ray: it is shut down before its daemons are ended
-        head.address = address or ""
+        head.address, head.own = address or "", ()
         if ray.is_initialized():
             _disconnect()
         done.set_exception(error)

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import time
+from collections.abc import Callable
 
+import psutil
 import pytest
 
 from sweeper.execution.ray_tune import head_watch
@@ -21,6 +25,23 @@ def test_a_head_is_lost_when_nothing_listens_several_times_in_a_row(monkeypatch:
         watch.check()
     with pytest.raises(HeadLost, match="the head of the Ray cluster is lost"):
         watch.check()
+
+
+def test_a_process_of_our_own_ray_that_was_killed_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray would end this process after ten seconds, without a word."""
+    monkeypatch.setattr(head_watch, "EVERY_S", 0.0)
+    with subprocess.Popen(["sleep", "60"]) as daemon:
+        watch = HeadWatch("", own=[psutil.Process(daemon.pid)])
+        watch.check()
+        daemon.kill()
+        with pytest.raises(HeadLost, match="was killed"):  # it is a zombie: it was not waited for
+            until(watch.check)
+
+
+def until(call: Callable[[], None]) -> None:
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        call()
 
 
 def test_between_two_checks_nothing_is_asked() -> None:
