@@ -84,10 +84,10 @@ def answers() -> dict[tuple[str, str], tuple[list[tuple[str, str]], str]]:
 
 
 def is_answered(claim: tuple[str, str]) -> bool:
-    """Whether later claims ask the same and all of them are decided."""
+    """Whether later claims ask the same and all of them are decided, or undecided and answered themselves."""
     others, _ = answers().get(claim, ([], ""))
     found = verdicts()
-    return bool(others) and all(found[other]["outcome"] != "undecided" for other in others)
+    return bool(others) and all(found[other]["outcome"] != "undecided" or is_answered(other) for other in others)
 
 
 def still_open() -> list[OpenClaim]:
