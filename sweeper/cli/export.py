@@ -31,11 +31,24 @@ if TYPE_CHECKING:
     from sweeper.ledger.history import History
     from sweeper.ledger.paths import SweepDir
 
+SPREADSHEETS = (".xlsx", ".xls", ".ods")
+ENDINGS = {
+    ".json": FormatChoice.json,
+    ".md": FormatChoice.markdown,
+    ".parquet": FormatChoice.parquet,
+    ".tex": FormatChoice.latex,
+    ".html": FormatChoice.html,
+    ".htm": FormatChoice.html,
+}
+
 
 @shares("results", "no_color")
 def export(
     sweep: SweepName,
-    form: Annotated[FormatChoice, typer.Option("--format", "-f", help="The form of the table.")] = FormatChoice.csv,
+    form: Annotated[
+        FormatChoice | None,
+        typer.Option("--format", "-f", help="The form of the table; else that of --output, else csv."),
+    ] = None,
     level: Annotated[LevelChoice, typer.Option(help="What a row is.")] = LevelChoice.trial,
     columns: Annotated[
         str, typer.Option(help="Only these, comma-separated.", show_default=False, autocompletion=COLUMNS)
@@ -68,6 +81,7 @@ def export(
     from sweeper.reporting.tables import tables, verdicts
     from sweeper.reporting.tables.configurations import expanded, is_metric
 
+    form = form or _form_of(output)
     if form in (FormatChoice.parquet, FormatChoice.optuna) and output is None:
         raise UsageError(Problem(f"{form} is not text", key="--output", hint="add --output FILE"))
     sweep_dir = named_sweep(shared.results, sweep)
@@ -98,6 +112,15 @@ def export(
         _write_text(f"{table}\n{methods}" if form is FormatChoice.latex else table, output)
     else:
         _write_frame(tables.select(frame, expanded(frame, named), (), absent), tables.Format(form), note, output)
+
+
+def _form_of(output: Path | None) -> FormatChoice:
+    """The form that the ending of a file's name stands for; csv where it stands for none."""
+    ending = output.suffix.lower() if output is not None else ""
+    if ending in SPREADSHEETS:
+        hint = "write .csv: spreadsheets import it (separator: comma, decimal: point)"
+        raise UsageError(Problem("a spreadsheet's own form is not written", "", "--output", str(output), hint=hint))
+    return ENDINGS.get(ending, FormatChoice.csv)
 
 
 def _print_important(sweep_dir: SweepDir, level: LevelChoice, sort: str, where: str, *, no_color: bool) -> None:

@@ -16,6 +16,12 @@ from sweeper.spec.space.parameters import Complaint
 Schema = dict[str, Any]
 
 
+MEANT = {  # a near word may mean the opposite: lower, and not_lower
+    **dict.fromkeys(("lower", "smaller", "below", "decrease"), "less"),
+    **dict.fromkeys(("higher", "larger", "more", "above", "increase"), "greater"),
+    **dict.fromkeys(("not_less", "not_smaller", "not_below"), "not_lower"),
+    **dict.fromkeys(("not_greater", "not_larger", "not_more", "not_above"), "not_higher"),
+}
 _HIDDEN = ("[key]", "[list]", "[keys]")  # pydantic's own words in a path
 
 
@@ -102,6 +108,8 @@ def _hint(found: Any, loc: Sequence[str | int]) -> str:
         return f"budget: {{{kind}: {found}}}"
     if isinstance(found, str):
         words = list(resolved(node_at(loc)).get("enum", []))
+        if (meant := MEANT.get(found.lower())) in words:
+            return f"did you mean {meant}?"
         begun = [word for word in words if found and word.startswith(found.lower())]
         return f"did you mean {begun[0]}?" if len(begun) == 1 else did_you_mean(found.lower(), words)
     return ""

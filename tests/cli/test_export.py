@@ -101,6 +101,18 @@ def test_the_best_of_a_row_follows_the_goal_or_what_is_asked(noisy: Path) -> Non
     assert "1 diverged" in export("--format", "markdown", "--pivot", "a,b,score")
 
 
+@pytest.mark.parametrize(
+    ("name", "start"),
+    [("t.json", "{"), ("t.md", "| sweep"), ("t.tex", "% sweeper"), ("t.HTML", "<!DOCTYPE"), ("t.parquet", "PAR1"),
+     ("t.csv", "sweep,"), ("t.txt", "sweep,"), ("t", "sweep,")],
+)  # fmt: skip
+def test_the_ending_of_the_file_names_the_form_unless_a_form_is_given(noisy: Path, name: str, start: str) -> None:
+    export("--output", name)
+    assert Path(name).read_bytes().startswith(start.encode())
+    export("--output", name, "--format", "csv")
+    assert Path(name).read_bytes().startswith(b"sweep,")
+
+
 def test_an_optuna_study_can_be_opened_by_optuna(noisy: Path, sweeper: Sweeper) -> None:
     said = sweeper("export", "noisy", "--format", "optuna", "--output", "study.db")
     assert said.code == 0, said.err
@@ -112,6 +124,7 @@ def test_an_optuna_study_can_be_opened_by_optuna(noisy: Path, sweeper: Sweeper) 
     [
         (["--format", "parquet"], "add --output FILE"),
         (["--format", "optuna"], "add --output FILE"),
+        (["--output", "table.xlsx"], r"write \.csv"),
         (["--where", "a >"], "expression ends"),
         (["--where", "alpha > 1"], "no such column"),
         (["--pivot", "a,score"], "ROW,COL,METRIC"),

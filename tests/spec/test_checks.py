@@ -57,6 +57,21 @@ def test_a_sweep_that_is_impossible_as_a_whole_is_refused(tmp_path: Path, text: 
 
 
 @pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("lower", "less"),
+        ("higher", "greater"),
+        ("grater", "greater"),
+        ("not_less", "not_lower"),
+        ("not_more", "not_higher"),
+    ],
+)
+def test_the_word_that_is_proposed_never_claims_the_opposite(tmp_path: Path, word: str, meant: str) -> None:
+    claim = f"expect: [{{name: n, metric: m, compare: {{x: [1, 2]}}, effect: {word}}}]"
+    assert f"did you mean {meant}?" in complaint(tmp_path, f"parameters: {{x: {{values: [1, 2]}}}}\n{claim}")
+
+
+@pytest.mark.parametrize(
     ("text", "line", "words"),
     [
         ("parameters: {x: {values: [3]}}", 1, "value: 3"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +22,7 @@ from sweeper.analysis.claims.spread import judge_best, judge_share, judge_typica
 from sweeper.analysis.claims.verdict import Outcome, TestResult, Verdict, finite, unjudged
 from sweeper.analysis.evidence import Evidence, collect
 from sweeper.analysis.statistics import holm
-from sweeper.errors import Exit
+from sweeper.errors import Exit, some_of
 from sweeper.ledger.atomic import replace_file
 from sweeper.ledger.entries import ClaimLook
 from sweeper.ledger.history import History, read_history
@@ -181,7 +182,7 @@ def _tested(claim: Claim, evidence: Evidence, records: Sequence[Record], folder:
     if evidence.problem:
         return unjudged(evidence.problem)
     if not evidence.measured:
-        return unjudged(f"no trial has a value of {claim.metrics[0]} yet")
+        return unjudged(_without_values(claim.metrics[0], evidence, records))
     if problem := problem_of(claim, evidence.values):
         return unjudged(problem)
     chosen = evidence.among(records)
@@ -210,6 +211,15 @@ def _tested(claim: Claim, evidence: Evidence, records: Sequence[Record], folder:
             return judge_interaction(claim, test, chosen)
         case Monotone() as test:
             return judge_monotone(claim, test, chosen)
+
+
+def _without_values(metric: str, evidence: Evidence, records: Sequence[Record]) -> str:
+    """Nothing yet; or, where all trials have ended, what they report instead."""
+    reported = list(dict.fromkeys(name for record in records if record.ended for name in record.ended.metrics))
+    if evidence.unfinished or not reported:
+        return f"no trial has a value of {metric} yet"
+    near = difflib.get_close_matches(metric, reported, 3, 0.5)
+    return f"no trial has a value of {metric}; they report {some_of(near or reported)}"
 
 
 def _corrected(claims: Sequence[Claim], judged: Sequence[TestResult]) -> list[TestResult]:

@@ -142,6 +142,14 @@ def test_one_seed_decides_nothing_about_means(tmp_path: Path, claim: str) -> Non
     assert (verdict.ci_low, verdict.ci_high) == (None, None)
 
 
+def test_a_metric_that_no_trial_reports_is_answered_with_those_that_they_do(finished: Path) -> None:
+    file = finished / "noisy" / "sweep.yaml"
+    file.write_text(
+        file.read_text().partition("expect:")[0] + "expect: [{name: n, metric: skore, mean: {at_least: 0}}]\n"
+    )
+    assert "no trial has a value of skore; they report score" in verdicts(finished, "noisy")[-1].sentence
+
+
 def test_a_claim_is_open_while_trials_are_to_come(tmp_path: Path) -> None:
     results = ran(tmp_path)
     (tmp_path / "noisy.yaml").write_text(FILE % (0.01, 4, "within: [5, 6]"))
