@@ -68,6 +68,11 @@ def _bytes(phase: Iterable[Tensors], mapped: bool | None = None) -> float:
     return sum(each.bytes for each in phase if mapped is None or (FLOAT * each.size > MAPPED) is mapped)
 
 
+def largest_tensor(config: CVAEConfig, members: int) -> float:
+    """Bytes of the largest tensor in a step of so many members."""
+    return FLOAT * max(each.size for each in _step(config, task_sizes(config.task), members))
+
+
 def _parameters(config: CVAEConfig, sizes: TaskSizes) -> int:
     """W: of all networks."""
     return sum(parameter_counts(config, sizes).values())

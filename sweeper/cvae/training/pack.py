@@ -59,7 +59,7 @@ def train_pack(source: TrialSource) -> None:
 class TrainingPack:
     """Members in training: ``running[i]`` is row i of ``state``, None where the row is free.
 
-    The first member decides the program, and the size where the source gives none: the fastest, by measurement.
+    The first member decides the program, and the size where the source gives none: the fastest.
     """
 
     def __init__(self, source: TrialSource) -> None:

@@ -1,4 +1,4 @@
-"""The fastest size of a pack: measured once per device and shape, then cached."""
+"""How many trials a pack takes where that is not given: on a CPU by their sizes, on a GPU by measurement, cached."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import torch
 from sweeper.cvae.config import CVAEConfig
 from sweeper.cvae.memory.available import cpu_bytes
 from sweeper.cvae.memory.check import most_members
+from sweeper.cvae.memory.estimate import MAPPED, largest_tensor
 from sweeper.cvae.training import cache, member_state
 from sweeper.cvae.training.cuda_graph import WARM_UP
 from sweeper.cvae.training.member_state import BatchedState
 from sweeper.cvae.training.program import Program, device_of
 from sweeper.cvae.training.step import Stepper
 
-MOST = {"cpu": 16, "cuda": 1024}
-GROWTH = {"cpu": 2, "cuda": 4}
-AGAIN = {"cpu": 1, "cuda": 0}  # further rounds over all sizes: other processes share a CPU
-RISES = 1.02  # larger packs are tried until the time per member exceeds the least by this factor
-IN_A_ROW = {"cpu": 2, "cuda": 1}  # so many times: once may be noise where other processes share a CPU
+CPU_SIZES = (4, 2, 1)  # a core is full with four members: eight were no faster in any size measured but batches of 32
+MOST = {"cpu": CPU_SIZES[0], "cuda": 1024}
+GROWTH = 4
+RISE = 1.02  # larger packs are tried until the time per member exceeds the least by this factor
 NEAR_BEST = 1.05  # of packs whose time per member is within this factor, the smallest is taken: a clock errs
 STEPS = 2
 
@@ -34,36 +34,44 @@ def fitting_members(config: CVAEConfig, wanted: int | None) -> int:
     return (wanted or MOST[kind]) if free is None else most_members(config, free, kind, wanted or MOST[kind])
 
 
-def best_pack_size(program: Program, config: CVAEConfig, shape: str, fitting: int | None = None) -> int:
-    """The number of members beyond which the time per member stops improving: cached, or measured in seconds.
+def best_pack_size(program: Program, config: CVAEConfig, shape: str, fitting: int) -> int:
+    """The number of members, ``fitting`` at most, beyond which the time per member stops improving.
 
-    No more than ``fitting`` are tried; what was found among these alone is not cached.
+    Not measured on a CPU, where other workers disturb a clock and four were the best of nearly all sizes tried
+    (tests/benchmarks/cvae_notes.md). On a GPU it takes seconds, once per shape.
     """
+    if program.device.type == "cpu":
+        return min(fitting, cpu_pack_size(config))
+    return remembered_pack_size(program, config, shape, fitting)
+
+
+def cpu_pack_size(config: CVAEConfig) -> int:
+    """Four, or fewer where a step of four has tensors that glibc maps anew each time, which costs more."""
+    return next((size for size in CPU_SIZES if largest_tensor(config, size) <= MAPPED), 1)
+
+
+def remembered_pack_size(program: Program, config: CVAEConfig, shape: str, fitting: int) -> int:
+    """What was measured for this device and shape before, or is now; kept unless ``fitting`` limited it."""
     key = cache.key_of(program, "pack of", shape)
     size = cache.remembered(key)
     if size is None:
         size = measure_pack_size(program, config, fitting)
-        if fitting is None or fitting >= MOST[program.device.type]:
+        if fitting >= MOST["cuda"]:
             cache.remember(key, size)
-    return size
+    return min(size, fitting)
 
 
-def measure_pack_size(program: Program, config: CVAEConfig, fitting: int | None = None) -> int:
-    """Doubles a dummy pack until the time per trial stops improving or memory runs out; returns the best size."""
-    kind = program.device.type
+def measure_pack_size(program: Program, config: CVAEConfig, fitting: int) -> int:
+    """Quadruples a dummy pack until the time per trial stops improving or memory runs out; returns the best size."""
     size, one = 1, _dummy_pack(program, config)
-    costs, rises = {size: _seconds(program, one)}, 0
-    while rises < IN_A_ROW[kind] and size * GROWTH[kind] <= min(MOST[kind], fitting or MOST[kind]):
-        size, least = size * GROWTH[kind], min(costs.values())
+    costs = {size: _seconds(program, one)}
+    while costs[size] <= RISE * min(costs.values()) and size * GROWTH <= min(MOST["cuda"], fitting):
+        size *= GROWTH
         try:
             costs[size] = _seconds(program, one.select([0] * size)) / size
         except torch.cuda.OutOfMemoryError:
             torch.cuda.empty_cache()
             break
-        rises = rises + 1 if costs[size] > RISES * least else 0
-    for _ in range(AGAIN[kind]):
-        for size in costs:
-            costs[size] = min(costs[size], _seconds(program, one.select([0] * size)) / size)
     return min(size for size, cost in costs.items() if cost <= NEAR_BEST * min(costs.values()))
 
 
@@ -74,20 +82,15 @@ def _dummy_pack(program: Program, config: CVAEConfig) -> BatchedState:
 
 
 def _seconds(program: Program, members: BatchedState) -> float:
-    """The shortest of a few steps after a warm-up: a disturbance only lengthens a step.
-
-    Of this process alone where one thread computes, as other workers take measure at the same time.
-    """
+    """The shortest of a few steps after a warm-up: a disturbance only lengthens a step."""
     stepper, taken = Stepper(program, members), []
-    alone = program.device.type == "cpu" and torch.get_num_threads() == 1
-    clock = time.process_time if alone else time.perf_counter
     stepper.run(WARM_UP if stepper.records else 1)
     for _ in range(STEPS):
         _wait(program)
-        start = clock()
+        start = time.perf_counter()
         stepper.run(1)
         _wait(program)
-        taken.append(clock() - start)
+        taken.append(time.perf_counter() - start)
     return min(taken)
 
 
