@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -32,6 +33,7 @@ def main() -> NoReturn:
         threads = [thread for thread in threading.enumerate() if thread is not threading.main_thread()]
         if not all(thread.daemon for thread in threads) or _children():
             _leave(end.code if isinstance(end.code, int) else Exit.OK if end.code is None else Exit.INTERNAL)
+        gc.freeze()  # as it ends Python searches all objects for garbage: a second where MLflow and Ray are imported
         raise
 
 

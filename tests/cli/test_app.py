@@ -225,3 +225,12 @@ def test_wherever_a_run_is_interrupted_its_last_line_continues_it(
         assert ended.exit_code == 130
         assert ended.stderr.splitlines()[-1] == "continue with: sweeper run toy.yaml --runner inprocess"
     assert "nothing was started" not in again.stderr
+
+
+def test_python_does_not_search_everything_for_garbage_as_it_ends() -> None:
+    code = (
+        "import atexit, gc, sys; atexit.register(lambda: print(gc.get_freeze_count() > 0));"
+        "sys.argv = ['sweeper', '--version']; from sweeper.__main__ import main; main()"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert said.split()[-1] == "True"

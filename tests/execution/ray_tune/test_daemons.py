@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import psutil
 import pytest
 
 from sweeper.execution.ray_tune import daemons
@@ -26,3 +27,26 @@ def test_after_that_ray_starts_processes_as_before() -> None:
     with daemons.detached():
         pass
     assert ray_services.ConsolePopen is before
+
+
+def test_what_a_run_on_one_machine_does_not_ask_is_not_started() -> None:
+    ray = pytest.importorskip("ray")
+    with daemons.without_services():
+        ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False)
+    try:
+        assert ray.get(ray.remote(lambda: 1).remote()) == 1
+        commands = [" ".join(process.cmdline()) for process in psutil.Process().children(recursive=True)]
+    finally:
+        ray.shutdown()
+    assert any("raylet" in command for command in commands)
+    assert [it for it in commands if "dashboard/dashboard.py" in it or "monitor.py" in it] == []
+
+
+def test_a_ray_that_lacks_these_services_is_started_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    node = pytest.importorskip("ray._private.node").Node
+    monkeypatch.delattr(node, "start_monitor")
+    before = dict(vars(node))
+    with daemons.without_services():
+        assert node.start_api_server(anything=1) is None
+        assert not hasattr(node, "start_monitor")
+    assert dict(vars(node)) == before
