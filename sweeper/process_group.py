@@ -19,15 +19,22 @@ _KILL_S = 0.2
 def guarded() -> Iterator[int]:
     """The number of a process group to start programs in (`Popen(process_group=...)`).
 
-    Its leader is a guard that is there before them: whenever this process is killed, the group ends.
+    Its leader is a guard that is there before them: whenever this process is killed, the group ends. An exception ends
+    it at once: a second Ctrl-C may come while the block still ends it with grace.
     """
     guard = subprocess.Popen(
         ["/bin/sh", "-c", _GUARD], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, process_group=0
     )
+    assert guard.stdin is not None
     try:
         yield guard.pid
-    finally:
-        guard.communicate(b"done\n")
+    except BaseException:
+        guard.stdin.close()  # the guard ends the group, should this be interrupted too
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(guard.pid, signal.SIGKILL)
+        guard.wait()
+        raise
+    guard.communicate(b"done\n")
 
 
 def end(group: int, process: subprocess.Popen[bytes], grace_s: float) -> None:
