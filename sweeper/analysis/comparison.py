@@ -19,7 +19,7 @@ from sweeper.value_text import show
 
 ALPHA = 1 - CONFIDENCE
 LONGEST = 60  # characters of a value: a digest, a version
-_NOT_COMPARED = {"at", "pid", "command", "stopped", "mirror", "e", "patch"}
+_NOT_COMPARED = {"at", "pid", "command", "stopped", "mirror", "e", "patch", "labels"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,6 +112,8 @@ def _trial(
         value = measured(row[column])
         if value is None:
             allowed, hint = "a number; empty where the trial has none", "or leave the column out: --metrics X,Y"
+            if re.fullmatch(r"\s*[-+]?\d*,\d+\s*", str(row[column])):
+                hint = "a decimal comma: write all numbers with a point, those of parameters too"
             problems.append(Problem("not a number", where, column, excerpt(row[column]), allowed, hint))
         else:
             metrics[name] = value

@@ -51,6 +51,7 @@ def test_columns_of_known_exports_are_told_by_their_prefixes() -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
+        ("lr;opt;loss\n1;adam;0,5\n", "hint: a decimal comma: write all numbers with a point"),
         ("lr,opt,loss\n1,adam,0.5\n1,adam,high\n", "runs.csv:3: loss: not a number\n  found: \"high\""),
         ("lr,opt,loss\n1,adam\n", "runs.csv:2: a row of another length\n  found: 2 cells\n  allowed: 3"),
         ("lr,opt,loss,state\n1,adam,1,lost\n", "runs.csv:2: state: not a state\n  found: \"lost\""),
