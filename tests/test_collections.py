@@ -181,7 +181,7 @@ def test_the_tables_of_the_paper_have_the_published_verdicts() -> None:
         found = [
             (claim, one["outcome"], f"{one['effect']:.3g}") for (of, claim), one in published.items() if of == name
         ]
-        assert quoted == [(claim, outcome, effect.replace("-", "$-$")) for claim, outcome, effect in found]
+        assert quoted == [(claim, outcome, re.sub("^-", "$-$", effect)) for claim, outcome, effect in found]
 
 
 def test_how_the_divergence_tracks_that_of_whole_sequences_is_as_published() -> None:

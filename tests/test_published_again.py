@@ -141,17 +141,17 @@ def interaction(name: str, claim: Mapping[str, Any], table: pd.DataFrame, alpha:
     table = table[table[first].isin((low, high)) & table[second].isin((without, with_it))]
     assert all(table[other].nunique() == 1 for other in others)
     of = table.pivot_table(claim["metric"], "seed", [first, second])
-    return gained(claim, of[high, with_it] - of[low, with_it] - of[high, without] + of[low, without], alpha)
+    return gained(claim, of[high, with_it] - of[low, with_it] - of[high, without] + of[low, without], alpha, most=2.0)
 
 
-def gained(claim: Mapping[str, Any], gains: pd.Series, alpha: float) -> Found:
+def gained(claim: Mapping[str, Any], gains: pd.Series, alpha: float, most: float = 1.0) -> Found:
     by_seed, effect = gains.groupby("seed").mean(), claim.get("effect", "greater")
     size = claim.get("min_gain" if effect in ("greater", "less") else "margin", 0)
     bound = -size if effect in ("less", "not_lower") else size
     if bound == 0:
         one = t_test(by_seed)
     else:  # on the bound's own side of 0, gains are taken to end there or at the last one seen
-        ends = (min(0.0, by_seed.min()), 1.0) if bound > 0 else (-1.0, max(0.0, by_seed.max()))
+        ends = (min(0.0, by_seed.min()), most) if bound > 0 else (-most, max(0.0, by_seed.max()))
         one = exact_test(by_seed, *ends)
     above, below = one.above(bound), one.below(bound)
     p_pass, p_fail = (above, below) if effect in ("greater", "not_lower") else (below, above)
