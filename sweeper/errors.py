@@ -129,6 +129,11 @@ def some_of(names: Sequence[str], limit: int = 12) -> str:
     return ", ".join(names[:limit]) + (f" and {len(names) - limit} more" if len(names) > limit else "")
 
 
+def nearest(name: str, known: Iterable[str]) -> list[str]:
+    """The three known names that are nearest, the nearest first; fewer, or none, where they are not near."""
+    return difflib.get_close_matches(name[:200], known, n=3, cutoff=0.5)
+
+
 def did_you_mean(name: str, known: list[str] | tuple[str, ...]) -> str:
     """`did you mean beta?`, or nothing when no known name is near."""
     near = difflib.get_close_matches(name[:200], known, n=1, cutoff=0.6)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sweeper.errors import Problem, UsageError, excerpt
+from sweeper.errors import Problem, UsageError, excerpt, nearest
 from sweeper.trial import Params, Value, canonical_json
 
 MOST_NAMES = 24  # in a hint
@@ -68,7 +67,7 @@ def _kind(value: Value) -> str:
 
 def unknown_setting(key: str, known: Params) -> Problem:
     """The nearest names, those of the same section, or the sections where there are many names."""
-    near = difflib.get_close_matches(key, known, n=3, cutoff=0.5)
+    near = nearest(key, known)
     section = key.partition(".")[0] + "."
     names = sorted(name for name in known if name.startswith(section)) or sorted(known)
     hint = f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(_or_sections(names, '.'))}"
@@ -77,7 +76,7 @@ def unknown_setting(key: str, known: Params) -> Problem:
 
 def unknown_metric(key: str, where: str, name: str, known: Sequence[str]) -> Problem:
     """The nearest names, or all of them, sections where there are many."""
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    near = nearest(name, known)
     hint = f"it reports {', '.join(near or _or_sections(known, '/'))}"
     return Problem("the trainer reports no such metric", where, key, name, hint=hint)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +21,7 @@ from sweeper.analysis.claims.spread import judge_best, judge_share, judge_typica
 from sweeper.analysis.claims.verdict import Outcome, TestResult, Verdict, finite, unjudged
 from sweeper.analysis.evidence import Evidence, collect
 from sweeper.analysis.statistics import holm
-from sweeper.errors import Exit, some_of
+from sweeper.errors import Exit, nearest, some_of
 from sweeper.ledger.atomic import replace_file
 from sweeper.ledger.entries import ClaimLook
 from sweeper.ledger.history import History, read_history
@@ -218,8 +217,7 @@ def _without_values(metric: str, evidence: Evidence, records: Sequence[Record]) 
     reported = list(dict.fromkeys(name for record in records if record.ended for name in record.ended.metrics))
     if evidence.unfinished or not reported:
         return f"no trial has a value of {metric} yet"
-    near = difflib.get_close_matches(metric, reported, 3, 0.5)
-    return f"no trial has a value of {metric}; they report {some_of(near or reported)}"
+    return f"no trial has a value of {metric}; they report {some_of(nearest(metric, reported) or reported)}"
 
 
 def _corrected(claims: Sequence[Claim], judged: Sequence[TestResult]) -> list[TestResult]:

@@ -17,8 +17,6 @@ from sweeper.errors import Problem, ScheduleError
 EVERY_S, TIMEOUT_S = 2.0, 2.0
 MISSES = 4  # a head that is merely busy answers again by then
 HINT = "what has finished is safe; if --address or RAY_ADDRESS names a cluster, start it again or leave them out"
-
-
 KILLED = "what has finished is safe; was memory short? resources.max_concurrent and resources.pack make a run smaller"
 
 

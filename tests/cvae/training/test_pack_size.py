@@ -48,9 +48,11 @@ def size_of(fitting=pack_size.MOST["cuda"], **changes):
         pytest.param({"task.name": "sort_trace", "train.batch_size": 512}, 1, id="one has"),
     ],
 )
-def test_on_a_cpu_sizes_decide_and_nothing_is_measured(step_times, params, size):
-    config = build(params)
-    assert cpu_pack_size(config) == size
+def test_on_a_cpu_sizes_decide(params, size):
+    assert cpu_pack_size(build(params)) == size
+
+
+def test_on_a_cpu_nothing_is_measured_and_memory_limits_the_size(step_times):
     _, asked = step_times
     small = build(SMALL)
     assert best_pack_size(Program.of(small), small, shape(SMALL), 64) == 4

@@ -29,6 +29,7 @@ def test_after_that_ray_starts_processes_as_before() -> None:
     assert ray_services.ConsolePopen is before
 
 
+@pytest.mark.ray
 def test_what_a_run_on_one_machine_does_not_ask_is_not_started() -> None:
     ray = pytest.importorskip("ray")
     with daemons.without_services():
@@ -39,7 +40,7 @@ def test_what_a_run_on_one_machine_does_not_ask_is_not_started() -> None:
     finally:
         ray.shutdown()
     assert any("raylet" in command for command in commands)
-    assert [it for it in commands if "dashboard/dashboard.py" in it or "monitor.py" in it] == []
+    assert [one for one in commands if "dashboard/dashboard.py" in one or "monitor.py" in one] == []
 
 
 def test_a_ray_that_lacks_these_services_is_started_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
