@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 
-import psutil
 import pytest
 
 from sweeper.execution.ray_tune import daemons
@@ -29,16 +30,23 @@ def test_after_that_ray_starts_processes_as_before() -> None:
     assert ray_services.ConsolePopen is before
 
 
+STARTED = """
+import psutil, ray
+from sweeper.execution.ray_tune import daemons
+with daemons.without_services():
+    ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False)
+assert ray.get(ray.remote(lambda: 1).remote()) == 1
+print(*(" ".join(process.cmdline()) for process in psutil.Process().children(recursive=True)), sep="\\n")
+ray.shutdown()
+"""
+
+
 @pytest.mark.ray
 def test_what_a_run_on_one_machine_does_not_ask_is_not_started() -> None:
-    ray = pytest.importorskip("ray")
-    with daemons.without_services():
-        ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False)
-    try:
-        assert ray.get(ray.remote(lambda: 1).remote()) == 1
-        commands = [" ".join(process.cmdline()) for process in psutil.Process().children(recursive=True)]
-    finally:
-        ray.shutdown()
+    """In a process of its own: what Ray leaves in the environment would be that of later tests."""
+    said = subprocess.run([sys.executable, "-c", STARTED], capture_output=True, text=True)
+    assert said.returncode == 0, said.stderr
+    commands = said.stdout.splitlines()
     assert any("raylet" in command for command in commands)
     assert [one for one in commands if "dashboard/dashboard.py" in one or "monitor.py" in one] == []
 
