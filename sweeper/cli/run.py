@@ -118,7 +118,7 @@ def run(
         if not shared.quiet:
             print_finished(console, plan, headline_metrics(plan, trainer), finished, commands, verdicts)
         else:
-            print_next(console, sweep.name, finished, commands)
+            print_next(console, plan, finished, commands)
         if code:
             raise typer.Exit(code)
 

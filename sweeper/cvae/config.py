@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
+from sweeper.cvae.data.checker import checker_problem
 from sweeper.cvae.data.dataset import dataset
 from sweeper.cvae.data.problem import DataError
 from sweeper.cvae.data.rows import files_of
@@ -122,6 +123,9 @@ def _data_problems(params: Mapping[str, object]) -> list[SettingProblem]:
         dataset(path, str(tokenizer))
     except (DataError, OSError) as error:
         return [SettingProblem("task.path", str(error), "rows with prompt and target, see the trainer's page")]
+    checker = _get(params, "task.checker")
+    if isinstance(checker, str) and (problem := checker_problem(checker)):
+        return [SettingProblem("task.checker", f"{checker}: {problem}", "a function(prompt tokens, output tokens)")]
     return []
 
 

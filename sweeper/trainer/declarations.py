@@ -89,4 +89,6 @@ def _or_sections(names: Sequence[str], end: str) -> Sequence[str]:
 
 
 def value_not_allowed(key: str, found: object, allowed: str) -> Problem:
-    return Problem("the trainer does not take this value", "", key, excerpt(found), allowed)
+    """A text is shown longer than other values: it may be what is wrong with a file."""
+    shown = excerpt(found, 300 if isinstance(found, str) else 60)
+    return Problem("the trainer does not take this value", "", key, shown, allowed)

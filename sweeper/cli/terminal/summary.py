@@ -19,6 +19,7 @@ from sweeper.cli.terminal.verdicts import print_verdicts
 from sweeper.errors import Exit
 from sweeper.execution.run import RunOutcome
 from sweeper.planning.plan import Plan
+from sweeper.planning.planned_trial import Action
 from sweeper.reporting.commands import Commands
 from sweeper.search.pruner import saved_seconds
 from sweeper.search.ranking import best, ranked
@@ -50,24 +51,29 @@ def print_finished(
     if verdicts:
         print_verdicts(console, verdicts)
     _print_failures(console, finished.records, folder)
+    if stale := len(plan.of(Action.STALE)):
+        of = f"all {stale}" if stale == len(plan.items) else f"{stale} of {len(plan.items)}"
+        console.print(Text(f"{of} results are of older code or data, and were not trained again", "yellow"))
     console.print(f"results  {folder}", soft_wrap=True)
     console.print(f"table    {commands.command('export', name)}", soft_wrap=True)
     console.print(f"report   {commands.command('report', name)}", soft_wrap=True)
     console.print(f"MLflow   {commands.command('ui')}", soft_wrap=True)
-    print_next(console, name, finished, commands)
+    print_next(console, plan, finished, commands)
 
 
-def print_next(console: Console, name: str, finished: RunOutcome, commands: Commands) -> None:
+def print_next(console: Console, plan: Plan, finished: RunOutcome, commands: Commands) -> None:
     """Print what is left to do: what completes MLflow, and last the command that continues."""
     if not finished.mirrored.is_whole:
         console.print(Text(f"MLflow lacks {finished.mirrored.missing()}: {finished.mirrored.error}", "yellow"))
-        console.print(f"  complete it with: {commands.command('sync', name)}")
+        console.print(f"  complete it with: {commands.command('sync', plan.sweep.name)}")
     if finished.why or finished.exit_code in (Exit.BUDGET, Exit.INTERRUPTED, Exit.TERMINATED):
         console.print(f"continue with: {commands.run()}", soft_wrap=True)
     elif finished.exit_code is Exit.TRIALS_FAILED:
         console.print(f"try the failed ones again with: {commands.run('failed')}", soft_wrap=True)
     elif any(record.state is State.STOPPED for record in finished.records):
         console.print(f"train the stopped ones on with: {commands.run('stopped')}", soft_wrap=True)
+    elif plan.of(Action.STALE):
+        console.print(f"train the stale ones again with: {commands.run('stale')}", soft_wrap=True)
 
 
 def _ranked(plan: Plan, records: Sequence[Record]) -> Sequence[Record]:
@@ -111,7 +117,8 @@ def _headline(plan: Plan, finished: RunOutcome) -> Text:
     if finished.why:
         text.append(f"stopped, {finished.why}; ", "yellow")
     elif not finished.trained:
-        text.append("nothing to train, every trial is done already; ")
+        stale = len(plan.of(Action.STALE))
+        text.append("nothing to train, " + (f"{stale} stale; " if stale else "every trial is done already; "))
     text.append(", ".join(f"{counts[state]} {state}" for state in State if counts[state]))
     return text.append(f" in {duration(finished.seconds)}") if finished.trained else text
 
@@ -144,6 +151,7 @@ def finished_json(plan: Plan, results: Path, finished: RunOutcome) -> dict[str, 
         "stopped": finished.why,
         "trials": len(finished.records),
         "trained": finished.trained,
+        "stale": len(plan.of(Action.STALE)),
         "states": dict(states),
         "seconds": round(finished.seconds, 3),
         "configs": [_config_json(groups[config]) for config in order],

@@ -145,7 +145,8 @@ class DatasetReader:
             raise DataError("no rows")
         for name, number in (("training", 0), ("validation", 1), *(() if self.has_split else (("test", 2),))):
             if number not in splits:
-                raise DataError(f"{len(splits)} prompts leave none for {name}; more prompts, or a column `split`")
+                there = f"{len(splits)} prompt{'s' * (len(splits) != 1)}"
+                raise DataError(f"{there} in all and none for {name}; more prompts, or a column `split`")
         for name, numbers in (("prompt_split", splits), ("prompt_hash", self.prompts.shares())):
             self.files[name] = ArrayFile(self.folder / name, ARRAYS[name])
             for number in numbers:

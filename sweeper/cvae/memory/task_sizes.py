@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 from array import array
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from sweeper.cvae.task_config import DETOUR, FILE, OPERATORS, SORT, STYLE_TOKENS
 
 OUTCOMES = 4  # of a step of a sorting algorithm
 MOST_TARGETS = 32  # of a prompt that are evaluated
+MOST_PROMPTS = 2**31  # more than any task has
 SUM_STRATEGIES = {"positional": 6, "mixed": 6, "all": 8}
 
 
@@ -38,12 +40,28 @@ class TaskSizes(NamedTuple):
 
 def task_sizes(config: TaskConfig) -> TaskSizes:
     """The sizes of the task that ``config`` describes. Raises DataError for files that cannot be read."""
-    found = _SIZES[config.name](config)
-    if config.name in (FILE, SORT):
+    found = _SIZES.get(config.name, _made)(config)
+    if config.name in (FILE, SORT) or config.name not in _SIZES:
         return found
     styles = STYLE_TOKENS if config.nuisance_tokens else 0
     return found._replace(
         trace_vocabulary=found.trace_vocabulary + styles, trace_length=found.trace_length + config.nuisance_tokens
+    )
+
+
+def _made(config: TaskConfig) -> TaskSizes:
+    """Those of a task that has no function here: it is made, which imports torch."""
+    task = importlib.import_module("sweeper.cvae.tasks").make_task(config)
+    evaluated = task.split(MOST_PROMPTS).reported_N
+    few_N = evaluated[:32]
+    return TaskSizes(
+        len(task.prompt_vocabulary),
+        task.prompt_length,
+        len(task.trace_vocabulary),
+        task.trace_length,
+        len(evaluated),
+        len(task.examples(few_N).prompt_B) / len(few_N),
+        task.next_tokens(few_N) is not None,
     )
 
 

@@ -12,6 +12,7 @@ from sweeper.cli.terminal.summary import finished_json, print_finished
 from sweeper.errors import Exit
 from sweeper.execution.run import RunOutcome
 from sweeper.planning import plan
+from sweeper.planning.planned_trial import Action
 from sweeper.reporting.commands import Commands
 from sweeper.spec.load import load_spec
 from sweeper.spec.space.expressions import condition
@@ -65,6 +66,18 @@ def test_failures_are_shown_with_their_logs_and_how_to_try_again(made: plan.Plan
     text = said(made, finished(made, State.FAILED, State.DIVERGED, code=Exit.TRIALS_FAILED))
     assert f"out/toy/trials/{made.items[0].trial.key}/log.txt" in text.replace("\n", "")
     assert text.splitlines()[-1].endswith("--rerun failed")
+
+
+def test_results_of_older_code_are_named_and_how_to_train_them_again(made: plan.Plan) -> None:
+    end = replace(finished(made, *[State.COMPLETED] * 4), trained=0)
+    assert "older code" not in said(made, end)
+    stale = tuple(replace(item, action=Action.STALE) for item in made.items)
+    text = said(replace(made, items=(*stale[:3], *made.items[3:])), end)
+    assert text.startswith("toy: nothing to train, 3 stale; 4 completed")
+    assert "3 of 4 results are of older code or data, and were not trained again" in text
+    assert text.splitlines()[-1].endswith("--rerun stale")
+    assert "all 4 results are of older code" in said(replace(made, items=stale), end)
+    assert finished_json(replace(made, items=stale), Path("out"), end)["stale"] == 4
 
 
 def test_what_mlflow_lacks_is_said_with_the_command_that_completes_it(made: plan.Plan) -> None:

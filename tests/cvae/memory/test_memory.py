@@ -9,6 +9,7 @@ import pytest
 from sweeper.cvae.config import build
 from sweeper.cvae.evaluation import evaluate
 from sweeper.cvae.memory import available, check, estimate
+from sweeper.cvae.memory import task_sizes as module
 from sweeper.cvae.memory.check import most_members, refused, shortage
 from sweeper.cvae.memory.estimate import estimate_memory, parameter_counts
 from sweeper.cvae.memory.task_sizes import task_sizes
@@ -44,6 +45,17 @@ def test_the_sizes_of_a_task_are_known_without_making_it(params):
     evaluated = task.split(65_536).reported_N
     assert len(evaluated) <= sizes.prompts <= 1.6 * len(evaluated) + 60
     assert len(task.examples(evaluated[:3]).strategy_B) == 3 * sizes.examples_per_prompt
+
+
+@pytest.mark.parametrize("params", TASKS, ids=str)
+def test_a_task_without_sizes_of_its_own_here_is_made_to_find_them(params, monkeypatch):
+    """A task of one's own is three files: it may be missing here."""
+    config = build(params).task
+    written = task_sizes(config)
+    monkeypatch.delitem(module._SIZES, config.name)
+    found = task_sizes(config)
+    assert (found[:4], found.examples_per_prompt) == (written[:4], written.examples_per_prompt)
+    assert found.prompts <= written.prompts <= 1.6 * found.prompts + 60
 
 
 def test_the_sizes_of_files_are_those_of_their_rows(tmp_path, monkeypatch):
