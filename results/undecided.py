@@ -16,6 +16,7 @@ PUBLISHED = Path(__file__).parent / "published"
 ANSWERS = Path(__file__).parent / "answers.yaml"
 MOST = 30  # seeds of a configuration
 SECONDS = {"sum": 72, "detour": 20, "operators": 23}  # of an idle core and trial: ordered_sum, detour, operator_order
+KINDS = ("same", "refuted", "elsewhere", "weaker")  # of answers, the strongest first
 SIDES = {"compare": 2, "interaction": 4}  # the configurations that one row of a verdict compares
 
 
@@ -71,23 +72,49 @@ def verdicts() -> dict[tuple[str, str], Mapping[str, Any]]:
     return {(name, one["name"]): one for name, file in files.items() for one in file["verdicts"]}
 
 
+@dataclass(frozen=True)
+class Answer:
+    """Later claims that ask an undecided one again, and of what kind they are (see answers.yaml)."""
+
+    kind: str
+    others: tuple[tuple[str, str], ...]
+    differs: str
+
+    @property
+    def text(self) -> str:
+        return self.kind + (f": {self.differs}" if self.differs else "")
+
+
 @cache
-def answers() -> dict[tuple[str, str], tuple[list[tuple[str, str]], str]]:
-    """For an undecided claim, the later ones that ask the same, and what they ask differently."""
-    found: dict[tuple[str, str], tuple[list[tuple[str, str]], str]] = {}
+def answers() -> dict[tuple[str, str], list[Answer]]:
+    """The answers to each undecided claim."""
+    found: dict[tuple[str, str], list[Answer]] = {}
     for entry in yaml.safe_load(ANSWERS.read_text()):
+        one = Answer(entry["kind"], tuple((entry["by"], other) for other in entry["with"]), entry.get("differs", ""))
         for name in entry["claims"]:
-            others, differs = found.get((entry["open"], name), ([], ""))
-            others = others + [(entry["by"], other) for other in entry["with"]]
-            found[entry["open"], name] = others, "; ".join(filter(None, (differs, entry["differs"])))
+            found.setdefault((entry["open"], name), []).append(one)
     return found
+
+
+def kind_of(claim: tuple[str, str]) -> str:
+    """The strongest kind of a claim's answers, or a weaker one where these are undecided and answered in turn.
+
+    "" where one of the strongest kind is undecided and not answered, whatever was asked less strictly.
+    """
+    given = answers().get(claim, [])
+    if not given:
+        return ""
+    best = min((one.kind for one in given), key=KINDS.index)
+    kinds = {best}
+    for other in (other for one in given if one.kind == best for other in one.others):
+        if verdicts()[other]["outcome"] == "undecided":
+            kinds.add(kind_of(other))
+    return "" if "" in kinds else max(kinds, key=KINDS.index)
 
 
 def is_answered(claim: tuple[str, str]) -> bool:
     """Whether later claims ask the same and all of them are decided, or undecided and answered themselves."""
-    others, _ = answers().get(claim, ([], ""))
-    found = verdicts()
-    return bool(others) and all(found[other]["outcome"] != "undecided" or is_answered(other) for other in others)
+    return kind_of(claim) != ""
 
 
 def still_open() -> list[OpenClaim]:
@@ -98,8 +125,9 @@ def still_open() -> list[OpenClaim]:
 def answered() -> list[list[str]]:
     """Collection, claim, effect of undecided claims; the same and verdict of later ones; what differs."""
     found, rows = verdicts(), []
-    for claim, (others, differs) in answers().items():
-        for i, other in enumerate(others):
+    for claim, given in answers().items():
+        differs = "; ".join(dict.fromkeys(one.text for one in given))
+        for i, other in enumerate(other for one in given for other in one.others):
             first = [*claim, _effect(found[claim])] if i == 0 else ["", "", ""]
             rows.append([*first, *other, found[other]["outcome"], _effect(found[other]), differs if i == 0 else ""])
     return rows
@@ -109,10 +137,25 @@ def _effect(one: Mapping[str, Any]) -> str:
     return f"{one['effect']:.3f} [{one['ci_low']:.3f}, {one['ci_high']:.3f}]"
 
 
+def by_kind() -> dict[str, int]:
+    """How many undecided claims have an answer of each kind; "" counts those that are open."""
+    undecided = [claim for claim, one in verdicts().items() if one["outcome"] == "undecided"]
+    kinds = [kind_of(claim) for claim in undecided]
+    return {kind: kinds.count(kind) for kind in (*KINDS, "")}
+
+
 def counts() -> str:
-    """How many verdicts are undecided, and how many questions are open."""
+    """The three figures: undecided, undecided or with a weaker answer, open; and the kinds of the answers."""
     outcomes = [one["outcome"] for one in verdicts().values()]
-    return f"{len(outcomes)} verdicts, {outcomes.count('undecided')} undecided; {len(still_open())} questions open"
+    of, total = by_kind(), len(outcomes)
+    strict, weak, unanswered = outcomes.count("undecided"), of["weaker"] + of[""], of[""]
+    figures = ", ".join(
+        f"{name}: {count} ({100 * count / total:.0f} %)"
+        for name, count in (("undecided", strict), ("counting weaker answers", weak), ("open", unanswered))
+    )
+    kinds = ", ".join(f"{of[kind]} {kind}" for kind in KINDS)
+    decided = f"{outcomes.count('pass')} pass, {outcomes.count('fail')} fail"
+    return f"{total} verdicts: {decided}; {figures}; answers: {kinds}"
 
 
 def within() -> list[list[str]]:

@@ -146,12 +146,15 @@ def test_the_cost_of_each_open_question_is_as_published() -> None:
     assert len(rows("decidable")) + sum(int(row[1]) for row in rows("undecidable")) == questions
     counts = [outcomes.count(one) for one in ("pass", "fail", "undecided")]
     assert f"{len(outcomes)} verdicts: {counts[0]} pass, {counts[1]} fail, {counts[2]} are undecided" in README
-    asked_again = [claim for claim in undecided.answers() if undecided.is_answered(claim)]
-    assert counts[2] - len(asked_again) == questions
-    assert f"{len(asked_again)} of the undecided ones were asked again" in README
-    weaker = [claim for claim in asked_again if undecided.answers()[claim][1].startswith("weaker: ")]
-    assert f"{len(weaker)} of the {len(asked_again)} have a *weaker* answer" in README
-    assert f"{questions} questions are open" in README
+    kinds = undecided.by_kind()
+    asked_again = counts[2] - kinds[""]
+    assert kinds[""] == questions
+    assert f"{asked_again} of the undecided ones were asked again" in README
+    for kind in undecided.KINDS:
+        assert f"| {kind} | {kinds[kind]} |" in README
+    weak = questions + kinds["weaker"]
+    for count in (counts[2], weak, questions):
+        assert f"**{count}, {100 * count / len(outcomes):.0f} %**" in README
 
 
 def seeds_of(name: str, task: str) -> set[int]:
@@ -160,13 +163,25 @@ def seeds_of(name: str, task: str) -> set[int]:
     return set(table.seed[table["task.name"] == task])
 
 
+def test_a_weaker_answer_does_not_stand_in_for_one_of_its_own_strength_that_is_undecided() -> None:
+    found = {
+        kind: [claim for claim in undecided.answers() if undecided.kind_of(claim) == kind] for kind in ("", "same")
+    }
+    strong = {claim: [one for one in given if one.kind != "weaker"] for claim, given in undecided.answers().items()}
+    for claim in found["same"]:
+        assert {one.kind for one in strong[claim]} == {"same"}
+    for claim, given in strong.items():
+        outcomes = {verdicts()[other]["outcome"] for one in given for other in one.others}
+        assert not given or "undecided" in outcomes or undecided.kind_of(claim) != "weaker"
+
+
 def test_what_answers_an_undecided_claim_was_registered_and_is_on_other_seeds() -> None:
     published = verdicts()
     assert rows("answered") == undecided.answered()
-    for claim, (others, differs) in undecided.answers().items():
+    for claim, given in undecided.answers().items():
         assert published[claim]["outcome"] == "undecided"
-        assert differs
-        for other in others:
+        assert all(one.differs or one.kind == "same" for one in given)
+        for other in (other for one in given for other in one.others):
             assert published[other]["status"] == "registered"
             for task in trials(other[0])["task.name"].unique():
                 assert not seeds_of(claim[0], task) & seeds_of(other[0], task)
