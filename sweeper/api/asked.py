@@ -16,9 +16,10 @@ from sweeper.api.leaving import LoopExit, exception_that_left, noted_interrupts
 from sweeper.api.loop_code import loop_name, loop_trainer, users_frame
 from sweeper.devices import device_name
 from sweeper.errors import Exit, Problem, UsageError
+from sweeper.execution.display import Display
 from sweeper.execution.options import Options, Runner
 from sweeper.execution.preflight import check
-from sweeper.execution.run import Display, RunOutcome, nothing_left, nothing_to_do, opened
+from sweeper.execution.run import RunOutcome, nothing_left, nothing_to_do, opened
 from sweeper.execution.runner import InProcessDriver, Pack, offered_packs
 from sweeper.execution.session import Session
 from sweeper.execution.worker.attempt import LOG, Attempt, Stopped

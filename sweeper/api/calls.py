@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, overload
 from sweeper.analysis.sweep_results import load_results
 from sweeper.api.inputs import Overrides, SweepLike, TrainerLike, load
 from sweeper.errors import Exit, Problem, UsageError
+from sweeper.execution.display import Display, Silence
 from sweeper.execution.options import Options, Runner
 from sweeper.execution.preflight import check, refusals
-from sweeper.execution.run import Display, RunOutcome, Silence, nothing_left, nothing_to_do
+from sweeper.execution.run import RunOutcome, nothing_left, nothing_to_do
 from sweeper.execution.run import run as run_plan
 from sweeper.planning.plan import Plan, headline_metrics, make, summary
 from sweeper.planning.planned_trial import Rerun

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -9,7 +10,7 @@ from sweeper.ledger.history import read_history
 from sweeper.ledger.ledger import Ledger
 from sweeper.ledger.paths import SweepDir
 from sweeper.planning.planned_trial import PlannedTrial
-from sweeper.trial import Event, Record, Trial
+from sweeper.trial import Event, Record, State, Trial
 
 
 class Watcher(Protocol):
@@ -25,6 +26,7 @@ class EventLog:
     ledger: Ledger
     records: dict[str, Record]
     watchers: tuple[Watcher, ...]
+    on_step: Callable[[Trial, int], None] = lambda trial, step: None  # called with what is shown and not written down
 
     def append(self, event: Event) -> Record:
         """Write an event down and pass it on. Returns the record of its trial."""
@@ -34,6 +36,12 @@ class EventLog:
         for watcher in self.watchers:
             watcher.push(record.trial, event)
         return record
+
+    def progress(self, steps: Mapping[str, int]) -> None:
+        """Show what steps trials have made since their last reports."""
+        for key, step in steps.items():
+            if (record := self.records[key]).state is State.RUNNING:
+                self.on_step(record.trial, step)
 
 
 def reused_events(results: SweepDir, reused: list[PlannedTrial]) -> list[Event]:

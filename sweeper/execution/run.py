@@ -9,11 +9,11 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
 from sweeper import provenance
 from sweeper.errors import Exit, LedgerError, Problem, UsageError
 from sweeper.execution.budgets import Budgets
+from sweeper.execution.display import Display
 from sweeper.execution.event_log import EventLog, Watcher
 from sweeper.execution.options import Options, Runner
 from sweeper.execution.queue import JobQueue
@@ -42,22 +42,9 @@ from sweeper.tracking.mirror import Mirror
 from sweeper.tracking.trial_run import Mirrored
 from sweeper.trainer import planned_source
 from sweeper.trainer.trainer import BUNDLED, Trainer
-from sweeper.trial import Event, Record, State, Trial
+from sweeper.trial import Record, State
 
 MIRROR_GRACE_S = 30.0  # how long the end of a run waits for MLflow; what is missing then, `sweeper sync` writes
-
-
-class Display(Watcher, Protocol):
-    """Shows a run to its user."""
-
-    def show(self, text: str) -> None:
-        """Show a message."""
-
-    def show_activity(self, text: str) -> None:
-        """Show what the run does until the first trial trains."""
-
-    def expect_more(self, count: int) -> None:
-        """So many trials were added to the run; fewer are to come where it is negative."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,22 +57,6 @@ class RunOutcome:
     records: Sequence[Record]
     mirrored: Mirrored
     seconds: float
-
-
-class Silence:
-    """The display of a run that shows nothing."""
-
-    def push(self, trial: Trial, event: Event) -> None:
-        pass
-
-    def show(self, text: str) -> None:
-        pass
-
-    def show_activity(self, text: str) -> None:
-        pass
-
-    def expect_more(self, count: int) -> None:
-        pass
 
 
 @dataclass(slots=True)
@@ -125,7 +96,7 @@ def opened(
             watchers: tuple[Watcher, ...] = (display, notices, *stack.enter_context(copies))
             named_stores.remember(plan.sweep.tracking.uri)
             mirror, attachments = Mirror(*mirror_input(plan.sweep, sweep_dir, made)), SweepAttachments(sweep_dir)
-            log = EventLog(book, {}, (*watchers, mirror))
+            log = EventLog(book, {}, (*watchers, mirror), display.show_step)
             session = _session(plan, trainer, options, display, log, history, str(made["commit"]), notices)
             session.when_done = lambda: mirror.finish(attachments)
             mirror.start(_already_known(plan, history))

@@ -80,6 +80,9 @@ class Source(Protocol):
     def hung(self) -> Sequence[int]:
         """The packs that did not stop when ordered to; their processes must be ended."""
 
+    def progress(self, steps: Mapping[str, int]) -> None:
+        """The steps that trials have made, by key: shown, not written down."""
+
     def record(self, event: Event) -> None:
         """Something happened to a member of a pack."""
 
@@ -99,6 +102,9 @@ class InProcessDriver:
 
     def send(self, event: Event) -> None:
         self.source.record(event)
+
+    def progress(self, trial: str, step: int) -> None:
+        self.source.progress({trial: step})
 
     def verdict(self, trial: str) -> StopOrder | None:
         return self.source.verdicts(self.number).get(trial)

@@ -138,6 +138,9 @@ class Session:
             return []
         return [number for number, pack in self.active.packs.items() if self.verdicts(number) and pack.is_hung]
 
+    def progress(self, steps: Mapping[str, int]) -> None:
+        self.log.progress(steps)
+
     @_alone
     def record(self, event: Event) -> None:
         pack = self.active.with_trial(event.trial)

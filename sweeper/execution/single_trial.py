@@ -61,6 +61,9 @@ class _Listener:
 
     send: Callable[[Event], None]
 
+    def progress(self, trial: str, step: int) -> None:
+        pass
+
     def verdict(self, trial: str) -> None:
         return None
 

@@ -19,6 +19,7 @@ from sweeper.fused.protocols import FusedMember, MemberSource
 from sweeper.fused.recipe import Recipe
 from sweeper.fused.step import Constants, StepLosses
 
+PROGRESS_EVERY_S = 1.0
 POLL_EVERY_S = 0.5  # how often the source is polled while there is capacity and no member has just left
 LOOK_EVERY = {"cpu": 1, "cuda": 16}  # steps between looks for losses that are not finite: each makes a GPU wait
 
@@ -33,6 +34,7 @@ def train_pack(recipe: Recipe, source: MemberSource) -> None:
     pack.pull()
     while pack.trials:
         pack.step()
+        pack.progress()
         pack.report()
         pack.checkpoint()
         pack.compact()
@@ -52,6 +54,7 @@ class FusedPack:
         self._rows: MemberRows | None = None
         self._constants: Constants | None = None  # None once the rows are others
         self._program: FusedProgram | None = None
+        self._progressed_at = 0.0
         self._pulled, self._polled_at = 0, 0.0
 
     @property
@@ -78,6 +81,14 @@ class FusedPack:
         self.steps_taken += 1
         if self.steps_taken % LOOK_EVERY[self.device.type] == 0 or any(trial.report_due for trial in self.trials):
             self._fail_diverged(losses.loss_M.tolist())
+
+    def progress(self) -> None:
+        """Now and then what step each member has made: reports may be minutes apart."""
+        if time.monotonic() > self._progressed_at + PROGRESS_EVERY_S:
+            self._progressed_at = time.monotonic()
+            for row, trial in enumerate(self.trials):
+                if row not in self.gone:
+                    trial.member.progress(trial.step)
 
     def report(self) -> None:
         """Reports of the members whose step has one; those that are pruned, cancelled or done leave."""
@@ -153,7 +164,7 @@ class FusedPack:
             metrics |= self.program.evaluate(self.rows, row, trial)
         if not trial.member.report(trial.step, metrics):
             return False
-        trial.metrics = metrics
+        trial.metrics = {name: float(value) for name, value in metrics.items()}  # a checkpoint holds no tensors there
         if trial.is_last_step:
             self._finish(row, trial)
         return not trial.is_last_step

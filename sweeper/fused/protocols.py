@@ -35,6 +35,9 @@ class FusedMember(Protocol):
     def checkpoint(self) -> StateStore | None:
         """Where its state is kept, if anywhere."""
 
+    def progress(self, step: int) -> None:
+        """It has made this step: for who watches, now and then."""
+
     def report(self, step: int, metrics: Mapping[str, float]) -> bool:
         """Takes its metrics; False if the member must leave."""
 

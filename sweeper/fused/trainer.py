@@ -102,6 +102,9 @@ class _Alone:
     checkpoint: StateStore | None
     metrics: dict[str, float] = field(default_factory=dict)
 
+    def progress(self, step: int) -> None:
+        """No one watches."""
+
     def report(self, step: int, metrics: Mapping[str, float]) -> bool:
         self.to(step, metrics)
         return True

@@ -31,6 +31,9 @@ class Trial:
     def __init__(self, params: Mapping[str, object]) -> None:
         self.params, self.final = params, dict[str, float]()
 
+    def progress(self, step: int) -> None:
+        """No one watches."""
+
     def report(self, step: int, metrics: Mapping[str, float]) -> bool:
         """Goes on."""
         return True

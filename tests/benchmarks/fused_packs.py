@@ -105,6 +105,8 @@ class Endless:
     def __init__(self, seed: int) -> None:
         self.params = {**DEFAULTS, "seed": seed}
 
+    def progress(self, step: int) -> None: ...
+
     def report(self, step: int, metrics: Mapping[str, float]) -> bool:
         return True
 

@@ -29,8 +29,9 @@ from pathlib import Path
 
 from resume import FILE, TRAINER
 
+from sweeper.execution.display import Silence
 from sweeper.execution.options import Options, Runner
-from sweeper.execution.run import Silence, opened
+from sweeper.execution.run import opened
 from sweeper.execution.runner import Pack, Source
 from sweeper.planning import plan
 from sweeper.spec.load import load_spec

@@ -25,10 +25,14 @@ class Notebook:
     ) -> None:
         self.events: list[Event] = []
         self.verdicts: dict[str, StopOrder] = {}
+        self.steps: dict[str, int] = {}
         self.stops, self.cancels, self.waiting = stops, cancels, deque(waiting)
 
     def send(self, event: Event) -> None:
         self.events.append(event)
+
+    def progress(self, trial: str, step: int) -> None:
+        self.steps[trial] = step
 
     def verdict(self, trial: str) -> StopOrder | None:
         return self.verdicts.get(trial)

@@ -132,6 +132,9 @@ class Member:
     final: dict[str, float] | None = None
     error: Exception | None = None
 
+    def progress(self, step: int) -> None:
+        assert self.final is None
+
     def report(self, step: int, metrics: Mapping[str, float]) -> bool:
         self.reports.append((step, dict(metrics)))
         return len(self.reports) != self.leaves

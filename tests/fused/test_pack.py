@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from safetensors.torch import load_file
 
@@ -40,6 +42,20 @@ def test_a_resumed_pack_ends_with_the_same_bits(tmp_path: Path) -> None:
             load_file(member.directory / "model.safetensors") for member in (undisturbed, after) if member.directory
         ]
         assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])
+
+
+def test_metrics_that_are_tensors_can_be_saved(tmp_path: Path) -> None:
+    """What people write in `evaluate`: (prediction == target).float().mean()."""
+    recipe = recipe_of(*MODELS["MLP with dropout"], SGD(lr="lr"), evaluate=tensor_metrics, report_every=4)
+    [member] = members(tmp_path, 1)
+    member.checkpoint = Store(at=(7,), stops=True)
+    train_pack(recipe, Waiting([member]))
+    json.dumps(member.checkpoint.saved[1])
+    assert member.checkpoint.saved[1]["metrics"]["mean"] == pytest.approx(float(member.reports[-1][1]["mean"]))
+
+
+def tensor_metrics(model: Any, params: Any) -> dict[str, torch.Tensor]:
+    return {"mean": model.layers[0].weight.mean()}
 
 
 def test_members_that_are_pruned_diverge_or_join_late_leave_the_others_alone(tmp_path: Path) -> None:

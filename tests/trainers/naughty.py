@@ -121,6 +121,7 @@ def train_pack(slots):
         for member, step in list(members.items()):
             deed, step = member.params["deed"], step + 1
             members[member] = step
+            member.progress(step)
             if deed == "raise" and step == 2:
                 raise ValueError("one of us is bad")
             if deed == "fail" and step == 2:

@@ -42,6 +42,7 @@ class Screen:
     labels: Labels = NO_LABELS
     began: float = field(default_factory=time.monotonic)
     latest: dict[str, Reported] = field(default_factory=dict)
+    steps: dict[str, int] = field(default_factory=dict)  # made since the latest report, where they are known
     started: dict[str, tuple[Trial, Started]] = field(default_factory=dict)
     done: int = 0
     live: Live | None = None
@@ -86,10 +87,12 @@ class Screen:
             self.started[trial.key] = (trial, event)
         elif isinstance(event, Reported):
             self.latest[trial.key] = event
+            self.steps[trial.key] = event.step
             self._piped_progress()
         else:
             self.started.pop(trial.key, None)
             self.latest.pop(trial.key, None)
+            self.steps.pop(trial.key, None)
             self.done += not event.retry
             self._line(trial, event)
 
@@ -99,6 +102,11 @@ class Screen:
 
     def show_activity(self, text: str) -> None:
         self.activity = text
+
+    def show_step(self, trial: Trial, step: int) -> None:
+        self.work.reach(trial, step)
+        self.steps[trial.key] = step
+        self._piped_progress()
 
     def expect_more(self, count: int) -> None:
         self.total += count
@@ -154,7 +162,7 @@ class Screen:
         report = self.latest.get(trial.key)
         values = [rounded(report.metrics.get(name)) if report else "" for name in self.metrics]
         settings = [show(trial.varied[name]) if name in trial.varied else "-" for name in names]
-        return [*settings, str(trial.seed), str(report.step) if report else "", *values]
+        return [*settings, str(trial.seed), str(self.steps.get(trial.key, "")), *values]
 
     def _line(self, trial: Trial, event: Ended) -> None:
         if self.quiet:

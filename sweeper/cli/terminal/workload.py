@@ -63,16 +63,24 @@ class Workload:
             steps.timed_from = None if self.first_report is None else event.step
             steps.ended = None
         elif isinstance(event, Reported):
-            self.first_report = now if self.first_report is None else self.first_report
-            self.last_report = now
-            steps.last = event.step
-            steps.timed_from = event.step if steps.timed_from is None else steps.timed_from
+            self._reach(steps, event.step, now)
         elif event.retry:
             steps.last = steps.first
             steps.timed_from = None
         else:
             steps.last, steps.ended = event.steps, event.state
             self.last_report = now
+
+    def reach(self, trial: Trial, step: int, now: float | None = None) -> None:
+        """A trial has made this step, and may report it later."""
+        if (steps := self._trials.get(trial.key)) is not None and steps.ended is None and step > steps.last:
+            self._reach(steps, step, time.monotonic() if now is None else now)
+
+    def _reach(self, steps: _TrialSteps, step: int, now: float) -> None:
+        self.first_report = now if self.first_report is None else self.first_report
+        self.last_report = now
+        steps.last = step
+        steps.timed_from = step if steps.timed_from is None else steps.timed_from
 
     @property
     def ended(self) -> int:

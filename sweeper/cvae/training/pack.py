@@ -30,6 +30,7 @@ from sweeper.cvae.training.protocols import PackMember, RunningMember, TrialSour
 from sweeper.cvae.training.step import WATCHED, Stepper
 
 LOOK_EVERY = {"cpu": 1, "cuda": 16}  # steps between looks at the device: on a GPU each look makes it wait
+PROGRESS_EVERY_S = 1.0
 POLL_EVERY_S = 0.5  # how often the source is polled while there is capacity and no row has just become free
 
 
@@ -45,6 +46,7 @@ def train_pack(source: TrialSource) -> None:
     while pack.members:
         try:
             pack.step()
+            pack.progress()
             pack.fail_diverged()
             pack.report()
             pack.checkpoint()
@@ -70,6 +72,7 @@ class TrainingPack:
         self._state: BatchedState | None = None
         self._stepper: Stepper | None = None  # None once the state has other rows
         self._losses: dict[int, Loss] = {}
+        self._progressed_at = 0.0
         self._pulled, self._polled_at = 0, 0.0  # members after the last poll of the source, and when that was
 
     @property
@@ -114,6 +117,13 @@ class TrainingPack:
         for one in self.members.values():
             one.step += steps
         self._load_chunks([row for row, one in self.members.items() if steps and one.step % length == 0])
+
+    def progress(self) -> None:
+        """Now and then what step each member has made: reports may be minutes apart."""
+        if time.monotonic() > self._progressed_at + PROGRESS_EVERY_S:
+            self._progressed_at = time.monotonic()
+            for one in self.members.values():
+                one.member.progress(one.step)
 
     def fail_diverged(self) -> None:
         """Ends the members whose numbers are no longer finite; the others go on unchanged."""

@@ -46,6 +46,9 @@ class PackMember(Protocol):
     def checkpoint(self) -> CheckpointStore | None:
         """Where its state is kept, if anywhere."""
 
+    def progress(self, step: int) -> None:
+        """It has made this step: for who watches, now and then."""
+
     def report(self, step: int, metrics: Mapping[str, float]) -> bool:
         """Takes its metrics; False if the member must leave."""
 

@@ -48,6 +48,9 @@ class _Alone:
     checkpoint: CheckpointStore | None
     metrics: dict[str, float] = field(default_factory=dict)
 
+    def progress(self, step: int) -> None:
+        """No one watches."""
+
     def report(self, step: int, metrics: Mapping[str, float]) -> bool:
         self.metrics = dict(metrics)
         self.to(step, metrics)

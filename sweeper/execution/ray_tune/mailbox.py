@@ -31,6 +31,7 @@ class Mailbox:
         self.confirmed = self.handed = 0  # events that the driver has, and those on their way to it
         self.events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self.stopping, self.cancelled = threading.Event(), threading.Event()
+        self.steps: dict[str, int] = {}  # that trials have made since the driver last asked
         self.verdicts: dict[str, StopOrder] = {}
         self.delivered: list[Job] = []
         self.wanted = 0
@@ -52,6 +53,16 @@ class Mailbox:
         events = [event for event in events if event is not WAKE]
         self.handed = len([event for event in events if event is not None])
         return events, wanted if wanted > 0 else None
+
+    def progress(self, trial: str, step: int) -> None:
+        with self.sending:
+            self.steps[trial] = step
+
+    def steps_made(self) -> dict[str, int]:
+        """The driver's side: the steps that trials have made since the last call."""
+        with self.sending:
+            steps, self.steps = self.steps, {}
+        return steps
 
     def deliver(self, orders: Orders) -> None:
         """The driver's side: its orders to the pack."""

@@ -192,6 +192,7 @@ class PackCallback(_StaysHere, tune.Callback):  # type: ignore[misc]
             self.workers[number] = ray.cloudpickle.loads(result["handle"])
             self.begun()
         self._record(number, result["events"])
+        self.source.progress(result["steps"])
         if not result["done"]:
             self._order(number, result["free"])
 

@@ -44,7 +44,7 @@ class PackTrainable(tune.Trainable):  # type: ignore[misc]
         if self.mailbox.broken:
             raise RuntimeError(self.mailbox.broken)
         sent = [event for event in events if event is not None]
-        return result | {"events": sent, "free": free, "done": None in events}
+        return result | {"steps": self.mailbox.steps_made(), "events": sent, "free": free, "done": None in events}
 
     def deliver(self, orders: Orders) -> None:
         """The driver calls this, between two steps."""

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sweeper.errors import ContractError
 from sweeper.execution.worker.reasons import log
 from sweeper.execution.worker.stored_checkpoints import StoredCheckpoints, stem
 from sweeper.ledger import atomic, regular_file
@@ -41,15 +42,36 @@ class Saved:
 
 
 def encoded(trial: str, saved: Saved) -> dict[str, bytes]:
-    """The files of a checkpoint by their endings. Raises TypeError for data that are no JSON."""
+    """The files of a checkpoint by their endings. Raises ContractError for data that are no JSON."""
     head = {"version": VERSION, "trial": trial, "step": saved.step, "wall_s": saved.wall_s}
     head |= {"tensors": _kind(saved.tensors)}
-    sidecar = json.dumps({**head, "metrics": saved.metrics, "data": saved.data}).encode()
+    sidecar = json.dumps({**head, "metrics": saved.metrics, "data": _plain(saved.data)}).encode()
     return {".safetensors": _tensor_bytes(saved.tensors), ".json": sidecar}
 
 
+WANTED = "its tensors are a mapping of names to tensors or arrays, without mappings in it"
+
+
+def _kinds_of(tensors: Mapping[str, Any]) -> str:
+    kinds = {name: type(tensor).__name__ for name, tensor in tensors.items() if not hasattr(tensor, "shape")}
+    return ", ".join(f"{name!r:.80} ({kind})" for name, kind in kinds.items()) or "tensors of objects"
+
+
+def _plain(data: dict[str, Any]) -> dict[str, Any]:
+    """The data as JSON has them: a tensor or an array of one element is a number. Raises ContractError for others."""
+    plain = {}
+    for name, value in data.items():
+        try:
+            plain[name] = json.loads(json.dumps(value, default=lambda one: one.item()))
+        except (AttributeError, TypeError, ValueError, RuntimeError):
+            kind = type(value).__name__
+            message = f"checkpoint.save() got {name!r:.80}, {kind}, among its data: JSON is wanted"
+            raise ContractError(f"{message}; tensors go before them: save(step, tensors, data)") from None
+    return plain
+
+
 def write(folder: Path, trial: str, saved: Saved) -> None:
-    """Write a checkpoint into a trial's folder, whole or not at all. Raises OSError, TypeError for data not of JSON."""
+    """Write a checkpoint into a trial's folder, whole or not at all. Raises OSError, and what `encoded` does."""
     _write(folder, saved.step, encoded(trial, saved))
 
 
@@ -207,5 +229,10 @@ def _format(kind: str) -> Any:
 
 def _tensor_bytes(tensors: Mapping[str, Any]) -> bytes:
     if _kind(tensors) == "torch":
-        tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+        torch = importlib.import_module("torch")
+        try:
+            found = {name: torch.as_tensor(tensor) for name, tensor in tensors.items()}
+        except (TypeError, ValueError, RuntimeError):
+            raise ContractError(f"checkpoint.save() got {_kinds_of(tensors)}: {WANTED}") from None
+        tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in found.items()}
     return bytes(_format(_kind(tensors)).save(dict(tensors)))

@@ -62,6 +62,9 @@ class Driver(Protocol):
     def send(self, event: Event) -> None:
         """Something happened to a trial."""
 
+    def progress(self, trial: str, step: int) -> None:
+        """A trial has made this step: shown, not written down."""
+
     def verdict(self, trial: str) -> StopOrder | None:
         """Whether a trial is to end now."""
 

@@ -4,6 +4,7 @@
         members = list(slots.join(8))                     # the first call gives at least one
         while members:
             ... one step of all members ...
+            member.progress(step)                         # optional: shown where reports are far apart
             if not member.report(step, {metric: number}):     # False: pruned, diverged or cancelled; drop it
             if member.checkpoint.is_due() and not member.checkpoint.save(step, tensors, data):     # the same
             member.finish({metric: number})               # done: drop it;  member.fail(error): this one went wrong
@@ -50,6 +51,11 @@ class Member:
         self.params: Mapping[str, Value] = copy.deepcopy(attempt.job.params)
         self.directory: Path = attempt.job.directory
         self.checkpoint = AttemptCheckpoint(attempt)
+
+    def progress(self, step: int) -> None:
+        """It has made this step: shown to who watches, between reports; costs next to nothing."""
+        if self._attempt.is_going:
+            self._attempt.driver.progress(self._attempt.job.trial, step)
 
     def report(self, step: int, metrics: Mapping[str, float]) -> bool:
         """Take a report. False: this member is to stop; what became of it has been written down."""

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -43,6 +44,29 @@ def test_lines_of_ended_trials_and_the_drawn_progress_never_overwrite_each_other
                 screen.push(trial, make_end(trial, score=0.5))
     shown = on_terminal(file.getvalue())
     assert [line.split("]")[0] for line in shown] == [f"[{number}/150" for number in range(1, 151)]
+
+
+def test_the_steps_of_a_pack_are_shown_before_its_first_report() -> None:
+    file, trial = io.StringIO(), replace(make_trial(0, beta=1), base={"train.steps": 50})
+    on = Console(file=file, width=80, height=24, color_system=None)
+    screen = Screen(on, 1, ["loss"], planned=[trial])
+    screen.push(trial, make_life(trial, 0.1)[0])
+    screen.show_step(trial, 10)
+    on.print(screen.render())
+    assert " 20% 0/1 trials" in file.getvalue()
+    assert "10 of 50 steps" in file.getvalue()
+    assert " 1     0    10" in file.getvalue()
+
+
+def test_piped_progress_comes_between_reports_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "PIPED_EVERY_S", -1.0)
+    file, trial = io.StringIO(), make_trial(0, beta=1)
+    with Screen(Console(file=file, width=80, color_system=None), 1, ["loss"], planned=[trial]) as screen:
+        screen.push(trial, make_life(trial, 0.1)[0])
+        screen.show_step(trial, 10)
+    assert file.getvalue().startswith("0/1 trials")
+    assert "\r" not in file.getvalue()
+    assert "\x1b" not in file.getvalue()
 
 
 def test_without_named_metrics_the_first_reported_ones_are_shown() -> None:

@@ -55,6 +55,23 @@ def test_time_left_counts_neither_start_up_nor_what_a_checkpoint_had() -> None:
     assert work.left_s(1319.0) == pytest.approx(20.0)
 
 
+def test_steps_between_reports_count_and_give_a_time_left() -> None:
+    trials = [steps_trial(seed) for seed in range(2)]
+    work = Workload(2, trials)
+    for trial in trials:
+        work.advance(trial, started(trial), 1000.0)
+    for step, now in ((10, 1030.0), (30, 1050.0)):
+        for trial in trials:
+            work.reach(trial, step, now)
+    assert [work.made, work.pace(1050.0), work.left_s(1050.0)] == pytest.approx([60.0, 2.0, 70.0])
+    work.reach(trials[0], 20, 1060.0)  # on its way when a later report came
+    work.reach(steps_trial(7), 20, 1060.0)
+    assert work.made == 60
+    work.advance(trials[0], replace(make_end(trials[0]), steps=100), 1100.0)
+    work.reach(trials[0], 101, 1101.0)
+    assert work.made == 130
+
+
 def test_no_time_left_is_guessed_from_the_first_of_a_pack_that_reports() -> None:
     trials = [steps_trial(seed) for seed in range(4)]
     work = Workload(4, trials)

@@ -43,6 +43,9 @@ class Trial:
         self.reports, self.error = {}, None
         self.final: Any = None  # the metrics of a training that was completed
 
+    def progress(self, step):
+        assert not self.ended
+
     def report(self, step, metrics):
         assert not self.ended
         self.reports[step] = dict(metrics)

@@ -17,10 +17,31 @@ from typing import Any, cast
 
 import pytest
 
+import sweeper as sweeper_api
+from sweeper.execution.display import Silence
 from sweeper.execution.runner import Pack, Source
+from sweeper.trial import Trial
 from tests.conftest import CommandResult, Sweeper
 
 pytestmark = pytest.mark.ray
+
+SLOW_PACK = """\
+import time
+
+def train(params, report): ...
+
+def train_pack(slots):
+    members = list(slots.join(slots.size))
+    for step in range(1, 7):
+        time.sleep(0.5)
+        for member in members:
+            member.progress(step)
+    for member in members:
+        member.report(6, {"loss": 1.0})
+        member.finish()
+
+train.train_pack = train_pack
+"""
 
 NAUGHTY = """\
 name: toy
@@ -207,3 +228,22 @@ def test_what_is_taken_from_tune_is_there_in_this_ray() -> None:
 
     assert isinstance(class_cache.DEFAULT_ENV_VARS, dict)
     assert callable(usage.tag_callbacks)
+
+
+class _Steps(Silence):
+    def __init__(self) -> None:
+        self.seen: list[tuple[int, int]] = []
+
+    def show_step(self, trial: Trial, step: int) -> None:
+        self.seen.append((trial.seed, step))
+
+
+def test_the_steps_of_a_pack_are_shown_between_its_reports(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(folder))
+    (folder / "slow_pack.py").write_text(SLOW_PACK)
+    text = "name: slow\ntrainer: slow_pack:train\nseeds: 2\nparameters: {x: {values: [1]}}\nresources: {pack: 2}\n"
+    (folder / "slow.yaml").write_text(text)
+    display = _Steps()
+    sweeper_api.run("slow.yaml", display=display)
+    assert {seed for seed, step in display.seen} == {0, 1}
+    assert len({step for seed, step in display.seen if step < 6}) >= 2

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
+from sweeper.errors import ContractError
 from sweeper.execution.worker import checkpoints, single
 from sweeper.execution.worker.checkpoints import Saved
 from sweeper.execution.worker.job import Job
@@ -83,6 +85,31 @@ def test_tensors_whose_json_is_missing_are_no_checkpoint(tmp_path: Path) -> None
     checkpoints.write(tmp_path, "key", saved(1))
     (tmp_path / "checkpoints" / "step-0000000001.json").unlink()
     assert checkpoints.latest(tmp_path, "key") is None
+
+
+def test_numbers_of_numpy_and_torch_are_data_like_others(tmp_path: Path) -> None:
+    data = {"best": np.float32(0.5), "count": torch.tensor(3), "seen": [np.int64(2)], "nested": {"a": torch.ones(1)}}
+    mixed = {"w": torch.nn.Parameter(torch.ones(2)), "history": np.arange(3.0)}
+    checkpoints.write(tmp_path, "key", replace(saved(1), tensors=mixed, data=data))
+    found = checkpoints.latest(tmp_path, "key")
+    assert found is not None
+    assert found.data == {"best": 0.5, "count": 3, "seen": [2], "nested": {"a": 1.0}}
+    assert found.tensors["history"].tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("tensors", "data", "message"),
+    [
+        ({"w": torch.ones(2)}, {"model": torch.ones(3)}, "got 'model', Tensor, among its data: JSON is wanted"),
+        ({"w": np.ones(2)}, {"path": Path("a")}, "got 'path', PosixPath, among its data"),
+        ({"model": {"w": torch.ones(2)}}, {}, r"got 'model' \(dict\): its tensors are a mapping of names"),
+        ({"w": torch.ones(2), "optimizer": {"state": {}}}, {}, r"got 'optimizer' \(dict\)"),
+    ],
+)
+def test_what_no_checkpoint_holds_is_named(tmp_path: Path, tensors: Any, data: Any, message: str) -> None:
+    with pytest.raises(ContractError, match=message):
+        checkpoints.write(tmp_path, "key", replace(saved(1), tensors=tensors, data=data))
+    assert not list(tmp_path.rglob("step-*"))
 
 
 def test_a_checkpoint_of_another_trial_is_not_used(tmp_path: Path) -> None:

@@ -49,6 +49,11 @@ def test_reports_of_members_take_turns(tmp_path: Path) -> None:
     assert reports == [("key0", 1), ("key1", 1), ("key0", 2), ("key1", 2), ("key0", 3), ("key1", 3)]
 
 
+def test_steps_between_reports_are_passed_on_until_a_member_ends(tmp_path: Path) -> None:
+    assert run(tmp_path, "good", "raise").steps == {"key0": 2, "key1": 2}
+    assert run(tmp_path, "good", "nan").steps == {"key0": 3, "key1": 2}
+
+
 @pytest.mark.parametrize("deed", ["nan", "fail"])
 def test_a_member_that_diverges_stops_and_leaves_the_others_alone(deed: str, tmp_path: Path) -> None:
     found = ends(run(tmp_path, deed, "good"))
