@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 REPEATS = 5  # forests, or resamples: what is random is repeated, and the range is shown
 TREES = 8  # of a forest; 64, Optuna's default, agree and take a minute for a thousand configurations
 FEWEST = 4  # configurations below which it means nothing
-MOST = 1000  # configurations, drawn at random from more: a forest over 2 500 takes half a minute per metric
+MOST = 1000  # configurations of PED-ANOVA, drawn at random from more
+MOST_OF_FOREST = 400  # drawn anew for each forest: its time grows with the square of them
 ENOUGH = 10  # configurations a parameter, below which its values are a guess
 TOP, TOP_COUNT = 0.1, 5  # the best share of the configurations for PED-ANOVA, and at least how many
 
@@ -46,10 +47,14 @@ class Importance:
 
 @dataclass(frozen=True, slots=True)
 class Importances:
-    """The importance of every parameter, the greatest first. `top` is the share of PED-ANOVA's best configurations."""
+    """The importance of every parameter, the greatest first.
+
+    `count` is how many configurations each of the `repeats` saw, `top` the share of PED-ANOVA's best ones.
+    """
 
     method: Method
     rows: list[Importance]
+    count: int
     top: float = TOP
     repeats: int = REPEATS
 
@@ -64,15 +69,13 @@ def importances(
     (2014): fANOVA; Optuna computes both.
     """
     if is_complete_grid(points):
-        return Importances(Method.ANOVA, grid_shares(points, values))
-    if len(points) > MOST:
-        drawn = sorted(np.random.default_rng(0).choice(len(points), MOST, replace=False))
-        points, values = [points[i] for i in drawn], [values[i] for i in drawn]
+        return Importances(Method.ANOVA, grid_shares(points, values), len(points))
     if maximize is None:
-        return Importances(Method.FANOVA, _fanova(points, values, log))
+        return Importances(Method.FANOVA, _fanova(points, values, log), min(len(points), MOST_OF_FOREST))
+    points, values = _drawn(points, values, MOST)
     top = min(0.5, max(TOP, TOP_COUNT / len(points)))
     costs = np.asarray(values) * (-1 if maximize else 1)
-    return Importances(Method.PED_ANOVA, _ped_anova(points, costs, log, top), top)
+    return Importances(Method.PED_ANOVA, _ped_anova(points, costs, log, top), len(points), top)
 
 
 def is_complete_grid(points: Sequence[Params]) -> bool:
@@ -96,10 +99,11 @@ def grid_shares(points: Sequence[Params], values: Sequence[float]) -> list[Impor
 def _fanova(points: Sequence[Params], values: Sequence[float], log: Mapping[str, bool]) -> list[Importance]:
     from optuna.importance import FanovaImportanceEvaluator
 
-    runs = [
-        _evaluated(points, values, log, FanovaImportanceEvaluator(n_trees=TREES, seed=seed), normalize=False)
-        for seed in range(REPEATS)
-    ]
+    runs = []
+    for seed in range(REPEATS):
+        some, theirs = _drawn(points, values, MOST_OF_FOREST, seed)
+        evaluator = FanovaImportanceEvaluator(n_trees=TREES, seed=seed)
+        runs.append(_evaluated(some, theirs, log, evaluator, normalize=False))
     return _ranges(runs, runs)
 
 
@@ -114,6 +118,16 @@ def _ped_anova(points: Sequence[Params], costs: np.ndarray, log: Mapping[str, bo
         for chosen in (all_points, *resamples)
     )
     return _ranges([whole], [whole, *runs])
+
+
+def _drawn(
+    points: Sequence[Params], values: Sequence[float], most: int, seed: int = 0
+) -> tuple[Sequence[Params], Sequence[float]]:
+    """All of them, or `most` drawn at random without replacement, in their order."""
+    if len(points) <= most:
+        return points, values
+    drawn = sorted(np.random.default_rng(seed).choice(len(points), most, replace=False))
+    return [points[i] for i in drawn], [values[i] for i in drawn]
 
 
 def _ranges(shown: Sequence[Mapping[str, float]], runs: Sequence[Mapping[str, float]]) -> list[Importance]:

@@ -42,3 +42,17 @@ def test_shares_of_a_complete_grid_are_exact() -> None:
 def test_mixed_values_are_categories() -> None:
     values: list[Value] = [None, "x", 1, 2.5, True, [1, 2]]
     assert importances([{"a": value} for value in values], [1.0, 2, 3, 4, 5, 6], {}).rows[0].parameter == "a"
+
+
+@pytest.mark.parametrize("maximize", [None, True])
+def test_a_sample_of_many_configurations_says_what_all_of_them_would(maximize: bool | None) -> None:
+    numbers = np.random.default_rng(0)
+    points: list[dict[str, Value]] = [{"a": float(a), "b": float(b)} for a, b in numbers.uniform(size=(1500, 2))]
+    values = [3 * float(p["a"]) + float(p["b"]) for p in points]  # type: ignore[arg-type]
+    found = importances(points, values, {}, maximize)
+    assert found.count < len(points)
+    a, b = found.rows
+    assert (a.parameter, b.parameter) == ("a", "b")
+    if maximize is None:
+        assert a.mean == pytest.approx(0.9, abs=0.05)  # the variances are 9 to 1
+        assert a.low < a.mean < a.high  # each forest has a sample of its own

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -20,28 +21,43 @@ COLORED = 12  # the colours twice, the second time dashed
 FEW = 5  # seeds; below that each has its own thin line, and the band is all of them
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class SeedCurves:
-    """One configuration: the metric of its seeds by step (a column per trial), and where the seeds that diverged end.
+    """One configuration: the metric of its `count` seeds, and the median over them by step, while half of them go on.
 
-    `median` is over the seeds, as long as at least half of them go on.
+    `reports` are those of all configurations (trial, step, value), `rows` those of this one, and `lost` are the trials
+    that diverged, failed or were stopped.
     """
 
     config: str
     label: str
-    seeds: pd.DataFrame
+    count: int
     median: pd.Series
-    ends: list[tuple[float, float]]
+    reports: pd.DataFrame
+    rows: slice
+    lost: frozenset[str]
 
     @property
     def name(self) -> str:
         """The configuration with the number of its seeds: all that reported, not only those that completed."""
-        return f"{self.label}  ({plural(self.seeds.shape[1], 'seed')})"
+        return f"{self.label}  ({plural(self.count, 'seed')})"
+
+    @cached_property
+    def seeds(self) -> pd.DataFrame:
+        """The metric by step, a column per trial."""
+        return self.reports.iloc[self.rows].pivot(index="step", columns="trial", values="value")
+
+    @property
+    def ends(self) -> list[tuple[float, float]]:
+        """Step and value where the seeds that diverged, failed or were stopped end."""
+        own = self.reports.iloc[self.rows]
+        lasts = own[own.trial.isin(self.lost)].groupby("trial").last()
+        return [(float(step), float(value)) for step, value in zip(lasts.step, lasts.value, strict=True)]
 
     def band(self) -> tuple[pd.Series, pd.Series]:
         """From the least to the greatest of few seeds, the middle half of more."""
         rows = self.seeds.loc[self.median.index]
-        if self.seeds.shape[1] < FEW:
+        if self.count < FEW:
             return rows.min(axis=1), rows.max(axis=1)
         return rows.quantile(0.25, axis=1), rows.quantile(0.75, axis=1)
 
@@ -62,30 +78,42 @@ def seed_curves(context: FigureContext, metric: str) -> list[SeedCurves]:
     )
     if rows.step.nunique() < 2:
         raise NotApplicable(f"{metric} was reported at fewer than two steps")
-    tables = rows.pivot_table(index="step", columns=["config", "trial"], values="value", sort=True)
+    rows = rows.dropna().groupby(["config", "trial", "step"], as_index=False).mean()  # sorted, one value for each step
+    by_step = rows.groupby(["config", "step"]).value.agg(["median", "count"]).reset_index(level="config")
+    counts = rows.groupby("config").trial.nunique()
     states = context.trials.set_index("trial").state
-    lost = set(states.index[states.isin([State.DIVERGED, State.FAILED, State.STOPPED])])
-    groups = tables.T.groupby(level="config")
-    medians, counts, sizes = groups.median().T, groups.count().T.to_numpy(), groups.size()
-    found, first = {}, 0
-    for number, (config, size) in enumerate(zip(map(str, sizes.index), sizes.tolist(), strict=True)):
-        # By position: a look-up by name takes milliseconds.
-        table = tables.iloc[:, first : first + size].droplevel("config", axis=1)
-        median = medians.iloc[:, number][counts[:, number] >= max(1.0, size / 2)]
-        ends = [_end(table[trial].dropna()) for trial in table.columns if trial in lost]
-        found[config] = SeedCurves(config, context.config_label(config), table, median, ends)
-        first += size
-    return [found[config] for config in context.ranked(metric)[0] if config in found]
+    lost = frozenset(states.index[states.isin([State.DIVERGED, State.FAILED, State.STOPPED])])
+    by_step = by_step[by_step["count"] >= by_step.config.map(counts) / 2]
+    medians, steps_of, rows_of = by_step["median"], _slices(by_step.config), _slices(rows.config)
+    return [
+        SeedCurves(
+            config,
+            context.config_label(config),
+            int(counts[config]),
+            medians.iloc[steps_of[config]],
+            rows,
+            rows_of[config],
+            lost,
+        )
+        for config in context.ranked(metric)[0]
+        if config in rows_of
+    ]
 
 
-def _end(curve: pd.Series) -> tuple[float, float]:
-    return float(curve.index.to_numpy()[-1]), float(curve.iloc[-1])
+def _slices(configs: pd.Series) -> dict[str, slice]:
+    """Where the rows of each configuration are, which lie next to each other."""
+    sizes = configs.value_counts(sort=False)
+    ends = sizes.cumsum()
+    return {
+        str(config): slice(end - size, end)
+        for config, size, end in zip(sizes.index, sizes.tolist(), ends.tolist(), strict=True)
+    }
 
 
 def draw(context: FigureContext, metric: str) -> Figure:
     """The plot: up to twelve configurations in colour, the others grey behind them."""
     all_of_them = seed_curves(context, metric)
-    seeds = max(curve.seeds.shape[1] for curve in all_of_them)
+    seeds = max(curve.count for curve in all_of_them)
     band = "from the least to the greatest seed" if seeds < FEW else "the middle half of the seeds"
     notes = [f"Lines are medians over the seeds, bands {band}; crosses are where a trial diverged or failed."]
     if len(all_of_them) > COLORED:
@@ -110,7 +138,7 @@ def _line(panel: Axes, curve: SeedCurves, number: int) -> None:
     color, dashes = style.COLORS[number % len(style.COLORS)], "-" if number < len(style.COLORS) else "--"
     median, (low, high) = curve.median, curve.band()
     panel.fill_between(median.index.to_numpy(), low, high, color=color, alpha=0.13, linewidth=0)
-    if curve.seeds.shape[1] < FEW:
+    if curve.count < FEW:
         for trial in curve.seeds:
             seed = curve.seeds[trial].dropna()
             panel.plot(seed.index, seed, color=color, linewidth=0.5, alpha=0.6)

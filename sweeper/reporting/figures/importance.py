@@ -5,7 +5,7 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from sweeper.analysis.frames import cell_value
-from sweeper.analysis.importance import ENOUGH, FEWEST, MOST, Method, importances
+from sweeper.analysis.importance import ENOUGH, FEWEST, Method, importances
 from sweeper.reporting.figures import style
 from sweeper.reporting.figures.context import FigureContext, NotApplicable
 
@@ -36,8 +36,9 @@ def draw(context: FigureContext, metric: str) -> Figure:
     rows = found.rows
     rest = max(0.0, 1 - sum(row.mean for row in rows))
     caption = CAPTIONS[found.method].format(rest=rest, top=found.top, repeats=found.repeats)
-    drawn = found.method is not Method.ANOVA and len(first) > MOST
-    notes = [f"{caption} n={f'{MOST}, drawn from {len(first)}' if drawn else len(first)} configurations."]
+    each = f"{found.count} for each forest, " if found.method is Method.FANOVA else f"{found.count}, "
+    count = f"{each}drawn from {len(first)}" if found.count < len(first) else len(first)
+    notes = [f"{caption} n={count} configurations."]
     if found.method is not Method.ANOVA and len(first) < ENOUGH * len(rows):
         notes.append(f"Few: {ENOUGH * len(rows)} configurations or more would make these shares dependable.")
     title = f"What {context.text(metric)} depends on"

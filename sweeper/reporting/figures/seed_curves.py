@@ -27,7 +27,7 @@ def panels_of(context: FigureContext, metric: str) -> tuple[list[SeedCurves], li
     Raises NotApplicable where `curves` has every seed already: no configuration has two.
     """
     found = seed_curves(context, metric)
-    if max(curve.seeds.shape[1] for curve in found) < 2:
+    if max(curve.count for curve in found) < 2:
         raise NotApplicable("no configuration has two seeds: curves shows each")
     notes = ["A thin line is a seed, the thick one the median; crosses are where a trial diverged or failed."]
     if len(found) > PANELS:

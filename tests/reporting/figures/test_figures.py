@@ -119,6 +119,15 @@ def test_the_same_results_give_the_same_bytes(kind: str, tmp_path: Path) -> None
     )
 
 
+def test_axes_lie_where_they_lay_in_every_run(tmp_path: Path) -> None:
+    # The last digits of what the layout's solver finds vary, and with them the ids of an SVG.
+    with style.look():
+        figure = KINDS["seed-curves"].draw(grid(tmp_path), "score")
+        style.svg(figure)
+    positions = [edge for axes in figure.axes for edge in axes.get_position(original=True).bounds]
+    assert positions == pytest.approx([round(edge, 6) for edge in positions], abs=1e-12)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_sweep_without_results_is_reported_not_plotted(kind: str, tmp_path: Path) -> None:
     lost = [(point, seed, State.FAILED) for point in range(6) for seed in range(3)]
