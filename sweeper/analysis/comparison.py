@@ -18,7 +18,7 @@ from sweeper.trial import Record, Value, canonical_json
 from sweeper.value_text import show
 
 ALPHA = 1 - CONFIDENCE
-LONGEST = 60  # characters of a value: a digest, a version
+LONGEST = 200  # characters of a value: a digest, a version
 _NOT_COMPARED = {"at", "pid", "command", "stopped", "mirror", "e", "patch", "labels"}
 
 
@@ -189,7 +189,11 @@ def _changes(a: History, b: History, names_a: set[str], names_b: set[str]) -> li
     found = [("settings", _listed(names_a - names_b), _listed(names_b - names_a)), ("code", codes[0], codes[1])]
     one, other = (_flat(known.runs[-1]) if known.runs else {} for known in (a, b))
     found += [(name, one.get(name, ""), other.get(name, "")) for name in dict.fromkeys([*one, *other])]
-    return [(what, first, second) for what, first, second in found if first != second]
+    return [(what, _excerpt(first), _excerpt(second)) for what, first, second in found if first != second]
+
+
+def _excerpt(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 def _flat(run: Mapping[str, Any]) -> dict[str, str]:
@@ -199,9 +203,9 @@ def _flat(run: Mapping[str, Any]) -> dict[str, str]:
         if name in _NOT_COMPARED:
             continue
         parts = value if isinstance(value, dict) else {}
-        flat |= {f"{name}: {part}": str(inner)[:LONGEST] for part, inner in parts.items()}
+        flat |= {f"{name}: {part}": str(inner) for part, inner in parts.items()}
         if not isinstance(value, dict | list):
-            flat[name] = str(value)[:LONGEST]
+            flat[name] = str(value)
     return flat
 
 

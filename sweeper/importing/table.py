@@ -6,7 +6,7 @@ import csv
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sweeper.errors import Problem, UsageError, excerpt
@@ -16,16 +16,21 @@ from sweeper.importing.values import STATES, measured, seconds, typed_columns
 from sweeper.trial import State, Value
 
 _DELIMITERS = (",", ";", "\t")
+_DECIMAL_COMMA = re.compile(r"[-+]?(\d+|\d{1,3}(\.\d{3})+)?,\d+([eE][-+]?\d+)?")
+_THOUSANDS = re.compile(r"[-+]?\d{1,3}(,\d{3})+")  # or three decimals
+_INTEGER = re.compile(r"[-+]?\d+")
+_ALMOST = re.compile(r"[-+]?[\d.]*\d([.,]\d+)*\s*%?")
 _CUT = 1_000_000  # characters of a cell
 
 
 @dataclass(frozen=True, slots=True)
 class TextTable:
-    """A file's rows as texts, each with the number of its line."""
+    """A file's rows as texts, each with the number of its line; the columns whose decimal commas are points there."""
 
     path: Path
     columns: Sequence[str]
     rows: Sequence[tuple[int, Mapping[str, str]]]
+    with_commas: Sequence[str] = field(default=())
 
 
 def table_source(kind: str, table: TextTable, choice: ImportChoice) -> ImportSource:
@@ -47,7 +52,18 @@ def table_source(kind: str, table: TextTable, choice: ImportChoice) -> ImportSou
             trials.append(trial)
     if problems:
         raise UsageError(*problems[:MAX_PROBLEMS])
-    return ImportSource(kind, table.path.name, trials, unfinished, notes=roles.notes)
+    notes = [*roles.notes, *_number_notes(table, [name for name in roles.params if name != roles.seed], typed)]
+    return ImportSource(kind, table.path.name, trials, unfinished, notes=notes)
+
+
+def _number_notes(table: TextTable, params: Sequence[str], typed: Sequence[Mapping[str, Value]]) -> list[str]:
+    """How numbers were read where that can be taken in two ways."""
+    notes = [f"decimal commas: {shown(table.with_commas)}"] if table.with_commas else []
+    for name in params:
+        texts = [text for row in typed if isinstance(text := row.get(name), str)]
+        if texts and all(_ALMOST.fullmatch(text.strip()) for text in texts):
+            notes.append(f"{name} is text, as in {excerpt(texts[0])}: a number has a point, no comma and no %")
+    return notes
 
 
 def read_table(path: Path) -> TextTable:
@@ -60,7 +76,7 @@ def read_table(path: Path) -> TextTable:
     try:
         columns = [name.strip() for name in next(reader, [])]
         _check_columns(path, columns)
-        rows: list[tuple[int, Mapping[str, str]]] = []
+        rows: list[tuple[int, dict[str, str]]] = []
         for cells in reader:
             if not any(cell.strip() for cell in cells):
                 continue
@@ -72,7 +88,26 @@ def read_table(path: Path) -> TextTable:
         raise UsageError(Problem(f"no CSV: {error}", f"{path}:{reader.line_num}")) from None
     if not rows:
         raise UsageError(Problem("a table without rows", str(path), hint="one row per trial, below a line of names"))
-    return TextTable(path, columns, rows)
+    with_commas = [] if delimiter == "," else [name for name in columns if _has_decimal_commas(name, rows, delimiter)]
+    for _, row in rows:
+        row |= {name: _with_point(row[name]) for name in with_commas}
+    return TextTable(path, columns, rows, with_commas)
+
+
+def _has_decimal_commas(column: str, rows: Sequence[tuple[int, Mapping[str, str]]], delimiter: str) -> bool:
+    """Whether the numbers of a column are written as 0,5: as spreadsheets save them where cells end with semicolons.
+
+    Between tabs 1,000 may be a thousand.
+    """
+    cells = [cell for _, row in rows if (cell := row[column].strip())]
+    commas = [cell for cell in cells if _DECIMAL_COMMA.fullmatch(cell)]
+    if not commas or any(cell not in commas and not _INTEGER.fullmatch(cell) for cell in cells):
+        return False
+    return delimiter == ";" or not all(_THOUSANDS.fullmatch(cell) for cell in commas)
+
+
+def _with_point(cell: str) -> str:
+    return cell.strip().replace(".", "").replace(",", ".")
 
 
 def file_text(path: Path) -> str:
@@ -112,8 +147,8 @@ def _trial(
         value = measured(row[column])
         if value is None:
             allowed, hint = "a number; empty where the trial has none", "or leave the column out: --metrics X,Y"
-            if re.fullmatch(r"\s*[-+]?\d*,\d+\s*", str(row[column])):
-                hint = "a decimal comma: write all numbers with a point, those of parameters too"
+            if _ALMOST.fullmatch(str(row[column]).strip()):
+                hint = "write all numbers with a point, without thousands and %, those of parameters too"
             problems.append(Problem("not a number", where, column, excerpt(row[column]), allowed, hint))
         else:
             metrics[name] = value

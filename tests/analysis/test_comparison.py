@@ -114,6 +114,12 @@ def test_what_is_in_one_only_is_named(tmp_path: Path) -> None:
     assert found.changes == (("packages: torch", "2.13.0", "2.14.0"),)
 
 
+def test_long_values_are_compared_whole_and_shown_cut(tmp_path: Path) -> None:
+    one, other = (written(tmp_path / end, {(1, 0): 1.0}, {"torch": "long " * 60 + end}) for end in "ab")
+    [(what, a, b)] = compared(one, other).changes
+    assert (what, a, b) == ("packages: torch", ("long " * 40) + "...", ("long " * 40) + "...")
+
+
 def test_a_trainer_with_a_new_setting_is_still_aligned(tmp_path: Path) -> None:
     one, other = written(tmp_path / "a", {(1, 0): 1.0}), SweepDir(tmp_path / "b", "toy")
     trial = make_trial(0, a=1, new=True)

@@ -34,6 +34,33 @@ def test_cells_are_read_by_their_columns() -> None:
     assert found.notes == ["parameters: lr, opt", "metrics: loss"]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\ufefflr;opt;n;loss\r\n0,5;adam;1;1.234,5\r\n;;;\r\n2;sgd;2;-0,5\r\n",
+        'lr\topt\tn\tloss\n"0,5"\tadam\t1\t1234,5\n2\tsgd\t2\t-0,5\n',
+    ],
+)
+def test_decimal_commas_of_spreadsheets_are_read_column_by_column(text: str) -> None:
+    found = source(text, ImportChoice(metrics=("loss",)))
+    assert [trial.params for trial in found.trials] == [
+        {"lr": 0.5, "opt": "adam", "n": 1},
+        {"lr": 2, "opt": "sgd", "n": 2},
+    ]
+    assert [trial.metrics["loss"] for trial in found.trials] == [1234.5, -0.5]
+    assert found.notes[-1] == "decimal commas: lr, loss"
+
+
+def test_a_parameter_that_looks_like_a_number_and_is_text_is_named() -> None:
+    [trial] = (found := source('lr,opt,loss\n"1,000",90 %,0.5\n')).trials
+    assert trial.params == {"lr": "1,000", "opt": "90 %"}
+    assert [note.partition(":")[0] for note in found.notes[2:]] == [
+        'lr is text, as in "1,000"',
+        'opt is text, as in "90 %"',
+    ]
+    assert len(source("lr,opt,loss\n1,2,0.5\n2,v1,0.5\n").notes) == 2  # words among them: text by right
+
+
 def test_words_and_numbers_in_one_column_are_texts() -> None:
     found = source("lr,opt,loss\n1,2,0\n2,big,0\n")
     assert [trial.params["opt"] for trial in found.trials] == ["2", "big"]
@@ -51,7 +78,10 @@ def test_columns_of_known_exports_are_told_by_their_prefixes() -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("lr;opt;loss\n1;adam;0,5\n", "hint: a decimal comma: write all numbers with a point"),
+        ("lr,opt,loss\n1,adam,\"0,5\"\n", "hint: write all numbers with a point, without thousands and %"),
+        ("lr;opt;loss\n1;adam;0,5\n2;adam;0.6\n", "hint: write all numbers with a point"),
+        ("lr\topt\tloss\n1\tadam\t1,000\n", "hint: write all numbers with a point"),
+        ("lr,opt,loss\n1,adam,90 %\n", "hint: write all numbers with a point, without thousands and %"),
         ("lr,opt,loss\n1,adam,0.5\n1,adam,high\n", "runs.csv:3: loss: not a number\n  found: \"high\""),
         ("lr,opt,loss\n1,adam\n", "runs.csv:2: a row of another length\n  found: 2 cells\n  allowed: 3"),
         ("lr,opt,loss,state\n1,adam,1,lost\n", "runs.csv:2: state: not a state\n  found: \"lost\""),

@@ -10,7 +10,7 @@ from rich.text import Text
 from sweeper.analysis.claims.verdict import format_list
 from sweeper.analysis.comparison import Comparison, Moved, Shift
 from sweeper.analysis.rounding import rounded
-from sweeper.cli.terminal.console import broken
+from sweeper.cli.terminal.console import UNLIMITED, broken
 from sweeper.cli.terminal.fitted import FittedColumn, fitted_table
 from sweeper.value_text import plural
 
@@ -58,7 +58,8 @@ def print_comparison(console: Console, found: Comparison, names: tuple[str, str]
 def _print_metrics(console: Console, shown: Sequence[Moved]) -> None:
     rows: list[list[str | Text]] = []
     for metric in shown:
-        rows.append([Text(str(cell), "bold") for cell in _cells(broken(metric.metric, NAME_WIDTH), metric.overall)])
+        name = metric.metric if console.width >= UNLIMITED else broken(metric.metric, NAME_WIDTH)
+        rows.append([Text(str(cell), "bold") for cell in _cells(name, metric.overall)])
         moved = [shift for shift in metric.configs if shift.moved]
         rows += [_cells(f"  {shift.label}", shift) for shift in moved[:SHOWN]]
         if len(moved) > SHOWN:

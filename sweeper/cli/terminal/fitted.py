@@ -9,6 +9,8 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
+from sweeper.cli.terminal.console import UNLIMITED
+
 GAP = 2
 
 
@@ -23,7 +25,12 @@ class FittedColumn(NamedTuple):
 def fitted_table(
     columns: Sequence[FittedColumn], rows: Sequence[Sequence[str | Text]], width: int
 ) -> tuple[Table, list[str]]:
-    """A table of at most `width` characters, and the names (headings in one line) that it has no room for."""
+    """A table of at most `width` characters, and the names (headings in one line) that it has no room for.
+
+    In a pipe, where there is room for all, a heading is one line: it can be searched for.
+    """
+    if width >= UNLIMITED:
+        columns = [column._replace(heading=column.heading.replace("\n", "")) for column in columns]
     widths = [_width(column, [row[place] for row in rows]) for place, column in enumerate(columns)]
     kept = list(range(len(columns)))
     while len(kept) > 1 and sum(widths[place] + GAP for place in kept) - GAP > width:

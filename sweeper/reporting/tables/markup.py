@@ -22,6 +22,7 @@ _STYLE = (
 )
 LONG = 28  # characters of a text that is broken into lines
 _MINUS = re.compile(r"(?<![\w}])-(?=[\d.])")
+_POWER = re.compile(r"(?<![\w.])(-?)(\d+(?:\.\d+)?)e([+-]\d+)(?!\w|\.\d)")  # as numbers are shown: a digest has no sign
 _QUOTED = re.compile("''(.*?)''")
 _HASH = re.compile(r"\b[0-9a-f]{64}\b")
 _MARKDOWN = re.compile(r"([\\`*_<>&|~]|\](?=[(\[]))")  # a bracket means something only before another
@@ -148,8 +149,21 @@ def _markdown(text: str) -> str:
 
 
 def _tex(text: str) -> str:
-    """Marks escaped; signs that pdflatex has no letter for become a question mark."""
-    marked = _MINUS.sub("\x00", _one_line(text))
+    """Marks escaped, 1.5e-05 as a power of ten; signs that pdflatex has no letter for become a question mark."""
+    text, made, end = _one_line(text), "", 0
+    for found in _POWER.finditer(text):
+        made, end = made + _escaped(text[end : found.start()]) + _power(found), found.end()
+    return made + _escaped(text[end:])
+
+
+def _power(number: re.Match[str]) -> str:
+    minus, digits, exponent = number.groups()
+    factor = "" if digits == "1" else rf"{digits}\times "
+    return rf"${minus}{factor}10^{{{int(exponent)}}}$"
+
+
+def _escaped(text: str) -> str:
+    marked = _MINUS.sub("\x00", text)
     letters = (_TEX.get(c) or (c if c.isprintable() and ord(c) < 256 else "?" if c != "\x00" else c) for c in marked)
     return "".join(letters).replace("\x00", "$-$")
 

@@ -4,6 +4,7 @@ import io
 
 from rich.console import Console
 
+from sweeper.cli.terminal.console import UNLIMITED
 from sweeper.cli.terminal.fitted import FittedColumn, fitted_table
 
 COLUMNS = [
@@ -22,6 +23,13 @@ def drawn(width: int) -> tuple[str, list[str]]:
     on.print(table)
     assert isinstance(on.file, io.StringIO)
     return on.file.getvalue(), left_out
+
+
+def test_in_a_pipe_every_heading_is_one_line() -> None:
+    columns = [FittedColumn("bias_\nlearning_\nrate", 0), FittedColumn("n", 0)]
+    table, left_out = fitted_table(columns, [["1", "2"]], UNLIMITED)
+    assert ([str(column.header) for column in table.columns], left_out) == (["bias_learning_rate", "n"], [])
+    assert str(fitted_table(columns, [["1", "2"]], 80)[0].columns[0].header).count("\n") == 2
 
 
 def test_whole_columns_go_before_a_number_is_broken_the_least_important_first() -> None:

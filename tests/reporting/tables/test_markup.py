@@ -52,6 +52,21 @@ def test_the_latex_compiles(tmp_path: Path) -> None:
     assert (tmp_path / "t.pdf").exists()
 
 
+@pytest.mark.parametrize(
+    ("text", "set_as"),
+    [
+        ("-1.02e-05", r"$-1.02\times 10^{-5}$"),
+        ("1e-05", r"$10^{-5}$"),
+        ("2.5e+10 ± 3e+08", r"$2.5\times 10^{10}$ $\pm$ $3\times 10^{8}$"),
+        ("gain [-1e-05, 0.5], lr=3e-04", r"gain {[}$-10^{-5}$, 0.5], lr=$3\times 10^{-4}$"),
+        ("0123e45, ab1e-05, 1e-05x, v1.2e-3.1", "0123e45, ab1e-05, 1e-05x, v1.2e-3.1"),
+    ],
+)
+def test_latex_sets_exponents_as_powers_of_ten(text: str, set_as: str) -> None:
+    lines = markup.latex(StyledTable(["x"], [[Cell(text)]])).splitlines()
+    assert f"{set_as} \\\\" in lines
+
+
 def test_latex_sets_minus_signs_and_plus_minus_in_mathematics() -> None:
     assert r"\textbf{$-$0.98 $\pm$ 0.05}" in markup.latex(TABLE)
     assert r"\multicolumn{1}{c}{score $\uparrow$}" in markup.latex(TABLE)

@@ -153,6 +153,7 @@ def test_verdicts_are_rounded_for_reading_and_a_late_claim_says_so() -> None:
     frame = pd.DataFrame([known | {"p": 7.0973e-05}, late]).assign(status="registered", standing="registered")
     lines = markup.latex(verdicts.as_styled_table(frame, "from here")).splitlines()
     assert r"\begin{tabular}{p{0.6\linewidth}lrrr}" in lines
-    assert lines[-4:-2] == [f"{'c ' * 40} & pass & 0.707 {{[}}0, 0.849] & 6 & 7.1e-05 \\\\", r"d & pass &  & 0 &  \\"]
+    first = f"{'c ' * 40} & pass & 0.707 {{[}}0, 0.849] & 6 & $7.1\\times 10^{{-5}}$ \\\\"
+    assert lines[-4:-2] == [first, r"d & pass &  & 0 &  \\"]
     frame = frame.assign(status=["registered", "exploratory"], standing=["registered", "exploratory: written late"])
     assert "| standing |" in markup.markdown(verdicts.as_styled_table(frame))
