@@ -8,6 +8,7 @@ import os
 import re
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -30,9 +31,9 @@ def captured(path: Path) -> Iterator[None]:
     of a log that grows beyond LONGEST is replaced by a line with the number of bytes left out.
     """
     saved, log = (os.dup(1), os.dup(2)), _open_log(path)
-    streams, done = (sys.stdout, sys.stderr), threading.Event()
+    streams = (sys.stdout, sys.stderr)
     _flush()
-    threading.Thread(target=_keep_short, args=(path, done), name="sweeper-log", daemon=True).start()
+    _kept_short.add(path)
     try:
         os.dup2(log, 1)
         os.dup2(log, 2)
@@ -45,7 +46,7 @@ def captured(path: Path) -> Iterator[None]:
             os.dup2(before, descriptor)
         for handle in (*saved, log):
             os.close(handle)
-        done.set()
+        _kept_short.remove(path)
         shorten(path)
 
 
@@ -66,9 +67,42 @@ def shorten(path: Path) -> None:
 _shortening = threading.Lock()  # the thread of a log may look at it once more when its trial has ended
 
 
-def _keep_short(path: Path, done: threading.Event) -> None:
-    while not done.wait(LOOK_S):
-        shorten(path)
+class _KeptShort:
+    """The logs being written, which a thread of this process looks at. Starting a thread for each trial took 3 ms."""
+
+    def __init__(self) -> None:
+        self._forget()
+        os.register_at_fork(after_in_child=self._forget)
+
+    def _forget(self) -> None:
+        """Begin with none: a fork has no thread, and the lock as it was held."""
+        self._paths: set[Path] = set()
+        self._some = threading.Condition()
+        self._has_thread = False
+
+    def add(self, path: Path) -> None:
+        with self._some:
+            self._paths.add(path)
+            self._some.notify()
+            if not self._has_thread:
+                self._has_thread = True
+                threading.Thread(target=self._look, name="sweeper-log", daemon=True).start()
+
+    def remove(self, path: Path) -> None:
+        with self._some:
+            self._paths.discard(path)
+
+    def _look(self) -> None:
+        while True:
+            with self._some:
+                self._some.wait_for(lambda: self._paths)
+                paths = list(self._paths)
+            for path in paths:
+                shorten(path)
+            time.sleep(LOOK_S)
+
+
+_kept_short = _KeptShort()
 
 
 @contextlib.contextmanager

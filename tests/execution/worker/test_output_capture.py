@@ -47,3 +47,28 @@ def test_what_a_full_disk_does_not_take_is_lost_and_the_trial_goes_on(tmp_path: 
         print("this too")
         print("errors", file=sys.stderr)
     assert (tmp_path / "log.txt").read_text() == "before\nerrors\n"
+
+
+def test_one_thread_looks_at_all_logs_and_a_fork_has_its_own(tmp_path: Path) -> None:
+    program = """
+import os, sys, threading
+from pathlib import Path
+from sweeper.execution.worker import output_capture
+from sweeper.execution.worker.output_capture import captured
+def watchers():
+    return [thread.name for thread in threading.enumerate()].count("sweeper-log")
+folder = Path(sys.argv[1])
+for number in range(3):
+    with captured(folder / f"{number}.txt"):
+        assert watchers() == 1
+child = os.fork()
+if not child:
+    assert watchers() == 0
+    with captured(folder / "fork.txt"):
+        print("from the fork")
+        assert watchers() == 1
+    os._exit(0)
+sys.exit(os.waitpid(child, 0)[1])
+"""
+    subprocess.run([sys.executable, "-c", program, tmp_path], check=True, timeout=60)
+    assert (tmp_path / "fork.txt").read_text() == "from the fork\n"
