@@ -163,7 +163,7 @@ def nothing_left(plan: Plan, results: Path) -> bool:
     What cannot be written does not count: a read-only results folder cannot take up that MLflow is complete.
     """
     sweep, folder = plan.sweep, SweepDir(results, plan.sweep.name)
-    if not (plan.is_finished and _is_as_run(sweep, folder)):
+    if not (plan.is_finished and _is_as_run(sweep, folder) and _are_last_planned(plan, folder)):
         return False
     return not os.access(folder.folder, os.W_OK) or (_is_mirrored(sweep, results) and is_stored(sweep, folder))
 
@@ -179,6 +179,15 @@ def _is_mirrored(sweep: Sweep, results: Path) -> bool:
 def _is_as_run(sweep: Sweep, folder: SweepDir) -> bool:
     """Whether the results folder holds the sweep's file as it is now: other claims are news although trials are not."""
     return folder.spec.is_file() and folder.spec.read_text(encoding="utf-8") == sweep.text
+
+
+def _are_last_planned(plan: Plan, folder: SweepDir) -> bool:
+    """Whether tables and claims, made of the trials of the last run, show those of the plan.
+
+    They do not where code that has results was brought back: these are others than those of the last run.
+    """
+    planned = {record.trial.key for record in read_history(folder).planned()}
+    return planned == {item.trial.key for item in plan.items}
 
 
 def _described(plan: Plan, trainer: Trainer, options: Options) -> dict[str, object]:

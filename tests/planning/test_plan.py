@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,29 @@ def test_results_of_older_code_are_stale_and_kept(folder: Path, sweeper: Sweeper
     planned = sweeper("plan", file, "--json").json()
     assert (planned["stale"], planned["to_run"]) == (4, 0)
     assert sweeper("plan", file, "--json", "--rerun", "stale").json()["to_run"] == 4
+
+
+def test_with_older_code_brought_back_tables_show_its_results_again(
+    folder: Path, sweeper: Sweeper, monkeypatch: Any
+) -> None:
+    monkeypatch.syspath_prepend(str(folder))
+    file = folder / "mine.yaml"
+    file.write_text(QUADRATIC.replace("quadratic:train", "mine:train"))
+
+    def losses(sign: str, *more: str) -> list[float]:
+        code = f"def train(params, report):\n    report(1, {{'loss': {sign}params['x']}})\n"
+        (folder / "mine.py").write_text(code)
+        monkeypatch.delitem(sys.modules, "mine", raising=False)
+        assert sweeper("run", file, "--runner", "inprocess", *more).code == 0
+        return [row["loss"] for row in sweeper("export", "toy", "--format", "json").json()["rows"]]
+
+    assert losses("") == [1, 2, 3, 4]
+    assert losses("-") == [1, 2, 3, 4]  # stale
+    assert losses("-", "--rerun", "stale") == [-1, -2, -3, -4]
+    assert losses("") == [1, 2, 3, 4]
+    before = (folder / "results" / "toy" / "ledger.jsonl").read_bytes()
+    assert losses("") == [1, 2, 3, 4]
+    assert (folder / "results" / "toy" / "ledger.jsonl").read_bytes() == before  # nothing is left to do
 
 
 def test_rerun_all_runs_all(toy: Path) -> None:
