@@ -178,7 +178,22 @@ def beyond() -> list[list[str]]:
     return rows
 
 
+def at_full_strength() -> list[list[str]]:
+    """All that are open or have a weaker answer, by what they ask: how many, seeds needed, hours of an idle core."""
+    rest: dict[str, list[OpenClaim]] = {}
+    for one in open_claims():
+        if kind_of((one.collection, one.name)) in ("weaker", ""):
+            rest.setdefault(one.asks, []).append(one)
+    rows = []
+    for kind, claims in sorted(rest.items(), key=lambda item: -len(item[1])):
+        known = [one.needed for one in claims if one.needed is not None]
+        hours = sum(one.minutes for one in claims if one.needed is not None) / 60
+        span = f"{min(known)} to {max(known)}"
+        rows.append([kind, str(len(claims)), span, str(len(claims) - len(known)), f"{hours:.0f}"])
+    return rows
+
+
 if __name__ == "__main__":
     print(counts())
-    for row in [*answered(), *within(), *beyond()]:
+    for row in [*answered(), *within(), *beyond(), *at_full_strength()]:
         print(f"| {' | '.join(row)} |")

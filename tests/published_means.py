@@ -41,8 +41,9 @@ SHARES = np.array([*np.geomspace(1e-3, 0.5, 14), *(1 - np.geomspace(0.4, 2e-3, 8
 def bet(values: np.ndarray, bound: float) -> float:
     """1 / wealth of a bet that the mean of values in [0, 1] exceeds the bound: half of it all in, half spread."""
     growth = values / bound
-    spread = np.prod(1 - SHARES + SHARES * growth, axis=1).mean()
-    return float(min(1.0, 1 / max((np.prod(growth) + spread) / 2, 1e-300)))
+    with np.errstate(over="ignore"):  # of many values, at a bound near 0: without end
+        spread = np.prod(1 - SHARES + SHARES * growth, axis=1).mean()
+        return float(min(1.0, 1 / max((np.prod(growth) + spread) / 2, 1e-300)))
 
 
 def exact_test(values: pd.Series, low: float = 0.0, high: float = 1.0) -> MeanTest:

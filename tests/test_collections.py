@@ -143,6 +143,7 @@ def test_each_statement_of_the_note_has_the_verdict_of_its_claim() -> None:
 def test_the_cost_of_each_open_question_is_as_published() -> None:
     outcomes, questions = [one["outcome"] for one in verdicts().values()], len(undecided.still_open())
     assert (rows("decidable"), rows("undecidable")) == (undecided.within(), undecided.beyond())
+    assert rows("full") == undecided.at_full_strength()
     assert len(rows("decidable")) + sum(int(row[1]) for row in rows("undecidable")) == questions
     counts = [outcomes.count(one) for one in ("pass", "fail", "undecided")]
     assert f"{len(outcomes)} verdicts: {counts[0]} pass, {counts[1]} fail, {counts[2]} are undecided" in README

@@ -152,6 +152,8 @@ def gained(claim: Mapping[str, Any], gains: pd.Series, alpha: float, most: float
         one = t_test(by_seed)
     else:  # on the bound's own side of 0, gains are taken to end there or at the last one seen
         ends = (min(0.0, by_seed.min()), most) if bound > 0 else (-most, max(0.0, by_seed.max()))
+        if claim.get("test") == "exact":  # by name: on either side
+            ends = -most, most
         one = exact_test(by_seed, *ends)
     above, below = one.above(bound), one.below(bound)
     p_pass, p_fail = (above, below) if effect in ("greater", "not_lower") else (below, above)
