@@ -48,11 +48,15 @@ class CellSize:
             return ["no result", count]
         std = values.std(ddof=1) if len(values) > 1 else np.nan
         mean = f"{values.mean():.{4 if std < 0.01 * abs(values.mean()) else 3}g}"
-        spread = [f"±{std:.2g}"] if len(values) > 1 else []
+        spread = next(([text] for text in (f"±{std:.2g}", f"±{std:.0e}") if self._fits(text)), [])
+        spread = spread if len(values) > 1 else []
         lines = [" ".join([mean, *spread]), count] if self.width >= 0.9 else [mean, *spread, count]
         if len(lines) * 0.125 <= self.height:
             return lines
         return [mean, count] if len(values) < planned and self.height >= 0.25 else [mean]
+
+    def _fits(self, text: str) -> bool:
+        return len(text) * 0.065 <= self.width  # inches of a character and the space around a cell's text
 
 
 def draw(context: FigureContext, metric: str) -> Figure:
@@ -66,21 +70,32 @@ def draw(context: FigureContext, metric: str) -> Figure:
     notes = [f"A cell is the mean ± standard deviation over its trials. {averaged}".strip(), *why]
     columns = min(len(facets), max(1, min(_COLUMNS, 12 // len(x_axis.levels))))
     lines = math.ceil(len(facets) / columns)
-    height = min(max(lines * (0.5 * len(y_axis.levels) + 0.9), 2.4), 9.0)
+    font, characters = (9, 60 // columns) if columns < 3 else (7, 76 // columns)
+    titles = [style.wrapped(facet.title, characters) for facet in facets]
+    across = 44 // columns
+    below = style.wrapped(x_axis.label, across)
+    # Inches around the cells of a panel: further lines of its title and of its label, and levels that are turned.
+    around = 0.8 + 0.15 * (max(title.count("\n") for title in titles) + below.count("\n"))
+    around += 0.4 * style.is_crowded(x_axis, across)
+    height = min(max(lines * (0.5 * len(y_axis.levels) + 0.1 + around), 2.4), 9.0)
     figure = style.new_figure(context, context.label(metric), *notes, height=height)
     panels = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True)
     values = rows[rows.state == State.COMPLETED].groupby(["_x", "_y", *_others(facets)], dropna=False)[metric].mean()
     norm = color_norm(values)
     cell_size = CellSize(
-        0.8 * style.WIDTH / (columns * len(x_axis.levels)), (height / lines - 0.8) / len(y_axis.levels)
+        (0.8 if columns < 3 else 0.68) * style.WIDTH / (columns * len(x_axis.levels)),
+        (height / lines - around) / len(y_axis.levels),
     )
-    for panel, facet in zip(panels.flat, facets, strict=False):
+    for number, (panel, facet, title) in enumerate(zip(panels.flat, facets, titles, strict=False)):
         _cells(panel, metric, facet, (len(x_axis.levels), len(y_axis.levels)), cell_size, norm)
-        panel.set_title(facet.title)
+        panel.set_title(title, fontsize=font)
         panel.grid(visible=False)
-        style.scale(panel, x_axis, "x", 40)
-        style.scale(panel, y_axis, "y", 24)
+        style.scale(panel, x_axis, "x", across)
+        style.scale(panel, y_axis, "y", min(24, max(10, int((height / lines - around) / 0.08))))
         panel.label_outer()
+        if number + columns >= len(facets):  # the lowest of its column
+            panel.tick_params(labelbottom=True)
+            panel.set_xlabel(below)
     for panel in list(panels.flat)[len(facets) :]:
         panel.set_visible(False)
     style.colorbar(figure, ScalarMappable(norm, style.MAP), panels, context.text(metric))
@@ -119,7 +134,7 @@ def facets_of(context: FigureContext, rows: pd.DataFrame, used: set[str]) -> tup
     for key in distinct:
         part = rows[keys == key]
         settings = (f"{short[name]}={show(cell_value(part[name].iloc[0]))}" for name in others)
-        facets.append(Facet(style.wrapped("  ".join(settings), 34), part))
+        facets.append(Facet("  ".join(settings), part))
     return facets, ""
 
 

@@ -85,10 +85,15 @@ def scale(axes: Axes, axis: FigureAxis, which: str, width: int = 46) -> None:
     if levels is not None:
         side.set_major_locator(FixedLocator(range(len(levels))))
         side.set_ticklabels([textwrap.shorten(show(level), 16, placeholder="...") for level in levels])
-        if which == "x" and sum(len(show(level)[:16]) for level in levels) > width:
+        if which == "x" and is_crowded(axis, width):
             side.set_tick_params(rotation=90)
     elif axis.log:
         logarithmic(axes, which, ticks=max(3, width // 9))
+
+
+def is_crowded(axis: FigureAxis, width: int) -> bool:
+    """Whether its levels would not stand next to each other, so that they are turned."""
+    return sum(len(show(level)[:16]) for level in axis.levels or ()) > width
 
 
 def is_wide(values: pd.Series) -> bool:
@@ -171,7 +176,7 @@ def wrapped(text: str, width: int) -> str:
     """Words on lines of at most `width` characters, as far as spaces, dots and underscores allow."""
     lines = [""]
     for part in re.findall(r"(?:[^\s._]|\.(?=\d))*[\s._]*", text):
-        if lines[-1] and len(lines[-1]) + len(part.rstrip()) > width:
+        if lines[-1] and part and len(lines[-1]) + len(part.rstrip()) > width:
             lines.append("")
         lines[-1] += part
     return "\n".join(line.rstrip() for line in lines)

@@ -57,6 +57,24 @@ def grid(folder: Path, **more: Any) -> FigureContext:
     return FigureContext(SweepResults(write(folder, points, score_and_cost, **more)))
 
 
+def facets(folder: Path) -> FigureContext:
+    """Six of twelve panels in a heatmap, of settings with long names, and levels of many digits."""
+    text = TEXT.replace("rate: {min: 0.001, max: 10, log: true, points: 2}", "rate: {values: [0, 0.693147, 2.079442]}")
+    text += (
+        "  loss.token_weighting: {values: [baseline, uniform, lookahead]}\n  schedule: {values: [constant, delayed]}\n"
+    )
+    points = [
+        {"beta": beta, "rate": rate, "kind": kind, "loss.token_weighting": weighting, "schedule": "constant"}
+        for beta in (0, 0.5, 1)
+        for rate in (0, 0.693147, 2.079442)
+        for kind in ("a", "b")
+        for weighting in ("baseline", "uniform", "lookahead")
+        if weighting != "uniform" or beta
+    ]
+    points += [{**points[0], "schedule": "delayed"}]
+    return FigureContext(SweepResults(write(folder, points, score_and_cost, text=text)))
+
+
 def search(folder: Path, count: int) -> FigureContext:
     """A random search of so many configurations, a seed each."""
     text = TEXT.replace("values: [0, 0.5, 1]", "min: 0.0, max: 1.0").replace(", points: 2", "")

@@ -18,7 +18,7 @@ from sweeper.reporting.figures import KINDS, FigureContext, ImageFormat, Rendere
 from sweeper.reporting.figures.context import NotApplicable
 from sweeper.trial import State
 from tests.records import make_trial
-from tests.reporting.figures.sweeps import TEXT, grid, score_and_cost, search, write
+from tests.reporting.figures.sweeps import TEXT, facets, grid, score_and_cost, search, write
 
 LONG_LABEL = "label: weight of the divergence between latents, short: div"
 LONG = TEXT.replace("values: [0, 0.5, 1]", f"values: [0, 0.5, 1], {LONG_LABEL}")
@@ -58,9 +58,10 @@ def test_a_range_of_a_search_is_a_scale_however_few_its_values(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("sweep", ["grid", "search"])
+@pytest.mark.parametrize("sweep", ["grid", "search", "facets"])
 def test_no_text_overlaps_another_or_leaves_the_page(kind: str, sweep: str, tmp_path: Path) -> None:
-    context = grid(tmp_path, text=LONG) if sweep == "grid" else search(tmp_path, 25)
+    sweeps = {"grid": lambda: grid(tmp_path, text=LONG), "search": lambda: search(tmp_path, 25)}
+    context = sweeps.get(sweep, lambda: facets(tmp_path))()
     for metric in context.shown[:1] if KINDS[kind].by_metric else [None]:
         with style.look():
             try:
