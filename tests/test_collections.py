@@ -193,11 +193,16 @@ def test_the_tables_of_the_paper_have_the_published_verdicts() -> None:
     assert (paper / "statements.tex").read_text() == latex(statements.table(README))
     for file in paper.glob("verdicts-*.tex"):
         name = file.stem.removeprefix("verdicts-")
-        quoted = re.findall(r"^(.+) & (pass|fail|undecided) & (\S+) ", file.read_text(), re.MULTILINE)
+        quoted = re.findall(r"^(.+) & (pass|fail|undecided) & (.+?) (?:\{\[|&)", file.read_text(), re.MULTILINE)
         found = [
             (claim, one["outcome"], f"{one['effect']:.3g}") for (of, claim), one in published.items() if of == name
         ]
-        assert quoted == [(claim, outcome, re.sub("^-", "$-$", effect)) for claim, outcome, effect in found]
+        assert quoted == [(claim, outcome, _in_latex(effect)) for claim, outcome, effect in found]
+
+
+def _in_latex(number: str) -> str:
+    digits, _, power = number.partition("e")
+    return rf"${digits}\times 10^{{{int(power)}}}$" if power else re.sub("^-", "$-$", digits)
 
 
 def test_how_the_divergence_tracks_that_of_whole_sequences_is_as_published() -> None:

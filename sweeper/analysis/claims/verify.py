@@ -77,8 +77,11 @@ def judge_sweep(claims: Sequence[Claim], history: History, folder: Path, plan: L
 
     for claim, verdict in zip(claims, judged(claims), strict=True):
         stands = claim_status(claim.keys, history, records)
+        about = collect(records, claim.measure, claim.where).among(records)
+        if len(codes := {record.trial.code for record in about if record.ended}) > 1:
+            mixed = f"{verdict.sentence}; results of {len(codes)} versions of the trainer's code or data"
+            verdict = replace(verdict, sentence=mixed)
         if stands.status == "exploratory":  # results of trials that it is not about do not judge it
-            about = collect(records, claim.measure, claim.where).among(records)
             stands = claim_status(claim.keys, history, about or records)
         found.append(_standing(with_spent(verdict, claim, history), stands, claim.needs_registration))
         before = [old for one in stands.amends if (old := claim_of(one.keys)) is not None]

@@ -16,7 +16,7 @@ from sweeper.ledger.ledger import Ledger
 from sweeper.ledger.paths import SweepDir
 from sweeper.spec.claims.convert import claim_of
 from sweeper.spec.claims.records import Claim
-from sweeper.trial import State, Trial
+from sweeper.trial import State, Trial, trial_key
 from tests.records import make_end, make_trial
 
 MEAN: dict[str, Any] = {"name": "high", "metric": "score", "mean": {"at_least": 0.5}}
@@ -128,3 +128,16 @@ def test_nothing_is_registered_in_a_ledger_whose_chain_is_broken(sweep: SweepDir
     lines = sweep.ledger.read_bytes().splitlines(keepends=True)
     sweep.ledger.write_bytes(b"".join(lines[:4] + lines[5:]))
     assert stands(sweep, MEAN).text == "unregistered: the ledger's chain breaks at line 5"
+
+
+def test_a_verdict_names_that_its_results_are_of_several_versions_of_the_code(sweep: SweepDir) -> None:
+    """As where a trainer was changed, and only what was new was trained."""
+    run(sweep, SEEDS, MEAN)
+    claim = claim_of(MEAN)
+    assert claim is not None
+    [alike] = judge_sweep([claim], read_history(sweep), sweep.folder)
+    assert "versions" not in alike.sentence
+    changed = [replace(trial, key=trial_key(trial.config, trial.seed, "0ther"), code="0ther") for trial in SEEDS[6:]]
+    run(sweep, [*SEEDS[:6], *changed], MEAN)
+    [mixed] = judge_sweep([claim], read_history(sweep), sweep.folder)
+    assert mixed.sentence.endswith("; results of 2 versions of the trainer's code or data")
