@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from sweeper.importing.values import STATES, measured, seconds, typed_columns
 from sweeper.trial import State, Value
 
 _DELIMITERS = (",", ";", "\t")
+_SEPARATOR = re.compile("sep=([,;\t])")
 _DECIMAL_COMMA = re.compile(r"[-+]?(\d+|\d{1,3}(\.\d{3})+)?,\d+([eE][-+]?\d+)?")
 _THOUSANDS = re.compile(r"[-+]?\d{1,3}(,\d{3})+")  # or three decimals
 _INTEGER = re.compile(r"[-+]?\d+")
@@ -69,12 +71,15 @@ def _number_notes(table: TextTable, params: Sequence[str], typed: Sequence[Mappi
 def read_table(path: Path) -> TextTable:
     """Read a CSV file: separated by commas, semicolons or tabs, with a first line of names. Raises UsageError."""
     text = file_text(path)
-    first = text.partition("\n")[0]
-    delimiter = max(_DELIMITERS, key=first.count)
+    first, _, rest = text.partition("\n")
+    if said := _SEPARATOR.fullmatch(first.strip()):  # the first line that Excel writes and reads
+        text, delimiter = f"\n{rest}", said[1]
+    else:
+        delimiter = max(_DELIMITERS, key=first.count)
     csv.field_size_limit(_CUT)
     reader = csv.reader(text.splitlines(keepends=True), delimiter=delimiter, strict=True)
     try:
-        columns = [name.strip() for name in next(reader, [])]
+        columns = [name.strip() for name in next(filter(None, reader), [])]
         _check_columns(path, columns)
         rows: list[tuple[int, dict[str, str]]] = []
         for cells in reader:
@@ -113,9 +118,11 @@ def _with_point(cell: str) -> str:
 def file_text(path: Path) -> str:
     """The text of a file that is to be imported. Raises UsageError where it cannot be read."""
     try:
-        return path.read_text(encoding="utf-8-sig")
+        content = path.read_bytes()
+        return content.decode("utf-16" if content[:2] in (BOM_UTF16_LE, BOM_UTF16_BE) else "utf-8-sig")
     except UnicodeDecodeError as error:
-        raise UsageError(Problem("not a text in UTF-8", str(path), found=f"byte {error.start}")) from None
+        hint = "spreadsheets can save CSV as UTF-8"
+        raise UsageError(Problem("not a text in UTF-8", str(path), found=f"byte {error.start}", hint=hint)) from None
     except OSError as error:
         raise UsageError(Problem(f"cannot be read: {error.strerror}", str(path))) from None
 

@@ -51,6 +51,16 @@ def test_decimal_commas_of_spreadsheets_are_read_column_by_column(text: str) -> 
     assert found.notes[-1] == "decimal commas: lr, loss"
 
 
+@pytest.mark.parametrize("coding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("first", ["", "sep=;\r\n"])
+def test_tables_as_spreadsheets_save_them(first: str, coding: str) -> None:
+    file = Path("runs.csv")
+    file.write_bytes(f"{first}lr;opt;loss\r\n0,5;größer;1,25\r\n".encode(coding))
+    [trial] = table_source("csv", read_table(file), CHOICE).trials
+    assert (trial.params, trial.metrics) == ({"lr": 0.5, "opt": "größer"}, {"loss": 1.25})
+    assert trial.where == f"runs.csv:{3 if first else 2}"
+
+
 def test_a_parameter_that_looks_like_a_number_and_is_text_is_named() -> None:
     [trial] = (found := source('lr,opt,loss\n"1,000",90 %,0.5\n')).trials
     assert trial.params == {"lr": "1,000", "opt": "90 %"}
