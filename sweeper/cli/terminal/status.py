@@ -32,6 +32,9 @@ def render(seen: SweepSummary, limit: int = 10) -> RenderableType:
     progress = seen.progress
     total, done = _counted(progress)
     bar = Table.grid(padding=(0, 2))
+    bar.add_column(overflow="fold")  # a long name takes two lines: it is what other commands are given
+    bar.add_column()
+    bar.add_column(no_wrap=True)
     bar.add_row(
         Text(progress.name, "bold"), ProgressBar(total=max(total, 1), completed=done, width=30), f"{done}/{total}"
     )

@@ -114,6 +114,13 @@ def test_the_progress_has_rate_time_left_best_so_far_and_the_curve_of_what_runs(
     assert max(map(len, text.splitlines())) <= 80
 
 
+def test_a_long_name_is_shown_whole_in_a_narrow_terminal() -> None:
+    name = "a_rather_long_name_of_a_sweep_for_the_first_experiment_of_mine"
+    lines = said(render(replace(SEEN, progress=replace(PROGRESS, name=name)))).splitlines()
+    assert lines[0].split()[0] + lines[1].strip() == name
+    assert lines[0].endswith("2/4")
+
+
 def test_a_map_in_text_has_a_number_a_cell_and_says_what_was_averaged() -> None:
     title, head, *rows = said(text_map(MAP)).splitlines()
     assert title == "score: loss.beta across, kind down, averaged over rate"
