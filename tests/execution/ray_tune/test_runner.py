@@ -17,10 +17,7 @@ from typing import Any, cast
 
 import pytest
 
-import sweeper as sweeper_api
-from sweeper.execution.display import Silence
 from sweeper.execution.runner import Pack, Source
-from sweeper.trial import Trial
 from tests.conftest import CommandResult, Sweeper
 
 pytestmark = pytest.mark.ray
@@ -230,20 +227,28 @@ def test_what_is_taken_from_tune_is_there_in_this_ray() -> None:
     assert callable(usage.tag_callbacks)
 
 
-class _Steps(Silence):
-    def __init__(self) -> None:
-        self.seen: list[tuple[int, int]] = []
+WATCHED = """
+import sweeper
+from sweeper.execution.display import Silence
 
-    def show_step(self, trial: Trial, step: int) -> None:
-        self.seen.append((trial.seed, step))
+class Steps(Silence):
+    def show_step(self, trial, step):
+        with open("steps.txt", "a") as file:
+            print(trial.seed, step, file=file)
+
+if __name__ == "__main__":
+    sweeper.run("slow.yaml", display=Steps())
+"""
 
 
-def test_the_steps_of_a_pack_are_shown_between_its_reports(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(folder))
+def test_the_steps_of_a_pack_are_shown_between_its_reports(folder: Path) -> None:
+    """In a process of its own: what Ray leaves in the environment would be that of later tests."""
     (folder / "slow_pack.py").write_text(SLOW_PACK)
     text = "name: slow\ntrainer: slow_pack:train\nseeds: 2\nparameters: {x: {values: [1]}}\nresources: {pack: 2}\n"
     (folder / "slow.yaml").write_text(text)
-    display = _Steps()
-    sweeper_api.run("slow.yaml", display=display)
-    assert {seed for seed, step in display.seen} == {0, 1}
-    assert len({step for seed, step in display.seen if step < 6}) >= 2
+    (folder / "watched.py").write_text(WATCHED)
+    done = subprocess.run([sys.executable, "watched.py"], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    seen = [tuple(map(int, line.split())) for line in (folder / "steps.txt").read_text().splitlines()]
+    assert {seed for seed, _ in seen} == {0, 1}
+    assert len({step for _, step in seen if step < 6}) >= 2
