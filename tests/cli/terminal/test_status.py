@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console, RenderableType
@@ -57,7 +59,10 @@ def test_follow_prints_a_line_of_json_per_change_until_the_run_has_ended(
         moments = iter(
             [lambda: None, lambda: session.record(STARTED(first)), lambda: run_in_process(session), driver.close]
         )
-        monkeypatch.setattr("sweeper.cli.results.time.sleep", lambda seconds: next(moments)())
+        clock = SimpleNamespace(
+            time=time.time, sleep=lambda seconds: next(moments)()
+        )  # the run's own threads sleep, too
+        monkeypatch.setattr("sweeper.cli.results.time", clock)
         said = CliRunner().invoke(app, ["status", "toy", "--follow", "--json"], catch_exceptions=False).output
     lines = [json.loads(line) for line in said.splitlines()]
     assert [line["counts"] for line in lines] == [
