@@ -61,7 +61,7 @@ def test_follow_prints_a_line_of_json_per_change_until_the_run_has_ended(
         )
         clock = SimpleNamespace(
             time=time.time, sleep=lambda seconds: next(moments)()
-        )  # the run's own threads sleep, too
+        )  # the run has threads that sleep, too
         monkeypatch.setattr("sweeper.cli.results.time", clock)
         said = CliRunner().invoke(app, ["status", "toy", "--follow", "--json"], catch_exceptions=False).output
     lines = [json.loads(line) for line in said.splitlines()]
