@@ -163,14 +163,16 @@ def nothing_left(plan: Plan, results: Path) -> bool:
     What cannot be written does not count: a read-only results folder cannot take up that MLflow is complete.
     """
     sweep, folder = plan.sweep, SweepDir(results, plan.sweep.name)
-    if not (plan.is_finished and _is_as_run(sweep, folder) and _are_last_planned(plan, folder)):
+    if not (plan.is_finished and _is_as_run(sweep, folder)):
         return False
-    return not os.access(folder.folder, os.W_OK) or (_is_mirrored(sweep, results) and is_stored(sweep, folder))
+    known = read_history(folder)
+    if not _are_last_planned(plan, known):
+        return False
+    return not os.access(folder.folder, os.W_OK) or (_is_mirrored(sweep, results, known) and is_stored(sweep, folder))
 
 
-def _is_mirrored(sweep: Sweep, results: Path) -> bool:
+def _is_mirrored(sweep: Sweep, results: Path, known: History) -> bool:
     """Whether the last run of the sweep left its MLflow mirror complete."""
-    known = read_history(SweepDir(results, sweep.name))
     stopped: Mapping[str, object] = known.runs[-1].get("stopped", {}) if known.runs else {}
     is_sound = not (known.is_partial or known.undescribed)  # else the next run writes down anew what damaged lines held
     return is_sound and stopped.get("mirror") == shown_uri(sweep, results)
@@ -181,13 +183,12 @@ def _is_as_run(sweep: Sweep, folder: SweepDir) -> bool:
     return folder.spec.is_file() and folder.spec.read_text(encoding="utf-8") == sweep.text
 
 
-def _are_last_planned(plan: Plan, folder: SweepDir) -> bool:
+def _are_last_planned(plan: Plan, known: History) -> bool:
     """Whether tables and claims, made of the trials of the last run, show those of the plan.
 
     They do not where code that has results was brought back: these are others than those of the last run.
     """
-    planned = {record.trial.key for record in read_history(folder).planned()}
-    return planned == {item.trial.key for item in plan.items}
+    return {record.trial.key for record in known.planned()} == {item.trial.key for item in plan.items}
 
 
 def _described(plan: Plan, trainer: Trainer, options: Options) -> dict[str, object]:
