@@ -70,6 +70,7 @@ def judge_sweep(claims: Sequence[Claim], history: History, folder: Path, plan: L
     With a `plan` of looks a verdict is that of the look that decided.
     """
     records = history.planned()
+    has_versions = len(_codes(records)) > 1
     found: list[Verdict] = []
 
     def judged(some: Sequence[Claim]) -> list[Verdict]:
@@ -77,17 +78,23 @@ def judge_sweep(claims: Sequence[Claim], history: History, folder: Path, plan: L
 
     for claim, verdict in zip(claims, judged(claims), strict=True):
         stands = claim_status(claim.keys, history, records)
-        about = collect(records, claim.measure, claim.where).among(records)
-        if len(codes := {record.trial.code for record in about if record.ended}) > 1:
-            mixed = f"{verdict.sentence}; results of {len(codes)} versions of the trainer's code or data"
-            verdict = replace(verdict, sentence=mixed)
-        if stands.status == "exploratory":  # results of trials that it is not about do not judge it
-            stands = claim_status(claim.keys, history, about or records)
+        if has_versions or stands.status == "exploratory":
+            about = collect(records, claim.measure, claim.where).among(records)
+            if (versions := len(_codes(about))) > 1:
+                mixed = f"{verdict.sentence}; results of {versions} versions of the trainer's code or data"
+                verdict = replace(verdict, sentence=mixed)
+            if stands.status == "exploratory":  # results of trials that it is not about do not judge it
+                stands = claim_status(claim.keys, history, about or records)
         found.append(_standing(with_spent(verdict, claim, history), stands, claim.needs_registration))
         before = [old for one in stands.amends if (old := claim_of(one.keys)) is not None]
         for one in judged(before):
             found.append(replace(one, status="amended", standing="the text before it was amended", replaced=True))
     return found
+
+
+def _codes(records: Sequence[Record]) -> set[str]:
+    """The versions of code and data that made the results of these trials."""
+    return {record.trial.code for record in records if record.ended}
 
 
 def judge_run(sweep: Sweep, results: Path, ended: Exit) -> tuple[Sequence[Verdict], Exit]:
