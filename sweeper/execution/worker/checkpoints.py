@@ -45,29 +45,31 @@ def encoded(trial: str, saved: Saved) -> dict[str, bytes]:
     """The files of a checkpoint by their endings. Raises ContractError for data that are no JSON."""
     head = {"version": VERSION, "trial": trial, "step": saved.step, "wall_s": saved.wall_s}
     head |= {"tensors": _kind(saved.tensors)}
-    sidecar = json.dumps({**head, "metrics": saved.metrics, "data": _plain(saved.data)}).encode()
+    try:
+        sidecar = _json_bytes({**head, "metrics": saved.metrics, "data": saved.data})
+    except _NOT_JSON:
+        raise ContractError(_what_is_no_json(saved.data)) from None
     return {".safetensors": _tensor_bytes(saved.tensors), ".json": sidecar}
 
 
-WANTED = "its tensors are a mapping of names to tensors or arrays, without mappings in it"
+_NOT_JSON = (AttributeError, TypeError, ValueError, RuntimeError)
 
 
-def _kinds_of(tensors: Mapping[str, Any]) -> str:
-    kinds = {name: type(tensor).__name__ for name, tensor in tensors.items() if not hasattr(tensor, "shape")}
-    return ", ".join(f"{name!r:.80} ({kind})" for name, kind in kinds.items()) or "tensors of objects"
+def _json_bytes(value: object) -> bytes:
+    """As JSON; a tensor or an array of one element is a number. Raises one of _NOT_JSON for what is none."""
+    return json.dumps(value, default=lambda one: one.item()).encode()
 
 
-def _plain(data: dict[str, Any]) -> dict[str, Any]:
-    """The data as JSON has them: a tensor or an array of one element is a number. Raises ContractError for others."""
-    plain = {}
+def _what_is_no_json(data: Mapping[str, Any]) -> str:
     for name, value in data.items():
         try:
-            plain[name] = json.loads(json.dumps(value, default=lambda one: one.item()))
-        except (AttributeError, TypeError, ValueError, RuntimeError):
-            kind = type(value).__name__
-            message = f"checkpoint.save() got {name!r:.80}, {kind}, among its data: JSON is wanted"
-            raise ContractError(f"{message}; tensors go before them: save(step, tensors, data)") from None
-    return plain
+            _json_bytes(value)
+        except _NOT_JSON:
+            found = f"{name!r:.80}, {type(value).__name__}, among its data"
+            break
+    else:
+        found = "data"
+    return f"checkpoint.save() got {found}: JSON is wanted; tensors go before them: save(step, tensors, data)"
 
 
 def write(folder: Path, trial: str, saved: Saved) -> None:
@@ -227,12 +229,18 @@ def _format(kind: str) -> Any:
     return importlib.import_module(f"safetensors.{kind}")
 
 
+def _kinds_of(tensors: Mapping[str, Any]) -> str:
+    kinds = {name: type(tensor).__name__ for name, tensor in tensors.items() if not hasattr(tensor, "shape")}
+    return ", ".join(f"{name!r:.80} ({kind})" for name, kind in kinds.items()) or "tensors of objects"
+
+
 def _tensor_bytes(tensors: Mapping[str, Any]) -> bytes:
     if _kind(tensors) == "torch":
         torch = importlib.import_module("torch")
         try:
             found = {name: torch.as_tensor(tensor) for name, tensor in tensors.items()}
         except (TypeError, ValueError, RuntimeError):
-            raise ContractError(f"checkpoint.save() got {_kinds_of(tensors)}: {WANTED}") from None
+            wanted = "its tensors are a mapping of names to tensors or arrays, without mappings in it"
+            raise ContractError(f"checkpoint.save() got {_kinds_of(tensors)}: {wanted}") from None
         tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in found.items()}
     return bytes(_format(_kind(tensors)).save(dict(tensors)))

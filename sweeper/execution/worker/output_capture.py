@@ -33,7 +33,7 @@ def captured(path: Path) -> Iterator[None]:
     saved, log = (os.dup(1), os.dup(2)), _open_log(path)
     streams = (sys.stdout, sys.stderr)
     _flush()
-    _kept_short.add(path)
+    _shortener.add(path)
     try:
         os.dup2(log, 1)
         os.dup2(log, 2)
@@ -46,7 +46,7 @@ def captured(path: Path) -> Iterator[None]:
             os.dup2(before, descriptor)
         for handle in (*saved, log):
             os.close(handle)
-        _kept_short.remove(path)
+        _shortener.remove(path)
         shorten(path)
 
 
@@ -67,7 +67,7 @@ def shorten(path: Path) -> None:
 _shortening = threading.Lock()  # the thread of a log may look at it once more when its trial has ended
 
 
-class _KeptShort:
+class _LogShortener:
     """The logs being written, which a thread of this process looks at. Starting a thread for each trial took 3 ms."""
 
     def __init__(self) -> None:
@@ -102,7 +102,7 @@ class _KeptShort:
             time.sleep(LOOK_S)
 
 
-_kept_short = _KeptShort()
+_shortener = _LogShortener()
 
 
 @contextlib.contextmanager
