@@ -65,7 +65,11 @@ def described(sweep: Sweep) -> Trainer:
         # A results folder may be a stranger's: nothing is imported from it.
         folders = [file.parent for file in files if not (file.parent / "ledger.jsonl").exists()]
         planned_source.allow_imports([Path.cwd(), *folders])
-    return trainers.find(sweep.trainer)
+    try:
+        return trainers.find(sweep.trainer)
+    except UsageError as error:
+        place = sweep.place("trainer")
+        raise UsageError(*(p if p.where else replace(p, where=place) for p in error.problems)) from error.__cause__
 
 
 def trainer_needed(sweep: Sweep) -> Problem:

@@ -9,16 +9,15 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import linecache
-import os
 import sys
-import sysconfig
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import ModuleType
+
+from sweeper.trainer import module_names
 
 CLOCK_S = 2.0  # by how much the clock of a file system and the start of a process may differ
 
@@ -57,46 +56,22 @@ def use(source: PlannedSource) -> None:
 def allow_imports(folders: Iterable[Path | str]) -> None:
     """Let the modules in these folders be imported: before installed packages, but after Python's own.
 
-    A user's `cmd.py` or `code.py` would else be imported where Python, Ray or pandas mean theirs.
+    A user's `cmd.py` or `code.py` would else be imported where Python, Ray or pandas mean theirs. Packages that sweeper
+    needs keep their names, too (`_NeededFinder`).
     """
+    if _NEEDED not in sys.meta_path:
+        sys.meta_path.insert(0, _NEEDED)
     wanted = list(dict.fromkeys(str(Path(folder).absolute()) for folder in folders))
     rest = [entry for entry in sys.path if str(Path(entry).absolute()) not in wanted]
-    place = max((number for number, entry in enumerate(rest, 1) if _is_pythons(entry)), default=0)
+    place = max((number for number, entry in enumerate(rest, 1) if module_names.is_pythons(entry)), default=0)
     sys.path[:] = [*rest[:place], *wanted, *rest[place:]]
-
-
-def users_folders() -> list[str]:
-    """The folders of this process that modules are imported from and that are neither Python's nor of packages."""
-    named = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
-    folders = ["", *(entry for entry in sys.path if not _is_installed(entry)), *named]
-    return list(dict.fromkeys(str(Path(folder).absolute()) for folder in folders))
-
-
-def _is_pythons(entry: str) -> bool:
-    """Whether a folder of the path holds modules of Python itself."""
-    own = _pythons_folders()
-    return bool(entry) and (entry in own or str(Path(entry).parent) in own) and not _holds_packages(entry)
-
-
-@cache
-def _pythons_folders() -> frozenset[str]:
-    """Looked up once: sysconfig expands all of its variables for each, and this is asked before every trial."""
-    return frozenset(map(sysconfig.get_path, ("stdlib", "platstdlib")))
-
-
-def _is_installed(entry: str) -> bool:
-    return _is_pythons(entry) or _holds_packages(entry) or Path(entry).name == "bin" or entry.endswith(".zip")
-
-
-def _holds_packages(entry: str) -> bool:
-    return Path(entry).name in ("site-packages", "dist-packages")
 
 
 def locate(module: str) -> Path | None:
     """The source file that `import module` would read; None where there is none. Imports nothing."""
     top, *rest = module.split(".")
     importlib.invalidate_caches()
-    finders = (finder for finder in sys.meta_path if finder is not _FINDER)
+    finders = (finder for finder in sys.meta_path if finder not in (_FINDER, _NEEDED))
     specs = (finder.find_spec(top, None) for finder in finders if hasattr(finder, "find_spec"))
     spec = next((spec for spec in specs if spec is not None), None)
     if spec is None:
@@ -145,7 +120,16 @@ class _PlannedFinder(MetaPathFinder):
         return importlib.util.spec_from_file_location(fullname, file.path, loader=_PlannedLoader(fullname, file))
 
 
-_FINDER = _PlannedFinder()
+class _NeededFinder(MetaPathFinder):
+    """Finds packages that sweeper needs where they are installed, although a file of one's own has such a name."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        return module_names.needed_spec(fullname) if path is None else None
+
+
+_FINDER, _NEEDED = _PlannedFinder(), _NeededFinder()
 
 
 def _loader(name: str) -> object:

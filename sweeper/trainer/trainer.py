@@ -16,6 +16,8 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import os
+import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -23,7 +25,7 @@ from functools import cache
 from pathlib import Path
 
 from sweeper.errors import Exit, Problem, SweeperError, UsageError, did_you_mean
-from sweeper.trainer import given, live_code, planned_source, program
+from sweeper.trainer import given, live_code, module_names, planned_source, program
 from sweeper.trainer.code_digest import ModuleSource, code_digest, code_digest_before, project_root, read_project
 from sweeper.trainer.declarations import (
     TrainFunction,
@@ -131,8 +133,12 @@ def _load_project(name: str) -> tuple[TrainFunction, str, dict[str, ModuleSource
     The source is {} where the module is not Python in a file.
     """
     module = _split(name)[0]
+    top = module.partition(".")[0]
+    if own := module_names.own_file(top, or_folder=module != top):
+        _refuse_taken(name, {top: str(own)})
     path = planned_source.locate(module)
     project = read_project(module, path) if path else {}
+    _refuse_taken(name, {name: source.path for name, source in project.items()})
     planned_source.use(_planned(project))
     function = load(name)
     home = str(getattr(function, "__module__", module))
@@ -141,6 +147,24 @@ def _load_project(name: str) -> tuple[TrainFunction, str, dict[str, ModuleSource
         planned_source.use(_planned(project))
         function = load(name)
     return function, home if home in project else module, project
+
+
+def _refuse_taken(name: str, files: Mapping[str, str]) -> None:
+    """Refuse a trainer one of whose files would be imported where a package means its own."""
+    file, owner = module_names.taken(files)
+    if not file:
+        return
+    path, (module, _, function) = Path(file), name.partition(":")
+    path = path.parent if path.name == "__init__.py" else path
+    old = path.stem
+    found = os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
+    if module.partition(".")[0] == old:
+        new = ".".join([f"my_{old}", *module.split(".")[1:]])
+        raise UsageError(
+            Problem(f"its module has the name of {owner}", "", "trainer", found, hint=f"rename it: {new}:{function}")
+        )
+    hint = f"rename it, here and where it is imported: my_{old}"
+    raise UsageError(Problem(f"a module that {name} imports has the name of {owner}", "", "trainer", found, hint=hint))
 
 
 def _beside(module: str, path: Path, other: str) -> Path | None:
@@ -155,7 +179,7 @@ def _planned(project: Mapping[str, ModuleSource]) -> dict[str, PlannedFile]:
 
 def _command(name: str) -> Trainer:
     """A command, whose parameters and metrics are its own; the files that it runs count as its code."""
-    folder = program.folder_of(name, [Path(folder) for folder in planned_source.users_folders()])
+    folder = program.folder_of(name, [Path(folder) for folder in module_names.users_folders()])
     target, files = program.target_of(name, folder), dict.fromkeys(program.files_of(name, folder), "")
     return Trainer(name, target, None, None, lambda params: [], lambda params: [], code="", data=files)
 
@@ -198,14 +222,29 @@ def _split(target: str) -> tuple[str, str]:
     if hint := given.refusal(target):
         raise UsageError(Problem("this trainer is in no file to import", "", "trainer", target, hint=hint))
     module, _, function = target.partition(":")
-    if not function or not all(part.isidentifier() for part in module.split(".")):
+    if not function or not all(part.isidentifier() for part in module.split(".")) or module.endswith(".py"):
         hint = did_you_mean(target.lower(), [*BUNDLED])
-        if not function and target.isidentifier() and not hint:
-            hint = f"a function of a module of your own: {target}:train"
+        if not hint and (importable := _importable(module)):
+            hint = f"a function of a module of your own: {importable}:{function or 'train'}"
+            if (new := importable.rpartition(".")[2]) not in re.split(r"[./]", module):
+                hint += f", its file renamed to {new}.py"
+        elif not hint and "/" in module:
+            hint = f"write {Path(module).stem}:{function or 'train'}, and put the folder of its file on PYTHONPATH"
         allowed = f"{', '.join(BUNDLED)}, or package.module:function"
         raise UsageError(Problem("no such trainer", "", "trainer", target, allowed, hint))
     planned_source.allow_imports([Path.cwd()])
     return module, function
+
+
+def _importable(text: str) -> str:
+    """The module that somebody means who writes a path or the name of a file, or "".
+
+    >>> _importable("./code/my-model.py"), _importable("mine"), _importable("../mine.py"), _importable("os; import sys")
+    ('code.my_model', 'mine', '', '')
+    """
+    parts = text.removesuffix(".py").removeprefix("./").replace("/", ".").split(".")
+    names = [part.replace("-", "_").replace(" ", "_") for part in parts]
+    return ".".join(names) if all(name.isidentifier() for name in names) else ""
 
 
 def resolve(trainer: Trainer, params: Params) -> dict[str, Value]:

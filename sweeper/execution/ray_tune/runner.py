@@ -24,7 +24,8 @@ from sweeper.errors import Problem, ScheduleError, SweeperError
 from sweeper.execution.ray_tune import kept_events
 from sweeper.execution.ray_tune.worker import PackTrainable
 from sweeper.execution.runner import Orders, Pack, PackResources, Source
-from sweeper.trainer.planned_source import PlannedSource, users_folders
+from sweeper.trainer.module_names import users_folders
+from sweeper.trainer.planned_source import PlannedSource
 from sweeper.trial import Cause, Event
 
 NO_MEMORY = "running low on memory"
