@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from sweeper.analysis.claims.verdict import finite
 from sweeper.analysis.columns import metric_columns
 from sweeper.analysis.evidence import label, value_of, varying_names
@@ -128,7 +126,8 @@ def _groups(records: Sequence[Record], names: set[str], by_key: bool) -> dict[st
 
 def _labels(records: Sequence[Record]) -> dict[str, str]:
     varying = varying_names(records)
-    return {record.trial.config: label(record.trial, varying) for record in records}
+    trials = {record.trial.config: record.trial for record in records}
+    return {config: label(trial, varying) for config, trial in trials.items()}
 
 
 def _moved(metrics: Sequence[str], pairs: Sequence[tuple[str, list[Record], list[Record]]]) -> list[Moved]:
@@ -151,15 +150,14 @@ def _shift(name: str, metric: str, a: Sequence[Record], b: Sequence[Record]) -> 
     )
     if not one or not other:
         return None
+    a_mean, b_mean = (math.fsum(values.values()) / len(values) for values in (one, other))
     seeds = [seed for seed in one if seed in other]
     if len(seeds) > 1:
         found, by = paired([other[s] for s in seeds], [one[s] for s in seeds]), "seeds"
     elif len(one) > 1 and len(other) > 1:
         found, by = welch([*other.values()], [*one.values()]), "welch"
     else:
-        gap = math.fsum(other.values()) / len(other) - math.fsum(one.values()) / len(one)
-        found, by = Estimate(gap, math.inf, 1, min(len(one), len(other))), "single"
-    a_mean, b_mean = (float(np.mean([*values.values()])) for values in (one, other))
+        found, by = Estimate(b_mean - a_mean, math.inf, 1, min(len(one), len(other))), "single"
     return _shift_record(name, a_mean, b_mean, found, by), found
 
 

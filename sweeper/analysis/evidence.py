@@ -16,13 +16,27 @@ LARGEST = 1e60  # beyond that, and for NaN, there is no number: its fourth power
 
 @dataclass(slots=True)
 class Group:
-    """A configuration: the metric's value for every seed that completed, and the states of all its trials."""
+    """A configuration: the metric's value for every seed that completed, and the states of all its trials.
 
-    config: str
-    label: str
-    params: Params
+    `trial` is any of them; `varying` names the settings that tell it from other configurations.
+    """
+
+    trial: Trial
+    varying: Sequence[str]
     values: dict[int, float] = field(default_factory=dict)
     states: Counter[State] = field(default_factory=Counter)
+
+    @property
+    def config(self) -> str:
+        return self.trial.config
+
+    @property
+    def params(self) -> Params:
+        return self.trial.params
+
+    @property
+    def label(self) -> str:
+        return label(self.trial, self.varying)
 
     @property
     def numbers(self) -> list[float]:
@@ -88,7 +102,7 @@ def collect(records: Sequence[Record], metric: str | Success, where: Expression 
                 problem = _where_problem(where, error)
                 left_out.add(trial.config)
                 continue
-            group = groups[trial.config] = Group(trial.config, label(trial, varying), trial.params)
+            group = groups[trial.config] = Group(trial, varying)
         value = value_of(record, metric)
         group.states[record.state if value is None else State.COMPLETED] += 1  # also one that diverged: no success
         if value is not None:
@@ -115,8 +129,9 @@ def value_of(record: Record, metric: str | Success) -> float | None:
 def varying_names(records: Sequence[Record]) -> list[str]:
     """The parameters that take more than one value over the trials (all that were varied if none does)."""
     seen: dict[str, set[str]] = {}
-    for record in records:
-        for name, value in record.trial.varied.items():
+    configs = {record.trial.config: record.trial.varied for record in records}
+    for varied in configs.values():
+        for name, value in varied.items():
             seen.setdefault(name, set()).add(repr(value))
     return [name for name, values in seen.items() if len(values) > 1] or list(seen)
 

@@ -48,9 +48,10 @@ class Contrast:
 
 @dataclass(frozen=True, slots=True)
 class PairingBlock:
-    """All settings but some, with one seed: the record at each setting of those."""
+    """All settings but some, with one seed: the record at each setting of those; `rest` is the text of the others."""
 
     label: str
+    rest: str
     seed: int
     records: Mapping[str, Record]
 
@@ -58,15 +59,19 @@ class PairingBlock:
 def blocks(records: Sequence[Record], names: Collection[str]) -> list[PairingBlock]:
     """The trials in blocks that differ in `names` only; a block's records by the canonical JSON of their settings."""
     varying = [name for name in varying_names(records) if name not in names]
+    texts: dict[str, tuple[str, str]] = {}  # of each configuration: its other settings, those of `names`
+    labels: dict[str, str] = {}
     found: dict[tuple[str, int], dict[str, Record]] = {}
-    labels: dict[tuple[str, int], str] = {}
     for record in records:
-        params = record.trial.params
-        rest = canonical_json({name: value for name, value in params.items() if name not in names})
-        key = (rest, record.trial.seed)
-        labels.setdefault(key, label(record.trial, varying))
-        found.setdefault(key, {})[settings({name: params.get(name) for name in names})] = record
-    return [PairingBlock(labels[key], key[1], members) for key, members in found.items()]
+        trial = record.trial
+        if trial.config not in texts:
+            rest = settings({name: value for name, value in trial.params.items() if name not in names})
+            texts[trial.config] = rest, settings({name: trial.params.get(name) for name in names})
+            if rest not in labels:
+                labels[rest] = label(trial, varying)
+        rest, chosen = texts[trial.config]
+        found.setdefault((rest, trial.seed), {})[chosen] = record
+    return [PairingBlock(labels[rest], rest, seed, members) for (rest, seed), members in found.items()]
 
 
 def settings(params: Params) -> str:
@@ -81,8 +86,7 @@ def pairings(records: Sequence[Record], metric: str | Success, first: Params, se
     for block in blocks(records, tuple(first)):
         if one not in block.records or other not in block.records:
             continue
-        rest = canonical_json({n: v for n, v in block.records[one].trial.params.items() if n not in first})
-        pairing = found.setdefault(rest, Pairing(block.label))
+        pairing = found.setdefault(block.rest, Pairing(block.label))
         values = [value_of(block.records[side], metric) for side in (one, other)]
         if None in values:
             pairing.lost += 1
@@ -102,9 +106,7 @@ def contrasts(
     for block in blocks(records, names):
         if any(key not in block.records for key, _ in wanted):
             continue
-        params = block.records[wanted[0][0]].trial.params
-        rest = canonical_json({name: value for name, value in params.items() if name not in names})
-        contrast = found.setdefault(rest, Contrast(block.label))
+        contrast = found.setdefault(block.rest, Contrast(block.label))
         values = [value_of(block.records[key], metric) for key, _ in wanted]
         if None in values:
             contrast.lost += 1

@@ -38,7 +38,12 @@ def design(claim: Claim, records: Sequence[Record], claims: Sequence[Claim], *, 
 
     A claim of a family of `claims` is tested at the level that Holm's correction leaves at worst.
     """
-    evidence = collect(records, claim.measure, claim.where)
+    return _design(claim, collect(records, claim.measure, claim.where), records, claims, measured)
+
+
+def _design(
+    claim: Claim, evidence: Evidence, records: Sequence[Record], claims: Sequence[Claim], measured: bool
+) -> Design | None:
     claim, configs, chosen = with_range(claim, records), len(evidence.groups), evidence.among(records)
     alpha = claim.alpha / max(1, sum(other.family == claim.family for other in claims if claim.family))
     match claim.test:
@@ -83,13 +88,17 @@ def claimed_size(claim: Claim) -> tuple[float, bool]:
 
 def deviations(claim: Claim, records: Sequence[Record]) -> list[list[float]]:
     """The values whose spread the claim's test looks at, in groups with a mean of their own."""
+    return _deviations(claim, collect(records, claim.measure, claim.where), records)
+
+
+def _deviations(claim: Claim, evidence: Evidence, records: Sequence[Record]) -> list[list[float]]:
     if isinstance(claim.test, Equivalent) or (isinstance(claim.test, Mean) and claim.over == "trials"):
-        return [means_by_seed([group.values for group in collect(records, claim.measure, claim.where).measured])]
+        return [means_by_seed([group.values for group in evidence.measured])]
     if isinstance(claim.test, Dominates):
         return []  # its goals have units of their own
     if not isinstance(claim.test, Compare | Correlate | Interaction | Monotone):
-        return values_of_seeds(claim, records)
-    chosen = collect(records, claim.measure, claim.where).among(records)
+        return _values(claim, evidence)
+    chosen = evidence.among(records)
     if isinstance(claim.test, Correlate):
         return [[*correlations(points_by_seed(chosen, claim.test), claim.test).values()]]
     if isinstance(claim.test, Monotone):
@@ -102,7 +111,10 @@ def deviations(claim: Claim, records: Sequence[Record]) -> list[list[float]]:
 
 def values_of_seeds(claim: Claim, records: Sequence[Record]) -> list[list[float]]:
     """The claim's metric by configuration, or that of all trials where it is about them."""
-    evidence = collect(records, claim.measure, claim.where)
+    return _values(claim, collect(records, claim.measure, claim.where))
+
+
+def _values(claim: Claim, evidence: Evidence) -> list[list[float]]:
     return [evidence.values] if claim.over == "trials" else [group.numbers for group in evidence.measured]
 
 
@@ -115,15 +127,17 @@ def pooled_sd(groups: Sequence[Sequence[float]]) -> tuple[float, int] | None:
     return math.sqrt(math.fsum(part.df * part.n * part.se**2 for part in parts) / freedom), sum(p.n for p in parts)
 
 
-def power_of(claim: Claim, records: Sequence[Record], claims: Sequence[Claim]) -> float | None:
+def power_of(claim: Claim, evidence: Evidence, records: Sequence[Record], claims: Sequence[Claim]) -> float | None:
     """The power at the claimed size, with the spread and the number of the results; None where no size is claimed.
+
+    `evidence` is what the trials say about the claim.
 
     The size is `min_gain`, a margin, a tolerance, or half the width of an interval: the chance of telling an effect of
     that size from none, or a truth in the middle from one at an end.
     """
     size, both_ends = claimed_size(claim)
-    spread = pooled_sd(deviations(claim, records)) if size else None
-    made = design(claim, records, claims, measured=True) if spread else None
+    spread = pooled_sd(_deviations(claim, evidence, records)) if size else None
+    made = _design(claim, evidence, records, claims, measured=True) if spread else None
     return made.power(size, spread[0], both_ends=both_ends) if made and spread else None
 
 

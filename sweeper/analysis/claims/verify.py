@@ -110,7 +110,8 @@ def judge(claims: Sequence[Claim], records: Sequence[Record], folder: Path) -> l
     judged = [_judged(claim, one, records, folder) for claim, one in zip(claims, collected, strict=True)]
     judged = [_more(one, known) for one, known in zip(_corrected(claims, judged), collected, strict=True)]
     found = [_verdict(claim, one, found) for claim, one, found in zip(claims, collected, judged, strict=True)]
-    return [replace(one, power=power_of(c, records, claims)) for c, one in zip(claims, found, strict=True)]
+    known = zip(claims, collected, found, strict=True)
+    return [replace(one, power=power_of(claim, evidence, records, claims)) for claim, evidence, one in known]
 
 
 def progress_at_looks(
@@ -133,7 +134,7 @@ def judge_at_looks(claims: Sequence[Claim], history: History, folder: Path, plan
         alone = replace(one.claim, alpha=level, family="")
         evidence = collect(seen, alone.measure, alone.where)
         result = replace(_judged(alone, evidence, seen, folder), needed=None)
-        verdict = replace(_verdict(alone, evidence, result), power=power_of(alone, seen, [alone]))
+        verdict = replace(_verdict(alone, evidence, result), power=power_of(alone, evidence, seen, [alone]))
         found.append(at_look(verdict, one, plan))
     return found
 

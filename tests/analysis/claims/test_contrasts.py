@@ -13,6 +13,7 @@ from scipy import stats
 from sweeper.analysis.claims.power import design, power_of
 from sweeper.analysis.claims.verdict import Verdict
 from sweeper.analysis.claims.verify import judge
+from sweeper.analysis.evidence import collect
 from sweeper.spec.claims.convert import claim as record
 from sweeper.spec.claims.keys import ClaimKeys
 from sweeper.trial import Record
@@ -123,7 +124,8 @@ def test_the_design_counts_seeds_and_its_power_is_that_of_statsmodels() -> None:
         for s in range(9)
     ]
     expected = TTestPower().power(0.1 / np.std(values, ddof=1), 9, 0.05, alternative="larger")
-    assert power_of(claim, found, [claim]) == pytest.approx(expected, abs=1e-6)
+    evidence = collect(found, claim.measure, claim.where)
+    assert power_of(claim, evidence, found, [claim]) == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize(("seeds", "keys"), [(1, {}), (2, {}), (2, {"effect": "not_lower", "margin": 0.5})])
