@@ -24,7 +24,7 @@ from sweeper.ledger.history import History
 from sweeper.ledger.paths import SweepDir
 from sweeper.search import ranking
 from sweeper.spec.load import load_or_none
-from sweeper.trainer import trainer
+from sweeper.trainer import loading, trainer
 from sweeper.trial import Record, State
 from sweeper.value_text import NO_LABELS, Labels
 
@@ -124,7 +124,7 @@ class SweepResults:
     def descriptions(self) -> Mapping[str, str]:
         """What each metric means, in a line, as far as the bundled trainer declares it."""
         names = {record.trial.trainer for record in self.history.planned()}
-        described = [trainer.find(name).metrics or {} for name in names if name in trainer.BUNDLED]
+        described = [trainer.find(name).metrics or {} for name in names if name in loading.BUNDLED]
         return {self._columns.get(name, name): text for name, text in (described[0] if described else {}).items()}
 
     @cached_property
@@ -140,7 +140,7 @@ class SweepResults:
     @cached_property
     def labels(self) -> Labels:
         """What people read instead of a column's name: from the file, else from the last run or the trainer."""
-        names = {record.trial.trainer for record in self.history.planned()} & set(trainer.BUNDLED)
+        names = {record.trial.trainer for record in self.history.planned()} & set(loading.BUNDLED)
         known = self.sweep.labels if self.sweep else NO_LABELS
         for other in (self.history.labels, *(trainer.find(name).labels for name in names)):
             known = known.over(other)

@@ -51,7 +51,8 @@ def settings(context: typer.Context, incomplete: str) -> list[str]:
     with _quiet():
         from sweeper.spec.files import find_file
         from sweeper.spec.load import load_spec
-        from sweeper.trainer.trainer import BUNDLED, find
+        from sweeper.trainer.loading import BUNDLED
+        from sweeper.trainer.trainer import find
 
         sweep = load_spec(find_file(Path(str(context.params["file"]))))
         found = [*(parameter.name for parameter in sweep.space.parameters), *sweep.base, "seeds", "budget.trials"]

@@ -25,7 +25,7 @@ from sweeper.planning.sweep_trainer import trainer_needed
 from sweeper.redaction import MASK
 from sweeper.search import prior
 from sweeper.spec.sweep import ADAPTIVE, Budget, Sweep
-from sweeper.trainer import given, program, trainer
+from sweeper.trainer import given, loading, program
 from sweeper.trial import Params, canonical_json
 
 STORAGE_WAIT_S, LONGEST_WAIT_S = 120.0, 15.0
@@ -77,7 +77,7 @@ def refusals(
 def _memory_refusals(plan: Plan, at_once: int | None) -> Iterator[Problem]:
     """Why trials of a bundled trainer do not fit the memory of this machine, by an estimate from their settings."""
     sweep, resources = plan.sweep, plan.sweep.resources
-    if sweep.trainer not in trainer.BUNDLED:
+    if sweep.trainer not in loading.BUNDLED:
         return
     packs = at_once or resources.max_concurrent or max(1, int(cpus_here() // max(resources.cpu, 0.01)))
     packs = min(packs, math.ceil(max(1, plan.expected) / (resources.pack or 1)))
@@ -100,11 +100,11 @@ def _model_refusals(plan: Plan) -> Iterator[Problem]:
     shapes: dict[str, Params] = {}
     if (
         sweep.trainer is None
-        or sweep.trainer in trainer.BUNDLED
+        or sweep.trainer in loading.BUNDLED
         or sweep.trainer.startswith((program.PREFIX, given.LOOP))
     ):
         return
-    function = trainer.load(sweep.trainer)
+    function = loading.load(sweep.trainer)
     if (preflight := getattr(function, "preflight", None)) is None:
         return
     trials: list[Params] = [trial.params for trial in plan.to_run] or ([] if plan.items else [sweep.base])

@@ -41,7 +41,8 @@ from sweeper.tracking.inputs import mirror_input, shown_uri
 from sweeper.tracking.mirror import Mirror
 from sweeper.tracking.trial_run import Mirrored
 from sweeper.trainer import planned_source
-from sweeper.trainer.trainer import BUNDLED, Trainer
+from sweeper.trainer.loading import BUNDLED
+from sweeper.trainer.trainer import Trainer
 from sweeper.trial import Record, State
 
 MIRROR_GRACE_S = 30.0  # how long the end of a run waits for MLflow; what is missing then, `sweeper sync` writes

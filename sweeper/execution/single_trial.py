@@ -14,7 +14,7 @@ from sweeper.execution.worker.attempt import Attempt, Stopped
 from sweeper.execution.worker.job import Job
 from sweeper.planning.plan import Plan
 from sweeper.planning.settings import settings
-from sweeper.trainer import trainer
+from sweeper.trainer import loading
 from sweeper.trainer.trainer import Trainer
 from sweeper.trial import Ended, Event, Reported
 
@@ -43,7 +43,7 @@ def train(job: Job, listener: Callable[[Event], None]) -> Ended | Exit:
 def train_and_raise(job: Job) -> None:
     """The same with nothing caught: what the trainer raises flies, for a debugger."""
     limit_threads(job.threads)
-    function = trainer.load(job.target)
+    function = loading.load(job.target)
     watched = Attempt(job, _Listener(lambda event: print(event) if isinstance(event, Reported) else None))
     function(job.params, watched.report, **single.extras(function, watched))
 

@@ -12,9 +12,10 @@ from sweeper.ledger.history import holds_code, is_imported
 from sweeper.ledger.paths import SweepDir
 from sweeper.spec.space.domains import Choice
 from sweeper.spec.sweep import Sweep
-from sweeper.trainer import planned_source
+from sweeper.trainer import loading, planned_source
 from sweeper.trainer import trainer as trainers
 from sweeper.trainer.trainer import Trainer
+from sweeper.trial import Params
 
 
 def find_trainer(sweep: Sweep, results: Path, *, needed: bool) -> Trainer | None:
@@ -25,8 +26,10 @@ def find_trainer(sweep: Sweep, results: Path, *, needed: bool) -> Trainer | None
     _refuse_imported(sweep, results)
     if sweep.trainer is not None:
         found = described(sweep)
-        chosen = files_of(sweep, found)
-        today = found.with_data(provenance.data_digests([*found.data, *chosen]))
+        chosen, source = files_of(sweep, found), dict(found.source)
+        for point in _points(sweep, found):
+            source |= found.names_code(point)
+        today = replace(found, source=source).with_data(provenance.data_digests([*found.data, *chosen]))
         if chosen:
             return today
         # Results from before data counted as code, or from 0.1.0, stay those of this trainer.
@@ -47,20 +50,38 @@ def _refuse_imported(sweep: Sweep, results: Path) -> None:
 
 
 def files_of(sweep: Sweep, trainer: Trainer) -> list[str]:
-    """The files that the trials of a sweep read by their settings, those of every value that it tries."""
+    """The files that the trials of a sweep read by their settings, those of every value that it tries.
+
+    Among them is the code of one's own that the settings name: in the order that sweeper had before it counted.
+    """
+    files: dict[str, None] = {}
+    for point in _points(sweep, trainer):
+        files |= dict.fromkeys(trainer.files(point))
+        known = {Path(file).resolve() for file in files}
+        named = [Path(module.path) for module in trainer.names_code(point).values()]
+        files |= dict.fromkeys(_shown(path) for path in named if path.resolve() not in known)
+    return list(files)
+
+
+def _shown(path: Path) -> str:
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
+def _points(sweep: Sweep, trainer: Trainer) -> list[Params]:
+    """The settings that decide which files are read, those of every combination that the sweep tries."""
     varied = {
         parameter.name: parameter.domain.values
         for parameter in sweep.space.parameters
         if parameter.name in trainer.reads and isinstance(parameter.domain, Choice)
     }
-    points = (dict(zip(varied, values, strict=True)) for values in product(*varied.values()))
-    return list(dict.fromkeys(file for point in points for file in trainer.files({**sweep.base, **point})))
+    combinations = (dict(zip(varied, values, strict=True)) for values in product(*varied.values()))
+    return [{**sweep.base, **point} for point in combinations]
 
 
 def described(sweep: Sweep) -> Trainer:
     """The trainer that a sweep names: its module may lie in the current folder, or next to the file that names it."""
     assert sweep.trainer is not None, "the caller has looked"
-    if sweep.trainer not in trainers.BUNDLED:
+    if sweep.trainer not in loading.BUNDLED:
         files = [sweep.source, *(Path(place.file) for key, place in sweep.places.items() if key == "trainer")]
         # A results folder may be a stranger's: nothing is imported from it.
         folders = [file.parent for file in files if not (file.parent / "ledger.jsonl").exists()]
@@ -74,6 +95,6 @@ def described(sweep: Sweep) -> Trainer:
 
 def trainer_needed(sweep: Sweep) -> Problem:
     """What is wrong with a sweep file that names no trainer."""
-    allowed = f"{', '.join(trainers.BUNDLED)}, or package.module:function"
+    allowed = f"{', '.join(loading.BUNDLED)}, or package.module:function"
     hint = "add `trainer: ...` to the file, or trainer=... to the command"
     return Problem("a trainer is needed to run", str(sweep.source), "trainer", "", allowed, hint)

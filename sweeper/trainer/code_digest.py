@@ -13,6 +13,7 @@ from typing import Any
 MODULE = ".module"  # stands for the name of a module of the project
 IMPORTS = ".imports"  # stands for the imports of the project in a block of statements
 BLOCKS = ("body", "orelse", "finalbody")  # the fields of a tree that hold statements
+LARGE = 200  # modules of a package in another folder: it is then somebody's library, read for a minute at each plan
 ROUNDS = 8  # how far the identity of a module reaches along its imports
 
 
@@ -34,21 +35,36 @@ class ModuleSource:
                 yield alias, f"{base}.{alias.name}" if base else alias.name, base
 
 
-def read_project(module: str, path: Path) -> dict[str, ModuleSource]:
-    """A module, in the file `path`, and the modules of the same project that it imports, by name; each is read once.
+def read_project(
+    module: str, path: Path, elsewhere: Callable[[str], Path | None] = lambda name: None
+) -> dict[str, ModuleSource]:
+    """A module, in the file `path`, and the modules of one's own that it imports, by name; each is read once.
 
-    Installed packages are not followed: they are provenance, not code. Nothing is imported: names are looked up as
-    files next to the module's top-level package.
+    They are those of the same project, and those that `elsewhere` finds in other folders, except those of packages with
+    more than LARGE modules. Installed packages are not followed: they are provenance, not code. Nothing is imported:
+    names are looked up as files next to the module's top-level package.
     """
     root = project_root(module, path)
     installed = "site-packages" in root.parts or "dist-packages" in root.parts
+    large: set[str] = set()
+    counts: Counter[str] = Counter()
 
     def read(name: str) -> ModuleSource | None:
+        top = name.partition(".")[0]
         file = _file_of(root, name)
-        is_followed = not installed or name.split(".")[0] == module.split(".")[0]
+        if file is None and not installed and top not in large and (file := elsewhere(name)) is not None:
+            counts[top] += 1
+            if counts[top] > LARGE:
+                large.add(top)
+                return None
+        is_followed = not installed or top == module.partition(".")[0]
         return _source(name, file) if file is not None and is_followed else None
 
-    return _reachable(module, read)
+    while True:
+        counts.clear()
+        known, found = set(large), _reachable(module, read)
+        if known == large:
+            return found
 
 
 def project_root(module: str, path: Path) -> Path:

@@ -1,7 +1,11 @@
-"""What a trainer declares of itself, as attributes of its function: settings, metrics, data, what a pack shares."""
+"""What a trainer declares of itself, as attributes of its function: settings, metrics, data, what a pack shares.
+
+And whether it can be called as `function(params, report)`, judged without calling it.
+"""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -9,6 +13,7 @@ from sweeper.errors import Problem, UsageError, excerpt, nearest
 from sweeper.trial import Params, Value, canonical_json
 
 MOST_NAMES = 24  # in a hint
+OFFERED = ("directory", "checkpoint")  # given by name to a trainer that takes them
 TrainFunction = Callable[..., Mapping[str, float] | None]
 
 
@@ -92,3 +97,24 @@ def value_not_allowed(key: str, found: object, allowed: str) -> Problem:
     """A text is shown longer than other values: it may be what is wrong with a file."""
     shown = excerpt(found, 300 if isinstance(found, str) else 60)
     return Problem("the trainer does not take this value", "", key, shown, allowed)
+
+
+def objection(function: Callable[..., object]) -> tuple[str, str]:
+    """Why a trainer would fail in every trial, and a hint; ("", "") where it can be called."""
+    call = inspect.unwrap(function) if inspect.isroutine(function) else type(function).__call__
+    if isinstance(function, type):
+        return "a class is no trainer", "write a function that makes the object and trains it"
+    if inspect.iscoroutinefunction(call) or inspect.isasyncgenfunction(call):
+        return "an async function is no trainer: calling it trains nothing", "call asyncio.run(...) in a plain function"
+    if inspect.isgeneratorfunction(call):
+        return "a generator is no trainer: calling it trains nothing", "call report(step, metrics) instead of yield"
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # some functions of C do not tell
+        return "", ""
+    try:
+        signature.bind(None, None, **{name: None for name in OFFERED if name in signature.parameters})
+    except TypeError as error:
+        hint = "a trainer takes its settings and report by position; one that parses a command line needs a wrapper"
+        return f"it cannot be called as function(params, report): {error}, its signature is {signature}", hint
+    return "", ""

@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Mapping
 
-from sweeper.trainer.trainer import BUNDLED
+from sweeper.trainer.loading import BUNDLED
 
 UNBOUNDED = (-math.inf, math.inf)
 

@@ -66,6 +66,12 @@ def taken(files: Mapping[str, str]) -> tuple[str, str]:
     return "", ""
 
 
+def is_own(file: Path, root: Path) -> bool:
+    """Whether a file, imported from the folder `root`, is neither Python's nor of an installed package."""
+    others = any(is_pythons(str(folder)) or holds_packages(str(folder)) for folder in file.parents)
+    return not others and next(root.glob("*.dist-info"), None) is None
+
+
 def needed_spec(module: str) -> ModuleSpec | None:
     """Where a package at the top that sweeper needs is installed, if a file of one's own has its name."""
     return _installed_spec(module) if own_file(module) else None

@@ -10,7 +10,7 @@ import importlib
 import importlib.util
 import linecache
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, SourceFileLoader
@@ -18,6 +18,7 @@ from pathlib import Path
 from types import ModuleType
 
 from sweeper.trainer import module_names
+from sweeper.trainer.code_digest import project_root
 
 CLOCK_S = 2.0  # by how much the clock of a file system and the start of a process may differ
 
@@ -83,6 +84,21 @@ def locate(module: str) -> Path | None:
             return found.absolute()
     is_file = not rest and spec.origin is not None and spec.origin.endswith(".py")
     return Path(str(spec.origin)).absolute() if is_file else None
+
+
+def elsewhere() -> Callable[[str], Path | None]:
+    """Finds modules of one's own by name: on the Python path, or installed to be edited (`pip install -e`)."""
+    others = {*sys.stdlib_module_names, module_names.OURS}
+
+    def find(module: str) -> Path | None:
+        top = module.partition(".")[0]
+        file = locate(module) if top not in others else None
+        if file is not None and not module_names.is_own(file, project_root(module, file)):
+            others.add(top)
+            return None
+        return file
+
+    return find
 
 
 class _PlannedLoader(SourceFileLoader):

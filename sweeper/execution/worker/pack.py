@@ -36,7 +36,7 @@ from sweeper.execution.worker.job import Driver, Job
 from sweeper.execution.worker.output_capture import captured
 from sweeper.execution.worker.single import AttemptCheckpoint
 from sweeper.execution.worker.trial_files import is_apart, trial_files_at
-from sweeper.trainer import trainer
+from sweeper.trainer import loading
 from sweeper.trial import Value
 
 AHEAD_S = 0.5  # a worker of short trials requests this much work at once, so that it need not wait for the driver
@@ -155,7 +155,7 @@ def _in_turn(jobs: Sequence[Job], driver: Driver) -> Iterator[Job]:
 
 def _train_pack(target: str) -> Callable[[PackSlots], None] | None:
     try:
-        return getattr(trainer.load(target), "train_pack", None)
+        return getattr(loading.load(target), "train_pack", None)
     except SweeperError:
         return None  # each attempt reports it by itself
 

@@ -13,7 +13,7 @@ from sweeper.execution.worker import checkpoints
 from sweeper.execution.worker.attempt import Attempt, Stopped
 from sweeper.execution.worker.isolation import forks_end_here, isolated
 from sweeper.execution.worker.job import Driver, Job
-from sweeper.trainer import trainer
+from sweeper.trainer import loading
 
 
 def run(job: Job, driver: Driver) -> None:
@@ -21,7 +21,7 @@ def run(job: Job, driver: Driver) -> None:
     attempt = Attempt(job, driver)
     with attempt.outcome():
         limit_threads(job.threads)
-        function = trainer.load(job.target)
+        function = loading.load(job.target)
         limit_threads(job.threads)
         attempt.start(device_name())
         if attempt.is_going:
