@@ -143,7 +143,7 @@ Event = Started | Reported | Ended
 
 @dataclass(slots=True)
 class Record:
-    """All that the ledger knows of one trial: the trial, its latest attempt and how that ended."""
+    """All that the ledger knows of one trial: the trial, its latest attempt and how that ended, in which run."""
 
     trial: Trial
     attempt: int = 0
@@ -151,6 +151,7 @@ class Record:
     ended: Ended | None = None
     reports: list[Reported] = field(default_factory=list)
     resumed: int = 0  # the step at which the latest attempt took up
+    run: int = field(default=0, compare=False)  # of its ledger, from 1; 0 where that has no end of it
 
     @property
     def state(self) -> State:

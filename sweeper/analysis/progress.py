@@ -117,8 +117,10 @@ def progress(sweep: SweepDir, history: History, now: float) -> Progress:
     records = history.planned()
     counts = Counter(str(record.state) for record in records)
     began = float(history.runs[-1]["at"]) if history.runs else now
-    ended = [r.ended for r in records if r.ended and not r.ended.retry and not r.ended.origin and r.ended.at >= began]
-    until = now if (driver := lock.holder(sweep.lock)) else max((e.at for e in ended), default=now)
+    trained = [record for record in records if record.run == len(history.runs)]
+    ended = [r.ended for r in trained if r.ended and not r.ended.retry and not r.ended.origin]
+    last = max((end.at for end in ended), default=now)
+    until = max(now, last) if (driver := lock.holder(sweep.lock)) else last  # this clock may be behind the driver's
     pace = len(ended) / (until - began) if ended and until > began else None
     left = counts[State.PENDING] + counts[State.RUNNING]
     bad = [r for r in records if r.state in (State.FAILED, State.DIVERGED) and r.ended]

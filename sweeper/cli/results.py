@@ -93,7 +93,7 @@ def show(
     sweep_dir = named_sweep(shared.results, sweep)
     known = history(sweep_dir, curves=True)
     record = find_trial(known, trial)
-    run = known.run_of(record.ended) if record.ended else {}
+    run = known.run_of(record)
     log, again = sweep_dir.log(record.trial.key), alone(sweep_dir.spec, record.trial)
     print_trial(results_console(shared.no_color), record, run, log, again)
 

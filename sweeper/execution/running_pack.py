@@ -16,6 +16,7 @@ def end_of(record: Record, attempt: int, order: StopOrder, commit: str) -> Ended
     """The end of a trial of which no worker will report one, as its last report left it."""
     trial, now = record.trial.key, time.time()
     begun = record.started or Started(trial, attempt, now, "", "")
+    now = max(now, begun.at)  # a clock may have been set back, or differ from the worker's
     last = record.reports[-1] if record.reports else None
     return Ended(
         trial=trial,

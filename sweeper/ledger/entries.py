@@ -114,14 +114,17 @@ def addition_of(entry: Mapping[str, Any]) -> Addition:
     return Addition(str(entry["added_to"]), settings, tuple(keys_of(entry["trials"])))
 
 
-def advance(record: Record, kind: str, entry: Mapping[str, Any]) -> None:
-    """Take over a start or an end; a record stays as it was where the entry is none of ours."""
+def advance(record: Record, kind: str, entry: Mapping[str, Any], run: int) -> None:
+    """Take over a start or an end in the ledger's run of this number; what is none of ours changes no record.
+
+    The lines' order counts, as a clock may be set back between two runs.
+    """
     if kind == "start":
         record.started, record.attempt, record.ended = Started(**entry), int(entry["attempt"]), None
         record.resumed = record.started.step
         return
     ended = {**entry, "state": State(entry["state"]), "metrics": _floats(entry["metrics"])}
-    record.ended, record.attempt = Ended(**ended), int(entry["attempt"])
+    record.ended, record.attempt, record.run = Ended(**ended), int(entry["attempt"]), run
     if record.ended.reason == NO_FAILURE:
         record.started = record.ended = None
 

@@ -15,7 +15,7 @@ from sweeper.errors import LedgerError, LedgerWarning, Problem
 from sweeper.ledger import entries, jsonl, lock
 from sweeper.ledger.chain import Chain, digest
 from sweeper.ledger.paths import SweepDir, list_sweeps
-from sweeper.trial import IMPORTED, Ended, Record, Trial
+from sweeper.trial import IMPORTED, Record, Trial
 from sweeper.value_text import NO_LABELS, Labels
 
 VERSION = 2  # since lines carry the hash of the one before; version 1 is read as it is
@@ -44,7 +44,7 @@ class History:
     additions: list[entries.Addition] = field(default_factory=list)  # what of them added trials to the sweep
     chain: Chain = field(default_factory=Chain)
     damaged: int = 0
-    undescribed: dict[str, list[tuple[str, dict[str, Any]]]] = field(default_factory=dict)
+    undescribed: dict[str, list[tuple[str, dict[str, Any], int]]] = field(default_factory=dict)
     is_partial: bool = False
     _ordered: set[str] = field(default_factory=set, compare=False)
     _new: list[str] = field(default_factory=list, compare=False)  # described since the last `run` or `more`
@@ -84,9 +84,9 @@ class History:
     def _add(self, trial: Trial) -> None:
         record = self.records.setdefault(trial.key, Record(trial))
         record.trial = trial  # the latest run may vary, or name, settings that the first did not
-        for kind, entry in self.undescribed.get(trial.key, ()):
+        for kind, entry, run in self.undescribed.get(trial.key, ()):
             with contextlib.suppress(*entries.NOT_OURS):
-                entries.advance(record, kind, entry)
+                entries.advance(record, kind, entry, run)
 
     def _ask(self, keys: Iterable[str]) -> None:
         """These trials belong to the sweep as last planned."""
@@ -100,10 +100,10 @@ class History:
         self._ask(self._new)
         self._new.clear()
 
-    def run_of(self, ended: Ended) -> dict[str, Any]:
-        """The run that trained this: the last one that had begun by then; {} where the result was taken over."""
-        before = [run for run in self.runs if run["at"] <= ended.at]
-        return before[-1] if before and not ended.origin else {}
+    def run_of(self, record: Record) -> dict[str, Any]:
+        """The run that trained this: the one above its end in the ledger; {} where the result was taken over."""
+        taken = record.ended is None or record.ended.origin
+        return {} if taken or not 0 < record.run <= len(self.runs) else self.runs[record.run - 1]
 
 
 def holds_code(results: Path, code: str) -> bool:
@@ -210,10 +210,10 @@ def _apply(history: History, entry: dict[str, Any], sweep: SweepDir) -> None:
     elif kind in ("start", "end"):
         key = entries.key_of(entry)
         if key in history.records:
-            entries.advance(history.records[key], kind, entry)
+            entries.advance(history.records[key], kind, entry, len(history.runs))
             history._ask([key])  # whatever the earlier lines hold: nothing else is started
         else:
-            history.undescribed.setdefault(key, []).append((kind, entry))
+            history.undescribed.setdefault(key, []).append((kind, entry, len(history.runs)))
     elif kind == "run":
         order, entry["at"] = entries.keys_of(entry.pop("order")), float(entry["at"])
         _look(history)

@@ -3,11 +3,12 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 
-from sweeper.analysis.progress import overview
+from sweeper.analysis.progress import overview, progress
 from sweeper.errors import Exit
-from sweeper.ledger.history import History
+from sweeper.ledger.history import History, read_history
 from sweeper.ledger.ledger import Ledger
 from sweeper.ledger.paths import SweepDir
 from sweeper.trial import Started, State
@@ -54,3 +55,21 @@ def test_the_last_event_of_a_copied_sweep_is_not_when_it_was_copied(tmp_path: Pa
     there = shutil.copytree(tmp_path / "here", tmp_path / "there")
     os.utime(there / "toy/ledger.jsonl", (4e9, 4e9))
     assert abs(overview(there)[0].last_at - time.time()) < 100
+
+
+def test_the_pace_is_that_of_the_last_run_after_a_clock_was_set_back(tmp_path: Path) -> None:
+    """Before: 12 trials an hour, from the ends of the run before, and no pace where this clock is the one behind."""
+    folder = SweepDir(tmp_path, "toy")
+    trials, now = [make_trial(x=number) for number in range(5)], time.time()
+    with Ledger(folder) as book:
+        book.run("", {}, trials, History())
+        for trial in trials[:3]:
+            book.record(replace(make_end(trial), at=now + 3600))
+        book.run("", {}, trials, read_history(folder))
+        book.record(replace(make_end(trials[3]), at=time.time() + 36))
+        pace = progress(folder, read_history(folder), now - 1000).trials_per_hour
+        assert pace is not None
+        assert 95 < pace < 101
+    pace = progress(folder, read_history(folder), now).trials_per_hour
+    assert pace is not None
+    assert 95 < pace < 101

@@ -15,7 +15,7 @@ from sweeper.ledger import entries
 from sweeper.ledger.history import History, read_history
 from sweeper.ledger.ledger import Ledger
 from sweeper.ledger.paths import SweepDir
-from sweeper.trial import State
+from sweeper.trial import Record, State
 from tests.records import make_end, make_trial
 
 TRIAL = make_trial(0, x=1)
@@ -38,12 +38,12 @@ def append(sweep: SweepDir, **entry: object) -> None:
         file.write(body + b',"crc":"%08x"}\n' % zlib.crc32(body))
 
 
-@pytest.mark.parametrize(("at", "run"), [(9.0, {}), (10.0, {"at": 10.0}), (15.0, {"at": 10.0}), (20.0, {"at": 20.0})])
-def test_a_result_belongs_to_the_last_run_that_had_begun(at: float, run: dict[str, float]) -> None:
+@pytest.mark.parametrize(("number", "run"), [(0, {}), (1, {"at": 10.0}), (2, {"at": 20.0}), (3, {})])
+def test_a_result_belongs_to_the_run_in_which_the_ledger_has_its_end(number: int, run: dict[str, float]) -> None:
     history = History(runs=[{"at": 10.0}, {"at": 20.0}])
-    ended = replace(make_end(TRIAL, State.COMPLETED), at=at)
-    assert history.run_of(ended) == run
-    assert history.run_of(replace(ended, origin="other")) == {}
+    record = Record(TRIAL, ended=make_end(TRIAL, State.COMPLETED), run=number)
+    assert history.run_of(record) == run
+    assert history.run_of(replace(record, ended=replace(make_end(TRIAL, State.COMPLETED), origin="other"))) == {}
 
 
 @pytest.mark.parametrize("keys", ["0123456789abcdef", [1], {"a": 1}, ["a", None]])

@@ -222,17 +222,17 @@ def test_a_look_says_which_test_it_used_and_one_of_an_older_ledger_does_not(swee
     assert written == replace(look, test="")
 
 
-def test_a_result_belongs_to_the_run_that_trained_it(sweep: SweepDir) -> None:
-    trial = make_trial(x=1)
+def test_a_result_belongs_to_the_run_that_trained_it_whatever_the_clock_was(sweep: SweepDir) -> None:
+    """Before, the latest run that had begun by then: after a clock was set back, a later one."""
+    first, second = make_trial(x=1), make_trial(x=2)
     with Ledger(sweep) as book:
-        book.run("", {"command": "first"}, [trial], History())
-        end = replace(make_end(trial), at=time.time())
-        book.record(end)
-        time.sleep(0.01)
-        book.run("", {"command": "second"}, [trial], read_history(sweep))
-    assert read_history(sweep).run_of(end)["command"] == "first"
-    assert read_history(sweep).run_of(replace(end, at=time.time()))["command"] == "second"
-    assert read_history(sweep).run_of(replace(end, origin="other")) == {}
+        book.run("", {"command": "first"}, [first], History())
+        book.record(replace(make_end(first), at=time.time() + 3600))
+        book.run("", {"command": "second"}, [first, second], read_history(sweep))
+        book.record(replace(make_end(second), at=time.time() - 3600))
+        book.run("", {"command": "third"}, [first, second], read_history(sweep))
+    history = read_history(sweep)
+    assert [history.run_of(history.records[t.key])["command"] for t in (first, second)] == ["first", "second"]
 
 
 def test_a_curve_that_was_reported_again_is_the_later_one(sweep: SweepDir) -> None:

@@ -165,7 +165,7 @@ class Attempt:
         ended = Ended(
             trial=job.trial,
             attempt=job.attempt,
-            at=time.time(),
+            at=max(time.time(), self.started_at),  # a clock may be set back meanwhile
             state=state,
             reason=reason[:500],
             metrics=dict(metrics),

@@ -3,21 +3,25 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
 import pytest
 
 from sweeper.analysis.sweep_results import load_results
-from sweeper.execution.worker import single
-from sweeper.execution.worker.job import Job
+from sweeper.execution import running_pack
+from sweeper.execution.worker import attempt, single
+from sweeper.execution.worker.job import Job, StopOrder
 from sweeper.reporting.report.page import render
 from sweeper.reporting.tables import tables
 from sweeper.reporting.tables.tables import Format
-from sweeper.trial import Cause, Ended, Event, Reported, Started, State
+from sweeper.trial import Cause, Ended, Event, Record, Reported, Started, State
 from tests.execution import runs
 from tests.execution.drivers import Notebook
+from tests.records import make_trial
 
 
 def run(function: str, tmp_path: Path, stop_at: int | None = None, **params: Any) -> list[Event]:
@@ -36,6 +40,22 @@ def end(function: str, tmp_path: Path, **params: Any) -> Ended:
 def test_a_trial_starts_reports_and_ends(tmp_path: Path) -> None:
     events = run("reports_once", tmp_path)
     assert [type(event) for event in events] == [Started, Reported, Reported, Ended]
+
+
+def test_no_attempt_ends_before_it_began_where_the_clock_is_set_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before, MLflow showed a negative duration, and a trial whose worker was lost had trained for -3600 s."""
+    times = iter(range(10_000, 0, -100))
+    clock = SimpleNamespace(time=lambda: float(next(times)), perf_counter=time.perf_counter)
+    for module in (attempt, running_pack):
+        monkeypatch.setattr(module, "time", clock)
+    started, *_, ended = run("reports_once", tmp_path)
+    assert isinstance(ended, Ended)
+    assert ended.at == ended.started_at == started.at
+    record = Record(make_trial(x=1), started=started if isinstance(started, Started) else None)
+    lost = running_pack.end_of(record, 1, StopOrder(State.FAILED, "the worker process died", Cause.LOST), "")
+    assert (lost.wall_s, lost.at) == (0.0, started.at)
 
 
 def test_without_a_return_value_the_last_value_of_each_metric_is_final(tmp_path: Path) -> None:
