@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
@@ -103,7 +105,7 @@ def _is_trial(run: Any) -> bool:
 
 def _trial(client: MlflowClient, run: Any, params: dict[str, Any]) -> SourceTrial:
     info, tags = run.info, run.data.tags
-    metrics = {name: float(value) for name, value in run.data.metrics.items() if not name.startswith(_OWN)}
+    metrics = {name: _number(value) for name, value in run.data.metrics.items() if not name.startswith(_OWN)}
     state = STATES[tags.get("sweeper.state", info.status).lower()] or STATES[info.status.lower()]
     curve = _curve(client, info.run_id, [*metrics])
     return SourceTrial(
@@ -120,11 +122,16 @@ def _trial(client: MlflowClient, run: Any, params: dict[str, Any]) -> SourceTria
     )
 
 
+def _number(value: float) -> float:
+    """A value of a metric; the databases of MLflow hold the largest number for an infinite one."""
+    return math.copysign(math.inf, value) if abs(value) == sys.float_info.max else float(value)
+
+
 def _curve(client: MlflowClient, run: str, names: Sequence[str]) -> list[tuple[int, dict[str, float]]]:
     points: dict[int, dict[str, float]] = {}
     for name in names:
         for point in client.get_metric_history(run, name):
-            points.setdefault(point.step, {})[name] = point.value
+            points.setdefault(point.step, {})[name] = _number(point.value)
     return sorted(points.items())
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from pathlib import Path
 
 import pytest
@@ -47,3 +48,17 @@ def test_what_is_no_store_is_refused_and_not_made(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such file"):
         experiment_source(f"sqlite:///{tmp_path / 'missing.db'}", "")
     assert [*tmp_path.iterdir()] == []
+
+
+def test_an_infinite_metric_is_infinite(tmp_path: Path) -> None:
+    """MLflow writes 1.797e308 into a database for it; that was a result, and broke plots."""
+    file = tmp_path / "mlflow.db"
+    make_database(file)
+    client = connect(f"sqlite:///{file}")
+    run = client.create_run(client.create_experiment("mine")).info.run_id
+    for step, value in enumerate((1.0, -math.inf, math.nan, math.inf)):
+        client.log_metric(run, "loss", value, step=step)
+    client.set_terminated(run)
+    (trial,) = experiment_source(str(file), "").trials
+    assert trial.metrics == {"loss": math.inf}
+    assert [repr(values["loss"]) for _, values in trial.curve] == ["1.0", "-inf", "nan", "inf"]

@@ -59,15 +59,24 @@ class FigureKind:
 
 @dataclass(frozen=True, slots=True)
 class RenderedFigure:
-    """One plot: the stem of its file, what it is of, and its content in each form it has."""
+    """One plot: the stem of its file, what it is of, and its content in each form it has.
+
+    `number` counts the metrics whose names differ only in what a file's name cannot have: `val/loss` and `val loss`.
+    """
 
     kind: str
     metric: str
     content: Mapping[ImageFormat, bytes]
+    number: int = 1
 
     @property
     def stem(self) -> str:
-        return f"{self.kind}-{re.sub(r'[^A-Za-z0-9_.-]+', '-', self.metric)}" if self.metric else self.kind
+        number = f"-{self.number}" if self.number > 1 else ""
+        return f"{self.kind}-{_plain(self.metric)}{number}" if self.metric else self.kind
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", name)
 
 
 KINDS: dict[str, FigureKind] = {
@@ -98,7 +107,9 @@ def draw(
         return
     for metric in context.shown if kind.by_metric else [""]:
         try:
-            yield RenderedFigure(kind.name, metric, _content(kind, context, metric, forms, dots_per_inch))
+            content = _content(kind, context, metric, forms, dots_per_inch)
+            alike = [name for name in sorted(context.results.metrics) if _plain(name) == _plain(metric)]
+            yield RenderedFigure(kind.name, metric, content, alike.index(metric) + 1 if metric in alike else 1)
         except NotApplicable as reason:
             yield reason
 

@@ -20,6 +20,7 @@ from sweeper.trial import State, Value
 from sweeper.value_text import plural, show
 
 MANY = 12  # distinct values; up to here they are levels side by side, above they are numbers on a scale
+LARGEST = 1e300  # of a value that is drawn: ticks and margins of an axis with larger ones overflow
 
 
 class NotApplicable(Exception):
@@ -69,8 +70,10 @@ class FigureContext:
 
     @cached_property
     def trials(self) -> pd.DataFrame:
-        """One row per trial, as exported."""
-        return self.results.trials.copy()  # in one block: pandas warns of frames in a hundred
+        """One row per trial, as exported; without the values of metrics that no axis can have."""
+        trials = self.results.trials.copy()  # in one block: pandas warns of frames in a hundred
+        metrics = [name for name in self.results.metrics if name in trials]
+        return trials.assign(**{name: trials[name].where(trials[name].abs() <= LARGEST) for name in metrics})
 
     @cached_property
     def done(self) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from sweeper.reporting.figures import style
-from sweeper.reporting.figures.context import FigureContext, NotApplicable
+from sweeper.reporting.figures.context import LARGEST, FigureContext, NotApplicable
 from sweeper.trial import State, reported
 from sweeper.value_text import plural
 
@@ -72,7 +72,7 @@ def seed_curves(context: FigureContext, metric: str) -> list[SeedCurves]:
             (record.trial.config, record.trial.key, report.step, value)
             for record in context.results.records
             for report in record.reports
-            if (value := reported(report.metrics, metric)) is not None
+            if (value := reported(report.metrics, metric)) is not None and abs(value) <= LARGEST
         ],
         columns=["config", "trial", "step", "value"],
     )

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import math
 import warnings
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -40,6 +42,22 @@ def test_every_kind_draws_a_sweep_in_which_trials_were_lost(kind: str, tmp_path:
         ElementTree.fromstring(plot.content[ImageFormat.SVG])
         assert plot.content[ImageFormat.PDF].startswith(b"%PDF")
         assert b"Date" not in plot.content[ImageFormat.PDF]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_values_that_no_axis_can_have_are_left_out(kind: str, tmp_path: Path) -> None:
+    """Before, `plot` and `report` ended with an internal error: Axis limits cannot be NaN or Inf."""
+    huge = {(0, 0): 1.7e308, (0, 1): -1.7e308, (0.5, 0): math.inf, (0.5, 1): 1e301}
+    points = [{"beta": beta, "rate": 1, "kind": kind} for beta in (0, 0.5, 1) for kind in ("a", "b")]
+    for every in (False, True):
+
+        def scores(settings: dict[str, Any], seed: int, every: bool = every) -> dict[str, float]:
+            found = huge.get((settings["beta"], seed), 1.7e308 if every else seed + settings["beta"])
+            return {"score": found, "cost": found}
+
+        sweep = write(tmp_path / str(every), points, scores)
+        plots = drawn(kind, FigureContext(SweepResults(sweep)), *ImageFormat)
+        assert every or kind == "contour" or all(isinstance(plot, RenderedFigure) for plot in plots), plots
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -163,4 +181,15 @@ def test_names_of_every_kind_are_only_names(tmp_path: Path) -> None:
 
 def test_the_name_of_a_file_cannot_leave_its_folder() -> None:
     assert RenderedFigure("heatmap", "diagnostics/../x", {}).stem == "heatmap-diagnostics-..-x"
+
+
+def test_metrics_whose_names_a_file_cannot_tell_apart_have_files_of_their_own(tmp_path: Path) -> None:
+    """Before, the plots of the later metric replaced those of the earlier one."""
+    names = ["val/loss", "val loss", "val-loss", "other"]
+    sweep = write(tmp_path, [{"beta": 0}, {"beta": 1}], lambda settings, seed: dict.fromkeys(names, 1.0 + seed))
+    for asked in (names, names[:1]):
+        context = FigureContext(SweepResults(sweep), tuple((name, None) for name in asked))
+        stems = {plot.metric: plot.stem for plot in drawn("seeds", context) if isinstance(plot, RenderedFigure)}
+        assert stems["val/loss"] == "seeds-val-loss-3"
+        assert len(set(stems.values())) == len(asked)
     assert make_trial().key
