@@ -6,6 +6,7 @@ import importlib
 import os
 import re
 import sys
+import traceback
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from sweeper.trainer.declarations import TrainFunction
 from sweeper.trainer.planned_source import PlannedFile
 
 BUNDLED = {"cvae": "sweeper.cvae.training.train:train"}
+_MISSING = object()
 
 
 def load_project(name: str) -> tuple[TrainFunction, str, dict[str, ModuleSource]]:
@@ -101,8 +103,9 @@ def load(target: str) -> TrainFunction:
     try:
         with given.Importing():
             module = importlib.import_module(module_name)
+            function = getattr(module, function_name, _MISSING)  # a module may make it when it is asked for
     except ModuleNotFoundError as error:
-        hint = "modules are looked up on the Python path and in the current folder"
+        hint = "modules are looked up on the Python path, in the current folder and in the sweep file's"
         raise UsageError(Problem(f"cannot import: {error}", "", "trainer", target, hint=hint)) from None
     except SweeperError:
         raise
@@ -110,19 +113,28 @@ def load(target: str) -> TrainFunction:
         if isinstance(error, KeyboardInterrupt) or (isinstance(error, SystemExit) and isinstance(error.code, Exit)):
             raise  # ours
         # The user's module runs on import: whatever it raises, sys.exit included, is about that module.
-        raise UsageError(
-            Problem(f"importing it fails: {type(error).__name__}: {error}", "", "trainer", target)
-        ) from error
-    try:
-        function = getattr(module, function_name)
-    except AttributeError:
-        hint = did_you_mean(function_name, [name for name, value in vars(module).items() if callable(value)])
+        raise UsageError(_failed_import(target, error)) from error
+    if function is _MISSING:
+        hint = did_you_mean(function_name, [name for name, value in [*vars(module).items()] if callable(value)])
         raise UsageError(
             Problem(f"module {module_name} has no function {function_name}", "", "trainer", target, hint=hint)
-        ) from None
+        )
     if not callable(function):
         raise UsageError(Problem("not a function", "", "trainer", target, "a function(params, report)"))
-    return function  # type: ignore[no-any-return]
+    return function
+
+
+def _failed_import(target: str, error: BaseException) -> Problem:
+    """What is wrong with a module that raises an error when it is imported, and where."""
+    message = f"importing it fails: {type(error).__name__}: {error}"
+    ours, frames = str(Path(__file__).parents[1]), traceback.extract_tb(error.__traceback__)
+    others = ("site-packages", "/lib/python", "<frozen", ours)
+    own = [frame for frame in frames if frame.lineno and not any(part in frame.filename for part in others)]
+    found, hint = f"{target}, at {os.path.relpath(own[-1].filename)}:{own[-1].lineno}" if own else target, ""
+    if own and "attempted relative import" in str(error):
+        package, name = Path(own[-1].filename).absolute().parent.name, target.partition(":")
+        hint = f"it is part of a package: in the folder above, name it {package}.{name[0]}:{name[2]}"
+    return Problem(message, "", "trainer", found, hint=hint)
 
 
 def _split(target: str) -> tuple[str, str]:

@@ -76,3 +76,20 @@ def test_an_attribute_that_is_missing_while_a_module_is_imported_is_named_as_suc
     (places[0] / "mine.py").write_text(TRAIN)
     with pytest.raises(UsageError, match=r"module mine has no function trian(.|\n)*did you mean train\?"):
         trainer.find("mine:trian")
+
+
+def test_a_module_that_cannot_be_imported_is_named_with_its_line(places: tuple[Path, Path]) -> None:
+    here = places[0]
+    (here / "mine.py").write_text(f"import helper\n{TRAIN}")
+    (here / "helper.py").write_text("VALUE = 1\nVALUE / 0\n")
+    with pytest.raises(UsageError, match=r"ZeroDivisionError: division by zero\n  found: mine:train, at helper.py:2$"):
+        trainer.find("mine:train")
+    (here / "mine.py").write_text(f"\nfrom . import helper\n{TRAIN}")
+    with pytest.raises(UsageError, match=r"attempted relative import(.|\n)*at mine.py:2\n.*name it here.mine:train$"):
+        trainer.find("mine:train")
+
+
+def test_a_function_that_its_module_makes_when_it_is_asked_for_may_fail(places: tuple[Path, Path]) -> None:
+    (places[0] / "mine.py").write_text(f"def __getattr__(name):\n    1 / 0\n{TRAIN}")
+    with pytest.raises(UsageError, match=r"importing it fails: ZeroDivisionError(.|\n)*at mine.py:2$"):
+        trainer.find("mine:other")
