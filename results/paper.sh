@@ -7,7 +7,8 @@ for name in weighting length weighting_detour style style_again style_places sty
   infovae infovae_warmup occupancy occupancy_regions jsd_again jsd_again_detour jsd_again_detour_implicit scale scale_thirteen sort parts parts_detour \
   jsd_shares style_detour_last style_shares occupancy_thirteen occupancy_matched jsd_again_sum_value jsd_points \
   jsd_again_sum_position infovae_thirteen every_beta_ten detour_implicit_thirty_six style_detour_forty_eight \
-  di_vae_seventy_two style_between_twenty_four occupancy_thirty_six jsd_mean_eighteen occupancy_sixty; do
+  di_vae_seventy_two style_between_twenty_four occupancy_thirty_six jsd_mean_eighteen occupancy_sixty \
+  detour_marker_forty_eight; do
   sweeper export "$name" --results "$from" --level claims --format latex --output "$to/verdicts-$name.tex"
 done
 python results/statements.py >"$to/statements.tex"
