@@ -52,7 +52,8 @@ def read_project(
     def read(name: str) -> ModuleSource | None:
         top = name.partition(".")[0]
         file = _file_of(root, name)
-        if file is None and not installed and top not in large and (file := elsewhere(name)) is not None:
+        is_sought = file is None and not installed and top not in large and _file_of(root, top) is None
+        if is_sought and (file := elsewhere(name)) is not None:
             counts[top] += 1
             if counts[top] > LARGE:
                 large.add(top)
