@@ -24,7 +24,8 @@ _NOT_COMPARED = {"at", "pid", "command", "stopped", "mirror", "e", "patch", "lab
 class Shift:
     """How far a metric lies in B above A, with its 95 % interval (None with too few seeds) and how that was found.
 
-    `by` is `seeds` (paired), `welch` (two samples) or `single` (no interval). `p` is two-sided, after Holm.
+    `a` and `b` are the means of what is compared: paired, of the seeds that both have. `by` is `seeds` (paired),
+    `welch` (two samples) or `single` (no interval). `p` is two-sided, after Holm.
     """
 
     label: str
@@ -150,14 +151,18 @@ def _shift(name: str, metric: str, a: Sequence[Record], b: Sequence[Record]) -> 
     )
     if not one or not other:
         return None
-    a_mean, b_mean = (math.fsum(values.values()) / len(values) for values in (one, other))
     seeds = [seed for seed in one if seed in other]
     if len(seeds) > 1:
-        found, by = paired([other[s] for s in seeds], [one[s] for s in seeds]), "seeds"
-    elif len(one) > 1 and len(other) > 1:
-        found, by = welch([*other.values()], [*one.values()]), "welch"
+        first, second = [one[seed] for seed in seeds], [other[seed] for seed in seeds]
     else:
-        found, by = Estimate(b_mean - a_mean, math.inf, 1, min(len(one), len(other))), "single"
+        first, second = [*one.values()], [*other.values()]
+    a_mean, b_mean = (math.fsum(values) / len(values) for values in (first, second))
+    if len(seeds) > 1:
+        found, by = paired(second, first), "seeds"
+    elif len(first) > 1 and len(second) > 1:
+        found, by = welch(second, first), "welch"
+    else:
+        found, by = Estimate(b_mean - a_mean, math.inf, 1, min(len(first), len(second))), "single"
     return _shift_record(name, a_mean, b_mean, found, by), found
 
 

@@ -75,6 +75,14 @@ def test_by_seed_where_both_have_it_the_shift_is_scipys_paired_interval(tmp_path
     assert ("code", "c0de", "cafe") in found.changes
 
 
+def test_the_means_are_those_of_the_seeds_that_are_compared(tmp_path: Path) -> None:
+    scores = drawn(np.random.default_rng(), range(6))
+    fewer = {(a, seed): score for (a, seed), score in scores.items() if seed < 2}
+    found = compared(written(tmp_path / "a", fewer), written(tmp_path / "b", scores))
+    for shift in (found.metrics[0].overall, *found.metrics[0].configs):
+        assert (shift.b, shift.shift) == (pytest.approx(shift.a), 0)
+
+
 def test_sweeps_that_differ_in_a_setting_as_a_whole_are_aligned_by_the_others(tmp_path: Path) -> None:
     scores = drawn(np.random.default_rng(), range(3))
     one, other = (written(tmp_path / str(steps), scores, base={"steps": steps, "width": 8}) for steps in (300, 600))
