@@ -13,7 +13,7 @@ from typing import Any
 MODULE = ".module"  # stands for the name of a module of the project
 IMPORTS = ".imports"  # stands for the imports of the project in a block of statements
 BLOCKS = ("body", "orelse", "finalbody")  # the fields of a tree that hold statements
-LARGE = 200  # modules of a package in another folder: it is then somebody's library, read for a minute at each plan
+LARGE = 200  # modules of a package in another folder: it is then somebody's library, not to be read at each plan
 ROUNDS = 8  # how far the identity of a module reaches along its imports
 
 
