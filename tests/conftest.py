@@ -80,6 +80,17 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
+def two_folders(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+    """The current folder, and one next to it that is on the Python path."""
+    here, other = folder / "here", folder / "other"
+    for path in (here, other):
+        path.mkdir()
+    monkeypatch.chdir(here)
+    monkeypatch.setattr(sys, "path", [*sys.path, str(other)])
+    return here, other
+
+
+@pytest.fixture
 def toy(folder: Path) -> Path:
     """`toy.yaml`, a grid of four quick trials, in the current folder."""
     file = folder / "toy.yaml"

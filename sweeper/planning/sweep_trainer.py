@@ -14,6 +14,7 @@ from sweeper.spec.space.domains import Choice
 from sweeper.spec.sweep import Sweep
 from sweeper.trainer import loading, planned_source
 from sweeper.trainer import trainer as trainers
+from sweeper.trainer.planned_source import PlannedFile, PlannedSource
 from sweeper.trainer.trainer import Trainer
 from sweeper.trial import Params
 
@@ -26,10 +27,10 @@ def find_trainer(sweep: Sweep, results: Path, *, needed: bool) -> Trainer | None
     _refuse_imported(sweep, results)
     if sweep.trainer is not None:
         found = described(sweep)
-        chosen, source = files_of(sweep, found), dict(found.source)
-        for point in _points(sweep, found):
-            source |= found.names_code(point)
-        today = replace(found, source=source).with_data(provenance.data_digests([*found.data, *chosen]))
+        chosen, code = _named(sweep, found)
+        today = replace(found, source={**found.source, **code}).with_data(
+            provenance.data_digests([*found.data, *chosen])
+        )
         if chosen:
             return today
         # Results from before data counted as code, or from 0.1.0, stay those of this trainer.
@@ -49,18 +50,21 @@ def _refuse_imported(sweep: Sweep, results: Path) -> None:
         raise UsageError(Problem(message, sweep.place("name"), "name", sweep.name, hint=hint))
 
 
-def files_of(sweep: Sweep, trainer: Trainer) -> list[str]:
-    """The files that the trials of a sweep read by their settings, those of every value that it tries.
+def _named(sweep: Sweep, trainer: Trainer) -> tuple[list[str], PlannedSource]:
+    """The files that the trials of a sweep read by their settings, and the code of one's own that these name.
 
-    Among them is the code of one's own that the settings name: in the order that sweeper had before it counted.
+    Those of every value that it tries. The files of the code are among the files: in the order that sweeper had before
+    it counted.
     """
     files: dict[str, None] = {}
+    code: dict[str, PlannedFile] = {}
     for point in _points(sweep, trainer):
         files |= dict.fromkeys(trainer.files(point))
-        known = {Path(file).resolve() for file in files}
-        named = [Path(module.path) for module in trainer.names_code(point).values()]
-        files |= dict.fromkeys(_shown(path) for path in named if path.resolve() not in known)
-    return list(files)
+        known, modules = {Path(file).resolve() for file in files}, trainer.names_code(point)
+        paths = [Path(module.path) for module in modules.values()]
+        files |= dict.fromkeys(_shown(path) for path in paths if path.resolve() not in known)
+        code |= modules
+    return list(files), code
 
 
 def _shown(path: Path) -> str:

@@ -25,7 +25,7 @@ from typing import Any
 
 from sweeper.errors import Problem, UsageError
 from sweeper.trainer import planned_source, source_text
-from sweeper.trainer.code_digest import code_digest, read_project, tree_digest
+from sweeper.trainer.code_digest import code_digest, tree_digest
 
 PLAIN = (type(None), bool, int, float, complex, str, bytes)
 DECLARE = 'put it into a file and name that: trainer="my_module:train"'
@@ -144,7 +144,7 @@ class _Collected:
             file = source_text.users_file(sys.modules.get(name))
             if file is None or _is_ours(name) or f"module {name}" in self.parts:
                 continue
-            project = read_project(name, file, planned_source.elsewhere())
+            project = planned_source.own_project(name, file)
             for other in project:
                 source_text.check_current(sys.modules.get(other))
             self.parts[f"module {name}"] = code_digest(name, project)

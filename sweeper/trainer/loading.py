@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sweeper.errors import Exit, Problem, SweeperError, UsageError, did_you_mean
 from sweeper.trainer import given, module_names, planned_source, program
-from sweeper.trainer.code_digest import ModuleSource, project_root, read_project
+from sweeper.trainer.code_digest import ModuleSource, project_root
 from sweeper.trainer.declarations import TrainFunction
 from sweeper.trainer.planned_source import PlannedFile
 
@@ -30,17 +30,19 @@ def load_project(name: str) -> tuple[TrainFunction, str, dict[str, ModuleSource]
     if own := module_names.own_file(top, or_folder=module != top):
         _refuse_taken(name, {top: str(own)})
     path = planned_source.locate(module)
-    folders, project = list(sys.path), _read(module, path) if path else {}
+    folders, project = list(sys.path), planned_source.own_project(module, path) if path else {}
     _refuse_taken(name, {name: source.path for name, source in project.items()})
     planned_source.use(planned(project))
     function = load(name)
     if path and sys.path != folders:  # it imports from folders that it put on the path itself
-        project = _read(module, path)
+        project = planned_source.own_project(module, path)
         planned_source.use(planned(project))
         function = load(name)
     home = str(getattr(function, "__module__", module))
     if home not in project and path and (other := _beside(module, path, home)):
-        project |= _read(home, other)  # it was taken from there by other means than an import statement
+        project |= planned_source.own_project(
+            home, other
+        )  # it was taken from there by other means than an import statement
         planned_source.use(planned(project))
         function = load(name)
     return function, home if home in project else module, project
@@ -56,13 +58,9 @@ def named_project(name: str, setting: str) -> dict[str, ModuleSource]:
     if own := module_names.own_file(module.partition(".")[0]):
         _refuse_taken(name, {module.partition(".")[0]: str(own)}, setting)
     path = planned_source.elsewhere()(module)
-    project = _read(module, path) if path else {}
+    project = planned_source.own_project(module, path) if path else {}
     _refuse_taken(name, {name: source.path for name, source in project.items()}, setting)
     return project
-
-
-def _read(module: str, path: Path) -> dict[str, ModuleSource]:
-    return read_project(module, path, planned_source.elsewhere())
 
 
 def _refuse_taken(name: str, files: Mapping[str, str], key: str = "trainer") -> None:

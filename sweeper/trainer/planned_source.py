@@ -18,7 +18,7 @@ from pathlib import Path
 from types import ModuleType
 
 from sweeper.trainer import module_names
-from sweeper.trainer.code_digest import project_root
+from sweeper.trainer.code_digest import ModuleSource, project_root, read_project
 
 CLOCK_S = 2.0  # by how much the clock of a file system and the start of a process may differ
 
@@ -84,6 +84,11 @@ def locate(module: str) -> Path | None:
             return found.absolute()
     is_file = not rest and spec.origin is not None and spec.origin.endswith(".py")
     return Path(str(spec.origin)).absolute() if is_file else None
+
+
+def own_project(module: str, path: Path) -> dict[str, ModuleSource]:
+    """A module, in the file `path`, and the modules of one's own that it imports, wherever these lie."""
+    return read_project(module, path, elsewhere())
 
 
 def elsewhere() -> Callable[[str], Path | None]:

@@ -29,7 +29,6 @@ from typing import Any
 from sweeper import process_group
 from sweeper.errors import ProgramError
 from sweeper.trainer import planned_source
-from sweeper.trainer.code_digest import read_project
 from sweeper.trainer.program_report import REPORTS, ReportFile
 
 PREFIX = "command: "  # of the name of such a trainer
@@ -98,7 +97,7 @@ def files_of(name: str, folder: Path) -> list[str]:
     found = dict.fromkeys(str(path) for path in named)
     for path in (path for path in named if path.suffix == ".py"):
         with contextlib.suppress(SyntaxError, ValueError, OSError):  # then it fails when it runs
-            project = read_project(path.stem, path, planned_source.elsewhere())
+            project = planned_source.own_project(path.stem, path)
             found |= dict.fromkeys(sorted(source.path for source in project.values()))
     return [os.path.relpath(path) if Path(path).is_relative_to(Path.cwd()) else path for path in found]
 

@@ -26,18 +26,14 @@ parameters:
 
 
 @pytest.fixture
-def places(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Path, Path]]:
+def places(two_folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Path, Path]]:
     """The current folder with a sweep and its data, and another folder, on the Python path."""
-    here, other = folder / "here", folder / "other"
-    for path in (here, other):
-        path.mkdir()
-    monkeypatch.chdir(here)
-    monkeypatch.setattr(sys, "path", [*sys.path, str(other)])
-    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+    here, _ = two_folders
+    monkeypatch.setenv("XDG_CACHE_HOME", str(here.parent / "cache"))
     rows = [{"prompt": f"a {number}", "target": "b c"} for number in range(60)]
     (here / "data.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (here / "checked.yaml").write_text(SWEEP)
-    yield here, other
+    yield two_folders
     planned_source.use({})
     for name in ("checker", "rules"):
         sys.modules.pop(name, None)

@@ -16,14 +16,9 @@ HELPER = "def helped(): return 1\n"
 
 
 @pytest.fixture
-def places(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Path, Path]]:
+def places(two_folders: tuple[Path, Path]) -> Iterator[tuple[Path, Path]]:
     """The current folder, in which the trainer is, and one next to it, on the Python path, for what it imports."""
-    here, other = folder / "here", folder / "other"
-    for path in (here, other):
-        path.mkdir()
-    monkeypatch.chdir(here)
-    monkeypatch.setattr(sys, "path", [*sys.path, str(other)])
-    yield here, other
+    yield two_folders
     planned_source.use({})
     for name in ("mine", "helper"):
         sys.modules.pop(name, None)
