@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sweeper.spec.claims.records import Success
+from sweeper.spec.claims.records import Claim, Success
 from sweeper.spec.space.expressions import Expression, UnknownName
 from sweeper.spec.space.tokens import ExpressionError
 from sweeper.trial import Params, Record, State, Trial
@@ -82,8 +82,9 @@ class Evidence:
         return [record for record in records if record.trial.config in configs]
 
 
-def collect(records: Sequence[Record], metric: str | Success, where: Expression | None = None) -> Evidence:
-    """The evidence for a claim about `metric` where `where` holds."""
+def collect(claim: Claim, records: Sequence[Record]) -> Evidence:
+    """What these trials say about the claim."""
+    metric, where = claim.measure, claim.where
     groups: dict[str, Group] = {}
     varying = varying_names(records)
     left_out: set[str] = set()

@@ -18,6 +18,7 @@ from sweeper.ledger.ledger import Ledger
 from sweeper.ledger.paths import SweepDir
 from sweeper.reporting.tables import optuna_study
 from sweeper.search.ranking import best
+from sweeper.spec.claims.records import Claim, Mean
 from sweeper.tracking.experiment import Experiment
 from sweeper.tracking.overview_runs import config_overview
 from sweeper.trial import State
@@ -52,7 +53,8 @@ def test_every_surface_says_the_same(results: SweepResults) -> None:
     found = summarize(results.folder, results.sweep, 2000.0).best
     assert found is not None
     assert (found.values, found.n) == ({"loss": 4}, 1)
-    assert collect(records, "loss").values == [4]
+    claim = Claim("c", "loss", "configs", None, 0.05, Mean(0, None))
+    assert collect(claim, records).values == [4]
     overview = config_overview(Experiment("toy", "", goals={"loss": False}), records[:4])
     assert (overview.metrics["loss.mean"], overview.metrics["loss.n"]) == (4, 1)
 

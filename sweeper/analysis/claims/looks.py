@@ -203,7 +203,7 @@ def _fractions(plan: LookPlan) -> tuple[float, ...]:
 
 def _needed(claim: Claim, records: Sequence[Record]) -> frozenset[str]:
     """The configurations that a claim is about: where its condition holds, and of a comparison those that it uses."""
-    chosen = collect(records, claim.measure, claim.where).among(records)
+    chosen = collect(claim, records).among(records)
     if not isinstance(claim.test, Compare | Interaction):
         return frozenset(record.trial.config for record in chosen)
     sides = [settings(side) for side in claim.test.sides]

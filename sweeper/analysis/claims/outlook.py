@@ -151,11 +151,13 @@ class _Earlier:
     def spread(self, claim: Claim) -> PriorSpread | None:
         """The spread that the claim's test looks at: in this sweep, else in the others, else that of single seeds."""
         for sweeps in (self._here, self._elsewhere):
-            if found := _pooled([(name, deviations(claim, records)) for name, records in sweeps]):
+            known = [(name, deviations(claim, collect(claim, records), records)) for name, records in sweeps]
+            if found := _pooled(known):
                 return found
         terms = {Compare: 2, Monotone: 2, Interaction: 4}.get(type(claim.test), 0)  # of a difference of single values
         for sweeps in (self._here, self._elsewhere) if terms else ():
-            if found := _pooled([(name, values_of_seeds(claim, records)) for name, records in sweeps]):
+            known = [(name, values_of_seeds(claim, collect(claim, records))) for name, records in sweeps]
+            if found := _pooled(known):
                 return PriorSpread(math.sqrt(terms) * found.sd, f"{found.source}, as of unpaired seeds")
         return None
 
@@ -165,7 +167,7 @@ class _Earlier:
             known = [
                 (name, group.numbers)
                 for name, records in sweeps
-                for group in collect(records, claim.measure, claim.where).measured
+                for group in collect(claim, records).measured
                 if params.items() <= group.params.items()
             ]
             values = [value for _, numbers in known for value in numbers]
@@ -198,10 +200,10 @@ def _outlook(plan: Plan, claim: Claim, planned: Sequence[Record], earlier: _Earl
     blank = ClaimOutlook(claim.name, claim.kind, claim.metric, None)
     if not plan.complete:
         return replace(blank, reason="the configurations are chosen in the run")
-    evidence = collect(planned, claim.measure, claim.where)
+    evidence = collect(claim, planned)
     if evidence.problem:
         return replace(blank, decidable=False, reason=evidence.problem)
-    made = design(claim, planned, plan.sweep.claims, measured=False)
+    made = design(claim, evidence, planned, plan.sweep.claims, measured=False)
     if made is None:
         return replace(blank, reason=f"nothing is known of the power of {claim.kind}")
     if not made.found:

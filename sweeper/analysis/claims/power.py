@@ -12,7 +12,7 @@ from sweeper.analysis.claims.correlations import FEWEST_POINTS, correlations, po
 from sweeper.analysis.claims.methods import fewest_signs, method_of, range_of_gains, with_range
 from sweeper.analysis.claims.pairs import FEWEST_PAIRS, numbers_taken
 from sweeper.analysis.designs import BoundedDesign, Design, MeanDesign, MeanRegion, ShareDesign
-from sweeper.analysis.evidence import Evidence, collect, value_of
+from sweeper.analysis.evidence import Evidence, value_of
 from sweeper.analysis.pairing import blocks, contrasts, pairings, settings
 from sweeper.analysis.statistics import estimate, means_by_seed
 from sweeper.spec.claims.records import (
@@ -33,17 +33,14 @@ from sweeper.spec.claims.records import (
 from sweeper.trial import Record
 
 
-def design(claim: Claim, records: Sequence[Record], claims: Sequence[Claim], *, measured: bool) -> Design | None:
+def design(
+    claim: Claim, evidence: Evidence, records: Sequence[Record], claims: Sequence[Claim], *, measured: bool
+) -> Design | None:
     """What these trials give to the claim: those with a value, or (not `measured`) all; None for an unknown kind.
 
-    A claim of a family of `claims` is tested at the level that Holm's correction leaves at worst.
+    `evidence` is what the trials say about the claim. A claim of a family of `claims` is tested at the level that
+    Holm's correction leaves at worst.
     """
-    return _design(claim, collect(records, claim.measure, claim.where), records, claims, measured)
-
-
-def _design(
-    claim: Claim, evidence: Evidence, records: Sequence[Record], claims: Sequence[Claim], measured: bool
-) -> Design | None:
     claim, configs, chosen = with_range(claim, records), len(evidence.groups), evidence.among(records)
     alpha = claim.alpha / max(1, sum(other.family == claim.family for other in claims if claim.family))
     match claim.test:
@@ -86,18 +83,14 @@ def claimed_size(claim: Claim) -> tuple[float, bool]:
     return 0.0, False
 
 
-def deviations(claim: Claim, records: Sequence[Record]) -> list[list[float]]:
+def deviations(claim: Claim, evidence: Evidence, records: Sequence[Record]) -> list[list[float]]:
     """The values whose spread the claim's test looks at, in groups with a mean of their own."""
-    return _deviations(claim, collect(records, claim.measure, claim.where), records)
-
-
-def _deviations(claim: Claim, evidence: Evidence, records: Sequence[Record]) -> list[list[float]]:
     if isinstance(claim.test, Equivalent) or (isinstance(claim.test, Mean) and claim.over == "trials"):
         return [means_by_seed([group.values for group in evidence.measured])]
     if isinstance(claim.test, Dominates):
         return []  # its goals have units of their own
     if not isinstance(claim.test, Compare | Correlate | Interaction | Monotone):
-        return _values(claim, evidence)
+        return values_of_seeds(claim, evidence)
     chosen = evidence.among(records)
     if isinstance(claim.test, Correlate):
         return [[*correlations(points_by_seed(chosen, claim.test), claim.test).values()]]
@@ -109,12 +102,8 @@ def _deviations(claim: Claim, evidence: Evidence, records: Sequence[Record]) -> 
     return [means_by_seed([pairing.by_seed for pairing in found])]
 
 
-def values_of_seeds(claim: Claim, records: Sequence[Record]) -> list[list[float]]:
+def values_of_seeds(claim: Claim, evidence: Evidence) -> list[list[float]]:
     """The claim's metric by configuration, or that of all trials where it is about them."""
-    return _values(claim, collect(records, claim.measure, claim.where))
-
-
-def _values(claim: Claim, evidence: Evidence) -> list[list[float]]:
     return [evidence.values] if claim.over == "trials" else [group.numbers for group in evidence.measured]
 
 
@@ -130,14 +119,12 @@ def pooled_sd(groups: Sequence[Sequence[float]]) -> tuple[float, int] | None:
 def power_of(claim: Claim, evidence: Evidence, records: Sequence[Record], claims: Sequence[Claim]) -> float | None:
     """The power at the claimed size, with the spread and the number of the results; None where no size is claimed.
 
-    `evidence` is what the trials say about the claim.
-
     The size is `min_gain`, a margin, a tolerance, or half the width of an interval: the chance of telling an effect of
     that size from none, or a truth in the middle from one at an end.
     """
     size, both_ends = claimed_size(claim)
-    spread = pooled_sd(_deviations(claim, evidence, records)) if size else None
-    made = _design(claim, evidence, records, claims, measured=True) if spread else None
+    spread = pooled_sd(deviations(claim, evidence, records)) if size else None
+    made = design(claim, evidence, records, claims, measured=True) if spread else None
     return made.power(size, spread[0], both_ends=both_ends) if made and spread else None
 
 

@@ -79,7 +79,7 @@ def judge_sweep(claims: Sequence[Claim], history: History, folder: Path, plan: L
     for claim, verdict in zip(claims, judged(claims), strict=True):
         stands = claim_status(claim.keys, history, records)
         if has_versions or stands.status == "exploratory":
-            about = collect(records, claim.measure, claim.where).among(records)
+            about = collect(claim, records).among(records)
             if (versions := len(_codes(about))) > 1:
                 mixed = f"{verdict.sentence}; results of {versions} versions of the trainer's code or data"
                 verdict = replace(verdict, sentence=mixed)
@@ -106,7 +106,7 @@ def judge_run(sweep: Sweep, results: Path, ended: Exit) -> tuple[Sequence[Verdic
 
 def judge(claims: Sequence[Claim], records: Sequence[Record], folder: Path) -> list[Verdict]:
     """The verdict on each claim, by these trials alone; `folder` may hold reference tables."""
-    collected = [collect(records, claim.measure, claim.where) for claim in claims]
+    collected = [collect(claim, records) for claim in claims]
     judged = [_judged(claim, one, records, folder) for claim, one in zip(claims, collected, strict=True)]
     judged = [_more(one, known) for one, known in zip(_corrected(claims, judged), collected, strict=True)]
     found = [_verdict(claim, one, found) for claim, one, found in zip(claims, collected, judged, strict=True)]
@@ -120,7 +120,7 @@ def progress_at_looks(
     """How far each claim is, by these trials and the looks that were held."""
 
     def test(claim: Claim, seen: Sequence[Record]) -> TestResult:
-        return _judged(claim, collect(seen, claim.measure, claim.where), seen, folder)
+        return _judged(claim, collect(claim, seen), seen, folder)
 
     return progress_of(claims, records, plan, test, held)
 
@@ -132,7 +132,7 @@ def judge_at_looks(claims: Sequence[Claim], history: History, folder: Path, plan
         seen = first_seeds(records, one.seeds) if one.last and not one.counted else records
         level = one.last.level if one.last else one.claim.alpha
         alone = replace(one.claim, alpha=level, family="")
-        evidence = collect(seen, alone.measure, alone.where)
+        evidence = collect(alone, seen)
         result = replace(_judged(alone, evidence, seen, folder), needed=None)
         verdict = replace(_verdict(alone, evidence, result), power=power_of(alone, evidence, seen, [alone]))
         found.append(at_look(verdict, one, plan))

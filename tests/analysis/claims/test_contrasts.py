@@ -116,7 +116,8 @@ def test_the_design_counts_seeds_and_its_power_is_that_of_statsmodels() -> None:
         ClaimKeys(name="n", metric="score", interaction={"p": [0, 1], "q": [0, 2]}, effect="not_lower", margin=0.1)
     )
     found = records(error, seeds=9, others=2)
-    made = design(claim, found, [claim], measured=True)
+    evidence = collect(claim, found)
+    made = design(claim, evidence, found, [claim], measured=True)
     assert made is not None
     assert (made.unit, made.found, made.fewest, made.seeds_needed) == ("seed", 9, 6, 6)
     values = [
@@ -124,7 +125,6 @@ def test_the_design_counts_seeds_and_its_power_is_that_of_statsmodels() -> None:
         for s in range(9)
     ]
     expected = TTestPower().power(0.1 / np.std(values, ddof=1), 9, 0.05, alternative="larger")
-    evidence = collect(found, claim.measure, claim.where)
     assert power_of(claim, evidence, found, [claim]) == pytest.approx(expected, abs=1e-6)
 
 

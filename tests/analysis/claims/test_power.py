@@ -14,7 +14,8 @@ import yaml
 from sweeper.analysis.claims.power import design
 from sweeper.analysis.claims.verdict import Verdict
 from sweeper.analysis.claims.verify import judge
-from sweeper.analysis.designs import BoundedDesign, MeanDesign, MeanRegion, ShareDesign
+from sweeper.analysis.designs import BoundedDesign, Design, MeanDesign, MeanRegion, ShareDesign
+from sweeper.analysis.evidence import collect
 from sweeper.analysis.mean_tests import BoundedMean
 from sweeper.spec.claims.convert import claim as record
 from sweeper.spec.claims.keys import ClaimKeys
@@ -49,6 +50,10 @@ def records(seeds: int, score: Callable[[float, int], float] | None = None) -> l
     trials = [make_trial(seed, x=x) for x in (0.0, 1.0, 2.0, 3.0) for seed in range(seeds)]
     ends = [make_end(t, score=score(float(str(t.varied["x"])), t.seed)) if score else None for t in trials]
     return [Record(trial, 1, ended=end) for trial, end in zip(trials, ends, strict=True)]
+
+
+def planned_design(claim: Claim, planned: list[Record]) -> Design | None:
+    return design(claim, collect(claim, planned), planned, [claim], measured=False)
 
 
 def verdict(claim: Claim, found: list[Record]) -> Verdict:
@@ -87,10 +92,10 @@ def test_with_the_fewest_seeds_a_perfect_result_passes_and_with_one_less_it_does
     text: str, ideal: Callable[[float, int], float]
 ) -> None:
     claim = claimed(text)
-    made = design(claim, records(1), [claim], measured=False)
+    made = planned_design(claim, records(1))
     assert made is not None
     for seeds in range(1, 8):
-        found = design(claim, records(seeds), [claim], measured=False)
+        found = planned_design(claim, records(seeds))
         assert found is not None
         passes = verdict(claim, records(seeds, ideal)).outcome == "pass"
         assert passes == (found.found >= found.fewest) == (seeds >= made.seeds_needed)
@@ -154,7 +159,7 @@ def test_the_power_of_thousands_of_means_is_a_number() -> None:
 
 def test_pages_test_has_about_the_power_that_is_said(capsys: Any) -> None:
     claim = claimed("monotone: {x: increasing}")
-    made = design(claim, records(8), [claim], measured=False)
+    made = planned_design(claim, records(8))
     assert made is not None
     rise, rng = made.distance(made.found, math.sqrt(2)), np.random.default_rng(1)
     assert rise is not None

@@ -13,6 +13,7 @@ from scipy import stats
 from sweeper.analysis.claims.power import design
 from sweeper.analysis.claims.verdict import Verdict
 from sweeper.analysis.claims.verify import judge
+from sweeper.analysis.evidence import collect
 from sweeper.spec.claims.convert import claim as record
 from sweeper.spec.claims.keys import ClaimKeys
 from sweeper.spec.claims.records import Claim
@@ -138,7 +139,7 @@ def test_a_metric_without_spread_follows_nothing_and_two_configurations_show_not
 def test_a_plan_names_how_many_seeds_they_need() -> None:
     found = records(tracking(0.0), seeds=3, configs=6)
     follows = claimed(correlate={"x": "jsd", "y": "alignment", "at_least": 0.5})
-    made = design(follows, found, [follows], measured=False)
+    made = design(follows, collect(follows, found), found, [follows], measured=False)
     assert made is not None
     assert made.found == 3
     enough = records(tracking(0.0), seeds=made.fewest, configs=6)
@@ -146,7 +147,8 @@ def test_a_plan_names_how_many_seeds_they_need() -> None:
     fewer = records(tracking(0.0), seeds=made.fewest - 1, configs=6)
     assert judge([follows], fewer, Path())[0].outcome == "undecided"
     front = claimed(dominates={"p": [1, 0]}, goals=GOALS)
-    pairs = design(front, records(tracking(0.0)), [front], measured=False)
+    planned = records(tracking(0.0))
+    pairs = design(front, collect(front, planned), planned, [front], measured=False)
     assert pairs is not None
     assert (pairs.found, pairs.fewest) == (8, 6)
 

@@ -13,6 +13,7 @@ from scipy import stats
 from sweeper.analysis.claims.power import design
 from sweeper.analysis.claims.verdict import Verdict
 from sweeper.analysis.claims.verify import judge
+from sweeper.analysis.evidence import collect
 from sweeper.analysis.mean_tests import BoundedMean
 from sweeper.spec.claims.convert import claim as record
 from sweeper.spec.claims.keys import ClaimKeys
@@ -102,6 +103,7 @@ def test_all_seeds_at_the_end_of_the_range_are_no_evidence_against_that_end() ->
 
 
 def test_the_plan_knows_how_many_seeds_a_rate_takes_at_least() -> None:
-    made = design(claimed(mean={"at_least": 0.8}), records(lambda p, s: 1.0, 3, 6), [], measured=False)
+    claim, planned = claimed(mean={"at_least": 0.8}), records(lambda p, s: 1.0, 3, 6)
+    made = design(claim, collect(claim, planned), planned, [], measured=False)
     assert made is not None
     assert (made.unit, made.found, made.fewest) == ("seed", 6, 14)  # 0.8^14 is less than 0.05
