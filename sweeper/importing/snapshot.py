@@ -21,7 +21,8 @@ def snapshot(path: Path, tables: Sequence[str], kind: str) -> Iterator[str]:
     Raises UsageError for a file that is no SQLite database with these tables.
     """
     if not path.is_file():
-        raise UsageError(Problem("no such file", str(path), hint=f"the SQLite file of {kind}, or its address"))
+        hint = f"the SQLite file of {kind}, or its address, with http:// or another scheme"
+        raise UsageError(Problem("no such file", str(path), hint=hint))
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "copy.db"
         try:

@@ -50,9 +50,10 @@ DENIED = "API request to endpoint /api/2.0/mlflow/runs/search failed with error 
         ("API request failed with error code 500 != 200", "http://x answers with HTTP 500", False),
         ("failed with error code 404 != 200. Response body: 'none\nhere'", "x answers with HTTP 404: none", False),
         ("failed with error code 502 != 200. Response body: 'refused'", "x answers with HTTP 502: refused", False),
+        ("failed with error code 502 != 200. Response body: '<!doctype html>'", "x answers with HTTP 502\n", False),
     ],
 )
 def test_an_error_says_what_is_wrong_and_whether_waiting_would_help(error: str, line: str, lasting: bool) -> None:
     said = one_line(ValueError(error), "http://x")
-    assert line in said
+    assert line in f"{said}\n"
     assert will_last(said) is lasting
