@@ -65,7 +65,7 @@ def one_line(error: Exception, address: str) -> str:
     if answer := _ANSWER.search(str(error)):
         status = answer["many"] or answer["code"] or "200"
         said = answer["body"] or answer["odd"] or (first_line(answer["url"], int(status)) if answer["url"] else "")
-        said = "" if said.lstrip().startswith("<") else without_password(said.strip())[:150]  # a page says no more
+        said = "" if said.lstrip().startswith("<") else without_password(said.strip())[:150]  # HTML
         return f"{address} answers with HTTP {status}" + (f": {said}" if said else "")
     if "Max retries exceeded" in message or "timeout exception" in message:
         why = re.search(r"Connection refused|Name or service not known|Temporary failure in name resolution", message)
