@@ -150,7 +150,7 @@ def counts() -> str:
     of, total = by_kind(), len(outcomes)
     strict, weak, unanswered = outcomes.count("undecided"), of["weaker"] + of[""], of[""]
     figures = ", ".join(
-        f"{name}: {count} ({100 * count / total:.0f} %)"
+        f"{name}: {count} ({100 * count / total:.1f} %)"
         for name, count in (("undecided", strict), ("counting weaker answers", weak), ("open", unanswered))
     )
     kinds = ", ".join(f"{of[kind]} {kind}" for kind in KINDS)

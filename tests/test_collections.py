@@ -155,7 +155,7 @@ def test_the_cost_of_each_open_question_is_as_published() -> None:
         assert f"| {kind} | {kinds[kind]} |" in README
     weak = questions + kinds["weaker"]
     for count in (counts[2], weak, questions):
-        assert f"**{count}, {100 * count / len(outcomes):.0f} %**" in README
+        assert f"**{count}, {100 * count / len(outcomes):.1f} %**" in README
 
 
 def seeds_of(name: str, task: str) -> set[int]:
