@@ -65,8 +65,9 @@ def one_line(error: Exception, address: str) -> str:
     if answer := _ANSWER.search(str(error)):
         status = answer["many"] or answer["code"] or "200"
         said = answer["body"] or answer["odd"] or (first_line(answer["url"], int(status)) if answer["url"] else "")
-        said = "" if said.lstrip().startswith("<") else without_password(said.strip())[:150]  # HTML
-        return f"{address} answers with HTTP {status}" + (f": {said}" if said else "")
+        said = without_password(said.strip())[:150]
+        is_markup = said.startswith("<")  # the first line of a page of HTML is no use
+        return f"{address} answers with HTTP {status}" + (f": {said}" if said and not is_markup else "")
     if "Max retries exceeded" in message or "timeout exception" in message:
         why = re.search(r"Connection refused|Name or service not known|Temporary failure in name resolution", message)
         return f"{address} does not answer" + (f": {why[0].lower()}" if why else "")
