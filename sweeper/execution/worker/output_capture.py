@@ -51,8 +51,8 @@ def captured(path: Path) -> Iterator[None]:
 
 
 def shorten(path: Path) -> None:
-    """Replace the middle of a log that is too long. What others write meanwhile may be lost."""
-    with contextlib.suppress(OSError), _changing(path) as log, _shortening:
+    """Replace the middle of a log that is too long. What is not written by Python's streams may be lost meanwhile."""
+    with contextlib.suppress(OSError), _changing(path) as log, _shortener.lock:
         if os.fstat(log).st_size <= LONGEST:
             return
         before = LEFT_OUT.match(os.pread(log, 64, KEPT))
@@ -64,9 +64,6 @@ def shorten(path: Path) -> None:
         os.ftruncate(log, KEPT + len(text))
 
 
-_shortening = threading.Lock()  # the thread of a log may look at it once more when its trial has ended
-
-
 class _LogShortener:
     """The logs being written, which a thread of this process looks at. Starting a thread for each trial took 3 ms."""
 
@@ -75,7 +72,8 @@ class _LogShortener:
         os.register_at_fork(after_in_child=self._forget)
 
     def _forget(self) -> None:
-        """Begin with none: a fork has no thread, and the lock as it was held."""
+        """Begin with none: a fork has no thread, and its locks as they were held."""
+        self.lock = threading.RLock()  # of a print and of a shortening; a signal's handler may print during a print
         self._paths: set[Path] = set()
         self._some = threading.Condition()
         self._has_thread = False
@@ -127,7 +125,8 @@ class _LogFile(io.FileIO):
 
     def write(self, data: Buffer) -> int:
         try:
-            return super().write(data)
+            with _shortener.lock:  # what is written between a shortening's read and its cut would be lost
+                return super().write(data)
         except OSError:
             return memoryview(data).nbytes
 
