@@ -16,6 +16,7 @@ import pytest
 from results import statements, undecided
 from results.undecided import verdicts
 from sweeper.analysis.claims import verify
+from sweeper.ledger.paths import SweepDir
 from sweeper.reporting.tables.markup import latex
 from sweeper.spec.load import load_spec
 from tests.published import trials
@@ -102,7 +103,7 @@ def test_the_file_published_is_the_one_in_search_spaces(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_published_ledger_gives_the_published_verdicts(name: str) -> None:
     published = json.loads((PUBLISHED / name / "verify.json").read_text())["verdicts"]
-    found = [verdict.as_json() for verdict in verify.verdicts(PUBLISHED, name)]
+    found = [verdict.as_json() for verdict in verify.verdicts(SweepDir(PUBLISHED, name))]
     for one, other in zip(found, published, strict=True):
         assert (one["name"], one["outcome"], one["n"]) == (other["name"], other["outcome"], other["n"])
         assert one["effect"] == pytest.approx(other["effect"], abs=1e-6)

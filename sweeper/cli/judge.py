@@ -31,7 +31,7 @@ def verify(
     if audit or head:
         _audit(sweep_dir, head, shared)
         return
-    found = verdicts(sweep_dir.results, sweep_dir.name)
+    found = verdicts(sweep_dir)
     if shared.as_json:
         print_json({"sweep": sweep_dir.name, "verdicts": [verdict.as_json() for verdict in found]})
     elif found:

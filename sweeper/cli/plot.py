@@ -109,8 +109,7 @@ def report(
     from sweeper.reporting.report.page import render
 
     sweep_dir = named_sweep(shared.results, sweep)
-    results = SweepResults(sweep_dir)
-    _ = results.history  # an unknown sweep raises before a file is made
+    results = SweepResults.at_once(sweep_dir)  # an unknown sweep raises before a file is made
     if serve:
         if output is not None:
             raise UsageError(Problem("--serve and --output exclude each other", hint="give one of them"))

@@ -58,7 +58,7 @@ def decisions(folder: Path) -> list[tuple[str, int, float, str]]:
 
 
 def judged(folder: Path) -> dict[str, Verdict]:
-    return {verdict.name: verdict for verdict in verdicts(folder / "results", "toy")}
+    return {verdict.name: verdict for verdict in verdicts(SweepDir(folder / "results", "toy"))}
 
 
 def test_seeds_are_added_only_where_a_claim_is_undecided(file: Path) -> None:

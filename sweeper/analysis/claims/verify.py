@@ -56,10 +56,12 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def verdicts(results: Path, name: str) -> list[Verdict]:
-    """The verdict on each claim of RESULTS/NAME/sweep.yaml, in its order. Raises UsageError for an unknown sweep."""
-    sweep_dir = SweepDir(results, name)
-    known = frames.history(sweep_dir)
+def verdicts(sweep_dir: SweepDir, known: History | None = None) -> list[Verdict]:
+    """The verdict on each claim of a sweep's own file, in its order. Raises UsageError for an unknown sweep.
+
+    `known` is the sweep's history where it has been read.
+    """
+    known = known or frames.history(sweep_dir)
     sweep = load_run(sweep_dir.spec)
     return judge_sweep(sweep.claims, known, sweep_dir.folder, sweep.looks)
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import pandas as pd
 
@@ -83,6 +84,11 @@ class FigureContext:
     @cached_property
     def varied(self) -> list[str]:
         return self.results.varied
+
+    @cached_property
+    def grouped_curves(self) -> dict[str, Any]:
+        """By metric, the list that `curves.seed_curves` has made for an earlier plot."""
+        return {}
 
     @property
     def shown(self) -> list[str]:

@@ -65,8 +65,15 @@ class SeedCurves:
 def seed_curves(context: FigureContext, metric: str) -> list[SeedCurves]:
     """The curves of every configuration that reported the metric, the best first where it is known what that is.
 
-    Raises NotApplicable where no trial reported the metric twice.
+    They are grouped once for all plots of a context. Raises NotApplicable where no trial reported the metric twice.
     """
+    known: dict[str, list[SeedCurves]] = context.grouped_curves
+    if metric not in known:
+        known[metric] = _grouped(context, metric)
+    return known[metric]
+
+
+def _grouped(context: FigureContext, metric: str) -> list[SeedCurves]:
     rows = pd.DataFrame(
         [
             (record.trial.config, record.trial.key, report.step, value)

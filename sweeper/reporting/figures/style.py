@@ -157,9 +157,10 @@ def _saved(figure: Figure, written: Callable[..., object], metadata: dict[str, s
 
 def _lay_out(figure: Figure) -> None:
     """Place the axes once, on positions of six digits: the last digits of the solver's differ from run to run."""
-    if not isinstance(figure.get_layout_engine(), ConstrainedLayoutEngine):
+    engine = figure.get_layout_engine()
+    if not isinstance(engine, ConstrainedLayoutEngine):
         return
-    figure.draw_without_rendering()
+    engine.execute(figure)
     figure.set_layout_engine("none")
     for axes in figure.axes:
         left, below, width, height = (round(float(at), 6) for at in axes.get_position(original=True).bounds)

@@ -125,7 +125,7 @@ def _verdicts(results: SweepResults) -> tuple[list[Verdict], str]:
     from sweeper.analysis.claims.verify import verdicts
 
     try:
-        found = verdicts(results.folder.results, results.folder.name)
+        found = verdicts(results.folder, results.history)
     except SweeperError as error:
         return [], f"The claims cannot be judged: {error}"
     return found, "" if found else "No claims: the sweep file has no expect."

@@ -57,7 +57,7 @@ def judged(results: Path, claim: str, *more: str) -> Verdict:
     claims = "".join(f"\n  - {{name: claimed, metric: score, {one}}}" for one in (*more, claim))
     file = results / "noisy" / "sweep.yaml"
     file.write_text(file.read_text().partition("expect:")[0] + f"expect:{claims}\n")
-    return verdicts(results, "noisy")[-1]
+    return verdicts(SweepDir(results, "noisy"))[-1]
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +147,7 @@ def test_a_metric_that_no_trial_reports_is_answered_with_those_that_they_do(fini
     file.write_text(
         file.read_text().partition("expect:")[0] + "expect: [{name: n, metric: skore, mean: {at_least: 0}}]\n"
     )
-    assert "no trial has a value of skore; they report score" in verdicts(finished, "noisy")[-1].sentence
+    assert "no trial has a value of skore; they report score" in verdicts(SweepDir(finished, "noisy"))[-1].sentence
 
 
 def test_a_claim_is_open_while_trials_are_to_come(tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_a_claim_is_open_while_trials_are_to_come(tmp_path: Path) -> None:
     (tmp_path / "noisy.yaml").write_text(FILE % (0.01, 4, "within: [5, 6]"))
     with opened(tmp_path / "noisy.yaml"):
         pass  # planned with a fourth seed, and stopped at once
-    [verdict] = verdicts(results, "noisy")
+    [verdict] = verdicts(SweepDir(results, "noisy"))
     assert verdict.outcome == "undecided"
     assert "6 trials still to come" in verdict.sentence
 
