@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 _TABLES = ("studies", "trials", "trial_params")
+_DRIVERS = "install its driver, or name one that is installed, as in postgresql+psycopg2:// or mysql+pymysql://"
 
 
 def study_source(address: str, name: str) -> ImportSource:
@@ -72,12 +73,17 @@ def _is_sqlite(path: Path) -> bool:
 def _opened(path: str, address: str) -> RDBStorage:
     """The storage behind an address; UsageError with what SQLAlchemy or Optuna found wrong with it."""
     from optuna.storages import RDBStorage
+    from sqlalchemy.exc import NoSuchModuleError
 
     try:
         return RDBStorage(address, skip_table_creation=True)
     except Exception as error:  # drivers raise errors of their own: a missing module, a server that does not answer
-        why = without_login(" ".join(str(error).split()))[:300]
-        raise UsageError(Problem(f"not a storage that Optuna opens: {why}", without_login(path))) from None
+        cause: BaseException = error
+        while cause.__cause__:  # Optuna calls whatever a server answers an error of a commit, the drivers know better
+            cause = cause.__cause__
+        why = without_login(str(cause).strip().partition("\n")[0])[:300]
+        hint = _DRIVERS if isinstance(cause, ModuleNotFoundError | NoSuchModuleError) else ""
+        raise UsageError(Problem(f"not a storage that Optuna opens: {why}", without_login(path), hint=hint)) from None
 
 
 def _source(study: Study, text: str) -> ImportSource:

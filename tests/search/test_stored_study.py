@@ -63,3 +63,17 @@ def test_what_is_no_study_is_refused(database: Path, tmp_path: Path) -> None:
     (tmp_path / "words.txt").write_text("words\n")
     with pytest.raises(UsageError, match=r"words.txt: --study: which study\?\n  allowed: there is none"):
         study_source(str(tmp_path / "words.txt"), "")
+
+
+@pytest.mark.parametrize(
+    ("address", "found"),
+    [
+        ("mssql+pymssql://u:secret@h/x", r"No module named 'pymssql'\n  hint: install its driver"),
+        ("postgres://u:secret@h/x", r"Can't load plugin: sqlalchemy.dialects:postgres\n  hint: install its driver"),
+        ("sqlite://", "no such table: version_info$"),
+    ],
+)
+def test_an_address_that_does_not_open_is_answered_with_what_its_driver_found(address: str, found: str) -> None:
+    with pytest.raises(UsageError, match=f"not a storage that Optuna opens: {found}") as raised:
+        study_source(address, "")
+    assert "secret" not in str(raised.value)
