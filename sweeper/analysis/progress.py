@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import fmean
 
 from sweeper.analysis import frames
+from sweeper.analysis.workload import Workload
 from sweeper.errors import Exit, LedgerError
 from sweeper.ledger import lock
 from sweeper.ledger.history import History, read_history
+from sweeper.ledger.live_steps import LiveSteps, read_live_steps
 from sweeper.ledger.paths import SweepDir, linked_sweeps, list_sweeps
 from sweeper.search import ranking
 from sweeper.spec.sweep import Sweep
-from sweeper.trial import Record, State, Value
+from sweeper.trial import Event, Record, Reported, State, Trial, Value
 from sweeper.value_text import NO_LABELS, Labels, exact
 
+NO_STEPS = LiveSteps()
 CURVES_LIMIT = 32_000_000  # bytes of curves.jsonl; reading more would take longer than a redraw lasts
 LEVELS = 12  # of a parameter on the map
 
@@ -97,7 +100,8 @@ class Failure:
 class Progress:
     """How far a sweep is. `state` is as in a row; `driver` is the process that runs it ("" for none).
 
-    `trials_per_hour` is the pace of this run so far, and `left_s` the seconds left at that pace; None when unknown.
+    `trials_per_hour` and `steps_per_s` are the pace of this run so far, `left_s` the seconds left at the pace of steps,
+    or of trials where their steps are not known; None when unknown.
     """
 
     name: str
@@ -105,6 +109,7 @@ class Progress:
     driver: str
     counts: dict[str, int]
     trials_per_hour: float | None
+    steps_per_s: float | None
     left_s: float | None
     failures: list[Failure]
 
@@ -112,8 +117,8 @@ class Progress:
         return asdict(self)
 
 
-def progress(sweep: SweepDir, history: History, now: float) -> Progress:
-    """How far the sweep is, from its ledger alone."""
+def progress(sweep: SweepDir, history: History, now: float, live: LiveSteps = NO_STEPS) -> Progress:
+    """How far the sweep is, from its ledger and the steps that running trials have made since their reports."""
     records = history.planned()
     counts = Counter(str(record.state) for record in records)
     began = float(history.runs[-1]["at"]) if history.runs else now
@@ -125,9 +130,36 @@ def progress(sweep: SweepDir, history: History, now: float) -> Progress:
     left = counts[State.PENDING] + counts[State.RUNNING]
     bad = [r for r in records if r.state in (State.FAILED, State.DIVERGED) and r.ended]
     failures = [Failure(r.trial.key, r.trial.name, str(r.state), r.ended.reason) for r in bad if r.ended]
-    left_s = left / pace if pace and driver else None
-    state = _state(history, left, driver)
-    return Progress(sweep.name, state, driver, dict(counts), pace * 3600 if pace else None, left_s, failures)
+    steps_per_s = left_s = None
+    if driver:
+        others = [r for r in records if r.state in (State.PENDING, State.RUNNING)]
+        done = [r for r in trained if r.state not in (State.PENDING, State.RUNNING) and r.ended and not r.ended.origin]
+        work = _workload([*done, *others], began, live)
+        until = max(now, work.last_report)
+        steps_per_s, left_s = work.pace(until), work.left_s(until) if left else None
+    state, hourly = _state(history, left, driver), pace * 3600 if pace else None
+    return Progress(sweep.name, state, driver, dict(counts), hourly, steps_per_s, left_s, failures)
+
+
+def _workload(records: Sequence[Record], began: float, live: LiveSteps) -> Workload:
+    """The steps that these trials have made in a run that began then, as its own terminal counts them."""
+    work, events = Workload(len(records), [record.trial for record in records]), list[tuple[Trial, Event]]()
+    for record in records:
+        own = [report for report in record.reports if report.attempt == record.attempt]
+        found = (record.started, *own, record.ended, *_live_events(record, live))
+        events += [(record.trial, event) for event in found if event is not None and event.at >= began]
+    for trial, event in sorted(events, key=lambda one: one[1].at):
+        work.advance(trial, event, event.at)
+    return work
+
+
+def _live_events(record: Record, live: LiveSteps) -> Iterator[Reported]:
+    """The first and the last step of a trial that runs, as if it had reported nothing there."""
+    key = record.trial.key
+    if record.state is State.RUNNING and key in live.steps:
+        if key in live.first:
+            yield Reported(key, record.attempt, *live.first[key], {})
+        yield Reported(key, record.attempt, live.at, live.steps[key], {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,11 +236,12 @@ def summarize(folder: SweepDir, sweep: Sweep | None, now: float, history: Histor
         history = frames.history(folder, curves=small)
     records = history.planned()
     metric = sweep.goals[0].name if sweep and sweep.goals else ""
-    running = [_running(record, metric) for record in records if record.state is State.RUNNING]
+    live = read_live_steps(folder) if lock.holder(folder.lock) else NO_STEPS
+    running = [_running(record, metric, live) for record in records if record.state is State.RUNNING]
     best = _best(sweep, records) if sweep and sweep.goals else None
     states = {record.trial.key: str(record.state) for record in records}
     found = goal_map(records, metric) if metric else None
-    return SweepSummary(progress(folder, history, now), best, running, found, history.labels, states)
+    return SweepSummary(progress(folder, history, now, live), best, running, found, history.labels, states)
 
 
 def goal_map(records: Sequence[Record], metric: str) -> Map | None:
@@ -251,9 +284,10 @@ def _best(sweep: Sweep, records: Sequence[Record]) -> BestConfiguration | None:
     )
 
 
-def _running(record: Record, metric: str) -> RunningTrial:
+def _running(record: Record, metric: str, live: LiveSteps) -> RunningTrial:
     curve = [
         float(f"{r.metrics[metric]:.6g}") for r in record.reports if math.isfinite(r.metrics.get(metric, math.nan))
     ]
-    step = record.reports[-1].step if record.reports else None
+    known = [report.step for report in record.reports[-1:]] + [live.steps.get(record.trial.key, 0)]
+    step = max(known) or None
     return RunningTrial(record.trial.key, record.trial.name, step, metric, curve)

@@ -29,6 +29,7 @@ from sweeper.execution.stored.sweep_copy import copied, is_stored
 from sweeper.ledger.atomic import replace_file
 from sweeper.ledger.history import History, read_history
 from sweeper.ledger.ledger import Ledger
+from sweeper.ledger.live_steps import LiveStepsFile
 from sweeper.ledger.paths import SweepDir
 from sweeper.planning.plan import Plan, absent_metrics, file_of
 from sweeper.planning.trial_factory import TrialFactory
@@ -97,7 +98,8 @@ def opened(
             watchers: tuple[Watcher, ...] = (display, notices, *stack.enter_context(copies))
             named_stores.remember(plan.sweep.tracking.uri)
             mirror, attachments = Mirror(*mirror_input(plan.sweep, sweep_dir, made)), SweepAttachments(sweep_dir)
-            log = EventLog(book, {}, (*watchers, mirror), display.show_step)
+            steps = stack.enter_context(LiveStepsFile(sweep_dir))
+            log = EventLog(book, {}, (*watchers, mirror), display.show_step, steps)
             session = _session(plan, trainer, options, display, log, history, str(made["commit"]), notices)
             session.when_done = lambda: mirror.finish(attachments)
             mirror.start(_already_known(plan, history))

@@ -8,6 +8,7 @@
     RESULTS/NAME/patches/                      what differed from the commit, where a run began with changed files
     RESULTS/NAME/commands/                     what somebody asks of the run (`commands.py`)
     RESULTS/NAME/lock                          who writes
+    RESULTS/NAME/steps.json                    while a run writes: the steps since the last reports (`live_steps.py`)
 
 A line is a JSON object that ends with a CRC-32 of what stands before it. Lines are only ever added; a torn or damaged
 line is skipped and counted, never trusted. A line of the ledger also carries the hash of the one before (`chain.py`).

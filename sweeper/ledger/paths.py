@@ -83,6 +83,10 @@ class SweepDir:
         return self.path("lock")
 
     @property
+    def live_steps(self) -> Path:
+        return self.path("steps.json")
+
+    @property
     def commands(self) -> Path:
         return self.path("commands")
 

@@ -46,7 +46,10 @@ def contents(folder: Path) -> dict[str, str]:
 
 
 FOLDERS = ["toy", "toy/plots", "toy/trials", "toy/trials/KEY", "toy/trials/KEY/checkpoints", "mlartifacts"]
-FILES = [f"toy/{name}" for name in ("sweep.yaml", "ledger.jsonl", "curves.jsonl", "lock", "report.html", "ref.csv")]
+FILES = [
+    f"toy/{name}"
+    for name in ("sweep.yaml", "ledger.jsonl", "curves.jsonl", "lock", "steps.json", "report.html", "ref.csv")
+]
 
 
 @pytest.mark.parametrize("name", [*FOLDERS, *FILES, "toy/trials/KEY/log.txt", "mlflow.db"])

@@ -39,8 +39,8 @@ def test_a_suggestion_keeps_the_words() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["sweep.yaml", "ledger.jsonl", "curves.jsonl", "lock", "plots", "report.html", "patches", "trials", "trials/k",
-     "trials/k/log.txt", "trials/k/checkpoints"],
+    ["sweep.yaml", "ledger.jsonl", "curves.jsonl", "lock", "steps.json", "plots", "report.html", "patches",
+     "trials", "trials/k", "trials/k/log.txt", "trials/k/checkpoints"],
 )  # fmt: skip
 def test_no_path_of_a_sweep_leads_out_by_a_link(tmp_path: Path, name: str) -> None:
     """A run writes to all of these; a log and checkpoints are written by its workers, given the trial's folder."""
@@ -48,6 +48,7 @@ def test_no_path_of_a_sweep_leads_out_by_a_link(tmp_path: Path, name: str) -> No
     paths = (
         lambda: sweep.spec, lambda: sweep.ledger, lambda: sweep.curves, lambda: sweep.lock, lambda: sweep.plots,
         lambda: sweep.report, lambda: sweep.patch("p"), lambda: sweep.trial("k"), lambda: sweep.log("k"),
+        lambda: sweep.live_steps,
     )  # fmt: skip
     assert all(path().is_relative_to(sweep.folder) for path in paths)
     (place := sweep.folder / name).parent.mkdir(parents=True)

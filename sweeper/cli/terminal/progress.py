@@ -13,9 +13,9 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.text import Text
 
 from sweeper.analysis.rounding import rounded
+from sweeper.analysis.workload import Workload
 from sweeper.cli.terminal.console import NARROW, STYLES, heading
 from sweeper.cli.terminal.fitted import FittedColumn, fitted_table
-from sweeper.cli.terminal.workload import Workload
 from sweeper.trainer.trainer import HEADLINES
 from sweeper.trial import Ended, Event, Reported, Started, Trial
 from sweeper.value_text import NO_LABELS, Labels, duration, show

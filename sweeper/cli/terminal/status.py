@@ -147,8 +147,9 @@ def _pace(progress: Progress) -> str:
     hourly = progress.trials_per_hour or 0
     pace = [f"{hourly:{'.0f' if hourly >= 100 else '.2g'}} trials an hour"] if hourly else []
     if progress.driver:
-        left = f", about {duration(progress.left_s)} left" if progress.left_s is not None else ""
-        return (pace[0] if pace else "no pace yet") + left
+        pace += [f"{progress.steps_per_s:.3g} steps per second"] if progress.steps_per_s else []
+        left = [f"about {duration(progress.left_s)} left"] if progress.left_s is not None else []
+        return ", ".join([*(pace or ["no pace yet"]), *left])
     return ", ".join([progress.state if progress.state != "unfinished" else "unfinished, not running", *pace])
 
 

@@ -28,7 +28,7 @@ from sweeper.trial import Ended, Event, Reported, Trial
 
 EVERY_S = 2.0  # between two copies at least, and four times as long as the last one took
 END_S = 60.0  # how long the end of a run waits
-NOT_COPIED = ("lock", "report.html")
+NOT_COPIED = ("lock", "report.html", "steps.json")
 
 
 class SweepCopy:

@@ -57,7 +57,7 @@ class LiveReport:
         with self._lock:
             state = self._state()
             is_due = time.monotonic() - self._at >= max(LEAST_S, REST * self._seconds)
-            version = digest(f"{state} {self._drawn.at}")
+            version = digest(f"{state} {self._drawn.at} {_changed(self._sweep.live_steps)}")
             if not self._page or (version != self._version and is_due):
                 began = time.monotonic()
                 self._page, self._version = self._rendered(version), version

@@ -96,7 +96,7 @@ def test_show_has_the_end_of_the_log_of_a_failure(naughty: str, sweeper: Sweeper
 
 
 MAP = Map("score", "loss.beta", "kind", ["0", "1"], ["a", "b"], {("0", "a"): 0.5, ("1", "b"): 0.75}, ["rate"])
-PROGRESS = Progress("toy", "running", "process 1", {"completed": 2, "running": 1, "pending": 1}, 120.0, 60.0, [])
+PROGRESS = Progress("toy", "running", "process 1", {"completed": 2, "running": 1, "pending": 1}, 120.0, 5.0, 60.0, [])
 SEEN = SweepSummary(
     PROGRESS,
     BestConfiguration("c", "beta=1", {"score": 0.75}, 2),
@@ -114,7 +114,8 @@ def said(*things: RenderableType, width: int = 80) -> str:
 
 def test_the_progress_has_rate_time_left_best_so_far_and_the_curve_of_what_runs() -> None:
     text = said(render(SEEN))
-    for words in ("2/4", "120 trials an hour, about 1 min 00 s left", "score 0.75 at beta=1, n=2", "30  1", "▁█"):
+    pace = "120 trials an hour, 5 steps per second, about 1 min 00 s left"
+    for words in ("2/4", pace, "score 0.75 at beta=1, n=2", "30  1", "▁█"):
         assert words in text
     assert max(map(len, text.splitlines())) <= 80
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from sweeper.cli.terminal.workload import Workload, declared_steps
+from sweeper.analysis.workload import Workload, declared_steps
 from sweeper.trial import Reported, Started, State, Trial
 from tests.records import make_end, make_trial
 
