@@ -80,7 +80,7 @@ def _row(sweep: SweepDir) -> SweepRow:
     left = counts[State.PENDING] + counts[State.RUNNING]
     state = _state(history, left, lock.holder(sweep.lock))
     stopped_at = history.runs[-1].get("stopped", {}).get("at") if history.runs else None
-    written_at = max(path.stat().st_mtime for path in (sweep.ledger, sweep.curves) if path.exists())
+    written_at = max(path.stat().st_mtime for path in (sweep.ledger, sweep.curves, sweep.live_steps) if path.exists())
     last_at = float(stopped_at or written_at)  # a copy of a folder, or a clone, is written later
     failed, stopped = counts[State.FAILED], counts[State.STOPPED]
     return SweepRow(sweep.name, state, done, failed, left, last_at, history.damaged, stopped=stopped)

@@ -59,6 +59,16 @@ def test_the_last_event_of_a_copied_sweep_is_not_when_it_was_copied(tmp_path: Pa
     assert abs(overview(there)[0].last_at - time.time()) < 100
 
 
+def test_a_pack_that_makes_steps_is_not_silent(tmp_path: Path) -> None:
+    """Before: `last event 18 min ago` of a run that trains."""
+    with Ledger(folder := SweepDir(tmp_path, "toy")) as book:
+        book.run("", {}, TRIALS, History())
+        os.utime(folder.ledger, (1e9, 1e9))
+        os.utime(folder.curves, (1e9, 1e9))
+        folder.live_steps.write_text("{}")
+        assert abs(overview(tmp_path)[0].last_at - time.time()) < 100
+
+
 def test_the_pace_is_that_of_the_last_run_after_a_clock_was_set_back(tmp_path: Path) -> None:
     """Before: 12 trials an hour, from the ends of the run before, and no pace where this clock is the one behind."""
     folder = SweepDir(tmp_path, "toy")
