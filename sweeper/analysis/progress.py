@@ -80,10 +80,17 @@ def _row(sweep: SweepDir) -> SweepRow:
     left = counts[State.PENDING] + counts[State.RUNNING]
     state = _state(history, left, lock.holder(sweep.lock))
     stopped_at = history.runs[-1].get("stopped", {}).get("at") if history.runs else None
-    written_at = max(path.stat().st_mtime for path in (sweep.ledger, sweep.curves, sweep.live_steps) if path.exists())
-    last_at = float(stopped_at or written_at)  # a copy of a folder, or a clone, is written later
+    written = [_written_at(path) for path in (sweep.ledger, sweep.curves, sweep.live_steps)]
+    last_at = float(stopped_at or max(written))  # a copy of a folder, or a clone, is written later
     failed, stopped = counts[State.FAILED], counts[State.STOPPED]
     return SweepRow(sweep.name, state, done, failed, left, last_at, history.damaged, stopped=stopped)
+
+
+def _written_at(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:  # one of them goes with its run
+        return 0.0
 
 
 @dataclass(frozen=True, slots=True)
