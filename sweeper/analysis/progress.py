@@ -153,7 +153,7 @@ def _workload(records: Sequence[Record], began: float, live: LiveSteps) -> Workl
     work, events = Workload(len(records), [record.trial for record in records]), list[tuple[Trial, Event]]()
     for record in records:
         own = [report for report in record.reports if report.attempt == record.attempt]
-        found = (record.started, *own, record.ended, *_live_events(record, live))
+        found = (record.started, *own[:1], *own[1:][-1:], record.ended, *_live_events(record, live))
         events += [(record.trial, event) for event in found if event is not None and event.at >= began]
     for trial, event in sorted(events, key=lambda one: one[1].at):
         work.advance(trial, event, event.at)

@@ -56,7 +56,8 @@ class Workload:
         if isinstance(event, Ended) and event.origin:
             self.trials -= 1
             return
-        steps = self._trials.setdefault(trial.key, _TrialSteps(declared_steps(trial)))
+        if (steps := self._trials.get(trial.key)) is None:
+            steps = self._trials[trial.key] = _TrialSteps(declared_steps(trial))
         if isinstance(event, Started):
             self.began = now if self.began is None else self.began
             steps.first = steps.last = event.step
