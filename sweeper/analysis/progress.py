@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import fmean
 
 from sweeper.analysis import frames
-from sweeper.analysis.workload import Workload
+from sweeper.analysis.workload import workload_of
 from sweeper.errors import Exit, LedgerError
 from sweeper.ledger import lock
 from sweeper.ledger.history import History, read_history
@@ -18,7 +18,7 @@ from sweeper.ledger.live_steps import LiveSteps, read_live_steps
 from sweeper.ledger.paths import SweepDir, linked_sweeps, list_sweeps
 from sweeper.search import ranking
 from sweeper.spec.sweep import Sweep
-from sweeper.trial import Event, Record, Reported, State, Trial, Value
+from sweeper.trial import Record, State, Value
 from sweeper.value_text import NO_LABELS, Labels, exact
 
 NO_STEPS = LiveSteps()
@@ -141,32 +141,11 @@ def progress(sweep: SweepDir, history: History, now: float, live: LiveSteps = NO
     if driver:
         others = [r for r in records if r.state in (State.PENDING, State.RUNNING)]
         done = [r for r in trained if r.state not in (State.PENDING, State.RUNNING) and r.ended and not r.ended.origin]
-        work = _workload([*done, *others], began, live)
+        work = workload_of([*done, *others], began, live)
         until = max(now, work.last_report)
         steps_per_s, left_s = work.pace(until), work.left_s(until) if left else None
     state, hourly = _state(history, left, driver), pace * 3600 if pace else None
     return Progress(sweep.name, state, driver, dict(counts), hourly, steps_per_s, left_s, failures)
-
-
-def _workload(records: Sequence[Record], began: float, live: LiveSteps) -> Workload:
-    """The steps that these trials have made in a run that began then, as its own terminal counts them."""
-    work, events = Workload(len(records), [record.trial for record in records]), list[tuple[Trial, Event]]()
-    for record in records:
-        own = [report for report in record.reports if report.attempt == record.attempt]
-        found = (record.started, *own[:1], *own[1:][-1:], record.ended, *_live_events(record, live))
-        events += [(record.trial, event) for event in found if event is not None and event.at >= began]
-    for trial, event in sorted(events, key=lambda one: one[1].at):
-        work.advance(trial, event, event.at)
-    return work
-
-
-def _live_events(record: Record, live: LiveSteps) -> Iterator[Reported]:
-    """The first and the last step of a trial that runs, as if it had reported nothing there."""
-    key = record.trial.key
-    if record.state is State.RUNNING and key in live.steps:
-        if key in live.first:
-            yield Reported(key, record.attempt, *live.first[key], {})
-        yield Reported(key, record.attempt, live.at, live.steps[key], {})
 
 
 @dataclass(frozen=True, slots=True)

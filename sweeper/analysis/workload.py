@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from sweeper.ledger.live_steps import LiveSteps
 from sweeper.search.pruner import full_steps
-from sweeper.trial import Ended, Event, Reported, Started, State, Trial
+from sweeper.trial import Ended, Event, Record, Reported, Started, State, Trial
 
 # Endings of the last word of a setting that gives the length of a trial; with others it counts something else.
 _COUNTS = ("steps", "epochs", "iterations", "iters")
@@ -125,6 +126,28 @@ class Workload:
             return None if left is None else max(left - (now - self.last_report), 0.1 * left)
         spent = now - self.began if self.began is not None else 0.0
         return spent * (self.trials - self.ended) / self.ended if self.ended and spent > 0 else None
+
+
+def workload_of(records: Sequence[Record], began: float, live: LiveSteps) -> Workload:
+    """The steps that these trials have made in a run that began then, as its own terminal counts them."""
+    work, events = Workload(len(records), [record.trial for record in records]), list[tuple[Trial, Event]]()
+    for record in records:
+        own = [report for report in record.reports if report.attempt == record.attempt]
+        found = (record.started, *own[:1], *own[1:][-1:], record.ended, *_live_events(record, live))
+        events += [(record.trial, event) for event in found if event is not None and event.at >= began]
+    for trial, event in sorted(events, key=lambda one: one[1].at):
+        work.advance(trial, event, event.at)
+    return work
+
+
+def _live_events(record: Record, live: LiveSteps) -> Iterator[Reported]:
+    """The first and the last step of a trial that runs, as if it had reported nothing there."""
+    key = record.trial.key
+    reported = record.reports[-1].step if record.reports else 0
+    if record.state is State.RUNNING and live.steps.get(key, 0) > reported:
+        if key in live.first:
+            yield Reported(key, record.attempt, *live.first[key], {})
+        yield Reported(key, record.attempt, live.at, live.steps[key], {})
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,6 +104,8 @@ def test_steps_between_reports_give_the_pace_and_what_is_left_of_the_first_trial
         live = LiveSteps(now + 30, {trial.key: 400 for trial in trials[:2]}, first)
         early = progress(folder, read_history(folder), now + 30, live)  # without the reports
         assert (early.steps_per_s, early.left_s) == (40, 3200 / 40)
+        older = LiveSteps(now + 20, {trial.key: 50 for trial in trials[:2]})  # written after the reports all the same
+        assert progress(folder, history, now + 20, older).left_s == progress(folder, history, now + 20).left_s
         own = summarize(folder, None, now + 20)
         assert [one.step for one in own.running] == [100, 100]
         folder.live_steps.write_text(
