@@ -10,7 +10,7 @@ for name in weighting length weighting_detour style style_again style_places sty
   di_vae_seventy_two style_between_twenty_four occupancy_thirty_six jsd_mean_eighteen occupancy_sixty \
   detour_marker_forty_eight occupancy_accuracy jsd_mean_forty_eight sum_position_eighteen \
   infovae_forty_eight style_forty occupancy_seventy_two infovae_eighteen occupancy_sixty_more \
-  sum_value_thirty_six jsd_seventy_two infovae_seventy_two jsd_mean_hundred_twenty style_between_seventy_two; do
+  sum_value_thirty_six jsd_seventy_two infovae_seventy_two jsd_mean_hundred_twenty style_between_seventy_two sort_collapse; do
   sweeper export "$name" --results "$from" --level claims --format latex --output "$to/verdicts-$name.tex"
 done
 python results/statements.py >"$to/statements.tex"
