@@ -10,7 +10,8 @@ for name in weighting length weighting_detour style style_again style_places sty
   di_vae_seventy_two style_between_twenty_four occupancy_thirty_six jsd_mean_eighteen occupancy_sixty \
   detour_marker_forty_eight occupancy_accuracy jsd_mean_forty_eight sum_position_eighteen \
   infovae_forty_eight style_forty occupancy_seventy_two infovae_eighteen occupancy_sixty_more \
-  sum_value_thirty_six jsd_seventy_two infovae_seventy_two jsd_mean_hundred_twenty style_between_seventy_two sort_collapse; do
+  sum_value_thirty_six jsd_seventy_two infovae_seventy_two jsd_mean_hundred_twenty style_between_seventy_two \
+  sort_critical sort_collapse; do
   sweeper export "$name" --results "$from" --level claims --format latex --output "$to/verdicts-$name.tex"
 done
 python results/statements.py >"$to/statements.tex"
@@ -19,5 +20,5 @@ plot() {  # SWEEP KIND: alignment as $to/KIND-SWEEP.pdf
   mv "$to/new/$2-alignment.pdf" "$to/$2-$1.pdf"
   rmdir "$to/new"
 }
-for name in style style_places style_detour weighting length weighting_detour rivals parts_detour; do plot "$name" seeds; done
+for name in style style_places style_detour weighting length weighting_detour rivals parts_detour sort_critical; do plot "$name" seeds; done
 plot jsd heatmap

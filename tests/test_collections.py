@@ -94,6 +94,12 @@ def test_what_latents_write_that_sort_is_as_published() -> None:
         assert [row[1:] for row in of_z] == [[f"{z:.0f}", *(f"{x:.2f}" for x in shares)] for z, *shares in table.values]
 
 
+def test_the_means_of_the_natural_task_are_as_published() -> None:
+    for name, beta, weight, *shown_there in rows("natural"):
+        assert set(trials(name)["loss.beta"]) == {float(beta)}
+        assert shown_there == measured(name, f"J={weight}")
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_the_file_published_is_the_one_in_search_spaces(name: str) -> None:
     file, run = load_spec(ROOT / "search_spaces" / f"{name}.yaml"), load_spec(PUBLISHED / name / "sweep.yaml")
