@@ -11,7 +11,7 @@ for name in weighting length weighting_detour style style_again style_places sty
   detour_marker_forty_eight occupancy_accuracy jsd_mean_forty_eight sum_position_eighteen \
   infovae_forty_eight style_forty occupancy_seventy_two infovae_eighteen occupancy_sixty_more \
   sum_value_thirty_six jsd_seventy_two infovae_seventy_two jsd_mean_hundred_twenty style_between_seventy_two \
-  sort_critical sort_collapse; do
+  sort_critical sort_collapse sort_strong; do
   sweeper export "$name" --results "$from" --level claims --format latex --output "$to/verdicts-$name.tex"
 done
 python results/statements.py >"$to/statements.tex"
