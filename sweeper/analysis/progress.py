@@ -130,7 +130,8 @@ def progress(sweep: SweepDir, history: History, now: float, live: LiveSteps = NO
     counts = Counter(str(record.state) for record in records)
     began = float(history.runs[-1]["at"]) if history.runs else now
     trained = [record for record in records if record.run == len(history.runs)]
-    ended = [r.ended for r in trained if r.ended and not r.ended.retry and not r.ended.origin]
+    done = [record for record in trained if record.ended and not record.ended.retry and not record.ended.origin]
+    ended = [record.ended for record in done if record.ended]
     last = max((end.at for end in ended), default=now)
     until = max(now, last) if (driver := lock.holder(sweep.lock)) else last  # this clock may be behind the driver's
     pace = len(ended) / (until - began) if ended and until > began else None
@@ -140,7 +141,6 @@ def progress(sweep: SweepDir, history: History, now: float, live: LiveSteps = NO
     steps_per_s = left_s = None
     if driver:
         others = [r for r in records if r.state in (State.PENDING, State.RUNNING)]
-        done = [r for r in trained if r.state not in (State.PENDING, State.RUNNING) and r.ended and not r.ended.origin]
         work = workload_of([*done, *others], began, live)
         until = max(now, work.last_report)
         steps_per_s, left_s = work.pace(until), work.left_s(until) if left else None
@@ -222,7 +222,7 @@ def summarize(folder: SweepDir, sweep: Sweep | None, now: float, history: Histor
         history = frames.history(folder, curves=small)
     records = history.planned()
     metric = sweep.goals[0].name if sweep and sweep.goals else ""
-    live = read_live_steps(folder) if lock.holder(folder.lock) else NO_STEPS
+    live = read_live_steps(folder)  # of trials that run: without a driver none does
     running = [_running(record, metric, live) for record in records if record.state is State.RUNNING]
     best = _best(sweep, records) if sweep and sweep.goals else None
     states = {record.trial.key: str(record.state) for record in records}

@@ -8,10 +8,9 @@ from typing import Protocol
 
 from sweeper.ledger.history import read_history
 from sweeper.ledger.ledger import Ledger
-from sweeper.ledger.live_steps import LiveStepsFile
 from sweeper.ledger.paths import SweepDir
 from sweeper.planning.planned_trial import PlannedTrial
-from sweeper.trial import Event, Record, Reported, State, Trial
+from sweeper.trial import Event, Record, State, Trial
 
 
 class Watcher(Protocol):
@@ -28,15 +27,13 @@ class EventLog:
     records: dict[str, Record]
     watchers: tuple[Watcher, ...]
     on_step: Callable[[Trial, int], None] = lambda trial, step: None  # called with what the ledger does not have
-    live_steps: LiveStepsFile | None = None  # the same for other processes
+    on_steps: Callable[[Mapping[str, int]], None] = lambda steps: None  # the same, of all trials at once
 
     def append(self, event: Event) -> Record:
         """Write an event down and pass it on. Returns the record of its trial."""
         record = self.records[event.trial]
         self.ledger.record(event)
         record.advance(event)
-        if self.live_steps is not None and not isinstance(event, Reported):
-            self.live_steps.forget(event.trial)
         for watcher in self.watchers:
             watcher.push(record.trial, event)
         return record
@@ -46,8 +43,7 @@ class EventLog:
         running = {key: step for key, step in steps.items() if self.records[key].state is State.RUNNING}
         for key, step in running.items():
             self.on_step(self.records[key].trial, step)
-        if self.live_steps is not None:
-            self.live_steps.reach(running)
+        self.on_steps(running)
 
 
 def reused_events(results: SweepDir, reused: list[PlannedTrial]) -> list[Event]:

@@ -99,7 +99,7 @@ def opened(
             named_stores.remember(plan.sweep.tracking.uri)
             mirror, attachments = Mirror(*mirror_input(plan.sweep, sweep_dir, made)), SweepAttachments(sweep_dir)
             steps = stack.enter_context(LiveStepsFile(sweep_dir))
-            log = EventLog(book, {}, (*watchers, mirror), display.show_step, steps)
+            log = EventLog(book, {}, (*watchers, steps, mirror), display.show_step, steps.reach)
             session = _session(plan, trainer, options, display, log, history, str(made["commit"]), notices)
             session.when_done = lambda: mirror.finish(attachments)
             mirror.start(_already_known(plan, history))

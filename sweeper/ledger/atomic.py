@@ -11,17 +11,19 @@ from sweeper.errors import LedgerError, Problem
 
 
 @contextlib.contextmanager
-def replaced(path: Path) -> Iterator[Path]:
+def replaced(path: Path, *, flush: bool = True) -> Iterator[Path]:
     """A temporary file next to `path`, flushed to the disk and renamed to `path` at the end of the block.
 
-    What the block raises leaves `path` as it was and removes the temporary file. Raises OSError.
+    What the block raises leaves `path` as it was and removes the temporary file. Without `flush` a power cut may leave
+    neither the old file nor the new one whole. Raises OSError.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     temporary.unlink(missing_ok=True)  # left over, or laid there as a link
     try:
         yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
+        if flush:
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

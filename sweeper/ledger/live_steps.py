@@ -16,7 +16,9 @@ from types import TracebackType
 
 from sweeper.errors import LedgerError
 from sweeper.ledger import regular_file
+from sweeper.ledger.atomic import replaced
 from sweeper.ledger.paths import SweepDir
+from sweeper.trial import Event, Reported, Trial
 
 WRITE_S = 2.0
 MOST_BYTES = 8_000_000  # a longer file is none of ours
@@ -32,11 +34,10 @@ class LiveSteps:
 
 
 class LiveStepsFile:
-    """The file while a run writes it; a run begins and ends without one."""
+    """The file while a run writes it; a run begins and ends without one. A watcher of the run's events and steps."""
 
     def __init__(self, sweep: SweepDir) -> None:
         self._place = sweep.live_steps
-        self._temporary = self._place.with_name(f".{self._place.name}.part")
         self._steps: dict[str, int] = {}
         self._first: dict[str, tuple[float, int]] = {}
         self._written = 0.0
@@ -51,6 +52,13 @@ class LiveStepsFile:
     ) -> None:
         self._remove()
 
+    def push(self, trial: Trial, event: Event) -> None:
+        """A trial that has ended, or begins again, has made no step."""
+        if not isinstance(event, Reported):
+            with self._lock:
+                self._steps.pop(trial.key, None)
+                self._first.pop(trial.key, None)
+
     def reach(self, steps: Mapping[str, int]) -> None:
         """These trials have made these steps."""
         with self._lock:
@@ -59,24 +67,13 @@ class LiveStepsFile:
                 self._first[trial] = time.time(), steps[trial]
             if self._steps and time.monotonic() - self._written > WRITE_S:
                 self._written = time.monotonic()
-                self._write(json.dumps({"at": time.time(), "steps": self._steps, "first": self._first}))
-
-    def forget(self, trial: str) -> None:
-        """It has ended, or begins again."""
-        with self._lock:
-            self._steps.pop(trial, None)
-            self._first.pop(trial, None)
-
-    def _write(self, text: str) -> None:
-        with contextlib.suppress(OSError):
-            self._temporary.unlink(missing_ok=True)  # left over, or laid there as a link
-            self._temporary.write_text(text, encoding="utf-8")
-            self._temporary.replace(self._place)
+                text = json.dumps({"at": time.time(), "steps": self._steps, "first": self._first})
+                with contextlib.suppress(OSError), replaced(self._place, flush=False) as temporary:
+                    temporary.write_text(text, encoding="utf-8")
 
     def _remove(self) -> None:
-        for path in (self._temporary, self._place):
-            with contextlib.suppress(OSError):
-                path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self._place.unlink(missing_ok=True)
 
 
 def read_live_steps(sweep: SweepDir) -> LiveSteps:
